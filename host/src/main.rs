@@ -1,0 +1,2 @@
+//! The `erp-host` program.
+fn main() {}

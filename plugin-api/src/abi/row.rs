@@ -1,0 +1,139 @@
+//! Rows (actors) in a message. A row is actor type, key, then tagged parts in any order, then an end tag: so an author
+//! may say things in any order, and nothing has to be kept until the row ends.
+
+use std::fmt::Display;
+
+use super::{Malformed, Message, Reader};
+use crate::Value;
+
+const END: u32 = 0;
+/// Followed by key and value.
+const FIELD: u32 = 1;
+/// Followed by the stamp.
+const LAST_MODIFIED: u32 = 2;
+/// Followed by actor type and key.
+const PARENT: u32 = 3;
+
+/// Writes a row to the end of a message.
+pub struct RowWriter<'m> {
+    message: &'m mut Message,
+}
+
+/// A row that was read, borrowed from its message.
+#[derive(Debug, Clone)]
+pub struct RowRef<'a> {
+    /// The actor type.
+    pub actor_type: &'a str,
+    /// The key in the ERP system.
+    pub key: &'a str,
+    /// The stamp of the last change.
+    pub last_modified: Option<&'a str>,
+    /// Actor type and key of the parent.
+    pub parent: Option<(&'a str, &'a str)>,
+    /// The tagged parts.
+    parts: Reader<'a>,
+}
+
+impl<'m> RowWriter<'m> {
+    /// Writes to the end of this message.
+    pub fn new(message: &'m mut Message) -> Self {
+        RowWriter { message }
+    }
+
+    /// Begins a row.
+    pub fn begin(&mut self, actor_type: &str, key: impl Display) {
+        self.message.put_text(actor_type);
+        self.message.put_display(key);
+    }
+
+    /// Writes the stamp.
+    pub fn last_modified(&mut self, stamp: &str) {
+        self.message.put_number(LAST_MODIFIED);
+        self.message.put_text(stamp);
+    }
+
+    /// Writes the parent.
+    pub fn parent(&mut self, actor_type: &str, key: &str) {
+        self.message.put_number(PARENT);
+        self.message.put_text(actor_type);
+        self.message.put_text(key);
+    }
+
+    /// Writes a field.
+    pub fn field(&mut self, key: &str, value: &Value<'_>) {
+        self.message.put_number(FIELD);
+        self.message.put_text(key);
+        match value {
+            Value::Null => self.message.put_optional(None),
+            Value::Text(text) => self.message.put_text(text),
+            typed => self.message.put_display(typed),
+        }
+    }
+
+    /// Ends the row.
+    pub fn end(&mut self) {
+        self.message.put_number(END);
+    }
+}
+
+impl<'a> RowRef<'a> {
+    /// Reads the next row.
+    ///
+    /// # Errors
+    /// The message holds no complete row here.
+    pub fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let (actor_type, key) = (reader.text()?, reader.text()?);
+        let mut row = RowRef { actor_type, key, last_modified: None, parent: None, parts: reader.clone() };
+        loop {
+            match reader.number()? {
+                END => return Ok(row),
+                FIELD => {
+                    reader.text()?;
+                    reader.optional()?;
+                }
+                LAST_MODIFIED => row.last_modified = Some(reader.text()?),
+                PARENT => row.parent = Some((reader.text()?, reader.text()?)),
+                _ => return Err(Malformed),
+            }
+        }
+    }
+
+    /// Field keys and their values in wire form, in the order they were written.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
+        let mut parts = self.parts.clone();
+        // `read` has been through here: nothing is malformed, and the end tag ends the iteration.
+        std::iter::from_fn(move || {
+            loop {
+                match parts.number().ok()? {
+                    FIELD => return Some((parts.text().ok()?, parts.optional().ok()?)),
+                    LAST_MODIFIED => drop(parts.text().ok()?),
+                    PARENT => drop((parts.text().ok()?, parts.text().ok()?)),
+                    _ => return None,
+                }
+            }
+        })
+    }
+
+    /// The value of a field: `None` when the row has no such field, `Some(None)` when it is null.
+    pub fn field(&self, key: &str) -> Option<Option<&'a str>> {
+        self.fields().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
+    /// The same row with only some of its fields.
+    pub fn with_fields(&self, mut keep: impl FnMut(&str) -> bool) -> Message {
+        let mut message = Message::new();
+        let mut writer = RowWriter::new(&mut message);
+        writer.begin(self.actor_type, self.key);
+        if let Some(stamp) = self.last_modified {
+            writer.last_modified(stamp);
+        }
+        if let Some((actor_type, key)) = self.parent {
+            writer.parent(actor_type, key);
+        }
+        for (key, value) in self.fields().filter(|(key, _)| keep(key)) {
+            writer.field(key, &Value::from(value));
+        }
+        writer.end();
+        message
+    }
+}

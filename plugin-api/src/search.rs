@@ -1,0 +1,83 @@
+//! What a connection can do without its author: searching by looking through all actors.
+
+use crate::abi::RowRef;
+use crate::{Connection, Error, Field, FieldType, Outcome, Parent, Restriction, Result, RowFilter, Rows};
+
+/// The keys of the fields that hold a value that may be searched.
+pub(crate) fn searchable(fields: Vec<Field>) -> Result<Vec<String>> {
+    let holds_value = |field: &Field| !matches!(field.field_type, FieldType::Label | FieldType::Password);
+    Ok(fields.into_iter().filter(holds_value).map(|field| field.key).collect())
+}
+
+pub(crate) fn by_keys<C: Connection + ?Sized>(
+    connection: &C,
+    actor_type: &str,
+    keys: &[&str],
+    rows: &mut Rows<'_>,
+) -> Result<Outcome> {
+    if keys.is_empty() {
+        return Ok(Outcome::ok());
+    }
+    connection.actors(actor_type, &mut rows.filtered(&Keys(keys))?)
+}
+
+pub(crate) fn by_restrictions<C: Connection + ?Sized>(
+    _connection: &C,
+    _actor_type: &str,
+    _restrictions: &[Restriction],
+    _rows: &mut Rows<'_>,
+) -> Result<Outcome> {
+    Err(Error::user("not built yet"))
+}
+
+pub(crate) fn by_text<C: Connection + ?Sized>(
+    _connection: &C,
+    _actor_type: &str,
+    _text: &str,
+    _parent: Option<&Parent>,
+    _rows: &mut Rows<'_>,
+) -> Result<Outcome> {
+    Err(Error::user("not built yet"))
+}
+
+pub(crate) fn by_stamp<C: Connection + ?Sized>(
+    connection: &C,
+    actor_type: &str,
+    stamp: Option<&str>,
+    rows: &mut Rows<'_>,
+) -> Result<Outcome> {
+    match stamp.filter(|stamp| !stamp.is_empty()) {
+        None => connection.actors(actor_type, rows),
+        Some(stamp) => connection.actors(actor_type, &mut rows.filtered(&ChangedSince(stamp))?),
+    }
+}
+
+/// The error of a connection that cannot write.
+pub(crate) fn read_only(what: &str, actor_type: &str) -> Error {
+    Error::user(format!("{actor_type} cannot be {what}: this connector is read only"))
+}
+
+struct Keys<'a>(&'a [&'a str]);
+
+impl RowFilter for Keys<'_> {
+    fn needs(&self, _field: &str) -> bool {
+        false
+    }
+
+    fn matches(&self, row: &RowRef<'_>) -> bool {
+        self.0.contains(&row.key)
+    }
+}
+
+struct ChangedSince<'a>(&'a str);
+
+impl RowFilter for ChangedSince<'_> {
+    fn needs(&self, _field: &str) -> bool {
+        false
+    }
+
+    fn matches(&self, row: &RowRef<'_>) -> bool {
+        // An actor without a stamp may have changed at any time.
+        row.last_modified.is_none_or(|stamp| stamp >= self.0)
+    }
+}
