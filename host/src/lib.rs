@@ -1,1 +1,13 @@
-//! (in progress)
+//! A reference host for SuperOffice ERP Sync connectors: serves the SOAP contract, keeps every connection's settings,
+//! and routes each call by its ConnectionGuid to the connector plugin that owns it.
+//!
+//! A request flows one way: [`server`] (socket, limits, path) -> `contract` (bytes -> call) -> [`router`] (connection ->
+//! connector, off the I/O threads) -> `contract` (rows -> bytes) -> [`server`].
+
+pub mod commands;
+pub mod config;
+pub mod connections;
+pub mod logging;
+pub mod plugins;
+pub mod router;
+pub mod server;

@@ -19,6 +19,7 @@ mod search;
 mod settings;
 
 pub mod abi;
+pub mod testing;
 
 pub use actor::{Actor, Parent};
 pub use connector::{Connection, Connector};

@@ -1,0 +1,1 @@
+//! What the operator configures: flags over environment over file.

@@ -1,0 +1,1 @@
+//! The settings of every connection: stored durably, secrets encrypted, open connections kept.

@@ -1,0 +1,1 @@
+//! Plugin files: found, checked, loaded from copies, and called.

@@ -1,0 +1,1 @@
+//! Routes a call to the connection and connector that it belongs to.

@@ -1,0 +1,1 @@
+//! The HTTP side: listener, endpoint, limits, replies, help page, WSDL.
