@@ -1,1 +1,0 @@
-//! What the operator configures: flags over environment over file.

@@ -1,0 +1,121 @@
+//! Unit tests of the configuration.
+
+use super::*;
+use clap::Parser;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, Path::new("erp-host.toml")).map_err(|error| error.to_string())
+}
+
+#[derive(Debug, Parser)]
+struct CommandLine {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+fn flags(line: &[&str]) -> Flags {
+    CommandLine::parse_from(std::iter::once(&"erp-host").chain(line)).flags
+}
+
+#[test]
+fn an_empty_file_leaves_the_defaults() {
+    let config = parse("").unwrap();
+    assert_eq!(config.listen, "127.0.0.1:8080");
+    assert_eq!(config.limits.body, 16 * 1024 * 1024);
+    assert_eq!(config.call_deadline("Any"), Duration::from_secs(100));
+    assert_eq!(config.concurrent_calls("Any"), 32);
+}
+
+#[test]
+fn everything_can_be_said_in_the_file() {
+    let config = parse(
+        r#"
+        listen = "0.0.0.0:80"
+        plugins = "/opt/plugins"
+        data = "/var/lib/erp-host"
+        key_file = "/etc/erp-host.key"
+        default_connector = "Excel"
+        call_deadline = "2m"
+        concurrent_calls = 4
+        queued_calls = 0
+        trusted_proxies = ["10.0.0.0/8", "127.0.0.1", "::1"]
+        [log]
+        level = "debug"
+        format = "json"
+        [limits]
+        body = "1MiB"
+        reply_in_memory = "64 KB"
+        head = "16KiB"
+        headers = 50
+        connections = 10
+        head_timeout = "5s"
+        stall_timeout = "500ms"
+        idle_timeout = "1h"
+        [connectors.Excel]
+        concurrent_calls = 2
+        call_deadline = "10s"
+        [connectors.Excel.options]
+        roots = ["/srv/a", "/srv/b"]
+        mode = "fast"
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.listen, "0.0.0.0:80");
+    assert_eq!(config.key_file.as_deref(), Some(Path::new("/etc/erp-host.key")));
+    assert_eq!(config.trusted_proxies.len(), 3);
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!((config.limits.body, config.limits.reply_in_memory), (1 << 20, 64_000));
+    assert_eq!(config.limits.stall_timeout, Duration::from_millis(500));
+    assert_eq!(
+        (config.call_deadline("Excel"), config.call_deadline("Other")),
+        (Duration::from_secs(10), Duration::from_secs(120))
+    );
+    assert_eq!((config.concurrent_calls("Excel"), config.concurrent_calls("Other")), (2, 4));
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        config.options("Excel"),
+        [pair("mode", "fast"), pair("roots", "/srv/a"), pair("roots", "/srv/b")]
+    );
+    assert!(config.options("Other").is_empty());
+    assert!(!format!("{config:?}").contains("/srv/a"), "option values may be secrets");
+}
+
+#[test]
+fn what_is_not_understood_is_refused_with_its_line() {
+    for (text, line, reason) in [
+        ("\nlisten = \"x:1\"\nportt = 1\n", 3, "portt"),
+        ("[log]\nlevell = \"info\"", 2, "levell"),
+        ("[log]\nformat = \"xml\"", 2, "text"),
+        ("[limits]\nbody = \"16 potatoes\"", 2, "16MiB"),
+        ("[limits]\nbody = 16", 2, "expected a string"),
+        ("[limits]\nbody = \"0B\"", 2, "16MiB"),
+        ("call_deadline = \"100\"", 1, "100s"),
+        ("call_deadline = \"99999999999999h\"", 1, "100s"),
+        ("concurrent_calls = 0", 1, "nonzero"),
+        ("trusted_proxies = [\"localhost\"]", 1, "10.0.0.0/8"),
+        ("[connectors.Excel]\n\n[connectors.Excel.options]\nroots = 1", 4, "a text or an array of texts"),
+        ("[connectors.Excel]\nroots = \"x\"", 2, "roots"),
+        ("listen = ", 1, ""),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.starts_with(&format!("erp-host.toml, line {line}: ")), "{text}: {error}");
+        assert!(error.contains(reason), "{text}: {error}");
+        assert!(!error.contains('\n'), "{text}: {error}");
+    }
+}
+
+#[test]
+fn flags_count_over_the_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "plugins = \"a\"\ndata = \"b\"\n[log]\nlevel = \"warn\"").unwrap();
+    let path = file.path().to_str().unwrap();
+    let config = Config::load(&flags(&["--config", path, "--plugins", "c", "--log-format", "json"])).unwrap();
+    assert_eq!((config.plugins, config.data), (PathBuf::from("c"), PathBuf::from("b")));
+    assert_eq!((config.log.level.as_str(), config.log.format), ("warn", LogFormat::Json));
+}
+
+#[test]
+fn a_file_that_was_named_must_exist() {
+    let error = Config::load(&flags(&["--config", "no-such-file.toml"])).unwrap_err();
+    assert!(error.to_string().contains("no-such-file.toml"), "{error}");
+}
