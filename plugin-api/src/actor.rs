@@ -1,5 +1,7 @@
 //! Actors: the things that are synchronised.
 
+use crate::Value;
+
 /// A customer, supplier, partner, person or project, as SuperOffice sends it to be created or saved, and as a
 /// connector may answer with it (`ErpActorWS` of the contract).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,8 +35,68 @@ impl Actor {
         Actor { actor_type: actor_type.into(), key: key.into(), ..Actor::default() }
     }
 
+    /// The actor with a field more.
+    ///
+    /// ```
+    /// use plugin_api::Actor;
+    ///
+    /// let actor = Actor::new("Person", "7").with("NAME", "Ada").with("AGE", 36).below("Customer", "1");
+    /// assert_eq!(actor.field("AGE"), Some(Some("[I:36]")));
+    /// assert_eq!(actor.text("NAME"), "Ada");
+    /// ```
+    #[must_use]
+    pub fn with<'v>(mut self, key: impl Into<String>, value: impl Into<Value<'v>>) -> Self {
+        self.set(key, value);
+        self
+    }
+
+    /// The actor as a child of another one.
+    #[must_use]
+    pub fn below(mut self, actor_type: impl Into<String>, key: impl Into<String>) -> Self {
+        self.parent = Some(Parent::new(actor_type, key));
+        self
+    }
+
+    /// Sets a field. A text is kept as it is, so a value in wire form may be passed on.
+    pub fn set<'v>(&mut self, key: impl Into<String>, value: impl Into<Value<'v>>) {
+        let key = key.into();
+        let value = value.into().to_wire().map(std::borrow::Cow::into_owned);
+        match self.fields.iter_mut().find(|(name, _)| *name == key) {
+            Some((_, old)) => *old = value,
+            None => self.fields.push((key, value)),
+        }
+    }
+
+    /// Takes over what another actor was sent with: its fields, and its parent if it names one. Fields that it does
+    /// not have stay as they are, which is what saving an actor means.
+    pub fn merge(&mut self, changes: &Actor) {
+        for (key, value) in &changes.fields {
+            self.set(key, value.as_deref());
+        }
+        if changes.parent.is_some() {
+            self.parent.clone_from(&changes.parent);
+        }
+    }
+
     /// The value of a field in wire form: `None` when the field was not sent, `Some(None)` when it was sent as null.
     pub fn field(&self, key: &str) -> Option<Option<&str>> {
         self.fields.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_deref())
+    }
+
+    /// The text of a field; empty when it is null or was not sent.
+    pub fn text(&self, key: &str) -> &str {
+        self.field(key).flatten().unwrap_or_default()
+    }
+}
+
+impl Parent {
+    /// A parent.
+    pub fn new(actor_type: impl Into<String>, key: impl Into<String>) -> Self {
+        Parent { actor_type: actor_type.into(), key: key.into() }
+    }
+
+    /// Whether this is the actor with that type and key.
+    pub(crate) fn is(&self, other: Option<(&str, &str)>) -> bool {
+        other == Some((&self.actor_type, &self.key))
     }
 }

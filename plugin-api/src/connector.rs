@@ -106,8 +106,8 @@ pub trait Connection: Send + Sync + 'static {
         crate::search::by_keys(self, actor_type, keys, rows)
     }
 
-    /// The actors that all restrictions hold for. Filters [`actors`](Connection::actors) unless the connection knows
-    /// better.
+    /// The actors that all restrictions hold for; without restrictions all. Filters [`actors`](Connection::actors) with
+    /// a [`Matcher`](crate::Matcher) of its searchable fields unless the connection knows better.
     ///
     /// # Errors
     /// As for [`actors`](Connection::actors), or a restriction makes no sense for its field.
@@ -115,8 +115,8 @@ pub trait Connection: Send + Sync + 'static {
         crate::search::by_restrictions(self, actor_type, restrictions, rows)
     }
 
-    /// The actors with this text in one of their searchable text fields, in any case; below a parent if there is one.
-    /// An empty text finds all. Filters [`actors`](Connection::actors) unless the connection knows better.
+    /// The actors with this text in one of their searchable text fields, or as their key, in any case; below a parent
+    /// if there is one. An empty text finds all. Filters [`actors`](Connection::actors) unless the connection knows better.
     ///
     /// # Errors
     /// As for [`actors`](Connection::actors).

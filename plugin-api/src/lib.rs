@@ -11,7 +11,9 @@
 mod actor;
 mod connector;
 mod field;
+mod folded;
 mod host;
+mod matcher;
 mod outcome;
 mod restriction;
 mod rows;
@@ -25,6 +27,7 @@ pub use actor::{Actor, Parent};
 pub use connector::{Connection, Connector};
 pub use field::{Field, ListItem};
 pub use host::Host;
+pub use matcher::{Candidate, Matcher};
 pub use outcome::{Error, Outcome, Result, ResultExt};
 pub use restriction::Restriction;
 pub use rows::{Row, RowFilter, Rows};
@@ -32,3 +35,6 @@ pub use settings::Settings;
 pub use values::{
     Access, DateTime, FieldType, LocalizedText, Operator, State, Value, ValueError, actor_type, error_code,
 };
+
+#[cfg(test)]
+mod tests;

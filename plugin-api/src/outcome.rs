@@ -103,11 +103,19 @@ impl Error {
         self
     }
 
-    /// Adds the cause.
+    /// Adds the cause. A cause that is there already is kept in the technical text.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        if self.source.is_some() {
+            self.tech = Some(self.tech_text());
+        }
         self.source = Some(source.into());
         self
+    }
+
+    /// The cause, for who wants to know what kind it is: `error.cause()?.downcast_ref::<std::io::Error>()`.
+    pub fn cause(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as &(dyn StdError + 'static))
     }
 
     /// What the person at the screen reads: the user text, or else the outermost cause.
@@ -123,7 +131,7 @@ impl Error {
     /// What a technician reads: the technical text and every cause, outermost first, joined by `: `.
     pub fn tech_text(&self) -> String {
         let mut parts: Vec<String> = self.tech.iter().cloned().collect();
-        let mut cause = self.source.as_ref().map(|source| source.as_ref() as &dyn StdError);
+        let mut cause = self.cause();
         while let Some(error) = cause {
             let text = error.to_string();
             // An error that already tells its cause in its own text would tell it twice.
@@ -174,7 +182,8 @@ impl fmt::Debug for Error {
 
 /// Adds texts to the error of a [`std::result::Result`].
 pub trait ResultExt<T> {
-    /// Says what the person at the screen should read when this failed; the error stays as the cause.
+    /// Says what the person at the screen should read when this failed; the error stays as the cause, and a text that
+    /// it had for the person at the screen goes to the technical text.
     ///
     /// # Errors
     /// The same as before, with the text.
@@ -184,8 +193,10 @@ pub trait ResultExt<T> {
 impl<T, E: Into<Error>> ResultExt<T> for std::result::Result<T, E> {
     fn user(self, user: impl Into<String>) -> Result<T> {
         self.map_err(|error| {
-            let mut error = error.into();
-            error.user = Some(user.into());
+            let mut error: Error = error.into();
+            if let Some(before) = error.user.replace(user.into()) {
+                error.tech = Some(error.tech.map_or(before.clone(), |tech| format!("{before}: {tech}")));
+            }
             error
         })
     }

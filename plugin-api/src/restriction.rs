@@ -1,6 +1,6 @@
 //! Search restrictions.
 
-use crate::Operator;
+use crate::{FieldType, Operator};
 
 /// A condition of an advanced search (`SearchRestrictionInfoWS` of the contract). All restrictions of a search hold
 /// together.
@@ -27,5 +27,39 @@ impl Restriction {
         values: impl IntoIterator<Item = V>,
     ) -> Self {
         Restriction { field: field.into(), operator, values: values.into_iter().map(Into::into).collect() }
+    }
+
+    /// The operators that a field of this type can be searched with (contract page, section 4); none for types that
+    /// cannot be searched.
+    pub const fn operators(field_type: FieldType) -> &'static [Operator] {
+        use Operator as Op;
+        match field_type {
+            FieldType::Text => &[
+                Op::Equal,
+                Op::IsNot,
+                Op::Begins,
+                Op::Contains,
+                Op::Ends,
+                Op::NotBegins,
+                Op::NotContains,
+                Op::NotEnds,
+                Op::Between,
+            ],
+            FieldType::Integer | FieldType::Double => &[
+                Op::Equal,
+                Op::NotEqual,
+                Op::Greater,
+                Op::Less,
+                Op::GreaterOrEqual,
+                Op::LessOrEqual,
+                Op::Between,
+            ],
+            FieldType::Checkbox => &[Op::Equal],
+            FieldType::List => &[Op::OneOf, Op::NotOneOf],
+            FieldType::Datetime => {
+                &[Op::Equal, Op::Before, Op::After, Op::BeforeOrEqual, Op::AfterOrEqual, Op::Between]
+            }
+            _ => &[],
+        }
     }
 }

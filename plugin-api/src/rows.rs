@@ -86,7 +86,7 @@ impl<'a> Rows<'a> {
 
     /// Whether a field will be looked at. Asking spares the work of making a value that nobody wants.
     pub fn wants(&self, field: &str) -> bool {
-        self.selects(field) || self.filters.iter().any(|filter| filter.needs(field))
+        self.selects(field) || self.is_filtered_by(field)
     }
 
     /// Begins a row of the actor type that was asked for.
@@ -129,6 +129,10 @@ impl<'a> Rows<'a> {
         Row { rows: self, start, has_extra: false, ended: false }
     }
 
+    fn is_filtered_by(&self, field: &str) -> bool {
+        self.filters.iter().any(|filter| filter.needs(field))
+    }
+
     fn selects(&self, field: &str) -> bool {
         self.selection.is_none_or(|keys| keys.contains(&field))
     }
@@ -145,47 +149,64 @@ impl Drop for Rows<'_> {
 impl Row<'_, '_> {
     /// Sets the stamp of the last change; without one the actor has none.
     pub fn last_modified(&mut self, stamp: &str) -> &mut Self {
-        RowWriter::new(&mut self.rows.batch).last_modified(stamp);
+        if !self.ended {
+            RowWriter::new(&mut self.rows.batch).last_modified(stamp);
+        }
         self
     }
 
     /// Sets the actor that this one belongs to.
     pub fn parent(&mut self, actor_type: &str, key: &str) -> &mut Self {
-        RowWriter::new(&mut self.rows.batch).parent(actor_type, key);
+        if !self.ended {
+            RowWriter::new(&mut self.rows.batch).parent(actor_type, key);
+        }
         self
     }
 
     /// Adds a field, unless nobody wants it. A text goes out as it is, so a value in wire form may be passed on.
     pub fn field<'v>(&mut self, key: &str, value: impl Into<Value<'v>>) -> &mut Self {
         let selected = self.rows.selects(key);
-        if selected || self.rows.wants(key) {
+        if !self.ended && (selected || self.rows.is_filtered_by(key)) {
             self.has_extra |= !selected;
             RowWriter::new(&mut self.rows.batch).field(key, &value.into());
         }
         self
     }
 
-    /// Ends the row and sends it, if the filters let it pass.
+    /// Ends the row and sends it, if the filters let it pass. What is done to the row afterwards has no effect.
     ///
     /// # Errors
     /// The host wants no more rows: return the error as it is.
     pub fn end(&mut self) -> Result<()> {
-        let (text, marks) = self.start;
-        RowWriter::new(&mut self.rows.batch).end();
+        if self.ended {
+            return Ok(());
+        }
         self.ended = true;
-        if !self.rows.filters.is_empty() {
-            let row = RowRef::read(&mut self.rows.batch.since(text, marks).reader())?;
-            if !self.rows.filters.iter().all(|filter| filter.matches(&row)) {
-                self.rows.batch.truncate(text, marks);
-                return Ok(());
-            }
-            if self.has_extra {
-                let selected = row.with_fields(|key| self.rows.selects(key));
-                self.rows.batch.truncate(text, marks);
-                self.rows.batch.put_message(selected.as_ref());
-            }
+        RowWriter::new(&mut self.rows.batch).end();
+        let passed = self.filter();
+        if !matches!(passed, Ok(true)) {
+            self.rows.batch.truncate(self.start.0, self.start.1);
+            return passed.map(drop);
         }
         if self.rows.batch.text_len() >= BATCH_BYTES { self.rows.flush() } else { Ok(()) }
+    }
+
+    /// Whether the filters let the row pass. Takes out what only they needed.
+    fn filter(&mut self) -> Result<bool> {
+        if self.rows.filters.is_empty() {
+            return Ok(true);
+        }
+        let (text, marks) = self.start;
+        let row = RowRef::read(&mut self.rows.batch.since(text, marks).reader())?;
+        if !self.rows.filters.iter().all(|filter| filter.matches(&row)) {
+            return Ok(false);
+        }
+        if self.has_extra {
+            let selected = row.with_fields(|key| self.rows.selects(key));
+            self.rows.batch.truncate(text, marks);
+            self.rows.batch.put_message(selected.as_ref());
+        }
+        Ok(true)
     }
 }
 

@@ -1,7 +1,12 @@
 //! What a connection can do without its author: searching by looking through all actors.
 
+use std::collections::HashSet;
+
 use crate::abi::RowRef;
-use crate::{Connection, Error, Field, FieldType, Outcome, Parent, Restriction, Result, RowFilter, Rows};
+use crate::folded::Folded;
+use crate::{
+    Connection, Error, Field, FieldType, Matcher, Outcome, Parent, Restriction, Result, RowFilter, Rows,
+};
 
 /// The keys of the fields that hold a value that may be searched.
 pub(crate) fn searchable(fields: Vec<Field>) -> Result<Vec<String>> {
@@ -18,26 +23,33 @@ pub(crate) fn by_keys<C: Connection + ?Sized>(
     if keys.is_empty() {
         return Ok(Outcome::ok());
     }
-    connection.actors(actor_type, &mut rows.filtered(&Keys(keys))?)
+    connection.actors(actor_type, &mut rows.filtered(&Keys(keys.iter().copied().collect()))?)
 }
 
 pub(crate) fn by_restrictions<C: Connection + ?Sized>(
-    _connection: &C,
-    _actor_type: &str,
-    _restrictions: &[Restriction],
-    _rows: &mut Rows<'_>,
+    connection: &C,
+    actor_type: &str,
+    restrictions: &[Restriction],
+    rows: &mut Rows<'_>,
 ) -> Result<Outcome> {
-    Err(Error::user("not built yet"))
+    let matcher = Matcher::new(restrictions, &searchable_fields(connection, actor_type)?)?;
+    connection.actors(actor_type, &mut rows.filtered(&matcher)?)
 }
 
 pub(crate) fn by_text<C: Connection + ?Sized>(
-    _connection: &C,
-    _actor_type: &str,
-    _text: &str,
-    _parent: Option<&Parent>,
-    _rows: &mut Rows<'_>,
+    connection: &C,
+    actor_type: &str,
+    text: &str,
+    parent: Option<&Parent>,
+    rows: &mut Rows<'_>,
 ) -> Result<Outcome> {
-    Err(Error::user("not built yet"))
+    let text = Folded::new(text.trim());
+    let mut fields = Vec::new();
+    if !text.is_empty() {
+        fields = searchable_fields(connection, actor_type)?;
+        fields.retain(|field| field.field_type == FieldType::Text);
+    }
+    connection.actors(actor_type, &mut rows.filtered(&HasText { text, fields, parent })?)
 }
 
 pub(crate) fn by_stamp<C: Connection + ?Sized>(
@@ -57,7 +69,15 @@ pub(crate) fn read_only(what: &str, actor_type: &str) -> Error {
     Error::user(format!("{actor_type} cannot be {what}: this connector is read only"))
 }
 
-struct Keys<'a>(&'a [&'a str]);
+/// The fields that the connection lets search in.
+fn searchable_fields<C: Connection + ?Sized>(connection: &C, actor_type: &str) -> Result<Vec<Field>> {
+    let keys = connection.searchable_fields(actor_type)?;
+    let mut fields = connection.fields(actor_type)?;
+    fields.retain(|field| keys.contains(&field.key));
+    Ok(fields)
+}
+
+struct Keys<'a>(HashSet<&'a str>);
 
 impl RowFilter for Keys<'_> {
     fn needs(&self, _field: &str) -> bool {
@@ -65,7 +85,28 @@ impl RowFilter for Keys<'_> {
     }
 
     fn matches(&self, row: &RowRef<'_>) -> bool {
-        self.0.contains(&row.key)
+        self.0.contains(row.key)
+    }
+}
+
+/// Lets rows pass that have the text in one of the fields, or as their key.
+struct HasText<'a> {
+    text: Folded,
+    fields: Vec<Field>,
+    parent: Option<&'a Parent>,
+}
+
+impl RowFilter for HasText<'_> {
+    fn needs(&self, field: &str) -> bool {
+        self.fields.iter().any(|wanted| wanted.key == field)
+    }
+
+    fn matches(&self, row: &RowRef<'_>) -> bool {
+        let has_text = |(key, value): (&str, Option<&str>)| {
+            value.is_some_and(|value| self.text.is_in(value)) && self.needs(key)
+        };
+        self.parent.is_none_or(|parent| parent.is(row.parent))
+            && (self.text.is_empty() || self.text.is(row.key) || row.fields().any(has_text))
     }
 }
 
