@@ -1,0 +1,539 @@
+//! The store for a single machine: one SQLite file.
+//!
+//! In WAL mode readers and a writer do not wait for each other, also across processes, so commands work while the host
+//! runs. `synchronous=FULL` makes every commit durable before it returns.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sqlx::migrate::Migrator;
+use sqlx::pool::PoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Row, Sqlite, SqlitePool};
+use values::Guid;
+
+use super::secrets::{KeyCheck, KeyId, SealedSecret, sync_folder};
+use super::store::{
+    Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, Revision, SealedConnection,
+    SealedSetting, SealedValue, StoreError, StoreFuture,
+};
+use super::stored::IfMissing;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
+
+/// What `PRAGMA application_id` says of a file of ours; set by the first migration.
+const APPLICATION_ID: i32 = 0x4552_5048;
+
+/// How long to wait for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections for reading; SQLite has one writer at a time.
+const READERS: u32 = 4;
+
+/// Keeps connections in an SQLite file.
+pub struct SqliteStore {
+    path: PathBuf,
+    readers: SqlitePool,
+    /// One connection: calls of this process queue here, in order, instead of contending for the file.
+    writer: SqlitePool,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SQLite store {}", self.path.display())
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if it may be missing, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// The file is damaged, locked, read-only, of a newer version, or not ours. Nothing is changed then.
+    pub async fn open(path: &Path, missing: IfMissing) -> Result<Self, StoreError> {
+        SqliteStore::open_within(path, missing, BUSY_TIMEOUT).await
+    }
+
+    pub(super) async fn open_within(
+        path: &Path,
+        missing: IfMissing,
+        busy_timeout: Duration,
+    ) -> Result<Self, StoreError> {
+        create_file(path, missing)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .foreign_keys(true)
+            .busy_timeout(busy_timeout)
+            // Deleted settings do not stay behind in free pages.
+            .pragma("secure_delete", "ON")
+            .disable_statement_logging();
+        let file = File { path, busy_timeout };
+        // Looked at before the journal mode is set, which writes to the file.
+        examine(&options, file).await?;
+        let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+        let pool = |connections| {
+            PoolOptions::<Sqlite>::new()
+                .max_connections(connections)
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .connect_lazy_with(options.clone())
+        };
+        let store = SqliteStore { path: path.to_owned(), writer: pool(1), readers: pool(READERS) };
+        if let Err(error) = store.migrate(file).await {
+            store.close_pools().await;
+            return Err(error);
+        }
+        Ok(store)
+    }
+
+    async fn migrate(&self, file: File<'_>) -> Result<(), StoreError> {
+        let mut attempts_left = 5;
+        loop {
+            match MIGRATIONS.run(&self.writer).await {
+                Ok(()) => return Ok(()),
+                // Another process may have made the tables between our look and our attempt: look again.
+                Err(_) if attempts_left > 0 => attempts_left -= 1,
+                Err(
+                    sqlx::migrate::MigrateError::Execute(error)
+                    | sqlx::migrate::MigrateError::ExecuteMigration(error, _),
+                ) => {
+                    return Err(file.error(error));
+                }
+                Err(error) => {
+                    return Err(file.unusable(
+                        format!("does not have the tables of this program ({error})"),
+                        "start the version of erp-host that wrote it, or restore it from a backup",
+                    ));
+                }
+            }
+        }
+    }
+
+    async fn close_pools(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    fn file(&self) -> File<'_> {
+        File { path: &self.path, busy_timeout: BUSY_TIMEOUT }
+    }
+
+    /// Runs a read, with the error told of this file.
+    fn read<'a, T>(
+        &'a self,
+        read: impl Future<Output = Result<T, sqlx::Error>> + Send + 'a,
+    ) -> StoreFuture<'a, T> {
+        Box::pin(async move { read.await.map_err(|error| self.file().error(error)) })
+    }
+}
+
+impl ConnectionStore for SqliteStore {
+    fn get(&self, guid: Guid) -> StoreFuture<'_, Option<SealedConnection>> {
+        self.read(async move {
+            // One statement: connection and settings of the same moment.
+            let rows = sqlx::query(
+                "SELECT c.guid, c.connector, c.revision, c.saved_at, s.key, s.value, s.secret, s.sealed_with, s.sealed
+                 FROM connection c LEFT JOIN setting s ON s.guid = c.guid
+                 WHERE c.guid = ? ORDER BY s.position",
+            )
+            .bind(guid.to_string())
+            .fetch_all(&self.readers)
+            .await?;
+            Ok(connections(rows)?.pop())
+        })
+    }
+
+    fn list(&self) -> StoreFuture<'_, Vec<ConnectionSummary>> {
+        self.read(async {
+            sqlx::query(
+                "SELECT guid, connector, revision, saved_at,
+                     (SELECT count(*) FROM setting s WHERE s.guid = c.guid) AS settings
+                 FROM connection c ORDER BY guid",
+            )
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(ConnectionSummary {
+                    guid: guid(row)?,
+                    connector: row.try_get("connector")?,
+                    settings: usize::try_from(row.try_get::<i64, _>("settings")?).unwrap_or(usize::MAX),
+                    revision: Revision(row.try_get("revision")?),
+                    saved_at: time(row.try_get("saved_at")?),
+                })
+            })
+            .collect()
+        })
+    }
+
+    fn all(&self) -> StoreFuture<'_, Vec<SealedConnection>> {
+        self.read(async {
+            let rows = sqlx::query(
+                "SELECT c.guid, c.connector, c.revision, c.saved_at, s.key, s.value, s.secret, s.sealed_with, s.sealed
+                 FROM connection c LEFT JOIN setting s ON s.guid = c.guid
+                 ORDER BY c.guid, s.position",
+            )
+            .fetch_all(&self.readers)
+            .await?;
+            connections(rows)
+        })
+    }
+
+    fn save<'a>(
+        &'a self,
+        connections: &'a [ConnectionSave],
+        saved: &'a (dyn Fn(usize) + Sync),
+    ) -> StoreFuture<'a, Revision> {
+        Box::pin(async move {
+            let failed = |error| self.file().error(error);
+            // IMMEDIATE: waits for another writer now, instead of failing at the first write.
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+            let revision = next_revision(&mut transaction).await.map_err(failed)?;
+            for (done, connection) in connections.iter().enumerate() {
+                if !is_as_expected(&mut transaction, connection).await.map_err(failed)? {
+                    return Err(StoreError::Changed { guid: connection.guid });
+                }
+                write(&mut transaction, connection, revision).await.map_err(failed)?;
+                saved(done + 1);
+            }
+            transaction.commit().await.map_err(failed)?;
+            Ok(revision)
+        })
+    }
+
+    fn delete(&self, guid: Guid) -> StoreFuture<'_, Option<Revision>> {
+        self.read(async move {
+            let guid = guid.to_string();
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let deleted = sqlx::query("DELETE FROM connection WHERE guid = ?")
+                .bind(&guid)
+                .execute(&mut *transaction)
+                .await?;
+            if deleted.rows_affected() == 0 {
+                return Ok(None);
+            }
+            let revision = next_revision(&mut transaction).await?;
+            sqlx::query("INSERT OR REPLACE INTO deleted_connection (guid, revision) VALUES (?, ?)")
+                .bind(&guid)
+                .bind(revision.0)
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(Some(revision))
+        })
+    }
+
+    fn latest_revision(&self) -> StoreFuture<'_, Revision> {
+        self.read(async {
+            let latest =
+                sqlx::query_scalar("SELECT latest FROM revision_counter").fetch_one(&self.readers).await?;
+            Ok(Revision(latest))
+        })
+    }
+
+    fn changes_since(&self, revision: Revision) -> StoreFuture<'_, Vec<Change>> {
+        self.read(async move {
+            sqlx::query(
+                "SELECT guid, revision FROM connection WHERE revision > ?1
+                 UNION ALL SELECT guid, revision FROM deleted_connection WHERE revision > ?1
+                 ORDER BY revision",
+            )
+            .bind(revision.0)
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| Ok(Change { guid: guid(row)?, revision: Revision(row.try_get("revision")?) }))
+            .collect()
+        })
+    }
+
+    fn key_check(&self) -> StoreFuture<'_, Option<KeyCheck>> {
+        self.read(async {
+            let row =
+                sqlx::query("SELECT id, check_value FROM encryption_key ORDER BY created_at DESC LIMIT 1")
+                    .fetch_optional(&self.readers)
+                    .await?;
+            row.as_ref().map(key_check).transpose()
+        })
+    }
+
+    fn add_first_key(&self, check: KeyCheck) -> StoreFuture<'_, KeyCheck> {
+        self.read(async move {
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            sqlx::query(
+                "INSERT INTO encryption_key (id, check_value, created_at)
+                 SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM encryption_key)",
+            )
+            .bind(&check.key_id.0)
+            .bind(&check.bytes)
+            .bind(milliseconds(SystemTime::now()))
+            .execute(&mut *transaction)
+            .await?;
+            let row =
+                sqlx::query("SELECT id, check_value FROM encryption_key ORDER BY created_at DESC LIMIT 1")
+                    .fetch_one(&mut *transaction)
+                    .await?;
+            transaction.commit().await?;
+            key_check(&row)
+        })
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.read(async {
+            self.close_pools().await;
+            Ok(())
+        })
+    }
+}
+
+async fn next_revision(connection: &mut SqliteConnection) -> Result<Revision, sqlx::Error> {
+    sqlx::query_scalar("UPDATE revision_counter SET latest = latest + 1 RETURNING latest")
+        .fetch_one(connection)
+        .await
+        .map(Revision)
+}
+
+async fn is_as_expected(
+    connection: &mut SqliteConnection,
+    save: &ConnectionSave,
+) -> Result<bool, sqlx::Error> {
+    if save.expected == Expected::Anything {
+        return Ok(true);
+    }
+    let stored: Option<i64> = sqlx::query_scalar("SELECT revision FROM connection WHERE guid = ?")
+        .bind(save.guid.to_string())
+        .fetch_optional(connection)
+        .await?;
+    Ok(match save.expected {
+        Expected::Anything => true,
+        Expected::Nothing => stored.is_none(),
+        Expected::Revision(revision) => stored == Some(revision.0),
+    })
+}
+
+async fn write(
+    connection: &mut SqliteConnection,
+    save: &ConnectionSave,
+    revision: Revision,
+) -> Result<(), sqlx::Error> {
+    let guid = save.guid.to_string();
+    sqlx::query(
+        "INSERT INTO connection (guid, connector, revision, saved_at) VALUES (?, ?, ?, ?)
+         ON CONFLICT (guid) DO UPDATE
+         SET connector = excluded.connector, revision = excluded.revision, saved_at = excluded.saved_at",
+    )
+    .bind(&guid)
+    .bind(&save.connector)
+    .bind(revision.0)
+    .bind(milliseconds(SystemTime::now()))
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM deleted_connection WHERE guid = ?")
+        .bind(&guid)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("DELETE FROM setting WHERE guid = ?").bind(&guid).execute(&mut *connection).await?;
+    for (position, setting) in (0i64..).zip(&save.settings) {
+        let (value, sealed) = match &setting.value {
+            SealedValue::Plain(value) => (value.as_deref(), None),
+            SealedValue::Secret(sealed) => (None, sealed.as_ref()),
+        };
+        sqlx::query(
+            "INSERT INTO setting (guid, position, key, value, secret, sealed_with, sealed) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&guid)
+        .bind(position)
+        .bind(&setting.key)
+        .bind(value)
+        .bind(setting.is_secret())
+        .bind(sealed.map(|sealed| sealed.key_id.0.as_str()))
+        .bind(sealed.map(|sealed| sealed.bytes.as_slice()))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Rows of the same connection stand together, in the order of its settings; one without settings has a row with a
+/// null key.
+fn connections(rows: Vec<SqliteRow>) -> Result<Vec<SealedConnection>, sqlx::Error> {
+    let mut connections: Vec<SealedConnection> = Vec::new();
+    for row in &rows {
+        let guid = guid(row)?;
+        if connections.last().is_none_or(|last| last.guid != guid) {
+            connections.push(SealedConnection {
+                guid,
+                connector: row.try_get("connector")?,
+                settings: Vec::new(),
+                revision: Revision(row.try_get("revision")?),
+                saved_at: time(row.try_get("saved_at")?),
+            });
+        }
+        let (Some(connection), Some(key)) = (connections.last_mut(), row.try_get("key")?) else { continue };
+        let value = if row.try_get("secret")? {
+            let key_id: Option<String> = row.try_get("sealed_with")?;
+            let bytes: Option<Vec<u8>> = row.try_get("sealed")?;
+            SealedValue::Secret(
+                key_id.zip(bytes).map(|(key_id, bytes)| SealedSecret { key_id: KeyId(key_id), bytes }),
+            )
+        } else {
+            SealedValue::Plain(row.try_get("value")?)
+        };
+        connection.settings.push(SealedSetting { key, value });
+    }
+    Ok(connections)
+}
+
+fn key_check(row: &SqliteRow) -> Result<KeyCheck, sqlx::Error> {
+    Ok(KeyCheck { key_id: KeyId(row.try_get("id")?), bytes: row.try_get("check_value")? })
+}
+
+fn guid(row: &SqliteRow) -> Result<Guid, sqlx::Error> {
+    row.try_get::<String, _>("guid")?.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+fn milliseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn time(milliseconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default())
+}
+
+/// Makes the file, for its owner alone, if it is missing and may be made. SQLite gives its side files the same mode.
+///
+/// An existing file is only looked at from outside: opening and closing it here would drop the locks that another store
+/// of this process has on it (POSIX locks belong to the process).
+fn create_file(path: &Path, missing: IfMissing) -> Result<(), StoreError> {
+    let file = File { path, busy_timeout: BUSY_TIMEOUT };
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            return Err(file.unusable("is not a file", "give the folder that holds it with --data"));
+        }
+        Ok(metadata) if metadata.permissions().readonly() => {
+            let remedy = format!("make it writable for the host's user: chmod 600 {}", path.display());
+            return Err(file.unusable("is read-only", remedy));
+        }
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            return Err(file.unusable(format!("cannot be reached ({error})"), "check the data folder"));
+        }
+    }
+    if missing == IfMissing::Refuse {
+        return Err(file.unusable(
+            "does not exist",
+            "give the data folder of the host with --data, or start the host once to make it",
+        ));
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let created = fs::create_dir_all(folder).and_then(|()| match options.open(path) {
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => sync_folder(folder),
+    });
+    created.map_err(|error| {
+        file.unusable(
+            format!("cannot be created ({error})"),
+            "give the host's user write access to the data folder, or name another with --data",
+        )
+    })
+}
+
+/// Looks whether the file is ours, of a version that we know, and sound.
+async fn examine(options: &SqliteConnectOptions, file: File<'_>) -> Result<(), StoreError> {
+    let failed = |error| file.error(error);
+    let mut connection = options.connect().await.map_err(failed)?;
+    let seen = async {
+        let application: i32 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut connection).await?;
+        // A first start that was interrupted leaves at most the table of migrations.
+        let foreign: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> '_sqlx_migrations' AND name NOT LIKE 'sqlite_%'",
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        let version: Option<i64> = if application == APPLICATION_ID {
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut connection).await?
+        } else {
+            None
+        };
+        let damage: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection).await?;
+        Ok((application, foreign, version, damage))
+    };
+    let seen = seen.await;
+    connection.close().await.map_err(failed)?;
+    let (application, foreign, version, damage) = seen.map_err(failed)?;
+    if application != APPLICATION_ID && (application != 0 || foreign > 0) {
+        return Err(file.unusable(
+            "is the database of another program",
+            "name the data folder of erp-host with --data, or move that file away",
+        ));
+    }
+    let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    if let Some(version) = version.filter(|version| *version > newest) {
+        return Err(file.unusable(
+            format!("was written by a newer erp-host (schema {version}, this one knows up to {newest})"),
+            "start the newer version again, or restore the backup made before the update",
+        ));
+    }
+    if damage != "ok" {
+        return Err(file.damaged(&damage));
+    }
+    Ok(())
+}
+
+/// The file as errors tell of it.
+#[derive(Clone, Copy)]
+struct File<'a> {
+    path: &'a Path,
+    busy_timeout: Duration,
+}
+
+impl File<'_> {
+    fn unusable(self, problem: impl Into<String>, remedy: impl Into<String>) -> StoreError {
+        StoreError::Unusable { path: self.path.to_owned(), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    fn damaged(self, what: &str) -> StoreError {
+        self.unusable(
+            format!("is damaged ({what})"),
+            "stop the host and restore the file from a backup; keep the damaged one, and the -wal file beside it, for a \
+             look",
+        )
+    }
+
+    fn error(self, error: sqlx::Error) -> StoreError {
+        let database = error.as_database_error();
+        // The extended result code; its low byte is the kind (https://www.sqlite.org/rescode.html).
+        let code =
+            database.and_then(|error| error.code()).and_then(|code: Cow<'_, str>| code.parse::<i32>().ok());
+        let message = database.map(|error| error.message().to_owned()).unwrap_or_default();
+        match code.map(|code| code & 0xff) {
+            Some(5 | 6) => {
+                StoreError::Locked { path: self.path.to_owned(), waited_s: self.busy_timeout.as_secs() }
+            }
+            Some(11) => self.damaged(&message),
+            Some(26) => self.unusable(
+                "is not an SQLite database",
+                "restore it from a backup, or name the data folder of erp-host with --data",
+            ),
+            Some(8 | 14 | 23) => self.unusable(
+                format!("cannot be written ({message})"),
+                "give the host's user write access to the file and its folder",
+            ),
+            Some(13) => self.unusable("cannot grow, the disk is full", "make room on the disk"),
+            _ => StoreError::Failed { path: self.path.to_owned(), cause: Box::new(error) },
+        }
+    }
+}
