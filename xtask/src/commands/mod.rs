@@ -1,0 +1,44 @@
+//! The tasks, one file each.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub mod demo;
+pub mod test;
+
+/// Tasks for people who work on erp-host, or want to see it run.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    after_help = "Begin with `cargo xtask demo`: it needs nothing but Rust and a C compiler."
+)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build everything, start the host on a sample workbook, and show calls to try.
+    Demo(demo::Args),
+    /// Build the host and the plugin files, and run every test.
+    Test(test::Args),
+}
+
+/// Reads the command line and runs the task. Errors go to standard error, in one line.
+pub fn run() -> ExitCode {
+    let result: Result<ExitCode, Box<dyn Error>> = match Cli::parse().task {
+        Task::Demo(args) => demo::run(&args),
+        Task::Test(args) => test::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `cargo xtask test`.
+
+use std::error::Error;
+use std::process::{Command, ExitCode};
+
+use crate::build::{self, PLUGINS, Profile, TEST_PLUGINS};
+
+/// Builds the host and the plugin files, and runs every test of the workspace.
+///
+/// The end-to-end tests start the real program with the real plugin files. Some also use nginx and a Python SOAP client
+/// (zeep, installed with pip into target/zeep); where one of these cannot be had they say so and pass, but with CI=true
+/// they fail.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask test                                    everything
+  cargo xtask test --package contract                 one package
+  cargo xtask test --package end-to-end -- bad_input  the tests of a name")]
+pub struct Args {
+    /// Passed on to `cargo test`; without a `--package` all packages are tested.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS OF CARGO TEST")]
+    arguments: Vec<String>,
+}
+
+/// Runs the task.
+///
+/// # Errors
+/// Cargo cannot be run, or the build fails. Failing tests end with cargo's own exit code.
+pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+    let plugins: Vec<&str> = PLUGINS.iter().chain(TEST_PLUGINS).copied().collect();
+    build::build(Profile::Dev, &plugins)?;
+
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(build::workspace()).args(["test", "--locked"]);
+    if !names_a_package(&args.arguments) {
+        cargo.arg("--workspace");
+    }
+    let status = cargo.args(&args.arguments).status().map_err(|error| format!("cannot run cargo: {error}"))?;
+    Ok(match status.code() {
+        Some(0) => ExitCode::SUCCESS,
+        Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        None => ExitCode::FAILURE,
+    })
+}
+
+fn names_a_package(arguments: &[String]) -> bool {
+    arguments
+        .iter()
+        .take_while(|argument| *argument != "--")
+        .any(|argument| argument.starts_with("--package") || argument.starts_with("-p") || argument == "--workspace")
+}
