@@ -54,7 +54,8 @@ impl HostProcess {
                 }
             }));
         }
-        let mut process = HostProcess { child, url: String::new(), address: ([0, 0, 0, 0], 0).into(), log, readers };
+        let mut process =
+            HostProcess { child, url: String::new(), address: ([0, 0, 0, 0], 0).into(), log, readers };
         process.url = process.await_listening(&listening)?;
         process.address = address_of(&process.url)?;
         Ok(process)
@@ -175,6 +176,7 @@ fn collect(stream: impl Read + Send + 'static, log: Arc<Mutex<Log>>) -> std::thr
 
 fn address_of(url: &str) -> Result<SocketAddr, Box<dyn Error>> {
     let authority = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap_or_default();
-    let mut addresses = authority.to_socket_addrs().map_err(|error| format!("{url:?} has no address: {error}"))?;
+    let mut addresses =
+        authority.to_socket_addrs().map_err(|error| format!("{url:?} has no address: {error}"))?;
     Ok(addresses.next().ok_or_else(|| format!("{url:?} has no address"))?)
 }

@@ -30,7 +30,12 @@ pub struct Response {
 impl Request {
     /// A request of any method. `target` is path and query, such as `/Services/ErpConnectorWS.svc?wsdl`.
     pub fn new(method: &str, target: &str) -> Self {
-        Request { method: method.to_owned(), target: target.to_owned(), headers: Vec::new(), body: Vec::new() }
+        Request {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     /// A GET request.
@@ -129,7 +134,10 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 impl Response {
     /// The first header of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
@@ -148,8 +156,9 @@ impl Response {
                 continue;
             }
             let mut response = Response { status, headers, body: Vec::new() };
-            let chunked =
-                response.header("Transfer-Encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
+            let chunked = response
+                .header("Transfer-Encoding")
+                .is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
             if chunked {
                 read_chunks(stream, &mut response.body)?;
             } else if let Some(length) = response.header("Content-Length") {

@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-/// x
+/// Builds everything, starts the host on a sample workbook, and shows calls to try.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-/// x
+/// Runs the task.
 ///
 /// # Errors
-/// x
+/// Always, for now.
 pub fn run(_args: &Args) -> Result<ExitCode, Box<dyn Error>> {
-    Err("x".into())
+    Err("not built yet".into())
 }

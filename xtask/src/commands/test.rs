@@ -34,7 +34,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     if !names_a_package(&args.arguments) {
         cargo.arg("--workspace");
     }
-    let status = cargo.args(&args.arguments).status().map_err(|error| format!("cannot run cargo: {error}"))?;
+    let status =
+        cargo.args(&args.arguments).status().map_err(|error| format!("cannot run cargo: {error}"))?;
     Ok(match status.code() {
         Some(0) => ExitCode::SUCCESS,
         Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
@@ -43,8 +44,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn names_a_package(arguments: &[String]) -> bool {
-    arguments
-        .iter()
-        .take_while(|argument| *argument != "--")
-        .any(|argument| argument.starts_with("--package") || argument.starts_with("-p") || argument == "--workspace")
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| {
+        argument.starts_with("--package") || argument.starts_with("-p") || argument == "--workspace"
+    })
 }
