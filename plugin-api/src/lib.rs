@@ -19,6 +19,7 @@ mod restriction;
 mod rows;
 mod search;
 mod settings;
+mod settings_form;
 
 pub mod abi;
 pub mod testing;
@@ -29,9 +30,13 @@ pub use field::{Field, ListItem};
 pub use host::Host;
 pub use matcher::{Candidate, Matcher};
 pub use outcome::{Error, Outcome, Result, ResultExt};
+pub use plugin_api_derive::SettingsForm;
 pub use restriction::Restriction;
 pub use rows::{Row, RowFilter, Rows};
 pub use settings::Settings;
+#[doc(hidden)]
+pub use settings_form::read_setting;
+pub use settings_form::{Secret, SettingValue, SettingsForm};
 pub use values::{
     Access, DateTime, FieldType, LocalizedText, Operator, State, Value, ValueError, actor_type, error_code,
 };

@@ -1,1 +1,13 @@
-//! Derive macros of `plugin-api`.
+//! Derive macros of `plugin-api`, which re-exports and documents them.
+
+mod expand;
+mod setting;
+
+use proc_macro::TokenStream;
+
+/// Makes a struct the settings form of a connector: documented at `plugin_api::SettingsForm`.
+#[proc_macro_derive(SettingsForm, attributes(setting))]
+pub fn settings_form(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    expand::settings_form(input).unwrap_or_else(syn::Error::into_compile_error).into()
+}

@@ -1,0 +1,150 @@
+//! Writing the implementation of `SettingsForm`.
+
+use std::collections::HashSet;
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Data, DeriveInput, Error, Fields, Result};
+
+use crate::setting::{DefaultValue, Literal, Setting};
+
+pub(crate) fn settings_form(input: DeriveInput) -> Result<TokenStream> {
+    let shape = "a settings form is a struct with named fields, one for each setting";
+    let fields = match input.data {
+        Data::Struct(data) => match data.fields {
+            Fields::Named(fields) => fields.named,
+            _ => return Err(Error::new(input.ident.span(), shape)),
+        },
+        _ => return Err(Error::new(input.ident.span(), shape)),
+    };
+    if !input.generics.params.is_empty() {
+        return Err(Error::new(input.generics.span(), "a settings form has no parameters"));
+    }
+    let settings: Vec<Setting> = fields.into_iter().map(Setting::read).collect::<Result<_>>()?;
+    let mut keys = HashSet::new();
+    if let Some(twice) = settings.iter().find(|setting| !keys.insert(setting.key.clone())) {
+        return Err(Error::new(
+            twice.key_span,
+            format!("there are two settings with the key {:?}", twice.key),
+        ));
+    }
+
+    let name = input.ident;
+    let checks = settings.iter().map(checks);
+    let descriptions = settings.iter().map(field);
+    let reads = settings.iter().enumerate().map(|(at, Setting { ident, ty, .. })| {
+        let read = quote_spanned!(ty.span()=> ::plugin_api::read_setting::<#ty>);
+        quote!(#ident: #read(settings, &fields[#at])?)
+    });
+    Ok(quote! {
+        #[automatically_derived]
+        impl ::plugin_api::SettingsForm for #name {
+            fn fields() -> ::std::vec::Vec<::plugin_api::Field> {
+                #(#checks)*
+                ::std::vec![#(#descriptions),*]
+            }
+
+            fn read(settings: &::plugin_api::Settings) -> ::plugin_api::Result<Self> {
+                let fields = <Self as ::plugin_api::SettingsForm>::fields();
+                ::std::result::Result::Ok(#name { #(#reads),* })
+            }
+        }
+    })
+}
+
+/// The description of a setting: a `Field`.
+fn field(setting: &Setting) -> TokenStream {
+    let Setting { ty, key, label, description, list, max_length, rank, .. } = setting;
+    let mut field = if let Some(list) = list {
+        quote!(::plugin_api::Field::list(#key, #list))
+    } else if setting.password.is_some() {
+        quote!(::plugin_api::Field::password(#key))
+    } else {
+        quote!(::plugin_api::Field::new(#key, <#ty as ::plugin_api::SettingValue>::FIELD_TYPE))
+    };
+    field.extend(label.as_ref().map(|label| quote!(.label(#label))));
+    field.extend(description.as_ref().map(|description| quote!(.description(#description))));
+    field.extend(setting.default.as_ref().map(|default| default_value(ty, default)));
+    field.extend(max_length.as_ref().map(|length| quote!(.max_length(#length))));
+    field.extend(rank.as_ref().map(|rank| quote!(.rank(#rank))));
+    let mandatory = setting.mandatory;
+    if setting.read_only {
+        quote!(#field.read_only())
+    } else {
+        quote! {
+            if #mandatory || <#ty as ::plugin_api::SettingValue>::MANDATORY { #field.mandatory() } else { #field }
+        }
+    }
+}
+
+/// A default in wire form: a whole number may be the default of a Double.
+fn default_value(ty: &syn::Type, default: &DefaultValue) -> TokenStream {
+    match &default.literal {
+        Literal::Text(text) => quote!(.default(#text)),
+        Literal::Checkbox(on) => quote!(.default(#on)),
+        Literal::Double(number) => quote!(.default(#number)),
+        Literal::Integer(number) => {
+            // Exact up to 2^53, and nobody types more than that into a form.
+            #[allow(clippy::cast_precision_loss, reason = "a default that a person wrote down")]
+            let double = *number as f64;
+            quote! {
+                .default(match <#ty as ::plugin_api::SettingValue>::FIELD_TYPE {
+                    ::plugin_api::FieldType::Double => ::plugin_api::Value::Double(#double),
+                    _ => ::plugin_api::Value::Integer(#number),
+                })
+            }
+        }
+    }
+}
+
+/// What only the compiler knows: whether attributes fit the type behind a name.
+fn checks(setting: &Setting) -> TokenStream {
+    let ty = &setting.ty;
+    let mut checks = TokenStream::new();
+    let mut check = |span: proc_macro2::Span, allowed: TokenStream, message: &str| {
+        checks.extend(quote_spanned! {span=>
+            const _: () = ::std::assert!(
+                ::std::matches!(<#ty as ::plugin_api::SettingValue>::FIELD_TYPE, #allowed),
+                #message
+            );
+        });
+    };
+    let text = quote!(::plugin_api::FieldType::Text);
+    if let Some(list) = &setting.list {
+        check(list.span(), text.clone(), "the key of a list item is a text: use String or Option<String>");
+    }
+    if let Some(password) = setting.password {
+        check(
+            password,
+            quote!(#text | ::plugin_api::FieldType::Password),
+            "a password is a text: use Secret, String or an Option of these",
+        );
+    }
+    if let Some(length) = &setting.max_length {
+        check(
+            length.span(),
+            quote!(#text | ::plugin_api::FieldType::Password),
+            "only a text has a greatest length",
+        );
+    }
+    if let Some(default) = &setting.default {
+        let (allowed, message) = match default.literal {
+            Literal::Text(_) => (text, "a text cannot be the default of a setting of this type"),
+            Literal::Integer(_) => (
+                quote!(::plugin_api::FieldType::Integer | ::plugin_api::FieldType::Double),
+                "a whole number cannot be the default of a setting of this type",
+            ),
+            Literal::Double(_) => (
+                quote!(::plugin_api::FieldType::Double),
+                "a number cannot be the default of a setting of this type",
+            ),
+            Literal::Checkbox(_) => (
+                quote!(::plugin_api::FieldType::Checkbox),
+                "true and false can only be the default of a bool",
+            ),
+        };
+        check(default.span, allowed, message);
+    }
+    checks
+}

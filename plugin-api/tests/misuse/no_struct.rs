@@ -1,0 +1,6 @@
+#[derive(plugin_api::SettingsForm)]
+enum Setup {
+    Server,
+}
+
+fn main() {}

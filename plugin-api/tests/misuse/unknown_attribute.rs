@@ -1,0 +1,7 @@
+#[derive(plugin_api::SettingsForm)]
+struct Setup {
+    #[setting(lable = "Server")]
+    server: String,
+}
+
+fn main() {}

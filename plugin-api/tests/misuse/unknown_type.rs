@@ -1,0 +1,6 @@
+#[derive(plugin_api::SettingsForm)]
+struct Setup {
+    servers: Vec<u8>,
+}
+
+fn main() {}
