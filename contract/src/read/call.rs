@@ -1,0 +1,124 @@
+//! Requests.
+
+use super::action::soap_action;
+use super::body::{self, Form, known_or_owned};
+use super::envelope::{self, Headers};
+use super::error::{ReadError, Refusal, cut};
+use super::members::Members;
+use super::reader::Reader;
+use crate::class::{self, Class};
+use crate::{Call, Dialect, Envelope, Operation, SoapVersion};
+
+/// The class of a request without parameter.
+static NO_MEMBERS: Class = Class { name: "request", base: None, own: &[] };
+
+/// Reads a request. `soap_action` is the SOAPAction that came with it, quoted or not; without one, the body element
+/// tells the operation.
+///
+/// The message is UTF-8; see [`crate::decode`] for others.
+///
+/// # Errors
+/// The message is one that the contract page says to refuse. The error becomes a [`crate::Fault`].
+pub fn read_call<'a>(body: &'a [u8], soap_action: Option<&str>) -> Result<Call<'a>, ReadError> {
+    read_call_as(body, soap_action, Dialect::Data)
+}
+
+/// As [`read_call`], for a caller whose dialect is known from elsewhere. A WSGetConfigData without SOAP 1.1's empty body
+/// is the same in `data` and `plain`, and so is a request without any member: then the dialect is `undecided`, which
+/// [`read_call`] takes to be `data`.
+///
+/// # Errors
+/// As [`read_call`].
+pub fn read_call_as<'a>(
+    body: &'a [u8],
+    soap_action: Option<&str>,
+    undecided: Dialect,
+) -> Result<Call<'a>, ReadError> {
+    let mut soap = SoapVersion::V11;
+    call(body, soap_action, undecided, &mut soap).map_err(|refusal| ReadError { soap, refusal })
+}
+
+fn call<'a>(
+    body: &'a [u8],
+    action: Option<&str>,
+    undecided: Dialect,
+    soap: &mut SoapVersion,
+) -> Result<Call<'a>, Refusal> {
+    let mut reader = Reader::new(envelope::text(body)?);
+    let headers = envelope::open(&mut reader, soap)?;
+    let by_action = match action.and_then(soap_action) {
+        None => None,
+        Some(action) => {
+            let parts = Operation::from_action(action);
+            Some(parts.ok_or_else(|| Refusal::UnknownAction(cut(action)))?)
+        }
+    };
+    let mut envelope = Envelope { soap: *soap, ..Envelope::default() };
+    let Some(element) = reader.child("Body")? else {
+        let (namespace, operation) = by_action.ok_or(Refusal::NoOperation)?;
+        envelope.namespace = known_or_owned(namespace);
+        check_empty_body(operation)?;
+        envelope::close_after_body(&mut reader)?;
+        return Ok(assemble(envelope, operation, Members::default(), headers));
+    };
+    let operation = operation_of(element, by_action.map(|(_, operation)| operation))?;
+    if reader.namespace().is_empty() {
+        return Err(Refusal::NoNamespace(cut(element)));
+    }
+    envelope.namespace = known_or_owned(reader.namespace());
+    reader.contract = envelope.namespace.clone();
+    let mut members = Members::default();
+    let class = operation.request().unwrap_or(&NO_MEMBERS);
+    if element == class.name {
+        body::of_class(&mut reader, class, &mut members)?;
+    } else {
+        let Form { dialect, plain_namespace } =
+            body::of_operation(&mut reader, class, element, &mut members)?;
+        envelope.dialect = dialect.unwrap_or(undecided);
+        envelope.plain_namespace = plain_namespace;
+    }
+    envelope::close(&mut reader)?;
+    Ok(assemble(envelope, operation, members, headers))
+}
+
+/// The operation of a body element, which has to be the one that the action names.
+fn operation_of(element: &str, by_action: Option<Operation>) -> Result<Operation, Refusal> {
+    if let Some(operation) = by_action {
+        let class = operation.request_class();
+        if element == operation.name() || Some(element) == class {
+            return Ok(operation);
+        }
+        let expected = class.unwrap_or(operation.name());
+        return Err(Refusal::Disagreement { operation: operation.name(), found: cut(element), expected });
+    }
+    if let Some(operation) = Operation::from_name(element) {
+        return Ok(operation);
+    }
+    let mut candidates = Operation::ALL.iter().filter(|operation| operation.request_class() == Some(element));
+    match (candidates.next(), candidates.next()) {
+        (Some(&operation), None) => Ok(operation),
+        (Some(_), Some(_)) => Err(Refusal::AmbiguousBodyElement(cut(element))),
+        _ => Err(Refusal::UnknownBodyElement(cut(element))),
+    }
+}
+
+/// An empty body is right for WSGetConfigData, and will do where all that a request has may stand in the header.
+fn check_empty_body(operation: Operation) -> Result<(), Refusal> {
+    match operation.request() {
+        None => Ok(()),
+        Some(class) if std::ptr::eq(class, &class::REQUEST_BASE) => Ok(()),
+        Some(class) if std::ptr::eq(class, &class::AUTHENTICATION_REQUEST) => Ok(()),
+        Some(class) => Err(Refusal::EmptyBody { operation: operation.name(), expected: class.name }),
+    }
+}
+
+fn assemble<'a>(
+    envelope: Envelope,
+    operation: Operation,
+    mut members: Members<'a>,
+    headers: Headers<'a>,
+) -> Call<'a> {
+    let connection_guid = members.connection_guid.take().or(headers.connection_guid);
+    members.token = members.token.or(headers.signed_token);
+    Call { envelope, connection_guid, request: members.into_request(operation) }
+}

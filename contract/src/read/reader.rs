@@ -1,0 +1,318 @@
+//! Elements, texts and arrays, above the tokenizer.
+
+use std::borrow::Cow;
+
+use values::{Access, FieldType};
+
+use super::error::{Refusal, cut};
+use crate::carriers::{Actor, Dictionary, Field, Restriction, Text, Texts};
+use crate::class::{self, Class, Member};
+use crate::namespace;
+use crate::xml::{Token, Tokenizer};
+
+/// Reads a message. Every method that reads an element is called after its start, and reads to its end.
+pub(super) struct Reader<'a> {
+    xml: Tokenizer<'a>,
+    /// The contract's namespace in this message.
+    pub(super) contract: Cow<'static, str>,
+}
+
+/// What a namespace means to the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The contract's, or the one for arrays; or none at all, as sloppy clients have it.
+    Contract,
+    /// Of a .NET class without a contract.
+    Plain,
+    /// Somebody else's: the element is skipped, as every .NET service would do.
+    Foreign,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Reader { xml: Tokenizer::new(text), contract: Cow::Borrowed(namespace::CONTRACT) }
+    }
+
+    fn next(&mut self) -> Result<Option<Token<'a>>, Refusal> {
+        match self.xml.next()? {
+            Some(Token::Instruction(target)) => Err(Refusal::Instruction(cut(target))),
+            token => Ok(token),
+        }
+    }
+
+    /// The namespace of the element that begins here.
+    pub(super) fn namespace(&self) -> &str {
+        self.xml.namespace()
+    }
+
+    /// An attribute of the element that begins here.
+    pub(super) fn attribute(&self, namespace: &str, local: &str) -> Option<&str> {
+        self.xml.attribute(namespace, local)
+    }
+
+    pub(super) fn meaning(&self) -> Meaning {
+        let found = self.namespace();
+        if found == self.contract
+            || found == namespace::ARRAYS
+            || found == namespace::CONTRACT
+            || found.is_empty()
+        {
+            Meaning::Contract
+        } else if found.starts_with(namespace::PLAIN_PREFIX) {
+            Meaning::Plain
+        } else {
+            Meaning::Foreign
+        }
+    }
+
+    /// The root element.
+    pub(super) fn root(&mut self) -> Result<&'a str, Refusal> {
+        match self.next()? {
+            Some(Token::Start(local)) => Ok(local),
+            // Before the root the tokenizer gives nothing else.
+            _ => Err(Refusal::NoBody),
+        }
+    }
+
+    /// Reads on to the end of the document, after the root element.
+    pub(super) fn finish(&mut self) -> Result<(), Refusal> {
+        while self.next()?.is_some() {}
+        Ok(())
+    }
+
+    /// The next element inside `parent`; `None` at its end.
+    pub(super) fn child(&mut self, parent: &str) -> Result<Option<&'a str>, Refusal> {
+        loop {
+            match self.next()? {
+                Some(Token::Start(local)) => return Ok(Some(local)),
+                Some(Token::Text(text)) => {
+                    let text = text.trim_matches([' ', '\t', '\n', '\r']);
+                    if !text.is_empty() {
+                        return Err(Refusal::TextAmongElements { element: cut(parent), text: cut(text) });
+                    }
+                }
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    /// The next element inside the current one, whatever text stands before it; `None` at its end.
+    pub(super) fn element(&mut self) -> Result<Option<&'a str>, Refusal> {
+        loop {
+            match self.next()? {
+                Some(Token::Start(local)) => return Ok(Some(local)),
+                Some(Token::Text(_)) => {}
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    /// The next element inside `parent` that the contract might know.
+    fn known_child(&mut self, parent: &'static str) -> Result<Option<&'a str>, Refusal> {
+        while let Some(local) = self.child(parent)? {
+            if self.meaning() != Meaning::Foreign {
+                return Ok(Some(local));
+            }
+            self.skip()?;
+        }
+        Ok(None)
+    }
+
+    /// The next member inside an element of this class; unknown ones are skipped.
+    fn member(&mut self, class: &'static Class) -> Result<Option<Member>, Refusal> {
+        while let Some(local) = self.known_child(class.name)? {
+            match class.find(local) {
+                Some(member) => return Ok(Some(member)),
+                None => self.skip()?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads over an element, whatever it holds.
+    pub(super) fn skip(&mut self) -> Result<(), Refusal> {
+        let mut depth = 1;
+        while depth > 0 {
+            match self.next()? {
+                Some(Token::Start(_)) => depth += 1,
+                Some(Token::End) | None => depth -= 1,
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the element is null; then it is read over.
+    pub(super) fn nil(&mut self) -> Result<bool, Refusal> {
+        let nil = self.attribute(namespace::SCHEMA_INSTANCE, "nil");
+        let is_nil = nil.is_some_and(|value| matches!(value.trim(), "true" | "1"));
+        if is_nil {
+            self.skip()?;
+        }
+        Ok(is_nil)
+    }
+
+    pub(super) fn text(&mut self, member: &'static str) -> Result<Text<'a>, Refusal> {
+        if self.nil()? {
+            return Ok(None);
+        }
+        let mut text: Cow<'a, str> = Cow::Borrowed("");
+        loop {
+            match self.next()? {
+                Some(Token::Text(piece)) if text.is_empty() => text = piece,
+                Some(Token::Text(piece)) => text.to_mut().push_str(&piece),
+                Some(Token::Start(found)) => {
+                    return Err(Refusal::ElementInText { member, found: cut(found) });
+                }
+                _ => return Ok(Some(text)),
+            }
+        }
+    }
+
+    /// A value with a name or a number; absent and null ones mean .NET's zero value, given by `T::default` or so.
+    pub(super) fn parsed<T>(
+        &mut self,
+        member: &'static str,
+        zero: T,
+        expected: impl Fn() -> String,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, Refusal> {
+        let Some(text) = self.text(member)? else { return Ok(zero) };
+        parse(text.trim()).ok_or_else(|| Refusal::Value { member, text: cut(&text), expected: expected() })
+    }
+
+    pub(super) fn boolean(&mut self, member: &'static str) -> Result<bool, Refusal> {
+        let parse = |text: &str| match text {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        };
+        self.parsed(member, false, || "true or false".to_owned(), parse)
+    }
+
+    /// An array: every child of this name is read by `read`, which gives nothing for null.
+    fn array<T>(
+        &mut self,
+        member: &'static str,
+        item: &'static str,
+        mut read: impl FnMut(&mut Self) -> Result<Option<T>, Refusal>,
+    ) -> Result<Option<Vec<T>>, Refusal> {
+        if self.nil()? {
+            return Ok(None);
+        }
+        let mut items = Vec::new();
+        while let Some(local) = self.known_child(member)? {
+            if local == item {
+                items.extend(read(self)?);
+            } else {
+                self.skip()?;
+            }
+        }
+        Ok(Some(items))
+    }
+
+    pub(super) fn texts(&mut self, member: &'static str) -> Result<Option<Texts<'a>>, Refusal> {
+        self.array(member, "string", |reader| reader.text("string").map(Some))
+    }
+
+    pub(super) fn dictionary(&mut self, member: &'static str) -> Result<Option<Dictionary<'a>>, Refusal> {
+        const ENTRY: &str = "KeyValueOfstringstring";
+        let entries = self.array(member, ENTRY, |reader| {
+            let (mut key, mut value) = (None, None);
+            while let Some(local) = reader.known_child(ENTRY)? {
+                match local {
+                    "Key" => key = reader.text("Key")?,
+                    "Value" => value = reader.text("Value")?,
+                    _ => reader.skip()?,
+                }
+            }
+            let key = key.ok_or(Refusal::NoKey(member))?;
+            Ok(Some((key, value)))
+        })?;
+        Ok(entries.map(|entries| Dictionary { entries }))
+    }
+
+    pub(super) fn actor(&mut self) -> Result<Option<Actor<'a>>, Refusal> {
+        if self.nil()? {
+            return Ok(None);
+        }
+        let mut actor = Actor::default();
+        while let Some(member) = self.member(&class::ACTOR)? {
+            let name = member.name();
+            match member {
+                Member::ActorType => actor.actor_type = self.text(name)?,
+                Member::ErpKey => actor.erp_key = self.text(name)?,
+                Member::FieldValues => actor.field_values = self.dictionary(name)?,
+                Member::LastModified => actor.last_modified = self.text(name)?,
+                Member::ParentActorType => actor.parent_actor_type = self.text(name)?,
+                Member::ParentErpKey => actor.parent_erp_key = self.text(name)?,
+                _ => self.skip()?,
+            }
+        }
+        Ok(Some(actor))
+    }
+
+    pub(super) fn actors(&mut self, member: &'static str) -> Result<Option<Vec<Actor<'a>>>, Refusal> {
+        self.array(member, class::ACTOR.name, Self::actor)
+    }
+
+    pub(super) fn restrictions(
+        &mut self,
+        member: &'static str,
+    ) -> Result<Option<Vec<Restriction<'a>>>, Refusal> {
+        self.array(member, class::RESTRICTION.name, |reader| {
+            if reader.nil()? {
+                return Ok(None);
+            }
+            let mut restriction = Restriction::default();
+            while let Some(member) = reader.member(&class::RESTRICTION)? {
+                let name = member.name();
+                match member {
+                    Member::FieldKey => restriction.field_key = reader.text(name)?,
+                    Member::Operator => restriction.operator = reader.text(name)?,
+                    Member::ScalarValue => restriction.scalar_value = reader.text(name)?,
+                    Member::Values => restriction.values = reader.texts(name)?,
+                    _ => reader.skip()?,
+                }
+            }
+            Ok(Some(restriction))
+        })
+    }
+
+    pub(super) fn fields(&mut self, member: &'static str) -> Result<Option<Vec<Field<'a>>>, Refusal> {
+        self.array(member, class::FIELD.name, |reader| {
+            if reader.nil()? {
+                return Ok(None);
+            }
+            let mut field = Field::default();
+            while let Some(member) = reader.member(&class::FIELD)? {
+                let name = member.name();
+                match member {
+                    Member::Access => {
+                        let expected = || format!("one of {:?}", Access::ALL);
+                        field.access =
+                            reader.parsed(name, Access::Normal, expected, |text| text.parse().ok())?;
+                    }
+                    Member::DefaultValue => field.default_value = reader.text(name)?,
+                    Member::DisplayDescription => field.display_description = reader.text(name)?,
+                    Member::DisplayName => field.display_name = reader.text(name)?,
+                    Member::FieldKey => field.field_key = reader.text(name)?,
+                    Member::FieldType => {
+                        let expected = || format!("one of {:?}", FieldType::ALL);
+                        field.field_type =
+                            reader.parsed(name, FieldType::Checkbox, expected, |text| text.parse().ok())?;
+                    }
+                    Member::ListName => field.list_name = reader.text(name)?,
+                    Member::MaxLength => field.max_length = reader.int(name)?,
+                    Member::Rank => field.rank = reader.int(name)?,
+                    _ => reader.skip()?,
+                }
+            }
+            Ok(Some(field))
+        })
+    }
+
+    fn int(&mut self, member: &'static str) -> Result<i32, Refusal> {
+        self.parsed(member, 0, || "a whole number of 32 bits".to_owned(), |text| text.parse().ok())
+    }
+}

@@ -1,0 +1,112 @@
+//! Replies, for the client side.
+
+use thiserror::Error;
+
+use super::body::{self, Form, known_or_owned};
+use super::envelope;
+use super::error::{ReadError, Refusal, cut};
+use super::members::Members;
+use super::reader::Reader;
+use crate::{Dialect, Envelope, Fault, FaultCode, Operation, Reply, SoapVersion};
+
+/// A reply, and how it was wrapped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer<'a> {
+    /// How it was wrapped.
+    pub envelope: Envelope,
+    /// What it says.
+    pub reply: Reply<'a>,
+}
+
+/// An answer that is no reply.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReplyError {
+    /// The service answered with a fault.
+    #[error("the service answered with a fault: {0}")]
+    Fault(Fault),
+    /// The answer cannot be read.
+    #[error("the service's answer cannot be read: {0}")]
+    Read(#[from] ReadError),
+}
+
+/// Reads the reply of an operation.
+///
+/// # Errors
+/// The answer is a fault, or not a reply of this operation.
+pub fn read_reply(body: &[u8], operation: Operation) -> Result<Answer<'_>, ReplyError> {
+    let mut soap = SoapVersion::V11;
+    match answer(body, operation, &mut soap) {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(fault)) => Err(ReplyError::Fault(fault)),
+        Err(refusal) => Err(ReplyError::Read(ReadError { soap, refusal })),
+    }
+}
+
+fn answer<'a>(
+    body: &'a [u8],
+    operation: Operation,
+    soap: &mut SoapVersion,
+) -> Result<Result<Answer<'a>, Fault>, Refusal> {
+    let mut reader = Reader::new(envelope::text(body)?);
+    envelope::open(&mut reader, soap)?;
+    let class = operation.reply();
+    let empty = Refusal::EmptyBody { operation: operation.name(), expected: class.name };
+    let element = reader.child("Body")?.ok_or(empty)?;
+    if element == "Fault" && reader.namespace() == soap.namespace() {
+        let fault = fault(&mut reader)?;
+        envelope::close(&mut reader)?;
+        return Ok(Err(fault));
+    }
+    let mut envelope = Envelope { soap: *soap, ..Envelope::default() };
+    envelope.namespace = known_or_owned(reader.namespace());
+    reader.contract = envelope.namespace.clone();
+    let mut members = Members::default();
+    if element == class.name {
+        body::of_class(&mut reader, class, &mut members)?;
+    } else if element.strip_suffix("Response") == Some(operation.name()) {
+        let Form { dialect, plain_namespace } =
+            body::of_operation(&mut reader, class, element, &mut members)?;
+        envelope.dialect = dialect.unwrap_or(Dialect::Data);
+        envelope.plain_namespace = plain_namespace;
+    } else {
+        return Err(Refusal::Disagreement {
+            operation: operation.name(),
+            found: cut(element),
+            expected: class.name,
+        });
+    }
+    envelope::close(&mut reader)?;
+    Ok(Ok(Answer { envelope, reply: members.into_reply(operation) }))
+}
+
+/// A fault of SOAP 1.1 (`faultcode`, `faultstring`) or 1.2 (`Code/Value`, `Reason/Text`).
+fn fault(reader: &mut Reader<'_>) -> Result<Fault, Refusal> {
+    let (mut code, mut text) = (String::new(), String::new());
+    while let Some(local) = reader.child("Fault")? {
+        match local {
+            "faultcode" => code = reader.text("faultcode")?.unwrap_or_default().into_owned(),
+            "faultstring" => text = reader.text("faultstring")?.unwrap_or_default().into_owned(),
+            "Code" | "Reason" => {
+                while let Some(inner) = reader.element()? {
+                    match inner {
+                        "Value" => code = reader.text("Value")?.unwrap_or_default().into_owned(),
+                        "Text" if text.is_empty() => {
+                            text = reader.text("Text")?.unwrap_or_default().into_owned();
+                        }
+                        _ => reader.skip()?,
+                    }
+                }
+            }
+            _ => reader.skip()?,
+        }
+    }
+    let local = code.trim().rsplit(':').next().unwrap_or_default();
+    let code = match local {
+        "Client" | "Sender" => FaultCode::Client,
+        "Server" | "Receiver" => FaultCode::Server,
+        "MustUnderstand" => FaultCode::MustUnderstand,
+        "VersionMismatch" => FaultCode::VersionMismatch,
+        other => FaultCode::Other(other.to_owned()),
+    };
+    Ok(Fault { code, text })
+}

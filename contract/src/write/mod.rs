@@ -1,0 +1,13 @@
+//! From calls, replies and faults to bytes, appended to a buffer.
+
+mod carriers;
+mod fault;
+mod frame;
+mod reply;
+mod request;
+mod rows;
+
+pub use fault::write_fault;
+pub use reply::write_reply;
+pub use request::write_request;
+pub use rows::{ActorRow, ReplyWriter};

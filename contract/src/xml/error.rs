@@ -1,0 +1,69 @@
+//! Why a text is not XML that we read.
+
+use thiserror::Error;
+
+use super::{MAX_ATTRIBUTES, MAX_BINDINGS, MAX_DEPTH};
+
+/// What is wrong with a text, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{kind} at byte {at}")]
+pub struct XmlError {
+    /// What is wrong.
+    pub kind: XmlErrorKind,
+    /// Bytes before the place.
+    pub at: usize,
+}
+
+/// What is wrong with a text.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "the messages say what each means")]
+pub enum XmlErrorKind {
+    #[error("the document ends where {0} was expected")]
+    End(&'static str),
+    #[error("expected {0}")]
+    Expected(&'static str),
+    #[error("character U+{0:04X} is not allowed in XML")]
+    Character(u32),
+    #[error("a document type declaration (DOCTYPE) is not accepted")]
+    Doctype,
+    #[error("entity &{0}; is not one of &lt; &gt; &amp; &apos; &quot;")]
+    Entity(String),
+    #[error("character reference &#{0}; is not a character")]
+    CharacterReference(String),
+    #[error("element <{open}> is closed by </{close}>")]
+    EndTag { open: String, close: String },
+    #[error("element <{0}> is not closed")]
+    NotClosed(String),
+    #[error("</{0}> closes nothing")]
+    NotOpen(String),
+    #[error("the document has no root element")]
+    NoRoot,
+    #[error("the document has text or a second element after its root element")]
+    AfterRoot,
+    #[error("the document has text before its root element")]
+    BeforeRoot,
+    #[error("'<' in the value of an attribute")]
+    LessThanInAttribute,
+    #[error("']]>' in text")]
+    SectionEndInText,
+    #[error("'--' in a comment")]
+    HyphensInComment,
+    #[error("attribute {0:?} comes twice")]
+    AttributeTwice(String),
+    #[error("prefix {0:?} is not bound to a namespace")]
+    PrefixNotBound(String),
+    #[error("{0:?} is not a name with at most one prefix")]
+    QualifiedName(String),
+    #[error("the namespace declaration {0:?} is not allowed")]
+    NamespaceDeclaration(String),
+    #[error("an XML declaration stands elsewhere than at the start of the document")]
+    DeclarationPlace,
+    #[error("the XML declaration is not of the form <?xml version=\"1.0\" encoding=\"utf-8\"?>")]
+    Declaration,
+    #[error("elements are nested deeper than {MAX_DEPTH}")]
+    Depth,
+    #[error("an element has more than {MAX_ATTRIBUTES} attributes")]
+    Attributes,
+    #[error("more than {MAX_BINDINGS} namespace declarations are in force")]
+    Bindings,
+}
