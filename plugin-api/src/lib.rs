@@ -10,6 +10,7 @@
 
 mod actor;
 mod connector;
+mod export;
 mod field;
 mod folded;
 mod host;

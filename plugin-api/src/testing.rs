@@ -2,7 +2,7 @@
 
 use crate::abi::{MessageRef, RowRef};
 use crate::rows::RowSink;
-use crate::{Actor, Outcome, Parent, Result, Rows};
+use crate::{Actor, Outcome, Result, Rows};
 
 /// Runs a method that answers with actors, and collects them.
 ///
@@ -40,20 +40,8 @@ impl RowSink for Collected {
     fn push(&mut self, batch: MessageRef<'_>) -> Result<()> {
         let mut reader = batch.reader();
         while !reader.is_empty() {
-            self.0.push(actor(&RowRef::read(&mut reader)?));
+            self.0.push(RowRef::read(&mut reader)?.to_actor());
         }
         Ok(())
-    }
-}
-
-fn actor(row: &RowRef<'_>) -> Actor {
-    Actor {
-        actor_type: row.actor_type.to_owned(),
-        key: row.key.to_owned(),
-        last_modified: row.last_modified.map(str::to_owned),
-        parent: row
-            .parent
-            .map(|(actor_type, key)| Parent { actor_type: actor_type.to_owned(), key: key.to_owned() }),
-        fields: row.fields().map(|(key, value)| (key.to_owned(), value.map(str::to_owned))).collect(),
     }
 }

@@ -1,1 +1,167 @@
-//! Plugin files: found, checked, loaded from copies, and called.
+//! The connectors: plugin files of a folder, loaded once and kept for as long as the process runs.
+
+mod image;
+mod library;
+mod load;
+mod log;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plugin_api::abi::About;
+use plugin_api::abi::client::ConnectorClient;
+use thiserror::Error;
+
+pub use load::LoadError;
+
+/// The plugins of a folder: every file, and the connectors of those that could be loaded.
+#[derive(Debug)]
+pub struct Plugins {
+    folder: PathBuf,
+    files: Vec<PluginFile>,
+    /// By name in lower case.
+    connectors: HashMap<String, Arc<Plugin>>,
+    default: Option<Arc<Plugin>>,
+}
+
+/// A file of the plugins folder, and what became of it.
+#[derive(Debug)]
+pub struct PluginFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What it holds, in hexadecimal; `None` when it could not be read.
+    pub sha256: Option<String>,
+    /// What it says about itself; `None` when it says nothing that this host understands.
+    pub about: Option<About>,
+    /// The plugin, or why it is not there.
+    pub loaded: Result<Arc<Plugin>, LoadError>,
+}
+
+/// A loaded plugin. Whoever uses its connector keeps it, so that it may be replaced by another one at any time.
+#[derive(Debug)]
+pub struct Plugin {
+    /// The file it was loaded from (a copy of it, to be exact).
+    pub path: PathBuf,
+    /// What the file held, in hexadecimal.
+    pub sha256: String,
+    /// Name, versions, compiler and target.
+    pub about: About,
+    /// One line for the operator.
+    pub description: String,
+    /// The actor types that its connections may have, where that is known beforehand.
+    pub actor_types: Vec<String>,
+    /// The connector.
+    pub connector: ConnectorClient,
+}
+
+/// The plugins folder cannot be read.
+#[derive(Debug, Error)]
+#[error("the plugins folder {} cannot be read: {source}; create it, or name another one with --plugins", folder.display())]
+pub struct FolderError {
+    folder: PathBuf,
+    source: std::io::Error,
+}
+
+/// There is no connector of that name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the connector '{name}' was not found, expected one of: {}", if known.is_empty() { "(none is loaded)".to_owned() } else { known.join(", ") })]
+pub struct UnknownConnector {
+    /// The name that was asked for.
+    pub name: String,
+    /// The names that there are.
+    pub known: Vec<String>,
+}
+
+impl Plugins {
+    /// Loads every plugin file of a folder, in the order of their names. A file that cannot be loaded is kept with the
+    /// reason and stops no other one.
+    ///
+    /// `data` is the host's data folder: copies of the files go to `<data>/plugins-cache`, and each connector gets a
+    /// folder `<data>/<its name in lower case>`. `options` are a connector's options, by its name.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn load(
+        folder: &Path,
+        data: &Path,
+        options: &dyn Fn(&str) -> Vec<(String, String)>,
+    ) -> Result<Self, FolderError> {
+        let paths =
+            load::paths(folder).map_err(|source| FolderError { folder: folder.to_owned(), source })?;
+        let mut plugins = Plugins {
+            folder: folder.to_owned(),
+            files: Vec::new(),
+            connectors: HashMap::new(),
+            default: None,
+        };
+        for path in paths {
+            let file = load::load(path, data, options, |name| {
+                plugins.connectors.get(&name.to_lowercase()).map(|plugin| plugin.path.clone())
+            });
+            match &file.loaded {
+                Ok(plugin) => {
+                    let name = plugin.name().to_lowercase();
+                    plugins.connectors.insert(name, Arc::clone(plugin));
+                }
+                Err(error) => tracing::warn!("plugin {} is not loaded: {error}", file.path.display()),
+            }
+            plugins.files.push(file);
+        }
+        plugins.default = plugins.connectors().first().map(|plugin| Arc::clone(plugin));
+        Ok(plugins)
+    }
+
+    /// Makes a connector the default one, instead of the first one by name.
+    ///
+    /// # Errors
+    /// There is no connector of that name.
+    pub fn set_default(&mut self, name: &str) -> Result<(), UnknownConnector> {
+        self.default = Some(Arc::clone(self.connector(Some(name))?));
+        Ok(())
+    }
+
+    /// The connector of a name, in any case; without a name, the default one.
+    ///
+    /// # Errors
+    /// There is no such connector.
+    pub fn connector(&self, name: Option<&str>) -> Result<&Arc<Plugin>, UnknownConnector> {
+        let found = match name {
+            Some(name) => self.connectors.get(&name.to_lowercase()),
+            None => self.default.as_ref(),
+        };
+        found.ok_or_else(|| UnknownConnector {
+            name: name.unwrap_or_default().to_owned(),
+            known: self.connectors().iter().map(|plugin| plugin.name().to_owned()).collect(),
+        })
+    }
+
+    /// The default connector; `None` when there is no connector.
+    pub fn default_connector(&self) -> Option<&Arc<Plugin>> {
+        self.default.as_ref()
+    }
+
+    /// All connectors, in the order of their names.
+    pub fn connectors(&self) -> Vec<&Arc<Plugin>> {
+        let mut connectors: Vec<_> = self.connectors.values().collect();
+        connectors.sort_by_key(|plugin| plugin.name().to_lowercase());
+        connectors
+    }
+
+    /// All files, in the order of their names.
+    pub fn files(&self) -> &[PluginFile] {
+        &self.files
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Plugin {
+    /// The connector's name.
+    pub fn name(&self) -> &str {
+        self.connector.name()
+    }
+}

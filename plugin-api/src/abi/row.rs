@@ -4,7 +4,7 @@
 use std::fmt::Display;
 
 use super::{Malformed, Message, Reader};
-use crate::Value;
+use crate::{Actor, Parent, Value};
 
 const END: u32 = 0;
 /// Followed by key and value.
@@ -70,6 +70,21 @@ impl<'m> RowWriter<'m> {
         }
     }
 
+    /// Writes an actor as a whole row.
+    pub fn actor(&mut self, actor: &Actor) {
+        self.begin(&actor.actor_type, &actor.key);
+        if let Some(stamp) = &actor.last_modified {
+            self.last_modified(stamp);
+        }
+        if let Some(parent) = &actor.parent {
+            self.parent(&parent.actor_type, &parent.key);
+        }
+        for (key, value) in &actor.fields {
+            self.field(key, &Value::from(value.as_deref()));
+        }
+        self.end();
+    }
+
     /// Ends the row.
     pub fn end(&mut self) {
         self.message.put_number(END);
@@ -117,6 +132,19 @@ impl<'a> RowRef<'a> {
     /// The value of a field: `None` when the row has no such field, `Some(None)` when it is null.
     pub fn field(&self, key: &str) -> Option<Option<&'a str>> {
         self.fields().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
+    /// The row as an actor of its own.
+    pub fn to_actor(&self) -> Actor {
+        Actor {
+            actor_type: self.actor_type.to_owned(),
+            key: self.key.to_owned(),
+            last_modified: self.last_modified.map(str::to_owned),
+            parent: self
+                .parent
+                .map(|(actor_type, key)| Parent { actor_type: actor_type.to_owned(), key: key.to_owned() }),
+            fields: self.fields().map(|(key, value)| (key.to_owned(), value.map(str::to_owned))).collect(),
+        }
     }
 
     /// The same row with only some of its fields.

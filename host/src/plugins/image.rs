@@ -1,0 +1,132 @@
+//! Looks at a file before the system's loader does: the loader trusts what a file says about its own size, so a
+//! truncated library would end the process (SIGBUS) instead of giving an error.
+
+use thiserror::Error;
+
+/// Why a file is not a library that this system can load.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ImageError {
+    /// It has no bytes.
+    #[error("the file is empty; copy it again")]
+    Empty,
+    /// It is something else.
+    #[error("it is not a shared library; build the plugin as a cdylib")]
+    NotALibrary,
+    /// It is a library of another system.
+    #[error("it is a library for {0}, this host runs on {here}; build the plugin for this system", here = std::env::consts::OS)]
+    OtherSystem(&'static str),
+    /// It is a library for another processor.
+    #[error("it is a library for another processor, this host runs on {here}; build the plugin for this processor", here = std::env::consts::ARCH)]
+    OtherProcessor,
+    /// It is a program or something else that ends in `.so`.
+    #[error("it is an ELF file but not a shared library; build the plugin as a cdylib")]
+    NotShared,
+    /// It ends before its end.
+    #[error("the file is truncated: it has {length} bytes and says that it has {expected}; copy it again")]
+    Truncated {
+        /// Bytes of the file.
+        length: u64,
+        /// Bytes that its headers tell of.
+        expected: u64,
+    },
+}
+
+/// Says whether the bytes are a whole library of this system.
+pub(super) fn check(bytes: &[u8]) -> Result<(), ImageError> {
+    let system = match bytes {
+        [] => return Err(ImageError::Empty),
+        [0x7f, b'E', b'L', b'F', ..] => "linux",
+        [b'M', b'Z', ..] => "windows",
+        [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => "macos",
+        _ => return Err(ImageError::NotALibrary),
+    };
+    // The loaders of Windows and macOS compare the file's size themselves.
+    match (system, cfg!(windows), cfg!(target_os = "macos")) {
+        ("windows", true, _) | ("macos", _, true) => Ok(()),
+        ("linux", false, false) => check_elf(bytes),
+        _ => Err(ImageError::OtherSystem(system)),
+    }
+}
+
+/// The parts of ELF that say where a file ends. Offsets are those of the 64-bit or 32-bit format.
+fn check_elf(bytes: &[u8]) -> Result<(), ImageError> {
+    let wide = cfg!(target_pointer_width = "64");
+    let little = cfg!(target_endian = "little");
+    let file = Elf { bytes, wide, little };
+    if bytes.get(4) != Some(if wide { &2 } else { &1 }) || bytes.get(5) != Some(if little { &1 } else { &2 })
+    {
+        return Err(if bytes.len() < 6 { file.truncated(64) } else { ImageError::OtherProcessor });
+    }
+    let header = if wide { 64 } else { 52 };
+    if bytes.len() < header {
+        return Err(file.truncated(header as u64));
+    }
+    const SHARED: u64 = 3;
+    if file.number(16, 2)? != SHARED {
+        return Err(ImageError::NotShared);
+    }
+    if machine().is_some_and(|machine| file.number(18, 2) != Ok(machine)) {
+        return Err(ImageError::OtherProcessor);
+    }
+    let (programs, sections) = if wide { (32, 40) } else { (28, 32) };
+    let (sizes, word) = if wide { (54, 8) } else { (42, 4) };
+    let table = |at: usize, size_at: usize| -> Result<(u64, u64, u64), ImageError> {
+        Ok((file.number(at, word)?, file.number(size_at, 2)?, file.number(size_at + 2, 2)?))
+    };
+    // The section table is the last thing in a file as linkers write it.
+    let (start, size, count) = table(sections, sizes + 4)?;
+    file.holds(start, size.saturating_mul(count))?;
+    let (start, size, count) = table(programs, sizes)?;
+    file.holds(start, size.saturating_mul(count))?;
+    for index in 0..count {
+        // `holds` has shown that these are within the file, whose length is a usize.
+        let entry = usize::try_from(start + index * size).unwrap_or(usize::MAX);
+        let (offset, length) = if wide { (8, 32) } else { (4, 16) };
+        let offset = file.number(entry.saturating_add(offset), word)?;
+        let length = file.number(entry.saturating_add(length), word)?;
+        file.holds(offset, length)?;
+    }
+    Ok(())
+}
+
+struct Elf<'a> {
+    bytes: &'a [u8],
+    wide: bool,
+    little: bool,
+}
+
+impl Elf<'_> {
+    fn number(&self, at: usize, size: usize) -> Result<u64, ImageError> {
+        let digits = at
+            .checked_add(size)
+            .and_then(|end| self.bytes.get(at..end))
+            .ok_or_else(|| self.truncated(at as u64 + size as u64))?;
+        let append = |number: u64, digit: &u8| (number << 8) | u64::from(*digit);
+        Ok(if self.little { digits.iter().rev().fold(0, append) } else { digits.iter().fold(0, append) })
+    }
+
+    fn holds(&self, start: u64, length: u64) -> Result<(), ImageError> {
+        let end = start.saturating_add(length);
+        if end > self.bytes.len() as u64 { Err(self.truncated(end)) } else { Ok(()) }
+    }
+
+    fn truncated(&self, expected: u64) -> ImageError {
+        let header = if self.wide { 64 } else { 52 };
+        ImageError::Truncated { length: self.bytes.len() as u64, expected: expected.max(header) }
+    }
+}
+
+/// This processor's number in ELF, where we know it.
+fn machine() -> Option<u64> {
+    Some(match std::env::consts::ARCH {
+        "x86_64" => 62,
+        "aarch64" => 183,
+        "x86" => 3,
+        "arm" => 40,
+        "riscv64" => 243,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Loading one plugin file: read, look, copy, open, shake hands, make the connector.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plugin_api::abi::client::{self, ConnectorClient};
+use plugin_api::abi::{About, Description};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::image::{self, ImageError};
+use super::library::{self, OpenError};
+use super::log::ToTracing;
+use super::{Plugin, PluginFile};
+
+/// The folder of the copies, below the data folder.
+const CACHE: &str = "plugins-cache";
+
+/// Why a plugin file is not loaded. Its `Display` is one line: the reason, and what to do.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("the file cannot be read: {0}; let the user of erp-host read it")]
+    Read(#[source] io::Error),
+    /// It is a folder or a device.
+    #[error("it is not a file; take it out of the plugins folder")]
+    NotAFile,
+    /// It is no library, or not a whole one.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The copy cannot be made.
+    #[error("it cannot be copied to {}: {source}; let the user of erp-host write there", folder.display())]
+    Copy {
+        /// The folder of the copies.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system's loader refuses it.
+    #[error("the system cannot load it: {0}; build the plugin on a system like this one")]
+    Open(String),
+    /// It does not fit, or its connector cannot be made.
+    #[error(transparent)]
+    Plugin(#[from] client::LoadError),
+    /// Its connector's name cannot be the name of a folder.
+    #[error(
+        "its connector is called {0:?}; a name has up to 64 letters, digits, - and _, begins with a letter or digit, and is not the name of a file of the host's own"
+    )]
+    Name(String),
+    /// Another file has a connector of this name.
+    #[error("its connector {name} is already loaded from {}; keep one of the two files", other.display())]
+    Duplicate {
+        /// The connector's name.
+        name: String,
+        /// The file that came first.
+        other: PathBuf,
+    },
+    /// The connector's own folder cannot be made.
+    #[error("its data folder {} cannot be made: {source}; let the user of erp-host write there", folder.display())]
+    DataFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The plugin files of a folder, in the order of their names.
+pub(super) fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_library = |extension: &std::ffi::OsStr| {
+            ["so", "dll", "dylib"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+        };
+        if path.extension().is_some_and(is_library) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Loads a plugin file. `loaded_from` says which file a connector of that name was loaded from before.
+pub(super) fn load(
+    path: PathBuf,
+    data: &Path,
+    options: &dyn Fn(&str) -> Vec<(String, String)>,
+    loaded_from: impl Fn(&str) -> Option<PathBuf>,
+) -> PluginFile {
+    let mut file = Loading { path, sha256: None, about: None };
+    let loaded = file.load(data, options, loaded_from).map(|(about, connector, description)| {
+        Arc::new(Plugin {
+            path: file.path.clone(),
+            sha256: file.sha256.clone().unwrap_or_default(),
+            about,
+            description: description.description,
+            actor_types: description.actor_types,
+            connector,
+        })
+    });
+    let Loading { path, sha256, about } = file;
+    PluginFile { path, sha256, about, loaded }
+}
+
+/// What is known of a file so far.
+struct Loading {
+    path: PathBuf,
+    sha256: Option<String>,
+    about: Option<About>,
+}
+
+impl Loading {
+    fn load(
+        &mut self,
+        data: &Path,
+        options: &dyn Fn(&str) -> Vec<(String, String)>,
+        loaded_from: impl Fn(&str) -> Option<PathBuf>,
+    ) -> Result<(About, ConnectorClient, Description), LoadError> {
+        if !fs::metadata(&self.path).map_err(LoadError::Read)?.is_file() {
+            return Err(LoadError::NotAFile);
+        }
+        let bytes = fs::read(&self.path).map_err(LoadError::Read)?;
+        let sha256 = hexadecimal(&Sha256::digest(&bytes));
+        self.sha256 = Some(sha256.clone());
+        image::check(&bytes)?;
+
+        let cache = data.join(CACHE);
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let copy = library::copy(&bytes, &cache, &format!("{sha256}-{name}"))
+            .map_err(|source| LoadError::Copy { folder: cache, source })?;
+        drop(bytes);
+        let (about, handshake) = library::open(&copy).map_err(|error| match error {
+            OpenError::System(error) => LoadError::Open(told(&error)),
+            OpenError::Refused(refused) => LoadError::Plugin(refused.into()),
+        })?;
+        self.about = Some(about.clone());
+        about.check().map_err(client::LoadError::from)?;
+
+        let name = &about.connector;
+        if !is_name(name) {
+            return Err(LoadError::Name(name.clone()));
+        }
+        if let Some(other) = loaded_from(name) {
+            return Err(LoadError::Duplicate { name: name.clone(), other });
+        }
+        let folder = data.join(name.to_lowercase());
+        library::make_private_folder(&folder)
+            .map_err(|source| LoadError::DataFolder { folder: folder.clone(), source })?;
+        // As a connector's settings may be relative to it, it must not depend on where the process stands.
+        let folder =
+            std::path::absolute(&folder).map_err(|source| LoadError::DataFolder { folder, source })?;
+        let host = client::host(env!("CARGO_PKG_VERSION"), folder, options(name));
+        let _span = tracing::error_span!("load", connector = %name).entered();
+        let (connector, description) = client::load(&about, handshake, &host, ToTracing::new(name))?;
+        Ok((about, connector, description))
+    }
+}
+
+/// Whether a connector's name can stand in a URL and be the name of a folder beside the host's own.
+fn is_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    name.len() <= 64
+        && name.chars().all(is_plain)
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && !name.eq_ignore_ascii_case(CACHE)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
+        text
+    })
+}
+
+/// An error of the system's loader in one line, with its cause.
+fn told(error: &libloading::Error) -> String {
+    let mut text = error.to_string();
+    if let Some(cause) = std::error::Error::source(error) {
+        text = format!("{text}: {cause}");
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

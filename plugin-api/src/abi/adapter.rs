@@ -1,0 +1,219 @@
+//! The plugin's side: an author's connector and connections as objects that the host can call. No panic leaves it.
+
+use std::any::Any;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use abi_stable::sabi_trait::TD_Opaque;
+use abi_stable::std_types::{RBox, ROption};
+
+use super::objects::{
+    ConnectionBox, ConnectionObject, ConnectionObject_TO, ConnectorBox, ConnectorObject, ConnectorObject_TO,
+    HostBox, SinkRef, Wire,
+};
+use super::replies::{self, Description};
+use super::requests;
+use super::{
+    ActorCall, ActorOperation, ConnectionRequest, ConnectorRequest, Kind, Message, MessageRef, Operation,
+    logging,
+};
+use crate::rows::RowSink;
+use crate::{Connection, Connector, Error, Outcome, Result, Rows};
+
+/// Makes the connector: the one function of the root module.
+pub(super) extern "C" fn load<C: Connector>(
+    host: HostBox,
+    about_host: Wire<'_>,
+    sink: SinkRef<'_>,
+) -> ROption<ConnectorBox> {
+    let mut replies = Replies::new(sink);
+    let connector = replies.answer_with(|replies| {
+        // First of all, so that a panic further down is told.
+        logging::install(host);
+        replies.push(Kind::DESCRIPTION, |message| {
+            Description {
+                name: C::NAME.to_owned(),
+                description: C::DESCRIPTION.to_owned(),
+                actor_types: C::ACTOR_TYPES.iter().map(|&actor_type| actor_type.to_owned()).collect(),
+            }
+            .encode(message);
+        });
+        let host = requests::host(&mut about_host.message().reader())?;
+        Ok((Outcome::ok(), Guarded::new(C::new(&host)?)))
+    });
+    connector
+        .map(|connector| ConnectorObject_TO::from_ptr(RBox::new(ConnectorAdapter(connector)), TD_Opaque))
+        .into()
+}
+
+struct ConnectorAdapter<C>(Guarded<C>);
+
+struct ConnectionAdapter<C>(Guarded<C>);
+
+impl<C: Connector> ConnectorObject for ConnectorAdapter<C> {
+    fn call(&self, operation: Operation, request: Wire<'_>, sink: SinkRef<'_>) {
+        let connector = &*self.0.0;
+        Replies::new(sink).answer(|replies| {
+            match ConnectorRequest::decode(operation, request.message())? {
+                ConnectorRequest::SettingsForm => replies.fields(connector.settings()?),
+                ConnectorRequest::SetupList { name } => replies.list(connector.list(name)?),
+                ConnectorRequest::TestSettings(settings) => return connector.test(&settings),
+            }
+            Ok(Outcome::ok())
+        });
+    }
+
+    fn connect(&self, settings: Wire<'_>, sink: SinkRef<'_>) -> ROption<ConnectionBox> {
+        let connection = Replies::new(sink).answer_with(|_| {
+            let settings = requests::settings(&mut settings.message().reader())?;
+            Ok((Outcome::ok(), Guarded::new(self.0.0.connect(&settings)?)))
+        });
+        connection
+            .map(|connection| {
+                ConnectionObject_TO::from_ptr(RBox::new(ConnectionAdapter(connection)), TD_Opaque)
+            })
+            .into()
+    }
+}
+
+impl<C: Connection> ConnectionObject for ConnectionAdapter<C> {
+    fn call(&self, operation: Operation, request: Wire<'_>, sink: SinkRef<'_>) {
+        let connection = &*self.0.0;
+        Replies::new(sink).answer(|replies| {
+            match ConnectionRequest::decode(operation, request.message())? {
+                ConnectionRequest::Test => return connection.test(),
+                ConnectionRequest::ActorTypes => replies.texts(connection.actor_types()?),
+                ConnectionRequest::Fields { actor_type } => replies.fields(connection.fields(actor_type)?),
+                ConnectionRequest::SearchableFields { actor_type } => {
+                    replies.texts(connection.searchable_fields(actor_type)?);
+                }
+                ConnectionRequest::Actors(call) => return actors(connection, &call, replies),
+                ConnectionRequest::List { name } => replies.list(connection.list(name)?),
+                ConnectionRequest::ListItems { name, keys } => {
+                    replies.list(connection.list_items(name, &keys)?)
+                }
+            }
+            Ok(Outcome::ok())
+        });
+    }
+}
+
+/// Does a call that is answered with actors.
+fn actors(connection: &impl Connection, call: &ActorCall<'_>, replies: &mut Replies<'_>) -> Result<Outcome> {
+    let actor_type = call.actor_type;
+    let mut rows = Rows::new(actor_type, call.fields.as_deref(), replies);
+    let outcome = match &call.operation {
+        ActorOperation::Get { keys } => connection.get(actor_type, keys, &mut rows),
+        ActorOperation::Search { restrictions } => connection.search(actor_type, restrictions, &mut rows),
+        ActorOperation::SearchText { text, parent } => {
+            connection.search_text(actor_type, text, parent.as_deref(), &mut rows)
+        }
+        ActorOperation::ChangedSince { stamp } => connection.changed_since(actor_type, *stamp, &mut rows),
+        ActorOperation::Create { actor } => connection.create(actor, &mut rows),
+        ActorOperation::Save { actors } => connection.save(actors, &mut rows),
+    }?;
+    rows.flush()?;
+    Ok(outcome)
+}
+
+/// The replies to one call.
+struct Replies<'s> {
+    sink: SinkRef<'s>,
+    message: Message,
+}
+
+impl<'s> Replies<'s> {
+    fn new(sink: SinkRef<'s>) -> Self {
+        Replies { sink, message: Message::new() }
+    }
+
+    /// Runs a method and replies with its outcome, whatever becomes of it.
+    fn answer(mut self, method: impl FnOnce(&mut Self) -> Result<Outcome>) {
+        self.answer_with(|replies| Ok((method(replies)?, ())));
+    }
+
+    /// The same for a method that makes something.
+    fn answer_with<T>(&mut self, method: impl FnOnce(&mut Self) -> Result<(Outcome, T)>) -> Option<T> {
+        let ended = guard(|| match method(self) {
+            Ok((outcome, made)) => (outcome, Some(made)),
+            // In here too, because the texts and the drop of an error are the author's code.
+            Err(error) => (error.to_outcome(), None),
+        });
+        let (outcome, made) = ended.unwrap_or_else(|panic| {
+            let error = Error::user("the connector failed unexpectedly").tech(panic);
+            (error.to_outcome(), None)
+        });
+        self.message.clear();
+        self.push(Kind::OUTCOME, |message| replies::put_outcome(message, &outcome));
+        made
+    }
+
+    fn push(&mut self, kind: Kind, encode: impl FnOnce(&mut Message)) {
+        self.message.clear();
+        encode(&mut self.message);
+        self.sink.push(kind, self.message.as_ref().into());
+    }
+
+    fn texts(&mut self, texts: Vec<String>) {
+        texts.iter().for_each(|text| self.push(Kind::TEXT, |message| message.put_text(text)));
+    }
+
+    fn fields(&mut self, fields: Vec<crate::Field>) {
+        fields.iter().for_each(|field| self.push(Kind::FIELD, |message| replies::put_field(message, field)));
+    }
+
+    fn list(&mut self, items: Option<Vec<crate::ListItem>>) {
+        match items {
+            None => self.push(Kind::NO_SUCH_LIST, |_| {}),
+            Some(items) => {
+                items.iter().for_each(|item| self.push(Kind::LIST_ITEM, |m| replies::put_list_item(m, item)));
+            }
+        }
+    }
+}
+
+impl RowSink for Replies<'_> {
+    fn push(&mut self, batch: MessageRef<'_>) -> Result<()> {
+        if self.sink.push(Kind::ROWS, batch.into()) {
+            Ok(())
+        } else {
+            Err(Error::user("the answer was given up").tech("the host wants no more rows of this call"))
+        }
+    }
+}
+
+/// Something of the author's, whose drop may panic like everything else.
+struct Guarded<T>(ManuallyDrop<T>);
+
+impl<T> Guarded<T> {
+    fn new(value: T) -> Self {
+        Guarded(ManuallyDrop::new(value))
+    }
+}
+
+impl<T> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        // A panic here was logged by the hook; there is nobody else to tell.
+        // SAFETY: dropped once, for this is the drop of its only owner, and not used after it.
+        let _ = guard(|| unsafe { ManuallyDrop::drop(&mut self.0) });
+    }
+}
+
+/// Runs the author's code. Instead of a panic, what is known of it.
+///
+/// Whatever the code had half done when it panicked is the author's, and guarded by locks that are poisoned now: the
+/// next call finds it as any Rust program would.
+fn guard<T>(code: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
+        let told = logging::take_panic();
+        discard(payload);
+        told.unwrap_or_else(|| "panicked at an unknown place".to_owned())
+    })
+}
+
+/// Drops what a panic carried, unless that might panic again.
+fn discard(payload: Box<dyn Any + Send>) {
+    if !payload.is::<String>() && !payload.is::<&'static str>() {
+        std::mem::forget(payload);
+    }
+}

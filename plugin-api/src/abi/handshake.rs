@@ -1,0 +1,289 @@
+//! What a plugin file says about itself before anything else of it is touched: one exported static, frozen for all
+//! API versions, so that a refusal is one plain line instead of a crash.
+
+use std::fmt;
+use std::{ptr, slice};
+
+use abi_stable::library::{AbiHeaderRef, CheckTypeLayout, LibHeader, RootModuleResult};
+use abi_stable::marker_type::ErasedPrefix;
+use abi_stable::prefix_type::{PrefixRefTrait, PrefixTypeTrait};
+use abi_stable::std_types::RResult;
+
+use super::adapter;
+use super::objects::{Plugin, PluginRef};
+use crate::Connector;
+
+/// The symbol of the handshake in a plugin file.
+pub const HANDSHAKE_SYMBOL: &str = "ERP_HOST_PLUGIN";
+
+/// The first bytes of every handshake.
+const MAGIC: [u8; 16] = *b"erp-host-plugin\0";
+
+/// A text in a handshake is shorter than this; a longer one is a broken file.
+const LONGEST_TEXT: usize = 4096;
+
+/// A version of the plugin API: `plugin-api`'s own. Major: nothing of it fits together. Minor: a host serves every
+/// plugin of its own or an older minor version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ApiVersion {
+    /// Changes when the boundary breaks.
+    pub major: u32,
+    /// Changes when the boundary grows.
+    pub minor: u32,
+    /// Changes when the boundary stays.
+    pub patch: u32,
+}
+
+/// The handshake as it lies in a plugin file. Never changes but by growing at its end.
+#[repr(C)]
+pub struct Handshake {
+    magic: [u8; 16],
+    /// Bytes of this struct in the plugin.
+    size: u32,
+    major: u32,
+    minor: u32,
+    patch: u32,
+    /// 0: panics unwind, and are caught. 1: they end the process.
+    panic_aborts: u32,
+    reserved: u32,
+    connector: Text,
+    version: Text,
+    rustc: Text,
+    target: Text,
+    /// The root module, a `LibHeader` of abi_stable's: looked at only when all before it is right.
+    root: *const LibHeader,
+}
+
+// SAFETY: a handshake is never written to, and its pointers go to statics of the plugin, which are `Sync`
+// (`Text` to a `str`, `root` to a `Root`).
+unsafe impl Sync for Handshake {}
+
+/// A text in static memory of the plugin.
+#[repr(C)]
+struct Text {
+    start: *const u8,
+    length: usize,
+}
+
+/// Where a plugin's root module begins: what [`Handshake`] points to.
+pub struct Root(LibHeader);
+
+/// What a plugin file says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The connector's name.
+    pub connector: String,
+    /// The version of the connector's crate.
+    pub version: String,
+    /// The version of the plugin API it was built with.
+    pub api: ApiVersion,
+    /// The compiler it was built with.
+    pub rustc: String,
+    /// The target it was built for.
+    pub target: String,
+    /// Whether a panic would end the process.
+    panic_aborts: bool,
+}
+
+/// Why a plugin file is refused by its handshake. Its `Display` is one line, with what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// The file has no handshake.
+    NotAPlugin,
+    /// The handshake is one, but makes no sense.
+    Broken(&'static str),
+    /// It was built with another major version of the plugin API.
+    OtherMajor(ApiVersion),
+    /// It was built with a newer plugin API than the host's.
+    TooNew(ApiVersion),
+    /// It was built for another target than the host.
+    OtherTarget(String),
+    /// Its panics would end the process.
+    PanicAborts,
+}
+
+impl ApiVersion {
+    /// The version of this crate.
+    pub const OURS: ApiVersion = ApiVersion {
+        major: number(env!("CARGO_PKG_VERSION_MAJOR")),
+        minor: number(env!("CARGO_PKG_VERSION_MINOR")),
+        patch: number(env!("CARGO_PKG_VERSION_PATCH")),
+    };
+}
+
+impl Root {
+    /// The root of a plugin file with this connector.
+    pub const fn of<C: Connector>() -> Self {
+        // SAFETY: `construct` returns a `PluginRef` as it is asked to.
+        Root(unsafe { LibHeader::from_constructor::<PluginRef>(construct::<C>, CheckTypeLayout::Yes) })
+    }
+}
+
+extern "C" fn construct<C: Connector>() -> RootModuleResult {
+    let plugin = Plugin { load: adapter::load::<C> }.leak_into_prefix();
+    // SAFETY: the header says that the module is a `PluginRef` (see `Root::of`); whoever reads it casts it back.
+    RResult::ROk(unsafe { plugin.to_prefix_ref().cast::<ErasedPrefix>() })
+}
+
+impl Handshake {
+    /// The handshake of a plugin file with this connector, at this version of its crate.
+    pub const fn of<C: Connector>(version: &'static str, root: &'static Root) -> Self {
+        Handshake {
+            magic: MAGIC,
+            // A few hundred bytes.
+            #[allow(clippy::cast_possible_truncation)]
+            size: size_of::<Handshake>() as u32,
+            major: ApiVersion::OURS.major,
+            minor: ApiVersion::OURS.minor,
+            patch: ApiVersion::OURS.patch,
+            panic_aborts: cfg!(panic = "abort") as u32,
+            reserved: 0,
+            connector: Text::of(C::NAME),
+            version: Text::of(version),
+            rustc: Text::of(env!("PLUGIN_API_RUSTC")),
+            target: Text::of(env!("PLUGIN_API_TARGET")),
+            root: &raw const root.0,
+        }
+    }
+
+    /// Reads what the plugin says about itself.
+    ///
+    /// # Safety
+    /// `handshake` is null, or the address of a static of at least 20 bytes that lives as long as the process; if its
+    /// magic and size are those of a handshake then it is one, whose texts are static and valid.
+    ///
+    /// # Errors
+    /// It is no handshake, or one that makes no sense.
+    pub unsafe fn read(handshake: *const Handshake) -> Result<(About, &'static Handshake), Refused> {
+        if handshake.is_null() || !handshake.is_aligned() {
+            return Err(Refused::NotAPlugin);
+        }
+        // SAFETY: the caller vouches for 20 bytes: the magic and the size.
+        let (magic, size) =
+            unsafe { (ptr::read(&raw const (*handshake).magic), ptr::read(&raw const (*handshake).size)) };
+        if magic != MAGIC {
+            return Err(Refused::NotAPlugin);
+        }
+        if (size as usize) < size_of::<Handshake>() {
+            return Err(Refused::Broken("it is too short"));
+        }
+        // SAFETY: with this magic and size it is a handshake, in static memory that nobody writes to.
+        let handshake: &'static Handshake = unsafe { &*handshake };
+        let about = About {
+            connector: handshake.connector.read("the connector's name is no text")?,
+            version: handshake.version.read("the version is no text")?,
+            api: ApiVersion { major: handshake.major, minor: handshake.minor, patch: handshake.patch },
+            rustc: handshake.rustc.read("the compiler's version is no text")?,
+            target: handshake.target.read("the target is no text")?,
+            panic_aborts: handshake.panic_aborts != 0,
+        };
+        Ok((about, handshake))
+    }
+
+    /// The root module's header: to be touched only after [`About::check`].
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn root(&'static self) -> Result<AbiHeaderRef, Refused> {
+        if self.root.is_null() || !self.root.is_aligned() {
+            return Err(Refused::Broken("it has no root module"));
+        }
+        // SAFETY: `AbiHeaderRef` is a transparent reference to the `AbiHeader` that a `LibHeader` begins with (so says
+        // abi_stable, which looks plugins up as a symbol of that type); the pointer is a valid one to a static
+        // `LibHeader`, because a handshake is made by `Handshake::of` only.
+        Ok(unsafe { std::mem::transmute::<*const LibHeader, AbiHeaderRef>(self.root) })
+    }
+}
+
+impl Text {
+    const fn of(text: &'static str) -> Self {
+        Text { start: text.as_ptr(), length: text.len() }
+    }
+
+    fn read(&self, broken: &'static str) -> Result<String, Refused> {
+        if self.length == 0 {
+            return Ok(String::new());
+        }
+        if self.start.is_null() || self.length > LONGEST_TEXT {
+            return Err(Refused::Broken(broken));
+        }
+        // SAFETY: not null, and a text of a handshake, which lies in static memory of this length
+        // (see `Handshake::read`).
+        let bytes = unsafe { slice::from_raw_parts(self.start, self.length) };
+        str::from_utf8(bytes).map(str::to_owned).map_err(|_| Refused::Broken(broken))
+    }
+}
+
+impl About {
+    /// Says whether the plugin fits this host.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn check(&self) -> Result<(), Refused> {
+        let ours = ApiVersion::OURS;
+        if self.api.major != ours.major {
+            return Err(Refused::OtherMajor(self.api));
+        }
+        if self.api.minor > ours.minor {
+            return Err(Refused::TooNew(self.api));
+        }
+        if self.target != env!("PLUGIN_API_TARGET") {
+            return Err(Refused::OtherTarget(self.target.clone()));
+        }
+        if self.panic_aborts {
+            return Err(Refused::PanicAborts);
+        }
+        if self.connector.trim().is_empty() {
+            return Err(Refused::Broken("its connector has no name"));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a number of a version that cargo has checked.
+const fn number(text: &str) -> u32 {
+    let digits = text.as_bytes();
+    let (mut number, mut index) = (0, 0);
+    while index < digits.len() {
+        number = number * 10 + (digits[index] - b'0') as u32;
+        index += 1;
+    }
+    number
+}
+
+impl fmt::Display for ApiVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ours = ApiVersion::OURS;
+        match self {
+            Refused::NotAPlugin => f.write_str(
+                "it is not an erp-host plugin; build it as a cdylib with the line plugin_api::export!(..)",
+            ),
+            Refused::Broken(why) => write!(f, "its handshake is broken: {why}; build the plugin again"),
+            Refused::OtherMajor(theirs) => write!(
+                f,
+                "it was built for plugin API {theirs}, this host has {ours}; build the plugin with plugin-api {}",
+                ours.major
+            ),
+            Refused::TooNew(theirs) => write!(
+                f,
+                "it was built for plugin API {theirs}, newer than this host's {ours}; update the host"
+            ),
+            Refused::OtherTarget(theirs) => write!(
+                f,
+                "it was built for {theirs}, this host runs on {}; build the plugin for that target",
+                env!("PLUGIN_API_TARGET")
+            ),
+            Refused::PanicAborts => f.write_str(
+                "it was built with panic = \"abort\", so a panic of it would end the host; build it with panic = \"unwind\"",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}

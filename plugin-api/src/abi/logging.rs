@@ -1,0 +1,213 @@
+//! Log records on their way from a plugin to its host.
+//!
+//! A plugin has its own copies of `tracing`, `log` and the panic hook. [`install`] turns them to the host, so that an
+//! author logs as in any program. Spans of the author's stay in the plugin; the host knows connector, connection and
+//! operation itself, because a record crosses on the thread that the host called on.
+
+use std::backtrace::Backtrace;
+use std::cell::RefCell;
+use std::fmt;
+use std::panic::{self, PanicHookInfo};
+use std::sync::OnceLock;
+
+use tracing_core::field::{Field, Visit};
+use tracing_core::{Dispatch, Event, Interest, Level, Metadata, Subscriber, span};
+
+use super::objects::HostBox;
+use super::{Malformed, Message, MessageRef};
+
+/// The field of an event that is its message, as `tracing` has it.
+const MESSAGE: &str = "message";
+/// The target of what the panic hook logs.
+const PANIC_TARGET: &str = "panic";
+
+static HOST: OnceLock<HostBox> = OnceLock::new();
+
+thread_local! {
+    /// What the hook knows of the panic that is under way on this thread.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// A log record of a plugin, as the host reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The level.
+    pub level: Level,
+    /// The target, usually the author's module path.
+    pub target: &'a str,
+    /// The message; empty when the record has only fields.
+    pub message: &'a str,
+    /// The fields' names and values.
+    pub fields: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Record<'a> {
+    /// Reads a record: level, target, then names and values to the end, among them the message.
+    ///
+    /// # Errors
+    /// The message holds something else.
+    pub fn decode(message: MessageRef<'a>) -> Result<Self, Malformed> {
+        let mut reader = message.reader();
+        let (level, target) = (level(reader.number()?).ok_or(Malformed)?, reader.text()?);
+        let mut record = Record { level, target, message: "", fields: Vec::new() };
+        while !reader.is_empty() {
+            match (reader.text()?, reader.text()?) {
+                (MESSAGE, text) => record.message = text,
+                field => record.fields.push(field),
+            }
+        }
+        Ok(record)
+    }
+}
+
+/// Begins a record; names and values follow.
+fn begin(level: Level, target: &str) -> Message {
+    let mut message = Message::new();
+    message.put_number(number(level));
+    message.put_text(target);
+    message
+}
+
+/// A level as it crosses: 1 for errors to 5 for traces.
+fn number(level: Level) -> u32 {
+    match level {
+        Level::ERROR => 1,
+        Level::WARN => 2,
+        Level::INFO => 3,
+        Level::DEBUG => 4,
+        Level::TRACE => 5,
+    }
+}
+
+/// A level as it crossed.
+pub(super) fn level(number: u32) -> Option<Level> {
+    Some(match number {
+        1 => Level::ERROR,
+        2 => Level::WARN,
+        3 => Level::INFO,
+        4 => Level::DEBUG,
+        5 => Level::TRACE,
+        _ => return None,
+    })
+}
+
+/// Turns the plugin's logging and panic hook to this host. A plugin that is made a second time stays with the first.
+pub(super) fn install(host: HostBox) {
+    if HOST.set(host).is_err() {
+        return;
+    }
+    // Both fail when the author's code was quicker; then the records go where the author sends them.
+    let _ = tracing_core::dispatcher::set_global_default(Dispatch::new(ToHost));
+    if log::set_logger(&ToHost).is_ok() {
+        log::set_max_level(log::LevelFilter::Trace);
+    }
+    panic::set_hook(Box::new(tell_panic));
+}
+
+/// What the hook knows of the panic that was just caught on this thread.
+pub(super) fn take_panic() -> Option<String> {
+    PANIC.try_with(RefCell::take).ok().flatten()
+}
+
+fn tell_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("without a message");
+    let text = match panic.location() {
+        Some(place) => format!("panicked at {place}: {message}"),
+        None => format!("panicked: {message}"),
+    };
+    if is_enabled(Level::ERROR, PANIC_TARGET) {
+        let mut record = begin(Level::ERROR, PANIC_TARGET);
+        put_field(&mut record, MESSAGE, format_args!("the connector {text}"));
+        put_field(&mut record, "backtrace", Backtrace::force_capture());
+        send(&record);
+    }
+    // A thread that is being torn down has nobody to tell.
+    let _ = PANIC.try_with(|last| *last.borrow_mut() = Some(text));
+}
+
+fn is_enabled(level: Level, target: &str) -> bool {
+    HOST.get().is_some_and(|host| host.enabled(number(level), target.into()))
+}
+
+fn send(record: &Message) {
+    if let Some(host) = HOST.get() {
+        host.log(record.as_ref().into());
+    }
+}
+
+fn put_field(record: &mut Message, name: &str, value: impl fmt::Display) {
+    record.put_text(name);
+    record.put_display(value);
+}
+
+/// The subscriber and logger of a plugin.
+struct ToHost;
+
+impl Subscriber for ToHost {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        // The host is asked every time: it may change its mind, and it may look at the span it is in.
+        if metadata.is_event() { Interest::sometimes() } else { Interest::never() }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && is_enabled(*metadata.level(), metadata.target())
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut record = begin(*event.metadata().level(), event.metadata().target());
+        event.record(&mut Fields(&mut record));
+        send(&record);
+    }
+
+    // Spans are never enabled, so that none of these is called.
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// Writes the fields of an event to a record.
+struct Fields<'m>(&'m mut Message);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        put_field(self.0, field.name(), format_args!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        put_field(self.0, field.name(), value);
+    }
+}
+
+impl log::Log for ToHost {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        is_enabled(tracing_level(metadata.level()), metadata.target())
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if log::Log::enabled(self, record.metadata()) {
+            let mut message = begin(tracing_level(record.level()), record.target());
+            put_field(&mut message, MESSAGE, record.args());
+            send(&message);
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn tracing_level(level: log::Level) -> Level {
+    match level {
+        log::Level::Error => Level::ERROR,
+        log::Level::Warn => Level::WARN,
+        log::Level::Info => Level::INFO,
+        log::Level::Debug => Level::DEBUG,
+        log::Level::Trace => Level::TRACE,
+    }
+}

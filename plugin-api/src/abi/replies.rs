@@ -1,0 +1,128 @@
+//! What comes back: any number of replies, each a [`Kind`] and a message, the last of which is the outcome.
+//!
+//! Growth: an older plugin may write fewer values to the end of a reply than a newer host reads; a value that is added
+//! later is read as absent when the message ends before it.
+
+use abi_stable::StableAbi;
+
+use super::{Malformed, Message, MessageRef, Reader};
+use crate::{Field, ListItem, Outcome, State};
+
+/// What a reply holds. A number, so that newer plugins may tell newer hosts more.
+#[repr(transparent)]
+#[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind(pub u32);
+
+/// The numbers of the kinds; they never change.
+impl Kind {
+    /// How the call ended; the last reply.
+    pub const OUTCOME: Kind = Kind(1);
+    /// What a connector is: the first reply when it is made.
+    pub const DESCRIPTION: Kind = Kind(2);
+    /// A text, such as an actor type.
+    pub const TEXT: Kind = Kind(3);
+    /// The description of a field.
+    pub const FIELD: Kind = Kind(4);
+    /// An item of a list.
+    pub const LIST_ITEM: Kind = Kind(5);
+    /// There is no list of that name.
+    pub const NO_SUCH_LIST: Kind = Kind(6);
+    /// Rows, one after the other.
+    pub const ROWS: Kind = Kind(7);
+}
+
+/// What a connector says about itself before it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Description {
+    /// [`crate::Connector::NAME`].
+    pub name: String,
+    /// [`crate::Connector::DESCRIPTION`].
+    pub description: String,
+    /// [`crate::Connector::ACTOR_TYPES`].
+    pub actor_types: Vec<String>,
+}
+
+impl Description {
+    /// Writes it.
+    pub fn encode(&self, message: &mut Message) {
+        message.put_text(&self.name);
+        message.put_text(&self.description);
+        message.put_count(self.actor_types.len());
+        self.actor_types.iter().for_each(|actor_type| message.put_text(actor_type));
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The message holds something else.
+    pub fn decode(message: MessageRef<'_>) -> Result<Self, Malformed> {
+        let mut reader = message.reader();
+        let (name, description) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+        let count = reader.count()?;
+        let actor_types = (0..count).map(|_| reader.text().map(str::to_owned)).collect::<Result<_, _>>()?;
+        Ok(Description { name, description, actor_types })
+    }
+}
+
+/// Writes an outcome.
+pub(super) fn put_outcome(message: &mut Message, outcome: &Outcome) {
+    message.put_text(outcome.state.as_str());
+    message.put_optional(outcome.user.as_deref());
+    message.put_optional(outcome.tech.as_deref());
+    message.put_optional(outcome.code.as_deref());
+}
+
+/// Reads an outcome. A state that is not known is malformed.
+pub(super) fn outcome(message: MessageRef<'_>) -> Result<Outcome, Malformed> {
+    let mut reader = message.reader();
+    let state: State = reader.text()?.parse().map_err(|_| Malformed)?;
+    let mut text = || reader.optional().map(|text| text.map(str::to_owned));
+    Ok(Outcome { state, user: text()?, tech: text()?, code: text()? })
+}
+
+/// Writes the description of a field.
+pub(super) fn put_field(message: &mut Message, field: &Field) {
+    message.put_text(&field.key);
+    message.put_optional(field.label.as_deref());
+    message.put_optional(field.description.as_deref());
+    message.put_text(field.field_type.as_str());
+    message.put_text(field.access.as_str());
+    message.put_optional(field.list.as_deref());
+    message.put_optional(field.default.as_deref());
+    message.put_number(field.max_length.cast_unsigned());
+    message.put_number(u32::from(field.rank.is_some()));
+    message.put_number(field.rank.unwrap_or_default().cast_unsigned());
+}
+
+/// Reads the description of a field. A type or access that is not known is malformed.
+pub(super) fn field(message: MessageRef<'_>) -> Result<Field, Malformed> {
+    let reader = &mut message.reader();
+    let owned = |reader: &mut Reader<'_>| reader.optional().map(|text| text.map(str::to_owned));
+    Ok(Field {
+        key: reader.text()?.to_owned(),
+        label: owned(reader)?,
+        description: owned(reader)?,
+        field_type: reader.text()?.parse().map_err(|_| Malformed)?,
+        access: reader.text()?.parse().map_err(|_| Malformed)?,
+        list: owned(reader)?,
+        default: owned(reader)?,
+        max_length: reader.number()?.cast_signed(),
+        rank: {
+            let is_said = reader.number()? != 0;
+            let rank = reader.number()?.cast_signed();
+            is_said.then_some(rank)
+        },
+    })
+}
+
+/// Writes an item of a list.
+pub(super) fn put_list_item(message: &mut Message, item: &ListItem) {
+    message.put_text(&item.key);
+    message.put_text(&item.text);
+}
+
+/// Reads an item of a list.
+pub(super) fn list_item(message: MessageRef<'_>) -> Result<ListItem, Malformed> {
+    let mut reader = message.reader();
+    Ok(ListItem { key: reader.text()?.to_owned(), text: reader.text()?.to_owned() })
+}

@@ -1,0 +1,178 @@
+//! What the connector does on command.
+
+use std::fmt;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+
+use plugin_api::{Error, Result, Rows};
+
+/// What a command makes it do, as `word` or `word:number`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// `panic`: panics with a message.
+    Panic,
+    /// `panic-any`: panics with something that is no text and whose drop panics too.
+    PanicAny,
+    /// `panic-after:N`: pushes N rows, then panics.
+    PanicAfter(u32),
+    /// `panic-in-error`: returns an error whose text panics.
+    PanicInError,
+    /// `error`: returns an error with a cause and a code.
+    Error,
+    /// `error-after:N`: pushes N rows, then returns an error.
+    ErrorAfter(u32),
+    /// `unfinished`: begins a row and forgets it.
+    Unfinished,
+    /// `huge:N`: N rows of 20 fields.
+    Huge(u32),
+    /// `block`: waits until somebody else says `release`.
+    Block,
+    /// `release`: lets those go that wait.
+    Release,
+    /// `log`: logs in every way there is.
+    Log,
+    /// `thread`: logs from a thread of its own.
+    Thread,
+}
+
+/// How often `release` was said, and those who wait for it.
+static RELEASED: (Mutex<u64>, Condvar) = (Mutex::new(0), Condvar::new());
+
+impl Deed {
+    /// Reads a command; `None` when it is none.
+    pub fn parse(command: &str) -> Option<Deed> {
+        let (word, number) = command.split_once(':').unwrap_or((command, ""));
+        let number = number.parse().unwrap_or(1);
+        Some(match word {
+            "panic" => Deed::Panic,
+            "panic-any" => Deed::PanicAny,
+            "panic-after" => Deed::PanicAfter(number),
+            "panic-in-error" => Deed::PanicInError,
+            "error" => Deed::Error,
+            "error-after" => Deed::ErrorAfter(number),
+            "unfinished" => Deed::Unfinished,
+            "huge" => Deed::Huge(number),
+            "block" => Deed::Block,
+            "release" => Deed::Release,
+            "log" => Deed::Log,
+            "thread" => Deed::Thread,
+            _ => return None,
+        })
+    }
+
+    /// Does it, in a method that answers with rows.
+    ///
+    /// # Errors
+    /// It was told to.
+    pub fn run_with(self, rows: &mut Rows<'_>) -> Result<()> {
+        match self {
+            Deed::PanicAfter(count) | Deed::ErrorAfter(count) | Deed::Huge(count) => push(rows, count)?,
+            Deed::Unfinished => drop(rows.row("unfinished").field("NAME", "lost")),
+            _ => {}
+        }
+        self.run()
+    }
+
+    /// Does it, in a method that answers without rows.
+    ///
+    /// # Errors
+    /// It was told to.
+    #[allow(clippy::panic)] // What this connector is for.
+    pub fn run(self) -> Result<()> {
+        match self {
+            Deed::Panic | Deed::PanicAfter(_) => panic!("rogue panic, caf\u{e9}"),
+            Deed::PanicAny => std::panic::panic_any(PanicsInDrop),
+            Deed::PanicInError => return Err(PanicsInDisplay.into()),
+            Deed::Error | Deed::ErrorAfter(_) => {
+                let cause = std::io::Error::other("the disk is on fire");
+                return Err(Error::user("US:\"rogue error\";NO:\"slem feil\"")
+                    .code("ROGUE")
+                    .caused_by(cause));
+            }
+            Deed::Block => {
+                let (count, released) = &RELEASED;
+                let count = count.lock().unwrap_or_else(PoisonError::into_inner);
+                let before = *count;
+                drop(released.wait_while(count, |count| *count == before));
+            }
+            Deed::Release => {
+                *RELEASED.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                RELEASED.1.notify_all();
+            }
+            Deed::Log => log_in_every_way(),
+            Deed::Thread => {
+                let thread = thread::spawn(|| tracing::info!(answer = 42, "from a thread"));
+                return thread.join().map_err(|_| Error::user("the thread panicked"));
+            }
+            Deed::Unfinished | Deed::Huge(_) => {}
+        }
+        Ok(())
+    }
+}
+
+fn push(rows: &mut Rows<'_>, count: u32) -> Result<()> {
+    const KEYS: [&str; 20] = [
+        "NAME",
+        "NUMBER1",
+        "POSTALAD1",
+        "POSTALAD2",
+        "POSTALZIP",
+        "POSTALCITY",
+        "STREETAD1",
+        "STREETAD2",
+        "STREETZIP",
+        "STREETCITY",
+        "PHONE1",
+        "PHONE2",
+        "FAX",
+        "EMAIL",
+        "URL",
+        "TEXT1",
+        "TEXT2",
+        "TEXT3",
+        "TEXT4",
+        "TEXT5",
+    ];
+    for key in 1..=count {
+        let mut row = rows.row(key);
+        row.last_modified("2026-01-01T00:00:00");
+        for name in KEYS {
+            row.field(name, "a value of usual length");
+        }
+        row.end()?;
+    }
+    Ok(())
+}
+
+fn log_in_every_way() {
+    let span = tracing::info_span!("rogue", secret = "spans stay here");
+    let _entered = span.enter();
+    tracing::error!("an error");
+    tracing::info!(target: "rogue::target", number = 7, text = "plain", shown = ?Some("debug"), "with fields");
+    tracing::info!(only = true);
+    tracing::trace!("a trace");
+    log::warn!("from the log crate");
+}
+
+/// Panics when it is dropped.
+struct PanicsInDrop;
+
+impl Drop for PanicsInDrop {
+    #[allow(clippy::panic)] // What it is for.
+    fn drop(&mut self) {
+        panic!("in the drop of a panic");
+    }
+}
+
+/// An error whose text cannot be had.
+#[derive(Debug)]
+struct PanicsInDisplay;
+
+impl fmt::Display for PanicsInDisplay {
+    #[allow(clippy::panic)] // What it is for.
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("in the text of an error");
+    }
+}
+
+impl std::error::Error for PanicsInDisplay {}

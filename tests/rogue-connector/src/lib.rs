@@ -1,0 +1,197 @@
+//! A connector that misbehaves on command, for tests of the host.
+//!
+//! A command is given to a method by the method's name: `new`, `settings` and `list` read it from the connector's
+//! options, `test`, `connect` and all methods of the connection from the connection's settings. So the settings
+//! `[("fields", "panic")]` make a connection whose method `fields` panics, and the others work. The commands are those
+//! of [`Deed`]. Without one it is a small well-behaved connector with three customers.
+
+#![forbid(unsafe_code)]
+
+mod deed;
+
+use std::path::PathBuf;
+
+use plugin_api::{
+    Actor, Connection, Connector, Error, Field, Host, ListItem, Outcome, Parent, Restriction, Result, Rows,
+    Settings,
+};
+
+pub use deed::Deed;
+
+plugin_api::export!(Rogue);
+
+/// The connector.
+pub struct Rogue {
+    /// The options, as commands by the name of the method.
+    options: Settings,
+    data_folder: PathBuf,
+}
+
+/// A connection.
+pub struct RogueConnection {
+    settings: Settings,
+    /// What the host told the connector, for `list`.
+    told: Vec<ListItem>,
+}
+
+impl Connector for Rogue {
+    const NAME: &'static str = "Rogue";
+    const DESCRIPTION: &'static str = "Misbehaves on command";
+    const ACTOR_TYPES: &'static [&'static str] = &["Customer", "Person"];
+
+    type Connection = RogueConnection;
+
+    fn new(host: &Host) -> Result<Self> {
+        let methods = ["new", "settings", "list", "greeting"];
+        let option = |name: &'static str| (name, host.option(name).next().map(str::to_owned));
+        let options: Settings = methods.into_iter().map(option).collect();
+        obey(&options, "new")?;
+        Ok(Rogue { options, data_folder: host.data_folder().to_owned() })
+    }
+
+    fn settings(&self) -> Result<Vec<Field>> {
+        obey(&self.options, "settings")?;
+        Ok(vec![
+            Field::text("Server").label("US:\"Server\";NO:\"Tjener\"").mandatory().max_length(40).rank(7),
+            Field::password("Password").description("never shown"),
+            Field::list("Company", "Companies"),
+            Field::integer("Port").default(443),
+        ])
+    }
+
+    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+        obey(&self.options, "list")?;
+        Ok((name == "Companies")
+            .then(|| vec![ListItem::new("A", "US:\"Company A\""), ListItem::new("B", "")]))
+    }
+
+    fn test(&self, settings: &Settings) -> Result<Outcome> {
+        obey(settings, "test")?;
+        Ok(Outcome::info("it works").tech(settings.get("Server").unwrap_or_default()).code("TESTED"))
+    }
+
+    fn connect(&self, settings: &Settings) -> Result<RogueConnection> {
+        obey(settings, "connect")?;
+        let told = vec![
+            ListItem::new("greeting", self.options.get("greeting").unwrap_or_default()),
+            ListItem::new("data_folder", self.data_folder.display().to_string()),
+        ];
+        Ok(RogueConnection { settings: settings.clone(), told })
+    }
+}
+
+impl Connection for RogueConnection {
+    fn test(&self) -> Result<Outcome> {
+        obey(&self.settings, "test_connection")?;
+        Ok(Outcome::warning("mind the step"))
+    }
+
+    fn actor_types(&self) -> Result<Vec<String>> {
+        obey(&self.settings, "actor_types")?;
+        Ok(Rogue::ACTOR_TYPES.iter().map(|&actor_type| actor_type.to_owned()).collect())
+    }
+
+    fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+        obey(&self.settings, "fields")?;
+        if !Rogue::ACTOR_TYPES.contains(&actor_type) {
+            return Err(Error::user(format!("there is no actor type {actor_type}")));
+        }
+        Ok(vec![Field::text("NAME").mandatory(), Field::integer("NUMBER")])
+    }
+
+    fn searchable_fields(&self, actor_type: &str) -> Result<Vec<String>> {
+        obey(&self.settings, "searchable_fields")?;
+        Ok(self.fields(actor_type)?.into_iter().map(|field| field.key).collect())
+    }
+
+    fn actors(&self, _: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+        obey_with(&self.settings, "actors", rows)?;
+        for key in 1..=3 {
+            let mut row = rows.row(key);
+            row.last_modified(&format!("2026-01-0{key}")).parent("Customer", "1");
+            row.field("NAME", format!("Customer {key} \u{1F980}").as_str());
+            row.field("NUMBER", i64::from(key)).field("NOTHING", None::<&str>);
+            row.end()?;
+        }
+        Ok(Outcome::ok())
+    }
+
+    fn get(&self, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<Outcome> {
+        obey_with(&self.settings, "get", rows)?;
+        for &key in keys {
+            rows.push(&Actor::new(actor_type, key))?;
+        }
+        Ok(Outcome::ok())
+    }
+
+    fn search(&self, _: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<Outcome> {
+        obey_with(&self.settings, "search", rows)?;
+        for restriction in restrictions {
+            let mut row = rows.row(&restriction.field);
+            row.field("OPERATOR", restriction.operator.as_str());
+            row.field("VALUES", restriction.values.join(",").as_str());
+            row.end()?;
+        }
+        Ok(Outcome::ok())
+    }
+
+    fn search_text(
+        &self,
+        actor_type: &str,
+        text: &str,
+        parent: Option<&Parent>,
+        rows: &mut Rows<'_>,
+    ) -> Result<Outcome> {
+        obey_with(&self.settings, "search_text", rows)?;
+        rows.push(&Actor { parent: parent.cloned(), ..Actor::new(actor_type, text) })?;
+        Ok(Outcome::ok())
+    }
+
+    fn changed_since(&self, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
+        obey_with(&self.settings, "changed_since", rows)?;
+        rows.push(&Actor { last_modified: stamp.map(str::to_owned), ..Actor::new(actor_type, "1") })?;
+        Ok(Outcome::ok())
+    }
+
+    fn create(&self, actor: &Actor, rows: &mut Rows<'_>) -> Result<Outcome> {
+        obey_with(&self.settings, "create", rows)?;
+        rows.push(&Actor { key: "new".to_owned(), ..actor.clone() })?;
+        Ok(Outcome::ok())
+    }
+
+    fn save(&self, actors: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
+        obey_with(&self.settings, "save", rows)?;
+        for actor in actors {
+            rows.push(actor)?;
+        }
+        Ok(Outcome::ok())
+    }
+
+    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+        obey(&self.settings, "connection_list")?;
+        Ok((name == "Told").then(|| self.told.clone()))
+    }
+
+    fn list_items(&self, name: &str, keys: &[&str]) -> Result<Option<Vec<ListItem>>> {
+        obey(&self.settings, "list_items")?;
+        let told = self.told.iter().filter(|item| keys.contains(&item.key.as_str()));
+        Ok((name == "Told").then(|| told.cloned().collect()))
+    }
+}
+
+impl Drop for RogueConnection {
+    fn drop(&mut self) {
+        // An error has nowhere to go here; a panic is what this is for.
+        let _ = obey(&self.settings, "drop");
+    }
+}
+
+/// Does what a method is told to.
+fn obey(orders: &Settings, method: &str) -> Result<()> {
+    orders.get(method).and_then(Deed::parse).map_or(Ok(()), |deed| deed.run())
+}
+
+/// The same in a method that answers with rows.
+fn obey_with(orders: &Settings, method: &str, rows: &mut Rows<'_>) -> Result<()> {
+    orders.get(method).and_then(Deed::parse).map_or(Ok(()), |deed| deed.run_with(rows))
+}
