@@ -23,6 +23,9 @@ mod sqlite;
 mod store;
 mod stored;
 
+#[cfg(test)]
+mod tests;
+
 pub use open::{OpenConnection, OpenConnections, OpenError};
 pub use secrets::{KeyCheck, KeyError, KeyId, SealedSecret, SecretKey};
 pub use sqlite::SqliteStore;

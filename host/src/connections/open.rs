@@ -97,19 +97,19 @@ type Opened<T, E> = Result<Option<Arc<OpenConnection<T>>>, OpenError<E>>;
 
 /// The open connections by GUID. No lock is held while one is opened or called.
 pub struct OpenConnections<T: Send + 'static, E> {
-    slots: DashMap<Guid, Slot<T, E>>,
+    pub(super) slots: DashMap<Guid, Slot<T, E>>,
 }
 
-enum Slot<T: Send + 'static, E> {
+pub(super) enum Slot<T: Send + 'static, E> {
     Open(Arc<OpenConnection<T>>),
     Opening(Arc<Opening<T, E>>),
 }
 
 /// An opening under way.
-struct Opening<T: Send + 'static, E> {
+pub(super) struct Opening<T: Send + 'static, E> {
     /// The revision of the settings it works with; 0 until they are read.
     revision: AtomicI64,
-    result: watch::Sender<Option<Opened<T, E>>>,
+    pub(super) result: watch::Sender<Option<Opened<T, E>>>,
 }
 
 impl<T: Send + 'static, E> Slot<T, E> {

@@ -63,7 +63,7 @@ pub enum KeyError {
     /// The store holds secrets, and the key file is gone.
     #[error(
         "the key file {} is missing, and the stored secrets cannot be read without it; put back the file (key \
-         {expected}) from your backup, or name its place with key-file",
+         {expected}) from your backup, or name its place with --key-file",
         path.display()
     )]
     Missing {

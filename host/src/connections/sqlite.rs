@@ -39,7 +39,7 @@ pub struct SqliteStore {
     path: PathBuf,
     readers: SqlitePool,
     /// One connection: calls of this process queue here, in order, instead of contending for the file.
-    writer: SqlitePool,
+    pub(super) writer: SqlitePool,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -529,7 +529,7 @@ impl File<'_> {
                 "restore it from a backup, or name the data folder of erp-host with --data",
             ),
             Some(8 | 14 | 23) => self.unusable(
-                format!("cannot be written ({message})"),
+                format!("cannot be opened for writing ({message})"),
                 "give the host's user write access to the file and its folder",
             ),
             Some(13) => self.unusable("cannot grow, the disk is full", "make room on the disk"),

@@ -1,0 +1,33 @@
+//! The stores pass one suite (`suite`); what is special to each stands beside it.
+
+mod killed;
+mod open;
+mod secrets;
+mod sqlite;
+mod suite;
+
+use plugin_api::Settings;
+use values::Guid;
+
+use super::*;
+
+fn guid(number: u128) -> Guid {
+    Guid::from_u128(number)
+}
+
+fn plain(key: &str, value: Option<&str>) -> SealedSetting {
+    SealedSetting { key: key.to_owned(), value: SealedValue::Plain(value.map(str::to_owned)) }
+}
+
+fn save_of(guid: Guid, connector: &str, settings: Vec<SealedSetting>) -> ConnectionSave {
+    ConnectionSave { guid, connector: connector.to_owned(), settings, expected: Expected::Anything }
+}
+
+async fn save(store: &dyn ConnectionStore, connection: ConnectionSave) -> Revision {
+    store.save(&[connection], &|_| ()).await.unwrap()
+}
+
+/// Settings with a secret named `Password`.
+fn settings(server: &str, password: &str) -> Settings {
+    Settings::from([("Server", server), ("Password", password)])
+}

@@ -1,0 +1,427 @@
+//! Open connections: opened once, kept, and let go of when their settings change, whatever comes at the same time.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::super::open::Slot;
+use super::*;
+
+/// An open connection that knows the server it was opened with, and says so when it is closed.
+#[derive(Debug)]
+struct Opened {
+    server: String,
+    closed: Option<mpsc::UnboundedSender<String>>,
+}
+
+impl Opened {
+    fn with(stored: &StoredConnection) -> Self {
+        Opened { server: stored.settings.get("Server").unwrap().to_owned(), closed: None }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Some(closed) = &self.closed {
+            closed.send(self.server.clone()).ok();
+        }
+    }
+}
+
+type Host = Connections<Opened, String>;
+type Got = Result<Option<Arc<OpenConnection<Opened>>>, OpenError<String>>;
+
+async fn host(folder: &Path) -> Host {
+    Connections::open_store(folder, None).await.unwrap()
+}
+
+async fn host_with(server: &str) -> (TempDir, Host) {
+    let folder = tempfile::tempdir().unwrap();
+    let host = host(folder.path()).await;
+    save(&host, server).await;
+    (folder, host)
+}
+
+async fn save(host: &Host, server: &str) -> Revision {
+    host.save(guid(1), "Excel", &settings(server, "secret"), &["Password"]).await.unwrap()
+}
+
+/// The open connection, opened at once if need be.
+async fn get(host: &Host) -> Arc<OpenConnection<Opened>> {
+    host.get_or_open(guid(1), |stored| async move { Ok(Opened::with(&stored)) }).await.unwrap().unwrap()
+}
+
+fn server(got: Got) -> String {
+    got.unwrap().unwrap().connection().server.clone()
+}
+
+/// Opens the connection; the receiver tells when it is closed.
+async fn get_watched(host: &Host) -> mpsc::UnboundedReceiver<String> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    host.get_or_open(guid(1), |stored| async move {
+        let mut opened = Opened::with(&stored);
+        opened.closed = Some(sender);
+        Ok(opened)
+    })
+    .await
+    .unwrap()
+    .unwrap();
+    receiver
+}
+
+/// A call whose opening has read its settings and waits to be told how it ends.
+struct SlowCall {
+    call: JoinHandle<Got>,
+    finish: oneshot::Sender<Result<(), String>>,
+}
+
+impl SlowCall {
+    async fn start(host: &Host) -> Self {
+        let (entered, has_entered) = oneshot::channel();
+        let (finish, finished) = oneshot::channel();
+        let host = host.clone();
+        let call = tokio::spawn(async move {
+            host.get_or_open(guid(1), |stored| async move {
+                entered.send(()).unwrap();
+                finished.await.unwrap()?;
+                Ok(Opened::with(&stored))
+            })
+            .await
+        });
+        has_entered.await.unwrap();
+        SlowCall { call, finish }
+    }
+
+    async fn end(self, with: Result<(), &str>) -> Got {
+        self.finish.send(with.map_err(str::to_owned)).unwrap();
+        self.call.await.unwrap()
+    }
+}
+
+/// Calls that wait for the opening under way; `opened` counts those that had to open themselves.
+async fn joining_calls(host: &Host, count: usize, opened: &Arc<AtomicUsize>) -> Vec<JoinHandle<Got>> {
+    let calls = (0..count)
+        .map(|_| {
+            let (host, opened) = (host.clone(), Arc::clone(opened));
+            tokio::spawn(async move {
+                host.get_or_open(guid(1), |stored| async move {
+                    opened.fetch_add(1, Ordering::Relaxed);
+                    Ok(Opened::with(&stored))
+                })
+                .await
+            })
+        })
+        .collect();
+    // All of them, and the one that began.
+    while waiting(host) <= count {
+        tokio::task::yield_now().await;
+    }
+    calls
+}
+
+/// How many calls wait for the opening that is under way.
+fn waiting(host: &Host) -> usize {
+    match host.shared.open.slots.get(&guid(1)).as_deref() {
+        Some(Slot::Opening(opening)) => opening.result.receiver_count(),
+        _ => 0,
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_opened_once_and_kept() {
+    let (_folder, host) = host_with("one").await;
+    assert!(host.get(guid(1)).is_none());
+    let first = get(&host).await;
+    assert_eq!(
+        (first.guid(), first.connector(), first.connection().server.as_str()),
+        (guid(1), "Excel", "one")
+    );
+    assert!(Arc::ptr_eq(&first, &get(&host).await));
+    assert!(Arc::ptr_eq(&first, &host.get(guid(1)).unwrap()));
+    assert_eq!(host.open_count(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_stored_is_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = host(folder.path()).await;
+    let got = host.get_or_open(guid(1), |_| async { panic!("nothing to open") }).await;
+    assert!(got.unwrap().is_none());
+    assert_eq!(host.find(guid(1)).await.unwrap(), None);
+    // Not remembered as missing.
+    save(&host, "one").await;
+    assert_eq!(get(&host).await.connection().server, "one");
+}
+
+#[tokio::test]
+async fn calls_at_the_same_time_wait_for_one_opening() {
+    let (_folder, host) = host_with("one").await;
+    let opened = Arc::default();
+    let slow = SlowCall::start(&host).await;
+    let calls = joining_calls(&host, 50, &opened).await;
+    assert!(host.get(guid(1)).is_none(), "not open before it is");
+    let first = slow.end(Ok(())).await.unwrap().unwrap();
+    for call in calls {
+        assert!(Arc::ptr_eq(&first, &call.await.unwrap().unwrap().unwrap()));
+    }
+    assert_eq!(opened.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn an_opening_holds_up_no_other_connection() {
+    let (_folder, host) = host_with("one").await;
+    host.save(guid(2), "Other", &settings("two", "secret"), &["Password"]).await.unwrap();
+    let slow = SlowCall::start(&host).await;
+    let other = host.get_or_open(guid(2), |stored| async move { Ok(Opened::with(&stored)) }).await;
+    assert_eq!(other.unwrap().unwrap().connector(), "Other");
+    host.delete(guid(2)).await.unwrap();
+    assert_eq!(server(slow.end(Ok(())).await), "one");
+}
+
+#[tokio::test]
+async fn a_failure_is_told_to_all_who_wait_and_not_kept() {
+    let (_folder, host) = host_with("one").await;
+    let opened = Arc::default();
+    let slow = SlowCall::start(&host).await;
+    let calls = joining_calls(&host, 5, &opened).await;
+    let error = slow.end(Err("the server is down")).await.unwrap_err();
+    assert_eq!(error.to_string(), "the connection cannot be opened: the server is down");
+    for call in calls {
+        assert!(
+            matches!(call.await.unwrap(), Err(OpenError::Connection(cause)) if *cause == "the server is down")
+        );
+    }
+    assert_eq!(opened.load(Ordering::Relaxed), 0);
+    assert_eq!(host.open_count(), 0);
+    assert_eq!(get(&host).await.connection().server, "one");
+}
+
+#[tokio::test]
+async fn a_panic_while_opening_is_an_error_and_not_kept() {
+    let (_folder, host) = host_with("one").await;
+    let got: Got = host.get_or_open(guid(1), |_| async { panic!("on purpose") }).await;
+    assert!(matches!(got, Err(OpenError::Ended)));
+    assert_eq!(get(&host).await.connection().server, "one");
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_is_an_error_and_not_kept() {
+    let (_folder, host) = host_with("one").await;
+    let store = host.shared.stored.store();
+    let sealed = store.get(guid(1)).await.unwrap().unwrap();
+    super::save(store, save_of(guid(2), "Excel", sealed.settings)).await;
+    let got = host.get_or_open(guid(2), |_| async { panic!("nothing to open") }).await;
+    let error = got.unwrap_err();
+    assert!(
+        matches!(&error, OpenError::Store(cause) if matches!(**cause, StoreError::Secret { .. })),
+        "{error}"
+    );
+    host.save(guid(2), "Excel", &settings("two", "secret"), &["Password"]).await.unwrap();
+    assert!(host.get_or_open(guid(2), |stored| async move { Ok(Opened::with(&stored)) }).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_does_not_stop_the_opening() {
+    let (_folder, host) = host_with("one").await;
+    let opened = Arc::default();
+    let slow = SlowCall::start(&host).await;
+    slow.call.abort();
+    assert!(slow.call.await.unwrap_err().is_cancelled());
+    let call = {
+        let (host, opened) = (host.clone(), Arc::clone(&opened));
+        tokio::spawn(async move {
+            host.get_or_open(guid(1), |stored| async move {
+                AtomicUsize::fetch_add(&opened, 1, Ordering::Relaxed);
+                Ok(Opened::with(&stored))
+            })
+            .await
+        })
+    };
+    while waiting(&host) == 0 {
+        tokio::task::yield_now().await;
+    }
+    slow.finish.send(Ok(())).unwrap();
+    assert_eq!(server(call.await.unwrap()), "one");
+    assert_eq!(opened.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_save_closes_and_the_next_call_opens_with_the_new_settings() {
+    let (_folder, host) = host_with("one").await;
+    let mut closed = get_watched(&host).await;
+    let revision = save(&host, "two").await;
+    assert_eq!(closed.recv().await.as_deref(), Some("one"));
+    let now = get(&host).await;
+    assert_eq!((now.connection().server.as_str(), now.revision()), ("two", revision));
+}
+
+#[tokio::test]
+async fn a_call_that_runs_keeps_its_connection_through_a_save() {
+    let (_folder, host) = host_with("one").await;
+    let mut closed = get_watched(&host).await;
+    let running = get(&host).await;
+    save(&host, "two").await;
+    assert_eq!(get(&host).await.connection().server, "two");
+    assert_eq!(running.connection().server, "one");
+    assert!(closed.try_recv().is_err(), "in use, so not closed");
+    drop(running);
+    assert_eq!(closed.recv().await.as_deref(), Some("one"));
+}
+
+#[tokio::test]
+async fn a_save_while_opening_wins() {
+    let (_folder, host) = host_with("one").await;
+    let slow = SlowCall::start(&host).await;
+    save(&host, "two").await;
+    // A call after the save does not get what began before it, and does not wait for it.
+    let new = get(&host).await;
+    assert_eq!(new.connection().server, "two");
+    // The call that came before the save gets what it asked for, but nobody else does.
+    assert_eq!(server(slow.end(Ok(())).await), "one");
+    assert!(Arc::ptr_eq(&new, &get(&host).await));
+}
+
+#[tokio::test]
+async fn an_opening_overtaken_by_a_save_is_not_kept() {
+    let (_folder, host) = host_with("one").await;
+    let slow = SlowCall::start(&host).await;
+    save(&host, "two").await;
+    assert_eq!(server(slow.end(Ok(())).await), "one");
+    assert_eq!(host.open_count(), 0);
+    assert_eq!(get(&host).await.connection().server, "two");
+}
+
+#[tokio::test]
+async fn a_failure_of_an_overtaken_opening_does_no_harm() {
+    let (_folder, host) = host_with("one").await;
+    let slow = SlowCall::start(&host).await;
+    save(&host, "two").await;
+    let new = get(&host).await;
+    assert!(slow.end(Err("too late")).await.is_err());
+    assert!(Arc::ptr_eq(&new, &get(&host).await));
+}
+
+#[tokio::test]
+async fn a_delete_while_opening_wins() {
+    let (_folder, host) = host_with("one").await;
+    let slow = SlowCall::start(&host).await;
+    assert!(host.delete(guid(1)).await.unwrap());
+    let got = host.get_or_open(guid(1), |_| async { panic!("nothing to open") }).await;
+    assert!(got.unwrap().is_none());
+    assert_eq!(server(slow.end(Ok(())).await), "one");
+    assert!(host.get(guid(1)).is_none());
+}
+
+#[tokio::test]
+async fn a_delete_closes() {
+    let (_folder, host) = host_with("one").await;
+    let mut closed = get_watched(&host).await;
+    assert!(host.delete(guid(1)).await.unwrap());
+    assert_eq!(closed.recv().await.as_deref(), Some("one"));
+    assert!(host.get(guid(1)).is_none());
+    assert!(!host.delete(guid(1)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_connection_saved_again_after_a_delete_is_not_mixed_up_with_the_old_one() {
+    let (_folder, host) = host_with("one").await;
+    let slow = SlowCall::start(&host).await;
+    host.delete(guid(1)).await.unwrap();
+    save(&host, "two").await;
+    assert_eq!(server(slow.end(Ok(())).await), "one");
+    assert_eq!(get(&host).await.connection().server, "two");
+}
+
+#[tokio::test]
+async fn a_change_by_another_process_is_noticed() {
+    let (folder, host) = host_with("one").await;
+    let other = self::host(folder.path()).await;
+    let mut closed = get_watched(&host).await;
+    save(&other, "two").await;
+    // No call to notice_changes: the host looks by itself.
+    assert_eq!(closed.recv().await.as_deref(), Some("one"));
+    assert_eq!(get(&host).await.connection().server, "two");
+    other.delete(guid(1)).await.unwrap();
+    host.notice_changes().await.unwrap();
+    assert!(host.get(guid(1)).is_none());
+    // And what the other one saves anew under the GUID.
+    save(&other, "three").await;
+    assert_eq!(get(&host).await.connection().server, "three");
+}
+
+#[tokio::test]
+async fn own_changes_do_not_close_what_was_opened_after_them() {
+    let (_folder, host) = host_with("one").await;
+    get(&host).await;
+    save(&host, "two").await;
+    let open = get(&host).await;
+    host.notice_changes().await.unwrap();
+    assert!(Arc::ptr_eq(&open, &host.get(guid(1)).unwrap()));
+    // Nor an opening under way that has read the new settings.
+    save(&host, "three").await;
+    let slow = SlowCall::start(&host).await;
+    host.notice_changes().await.unwrap();
+    let opened = slow.end(Ok(())).await.unwrap().unwrap();
+    assert!(Arc::ptr_eq(&opened, &host.get(guid(1)).unwrap()));
+}
+
+#[tokio::test]
+async fn a_save_that_fails_leaves_the_connection_open() {
+    let (_folder, host) = host_with("one").await;
+    let open = get(&host).await;
+    host.shared.stored.store().close().await.unwrap();
+    assert!(host.save(guid(1), "Excel", &settings("two", "s"), &[]).await.is_err());
+    assert!(host.delete(guid(1)).await.is_err());
+    assert!(Arc::ptr_eq(&open, &host.get(guid(1)).unwrap()));
+}
+
+#[tokio::test]
+async fn shutting_down_closes_everything() {
+    let (_folder, host) = host_with("one").await;
+    let mut closed = get_watched(&host).await;
+    host.shut_down().await;
+    assert_eq!(closed.recv().await.as_deref(), Some("one"));
+    assert_eq!(host.open_count(), 0);
+    assert!(host.find(guid(1)).await.is_err());
+}
+
+#[tokio::test]
+async fn the_watcher_ends_with_the_connections() {
+    let (_folder, host) = host_with("one").await;
+    let watcher = host.watcher.clone();
+    let shared = Arc::downgrade(&host.shared);
+    drop(host);
+    while !watcher.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    assert!(shared.upgrade().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn saves_and_calls_at_the_same_time_end_with_the_last_settings() {
+    let (_folder, host) = host_with("0").await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..8 {
+        let host = host.clone();
+        tasks.spawn(async move {
+            for number in 0..20 {
+                if task == 0 {
+                    let revision = save(&host, &number.to_string()).await;
+                    assert!(get(&host).await.revision() >= revision, "a call after a save sees it");
+                } else {
+                    let open = get(&host).await;
+                    assert!(open.connection().server.parse::<u32>().is_ok());
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+    }
+    while let Some(result) = tasks.join_next().await {
+        result.unwrap();
+    }
+    assert_eq!(get(&host).await.connection().server, "19");
+}
