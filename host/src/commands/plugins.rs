@@ -1,11 +1,100 @@
 //! `erp-host plugins`.
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+use serde_json::json;
 
-pub(super) fn run(_args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    Err("not built yet".into())
+use crate::config::{Config, Flags};
+use crate::plugins::{PluginFile, Plugins};
+
+/// Loads every plugin file as `serve` does, and says what is in it or why it cannot be loaded.
+///
+/// Exit code: 0 when every file can be loaded, 1 when one cannot.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Args {
+    #[command(flatten)]
+    flags: Flags,
+
+    /// Print a JSON array, an object for each file.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+    let config = Config::load(&args.flags)?;
+    let plugins =
+        Plugins::load(&config.plugins, &config.data, &|connector| config.options(connector).to_vec())?;
+    let mut output = io::stdout().lock();
+    if args.json {
+        print_json(&plugins, &mut output)?;
+    } else {
+        print_table(&plugins, &mut output)?;
+    }
+    let all_loaded = plugins.files().iter().all(|file| file.loaded.is_ok());
+    Ok(if all_loaded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_table(plugins: &Plugins, output: &mut impl Write) -> io::Result<()> {
+    if plugins.files().is_empty() {
+        return writeln!(output, "no plugin files in {}", plugins.folder().display());
+    }
+    let mut rows = vec![["FILE", "CONNECTOR", "VERSION", "API", "ACTOR TYPES"].map(str::to_owned)];
+    rows.extend(plugins.files().iter().map(row));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; 4] = std::array::from_fn(width);
+    for [file, connector, version, api, last] in &rows {
+        let [a, b, c, d] = widths;
+        writeln!(output, "{file:a$}  {connector:b$}  {version:c$}  {api:d$}  {last}")?;
+    }
+    Ok(())
+}
+
+/// File, connector, version, API version, and actor types or why it is not loaded.
+fn row(file: &PluginFile) -> [String; 5] {
+    let about = |text: fn(&plugin_api::abi::About) -> String| {
+        file.about.as_ref().map_or_else(|| "-".to_owned(), text)
+    };
+    let last = match &file.loaded {
+        Ok(plugin) if plugin.actor_types.is_empty() => "known when a connection is open".to_owned(),
+        Ok(plugin) => plugin.actor_types.join(", "),
+        Err(error) => format!("not loaded: {error}"),
+    };
+    [
+        name(file),
+        about(|about| about.connector.clone()),
+        about(|about| about.version.clone()),
+        about(|about| about.api.to_string()),
+        last,
+    ]
+}
+
+fn print_json(plugins: &Plugins, output: &mut impl Write) -> io::Result<()> {
+    let default = plugins.default_connector().map(|plugin| plugin.path.as_path());
+    let files = plugins.files().iter().map(|file| {
+        let about = file.about.as_ref();
+        let plugin = file.loaded.as_ref().ok();
+        json!({
+            "file": name(file),
+            "sha256": file.sha256,
+            "loaded": plugin.is_some(),
+            "error": file.loaded.as_ref().err().map(ToString::to_string),
+            "connector": about.map(|about| &about.connector),
+            "default": default == Some(&file.path),
+            "description": plugin.map(|plugin| &plugin.description),
+            "version": about.map(|about| &about.version),
+            "api_version": about.map(|about| about.api.to_string()),
+            "actor_types": plugin.map(|plugin| &plugin.actor_types),
+            "rustc": about.map(|about| &about.rustc),
+            "target": about.map(|about| &about.target),
+        })
+    });
+    writeln!(output, "{:#}", serde_json::Value::from_iter(files))
+}
+
+/// The file's name, for the folder is the same for all.
+fn name(file: &PluginFile) -> String {
+    file.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

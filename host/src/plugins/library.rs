@@ -58,8 +58,9 @@ pub(super) fn open(path: &Path) -> Result<(About, &'static Handshake), OpenError
     let library = unsafe { open_now(path) }.map_err(OpenError::System)?;
     let library: &'static Library = Box::leak(Box::new(library));
     // SAFETY: only the symbol's address is taken, and the library that it points into is never closed.
-    let address =
-        unsafe { library.get::<Handshake>(HANDSHAKE_SYMBOL).ok().and_then(|symbol| symbol.try_as_raw_ptr()) };
+    let address = unsafe {
+        library.get::<*const Handshake>(HANDSHAKE_SYMBOL).ok().and_then(|symbol| symbol.try_as_raw_ptr())
+    };
     let Some(address) = address else { return Err(OpenError::Refused(Refused::NotAPlugin)) };
     // SAFETY: the symbol's name is ours, so that who exports it exports a handshake, or at least its magic and size;
     // the library is never closed, so its statics live as long as the process.

@@ -133,7 +133,7 @@ impl Loading {
             .map_err(|source| LoadError::Copy { folder: cache, source })?;
         drop(bytes);
         let (about, handshake) = library::open(&copy).map_err(|error| match error {
-            OpenError::System(error) => LoadError::Open(told(&error)),
+            OpenError::System(error) => LoadError::Open(told(&error, &copy)),
             OpenError::Refused(refused) => LoadError::Plugin(refused.into()),
         })?;
         self.about = Some(about.clone());
@@ -176,11 +176,12 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-/// An error of the system's loader in one line, with its cause.
-fn told(error: &libloading::Error) -> String {
+/// An error of the system's loader in one line, without the path of the copy, which says nothing to the operator.
+fn told(error: &libloading::Error, copy: &Path) -> String {
     let mut text = error.to_string();
     if let Some(cause) = std::error::Error::source(error) {
         text = format!("{text}: {cause}");
     }
+    text = text.replace(&format!("{}: ", copy.display()), "");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
