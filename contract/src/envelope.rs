@@ -118,4 +118,10 @@ impl Envelope {
             _ => &self.namespace,
         }
     }
+
+    /// Keeps the members' namespace of the `plain` dialect, if it is not the one that is expected anyway.
+    pub(crate) fn note_plain_namespace(&mut self, operation: Operation, found: Option<Cow<'static, str>>) {
+        self.plain_namespace = None;
+        self.plain_namespace = found.filter(|found| found.as_ref() != self.member_namespace(operation));
+    }
 }

@@ -75,7 +75,7 @@ fn call<'a>(
         let Form { dialect, plain_namespace } =
             body::of_operation(&mut reader, class, element, &mut members)?;
         envelope.dialect = dialect.unwrap_or(undecided);
-        envelope.plain_namespace = plain_namespace;
+        envelope.note_plain_namespace(operation, plain_namespace);
     }
     envelope::close(&mut reader)?;
     Ok(assemble(envelope, operation, members, headers))

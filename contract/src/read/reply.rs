@@ -67,7 +67,7 @@ fn answer<'a>(
         let Form { dialect, plain_namespace } =
             body::of_operation(&mut reader, class, element, &mut members)?;
         envelope.dialect = dialect.unwrap_or(Dialect::Data);
-        envelope.plain_namespace = plain_namespace;
+        envelope.note_plain_namespace(operation, plain_namespace);
     } else {
         return Err(Refusal::Disagreement {
             operation: operation.name(),

@@ -1,1 +1,11 @@
-//! Tests of the contract.
+//! Tests of the contract, through its public surface.
+
+mod accepted;
+mod canonical;
+mod public_types;
+mod recordings;
+mod refused;
+mod robustness;
+mod round_trip;
+mod streaming;
+mod wsdl;
