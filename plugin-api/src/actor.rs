@@ -57,6 +57,13 @@ impl Actor {
         self
     }
 
+    /// The actor with the stamp of its last change.
+    #[must_use]
+    pub fn stamped(mut self, stamp: impl Into<String>) -> Self {
+        self.last_modified = Some(stamp.into());
+        self
+    }
+
     /// Sets a field. A text is kept as it is, so a value in wire form may be passed on.
     pub fn set<'v>(&mut self, key: impl Into<String>, value: impl Into<Value<'v>>) {
         let key = key.into();

@@ -21,6 +21,7 @@ mod rows;
 mod search;
 mod settings;
 mod settings_form;
+mod stamps;
 
 pub mod abi;
 pub mod testing;
@@ -38,6 +39,7 @@ pub use settings::Settings;
 #[doc(hidden)]
 pub use settings_form::read_setting;
 pub use settings_form::{Secret, SettingValue, SettingsForm};
+pub use stamps::Stamps;
 pub use values::{
     Access, DateTime, FieldType, LocalizedText, Operator, State, Value, ValueError, actor_type, error_code,
 };

@@ -1,8 +1,47 @@
 //! Running a connector without a host.
+//!
+//! ```
+//! # use plugin_api::{Actor, Connection, Connector, Field, Host, Outcome, Result, Rows, Settings};
+//! # struct Hello;
+//! # struct Company;
+//! # impl Connector for Hello {
+//! #     const NAME: &'static str = "Hello";
+//! #     type Connection = Company;
+//! #     fn new(_: &Host) -> Result<Self> { Ok(Hello) }
+//! #     fn settings(&self) -> Result<Vec<Field>> { Ok(vec![]) }
+//! #     fn connect(&self, _: &Settings) -> Result<Company> { Ok(Company) }
+//! # }
+//! # impl Connection for Company {
+//! #     fn actor_types(&self) -> Result<Vec<String>> { Ok(vec!["Customer".to_owned()]) }
+//! #     fn fields(&self, _: &str) -> Result<Vec<Field>> { Ok(vec![Field::text("NAME")]) }
+//! #     fn actors(&self, _: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+//! #         rows.row(1).field("NAME", "Fjord & Fjell").end()?;
+//! #         rows.row(2).field("NAME", "Nordlys").end()?;
+//! #         Ok(Outcome::ok())
+//! #     }
+//! # }
+//! use plugin_api::testing;
+//!
+//! let company = testing::connect::<Hello>([("Server", "erp.local")])?;
+//! let (found, _) = testing::collect("Customer", None, |rows| company.search_text("Customer", "lys", None, rows))?;
+//! assert_eq!(found, [Actor::new("Customer", "2").with("NAME", "Nordlys")]);
+//! # Ok::<(), plugin_api::Error>(())
+//! ```
 
 use crate::abi::{MessageRef, RowRef};
 use crate::rows::RowSink;
-use crate::{Actor, Outcome, Result, Rows};
+use crate::{Actor, Connector, Host, Outcome, Result, Rows, Settings};
+
+/// Opens a connection of a connector with these settings.
+///
+/// The connector's data folder is the system's folder for temporary files: test a connector that keeps files there with
+/// [`Host::for_test`] and a folder of the test's own.
+///
+/// # Errors
+/// The connector cannot be made, or the connection not be opened.
+pub fn connect<C: Connector>(settings: impl Into<Settings>) -> Result<C::Connection> {
+    C::new(&Host::for_test(std::env::temp_dir()))?.connect(&settings.into())
+}
 
 /// Runs a method that answers with actors, and collects them.
 ///
@@ -10,15 +49,6 @@ use crate::{Actor, Outcome, Result, Rows};
 ///
 /// # Errors
 /// What the method returned.
-///
-/// ```no_run
-/// # use plugin_api::{Connection, testing};
-/// # fn test(connection: impl Connection) -> plugin_api::Result<()> {
-/// let (actors, _) = testing::collect("Customer", None, |rows| connection.get("Customer", &["1"], rows))?;
-/// assert_eq!(actors[0].key, "1");
-/// # Ok(())
-/// # }
-/// ```
 pub fn collect(
     actor_type: &str,
     fields: Option<&[&str]>,

@@ -1,1 +1,99 @@
-//! (in progress)
+//! The smallest useful connector: customers and their people, kept in memory.
+#![forbid(unsafe_code)]
+
+use plugin_api::{Actor, Connection, Connector, Error, Field, Host, ListItem, Outcome};
+use plugin_api::{Result, Rows, Settings, SettingsForm, Stamps};
+use std::sync::{Mutex, PoisonError};
+
+/// What an administrator fills in for a connection.
+#[derive(SettingsForm)]
+struct Setup {
+    /// What the keys of those begin with who are created here.
+    #[setting(label(us = "Prefix", no = "Prefiks"), default = "N", max_length = 5)]
+    prefix: String,
+}
+
+/// The connector.
+pub struct HelloConnector;
+
+impl Connector for HelloConnector {
+    const NAME: &'static str = "Hello";
+    type Connection = Company;
+
+    fn new(_host: &Host) -> Result<Self> {
+        Ok(HelloConnector)
+    }
+
+    fn settings(&self) -> Result<Vec<Field>> {
+        Ok(Setup::fields())
+    }
+
+    fn connect(&self, settings: &Settings) -> Result<Company> {
+        let (setup, stamps) = (Setup::read(settings)?, Stamps::default());
+        let actors = [
+            Actor::new("Customer", "C1").with("NAME", "Fjord & Fjell AS").with("CATEGORY", "A"),
+            Actor::new("Customer", "C2").with("NAME", "Nordlys Møbler").with("CREDIT", 250.5),
+            Actor::new("Person", "P1").with("NAME", "Kari Nordmann").below("Customer", "C1"),
+        ];
+        let actors = Mutex::new(actors.map(|actor| actor.stamped(stamps.next())).into());
+        Ok(Company { setup, stamps, actors })
+    }
+}
+
+/// An open connection. Many threads call it at once, so what changes stands behind a lock.
+pub struct Company {
+    setup: Setup,
+    stamps: Stamps,
+    actors: Mutex<Vec<Actor>>,
+}
+
+impl Connection for Company {
+    fn actor_types(&self) -> Result<Vec<String>> {
+        Ok(vec!["Customer".to_owned(), "Person".to_owned()])
+    }
+
+    fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+        let name = Field::text("NAME").label("US:\"Name\";NO:\"Navn\"").mandatory();
+        match actor_type {
+            "Customer" => Ok(vec![name, Field::list("CATEGORY", "Categories"), Field::double("CREDIT")]),
+            "Person" => Ok(vec![name]),
+            _ => Err(Error::user(format!("there is no actor type {actor_type:?}, only Customer and Person"))),
+        }
+    }
+
+    fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+        let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
+        for actor in actors.iter().filter(|actor| actor.actor_type == actor_type) {
+            rows.push(actor)?;
+        }
+        Ok(Outcome::ok())
+    }
+
+    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+        Ok((name == "Categories").then(|| vec![ListItem::new("A", "Shop"), ListItem::new("B", "Restaurant")]))
+    }
+
+    fn create(&self, actor: &Actor, rows: &mut Rows<'_>) -> Result<Outcome> {
+        self.fields(&actor.actor_type)?;
+        let mut actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = format!("{}{}", self.setup.prefix, actors.len() + 1);
+        let created = Actor { key, ..actor.clone() }.stamped(self.stamps.next());
+        rows.push(&created)?;
+        actors.push(created);
+        Ok(Outcome::ok())
+    }
+
+    fn save(&self, changed: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
+        let mut actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
+        for changes in changed {
+            let found = actors.iter_mut().find(|actor| actor.key == changes.key);
+            let actor = found.ok_or_else(|| Error::user(format!("nobody has the key {:?}", changes.key)))?;
+            actor.merge(changes);
+            actor.last_modified = Some(self.stamps.next());
+            rows.push(actor)?;
+        }
+        Ok(Outcome::ok())
+    }
+}
+
+plugin_api::export!(HelloConnector);

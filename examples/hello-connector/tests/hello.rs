@@ -1,0 +1,67 @@
+//! What the connector answers, without a host.
+
+use hello_connector::HelloConnector;
+use plugin_api::testing::{collect, connect};
+use plugin_api::{Actor, Connection, Operator, Parent, Restriction, Result};
+
+fn keys(found: &[Actor]) -> Vec<&str> {
+    found.iter().map(|actor| actor.key.as_str()).collect()
+}
+
+#[test]
+fn every_way_to_search_comes_for_free() -> Result<()> {
+    let company = connect::<HelloConnector>([])?;
+    for (field, operator, value, found) in [
+        ("NAME", Operator::Contains, "MØBLER", ["C2"]),
+        ("CREDIT", Operator::Greater, "[F:100]", ["C2"]),
+        ("CATEGORY", Operator::OneOf, "A", ["C1"]),
+    ] {
+        let restrictions = [Restriction::new(field, operator, [value])];
+        let (actors, _) = collect("Customer", None, |rows| company.search("Customer", &restrictions, rows))?;
+        assert_eq!(keys(&actors), found, "{field} {operator} {value}");
+    }
+
+    let fjord = Parent::new("Customer", "C1");
+    let (found, _) =
+        collect("Person", None, |rows| company.search_text("Person", "KARI", Some(&fjord), rows))?;
+    assert_eq!(keys(&found), ["P1"]);
+    Ok(())
+}
+
+#[test]
+fn who_is_created_is_found_and_can_be_changed() -> Result<()> {
+    let company = connect::<HelloConnector>([("Prefix", "NO-")])?;
+    let fields = Some(&["NAME"][..]);
+    let new = Actor::new("Customer", "").with("NAME", "Nye Venner").with("CREDIT", 1.5);
+    let (created, _) = collect("Customer", fields, |rows| company.create(&new, rows))?;
+    assert_eq!(keys(&created), ["NO-4"]);
+
+    let changes = Actor::new("Customer", "NO-4").with("NAME", "Gamle Venner");
+    let (saved, _) = collect("Customer", None, |rows| company.save(&[changes], rows))?;
+    assert_eq!((saved[0].text("NAME"), saved[0].text("CREDIT")), ("Gamle Venner", "[F:1.5]"));
+
+    let stamp = created[0].last_modified.as_deref();
+    let (changed, _) = collect("Customer", fields, |rows| company.changed_since("Customer", stamp, rows))?;
+    assert_eq!(
+        changed,
+        [Actor::new("Customer", "NO-4")
+            .with("NAME", "Gamle Venner")
+            .stamped(saved[0].last_modified.as_deref().unwrap_or_default())]
+    );
+    Ok(())
+}
+
+#[test]
+fn errors_say_what_is_wrong() -> Result<()> {
+    let error = connect::<HelloConnector>([("Prefix", "too long")]).err().unwrap();
+    assert_eq!(error.user_text(), "the setting Prefix is too long, expected at most 5 characters");
+
+    let company = connect::<HelloConnector>([])?;
+    let error = collect("Ship", None, |rows| company.search("Ship", &[], rows)).unwrap_err();
+    assert_eq!(error.user_text(), "there is no actor type \"Ship\", only Customer and Person");
+
+    let nobody = Actor::new("Customer", "C9");
+    let error = collect("Customer", None, |rows| company.save(&[nobody], rows)).unwrap_err();
+    assert_eq!(error.user_text(), "nobody has the key \"C9\"");
+    Ok(())
+}
