@@ -1,1 +1,73 @@
-//! The host's log.
+//! The host's log: to standard error, as text or JSON.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The level is none.
+    #[error(
+        "{level:?} is not a log level or filter, expected error, warn, info, debug or trace, or a filter like \
+         info,erp_host::server=debug"
+    )]
+    Level {
+        /// What was configured.
+        level: String,
+    },
+    /// The process has one already.
+    #[error("the log cannot be started: {0}")]
+    Taken(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Starts the log of this process.
+///
+/// # Errors
+/// The level is none, or the process has a log already.
+pub fn start(config: &LogConfig) -> Result<(), LogError> {
+    let filter = filter(&config.level).ok_or_else(|| LogError::Level { level: config.level.clone() })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match config.format {
+        LogFormat::Text => log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
+        LogFormat::Json => {
+            log.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        }
+    }
+    .map_err(LogError::Taken)
+}
+
+/// A filter. A word alone must be a level: `EnvFilter` would take it as the name of a target, so that a mistyped level
+/// would log everything of nothing.
+fn filter(level: &str) -> Option<EnvFilter> {
+    let level: String = level.split_whitespace().collect();
+    let is_known = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    if !level.split(',').all(is_known) {
+        return None;
+    }
+    EnvFilter::builder().parse(level).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_level_is_refused() {
+        for (level, is_known) in [
+            ("info", true),
+            ("WARN", true),
+            ("off", true),
+            ("info,erp_host::server=debug", true),
+            ("info, sqlx=off", true),
+            ("inof", false),
+            ("", false),
+            ("info,sqlx=loud", false),
+        ] {
+            assert_eq!(filter(level).is_some(), is_known, "{level}");
+        }
+    }
+}

@@ -9,12 +9,26 @@ mod plugins;
 mod serve;
 
 /// A reference host for SuperOffice ERP Sync connectors.
+///
+/// It serves the SOAP contract, keeps the settings of every connection, and passes each call to the connector plugin
+/// that the connection belongs to.
 #[derive(Debug, Parser)]
-#[command(name = "erp-host", version)]
+#[command(name = "erp-host", version, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  erp-host serve                            serve what is in ./plugins, at 127.0.0.1:8080
+  erp-host serve --listen 0.0.0.0:80 --plugins /opt/erp-host/plugins --data /var/lib/erp-host
+  erp-host plugins                          tell what is in ./plugins, and why a file cannot be loaded
+  erp-host connections list                 tell which connections are stored
+
+Every flag is also an environment variable (ERP_HOST_PLUGINS for --plugins) and a line of erp-host.toml. A flag counts
+over its variable, the variable over the file. The address to give to SuperOffice ends in
+/Services/ErpConnectorWS.svc; open it in a browser to see what runs here.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -1,11 +1,202 @@
 //! `erp-host serve`.
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use crate::config::{Config, Flags};
+use crate::logging;
+use crate::plugins::Plugins;
+use crate::router::Router;
+use crate::server::{ConnectorCard, Server};
+
+/// How long running calls may take to finish once the host is told to stop.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Threads for blocking work beside the calls of connectors: reading and sending large messages, the store.
+const OTHER_WORK: usize = 64;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    flags: Flags,
+    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", env = "ERP_HOST_LISTEN")]
+    listen: Option<String>,
+}
 
-pub(super) fn run(_args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    Err("not built yet".into())
+const EXAMPLES: &str = "\
+Examples:
+  erp-host serve
+  erp-host serve --listen 127.0.0.1:0 --plugins ./plugins --data ./data
+  erp-host serve --config /etc/erp-host.toml --log debug --log-format json
+
+A configuration file, with some of what it may say:
+  listen = \"127.0.0.1:8080\"
+  plugins = \"/opt/erp-host/plugins\"
+  data = \"/var/lib/erp-host\"
+  default_connector = \"Excel\"        # serves calls without ?ConnectorName
+  trusted_proxies = [\"127.0.0.1\"]    # whose X-Forwarded-* headers are believed
+  call_deadline = \"100s\"
+  [limits]
+  body = \"16MiB\"
+  [connectors.Excel]
+  concurrent_calls = 8
+  [connectors.Excel.options]
+  roots = [\"/srv/workbooks\"]
+
+When it is ready it prints one line to standard output: listening on http://ADDR/Services/ErpConnectorWS.svc
+The log goes to standard error. SIGINT or SIGTERM ends it when running calls are done, a second one at once.";
+
+pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+    let mut config = Config::load(&args.flags)?;
+    config.listen = args.listen.unwrap_or(config.listen);
+    logging::start(&config.log)?;
+    std::fs::create_dir_all(&config.data)
+        .map_err(|error| format!("the data folder {} cannot be made: {error}", config.data.display()))?;
+    let plugins =
+        Plugins::load(&config.plugins, &config.data, &|connector| config.options(connector).to_vec())?;
+    warn_of_absent(&config, &plugins);
+
+    let names = plugins.connectors();
+    let calls: usize = names.iter().map(|plugin| config.concurrent_calls(plugin.name())).sum();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(calls.saturating_add(OTHER_WORK))
+        .build()?;
+    let ended = runtime.block_on(serve(&config, &plugins));
+    // Whatever still runs in a connector has had its time.
+    runtime.shutdown_background();
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve(config: &Config, plugins: &Plugins) -> Result<(), Box<dyn Error>> {
+    let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
+    let router = Arc::new(Router::new(config, clients).await?);
+    let server = Server::bind(config, Arc::clone(&router), &cards(config, plugins))
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let stop = stop_on_signals()?;
+    tell_ready(&server.url());
+
+    let serving = server.run(stop.notified()).await;
+    tracing::info!("stopping: waiting for running calls, {} s at most", GRACE.as_secs());
+    let end = Instant::now() + GRACE;
+    let finished = timeout_at(end, async {
+        serving.finish().await;
+        // A call whose caller was told that it is late may still be changing something.
+        router.idle().await;
+    });
+    if finished.await.is_err() {
+        tracing::warn!("some calls did not end in time");
+    }
+    if timeout_at(end, router.shut_down()).await.is_err() {
+        tracing::warn!("the connections could not be closed in time");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The line that says that the host is ready. Who waits for it reads standard output.
+fn tell_ready(url: &str) {
+    let mut output = io::stdout().lock();
+    let told = writeln!(output, "listening on {url}").and_then(|()| output.flush());
+    if let Err(error) = told {
+        tracing::warn!(%error, "nobody reads standard output; listening on {url}");
+    }
+}
+
+fn cards(config: &Config, plugins: &Plugins) -> Vec<ConnectorCard> {
+    let names = plugins.connectors();
+    let first = names.first().map(|plugin| plugin.name());
+    let default = config.default_connector.as_deref().or(first);
+    names
+        .iter()
+        .map(|plugin| ConnectorCard {
+            name: plugin.name().to_owned(),
+            version: plugin.about.version.to_string(),
+            description: plugin.description.clone(),
+            actor_types: plugin.actor_types.clone(),
+            is_default: default.is_some_and(|name| name.eq_ignore_ascii_case(plugin.name())),
+        })
+        .collect()
+}
+
+/// Names in the configuration that no plugin has: a typing error, or a file that could not be loaded.
+fn warn_of_absent(config: &Config, plugins: &Plugins) {
+    let is_absent = |name: &str| plugins.connector(Some(name)).is_err();
+    if let Some(name) = config.default_connector.as_deref().filter(|name| is_absent(name)) {
+        tracing::error!("default_connector names the connector '{name}', which is not loaded");
+    }
+    for name in config.connectors.keys().filter(|name| is_absent(name)) {
+        tracing::warn!("the configuration has a section for the connector '{name}', which is not loaded");
+    }
+}
+
+/// Notifies at the first signal to stop; ends the process at the second.
+fn stop_on_signals() -> io::Result<Arc<Notify>> {
+    let mut signals = Signals::new()?;
+    let stop = Arc::new(Notify::new());
+    let first = Arc::clone(&stop);
+    tokio::spawn(async move {
+        signals.next().await;
+        first.notify_one();
+        signals.next().await;
+        tracing::warn!("stopped at once");
+        std::process::exit(1);
+    });
+    Ok(stop)
+}
+
+/// SIGINT and SIGTERM.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Ctrl-C, Ctrl-Break, and what Windows sends before it ends a service or the session.
+#[cfg(windows)]
+struct Signals {
+    interrupt: tokio::signal::windows::CtrlC,
+    close: tokio::signal::windows::CtrlShutdown,
+}
+
+#[cfg(windows)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::windows::{ctrl_c, ctrl_shutdown};
+        Ok(Signals { interrupt: ctrl_c()?, close: ctrl_shutdown()? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.close.recv() => {}
+        }
+    }
 }

@@ -90,6 +90,15 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
         self.shared.stored.find(guid).await
     }
 
+    /// The name of the connector that the connection belongs to; `None` when it is not stored. Needs no secret, so it
+    /// can be said even of a connection whose secrets cannot be decrypted any more.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn connector_of(&self, guid: Guid) -> Result<Option<String>, StoreError> {
+        Ok(self.shared.stored.store().get(guid).await?.map(|sealed| sealed.connector))
+    }
+
     /// The connection if it is open. Cheap: no store access, nothing allocated.
     pub fn get(&self, guid: Guid) -> Option<Arc<OpenConnection<T>>> {
         self.shared.open.get(guid)

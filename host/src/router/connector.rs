@@ -1,0 +1,115 @@
+//! A connector as the router calls it: off the I/O threads, within its limits, within a deadline.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use plugin_api::abi::client::{ConnectionClient, ConnectorClient};
+use plugin_api::{Field, Outcome, Settings};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
+use tracing::Span;
+
+use super::gate::{Full, Gate};
+use crate::config::Config;
+
+/// A connector with its limits.
+pub(super) struct Connector {
+    client: ConnectorClient,
+    gate: Gate,
+    deadline: Duration,
+    form: OnceLock<Arc<[Field]>>,
+}
+
+/// Why work in a connector gave no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Interrupted {
+    /// It was not begun: too much is running.
+    Full,
+    /// It has not ended by its deadline, and goes on.
+    Late,
+    /// It panicked on our side of the boundary.
+    Panicked,
+}
+
+/// An open connection. Dropping it closes it.
+pub(super) struct Open {
+    pub(super) client: ConnectionClient,
+    pub(super) connector: Arc<Connector>,
+}
+
+impl Connector {
+    pub(super) fn new(client: ConnectorClient, config: &Config) -> Self {
+        let name = client.name();
+        let gate = Gate::new(config.concurrent_calls(name), config.queued_calls as usize);
+        let deadline = config.call_deadline(name);
+        Connector { client, gate, deadline, form: OnceLock::new() }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.client.name()
+    }
+
+    pub(super) fn client(&self) -> &ConnectorClient {
+        &self.client
+    }
+
+    /// How long a call may take.
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// The settings that a connection needs. Read once: what a connector offers does not change while it runs.
+    pub(super) fn settings_form(&self) -> Result<Arc<[Field]>, Outcome> {
+        if let Some(form) = self.form.get() {
+            return Ok(Arc::clone(form));
+        }
+        let form: Arc<[Field]> = self.client.settings_form()?.into();
+        Ok(Arc::clone(self.form.get_or_init(|| form)))
+    }
+
+    /// Opens a connection. Blocks.
+    pub(super) fn open(self: &Arc<Self>, settings: &Settings) -> Result<Open, Outcome> {
+        Ok(Open { client: self.client.connect(settings)?, connector: Arc::clone(self) })
+    }
+
+    /// Works with the connector on a thread where that may block. The place in the gate is kept until the work really
+    /// ends, be it long after its deadline: a connector that hangs fills its own gate and nothing else.
+    pub(super) async fn work<R: Send + 'static>(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, Interrupted> {
+        let permit = self.gate.enter(deadline).await?;
+        let work = spawn_blocking(inside(permit, work));
+        match timeout_at(deadline, work).await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => {
+                tracing::error!(connector = self.name(), %error, "a call panicked inside the host");
+                Err(Interrupted::Panicked)
+            }
+            Err(_) => Err(Interrupted::Late),
+        }
+    }
+
+    /// Waits until nothing runs in the connector.
+    pub(super) async fn idle(&self) {
+        self.gate.empty().await;
+    }
+}
+
+/// Work that keeps its permit and the span of its call, so that what a connector logs tells whose it is.
+fn inside<R>(permit: OwnedSemaphorePermit, work: impl FnOnce() -> R) -> impl FnOnce() -> R {
+    let span = Span::current();
+    move || {
+        let result = span.in_scope(work);
+        drop(permit);
+        result
+    }
+}
+
+impl From<Full> for Interrupted {
+    fn from(_: Full) -> Self {
+        Interrupted::Full
+    }
+}

@@ -1,0 +1,137 @@
+//! Replies on their way out.
+
+use std::io;
+use std::ops::ControlFlow;
+
+use contract::{
+    ActorRow, Authentication, Envelope, Fault, Operation, Outcome, Payload, Reply, ReplyWriter, SoapVersion,
+    State,
+};
+use plugin_api::abi::RowRef;
+
+use super::convert;
+use super::spool::{Spool, SpoolFolder, Spooled};
+
+/// A reply, and what the log tells of it.
+#[derive(Debug)]
+pub(super) struct Replied {
+    pub(super) body: Spooled,
+    /// `None` for Authenticate.
+    pub(super) state: Option<State>,
+    pub(super) rows: u64,
+    /// What went wrong, when the state is Error.
+    pub(super) error: Option<Outcome<'static>>,
+}
+
+/// A reply without a payload, or with a null one.
+pub(super) fn outcome(envelope: &Envelope, operation: Operation, outcome: &Outcome<'_>) -> Replied {
+    payload(envelope, operation, outcome, Payload::None, 0)
+}
+
+/// A reply with a payload of so many rows.
+pub(super) fn payload(
+    envelope: &Envelope,
+    operation: Operation,
+    outcome: &Outcome<'_>,
+    payload: Payload<'_>,
+    rows: usize,
+) -> Replied {
+    let mut body = Vec::with_capacity(1024);
+    let (state, error) = (outcome.state, error_of(outcome));
+    contract::write_reply(&mut body, envelope, operation, &Reply::with(outcome.clone(), payload));
+    Replied { body: Spooled::in_memory(body), state: Some(state), rows: rows as u64, error }
+}
+
+/// Online authentication is not there yet: nobody is let in, and the caller is not told why (contract page, section 6).
+pub(super) fn not_authenticated(envelope: &Envelope) -> Replied {
+    tracing::warn!("a caller was not authenticated: online authentication is not configured");
+    let refused = Authentication {
+        reason: Some("Failed to validate authentication request".into()),
+        ..Authentication::default()
+    };
+    let mut body = Vec::with_capacity(512);
+    let reply = Reply::Authentication(refused);
+    contract::write_reply(&mut body, envelope, Operation::Authenticate, &reply);
+    Replied { body: Spooled::in_memory(body), state: None, rows: 0, error: None }
+}
+
+/// A fault.
+pub(super) fn fault(soap: SoapVersion, fault: &Fault) -> Spooled {
+    let mut body = Vec::with_capacity(512);
+    contract::write_fault(&mut body, soap, fault);
+    Spooled::in_memory(body)
+}
+
+fn error_of(outcome: &Outcome<'_>) -> Option<Outcome<'static>> {
+    let owned = |text: &contract::Text<'_>| text.as_ref().map(|text| text.clone().into_owned().into());
+    (outcome.state == State::Error).then(|| Outcome {
+        state: State::Error,
+        user_explanation: owned(&outcome.user_explanation),
+        tech_explanation: owned(&outcome.tech_explanation),
+        error_code: owned(&outcome.error_code),
+    })
+}
+
+/// A reply with actors, written as they come. How the call ended is known last and may stand first, so the head is
+/// kept apart; and when it ended badly, none of it is sent.
+pub(super) struct ActorsReply<'e> {
+    envelope: &'e Envelope,
+    operation: Operation,
+    writer: ReplyWriter,
+    spool: Spool<'e>,
+    rows: u64,
+    broken: Option<io::Error>,
+}
+
+impl<'e> ActorsReply<'e> {
+    pub(super) fn new(envelope: &'e Envelope, operation: Operation, folder: &'e SpoolFolder) -> Self {
+        let writer = ReplyWriter::new(envelope, operation);
+        ActorsReply { envelope, operation, writer, spool: folder.spool(), rows: 0, broken: None }
+    }
+
+    /// Writes an actor. Breaks off when it cannot be kept.
+    pub(super) fn push(&mut self, row: &RowRef<'_>) -> ControlFlow<()> {
+        let actor = ActorRow {
+            actor_type: row.actor_type,
+            erp_key: row.key,
+            last_modified: row.last_modified,
+            parent: row.parent,
+        };
+        self.writer.actor(self.spool.buffer(), &actor, row.fields());
+        self.rows += 1;
+        match self.spool.settle() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.broken = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// Ends the reply with what the connector said.
+    pub(super) fn finish(self, ended: &plugin_api::Outcome) -> Replied {
+        let ActorsReply { envelope, operation, writer, mut spool, rows, broken } = self;
+        if let Some(error) = broken {
+            return not_kept(envelope, operation, &error);
+        }
+        let ended = convert::outcome(ended);
+        if ended.state == State::Error {
+            return outcome(envelope, operation, &ended);
+        }
+        let mut head = Vec::with_capacity(1024);
+        writer.head(&mut head, &ended);
+        writer.tail(spool.buffer(), &ended);
+        match spool.finish(head) {
+            Ok(body) => Replied { body, state: Some(ended.state), rows, error: None },
+            Err(error) => not_kept(envelope, operation, &error),
+        }
+    }
+}
+
+/// The reply when the disk gives out.
+fn not_kept(envelope: &Envelope, operation: Operation, error: &io::Error) -> Replied {
+    tracing::error!(%error, "a reply cannot be kept in the spool folder; is the disk full?");
+    let outcome = Outcome::error("the host has no room for this reply, see its log")
+        .with_tech_explanation(error.to_string());
+    self::outcome(envelope, operation, &outcome)
+}

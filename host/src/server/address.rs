@@ -1,0 +1,83 @@
+//! How a caller reaches this host: what a WSDL must say in `soap:address`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::HeaderMap;
+use hyper::header::{FORWARDED, HOST, HeaderName};
+use ipnet::IpNet;
+
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
+/// The two ends of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+}
+
+/// The address that the caller used for `path`, as far as headers tell: its own `Host`, or what a trusted proxy says
+/// in `Forwarded` or `X-Forwarded-*`. Where several proxies have written, the one that the client spoke to counts, which
+/// stands first. Whatever is no scheme, host, port or path is passed over.
+pub(super) fn public_address(headers: &HeaderMap, path: &str, ends: Ends, trusted: &[IpNet]) -> String {
+    let is_trusted = trusted.iter().any(|network| network.contains(&plain(ends.peer.ip())));
+    let told = |header: &HeaderName| {
+        if is_trusted { headers.get(header)?.to_str().ok()?.split(',').next().map(str::trim) } else { None }
+    };
+    let forwarded = told(&FORWARDED).unwrap_or_default();
+
+    let scheme = forwarded_part(forwarded, "proto").or_else(|| told(&X_FORWARDED_PROTO));
+    let scheme = match scheme {
+        Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
+        _ => "http",
+    };
+    let told_host =
+        forwarded_part(forwarded, "host").or_else(|| told(&X_FORWARDED_HOST)).filter(|host| is_host(host));
+    let own_host = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
+    let mut host = match told_host.or(own_host) {
+        Some(host) => host.to_owned(),
+        // HTTP/1.0 without a Host: the address that was reached.
+        None => ends.local.to_string(),
+    };
+    if let Some(port) = told(&X_FORWARDED_PORT).and_then(|port| port.parse::<u16>().ok()) {
+        let named = host.rfind(':').filter(|&colon| !host[colon..].contains(']'));
+        let usual = port == if scheme == "https" { 443 } else { 80 };
+        // A port that stands in X-Forwarded-Host is the public one; one in our own Host may be the proxy's target.
+        if told_host.is_none()
+            && let Some(colon) = named
+        {
+            host.truncate(colon);
+        }
+        if !usual && (told_host.is_none() || named.is_none()) {
+            host.push_str(&format!(":{port}"));
+        }
+    }
+    let prefix = told(&X_FORWARDED_PREFIX).filter(|prefix| is_path(prefix)).unwrap_or_default();
+    let prefix = prefix.trim_end_matches('/');
+    format!("{scheme}://{host}{prefix}{path}")
+}
+
+/// An IPv4 address that came in over an IPv6 socket is the IPv4 address that the operator wrote.
+fn plain(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+/// `for=1.2.3.4;proto=https;host="x"` -> the value of a part.
+fn forwarded_part<'a>(element: &'a str, name: &str) -> Option<&'a str> {
+    element.split(';').find_map(|part| {
+        let (key, value) = part.split_once('=')?;
+        key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
+    })
+}
+
+fn is_host(host: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    !host.is_empty() && host.bytes().all(plain)
+}
+
+fn is_path(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/.-_~%".contains(&byte);
+    path.starts_with('/') && path.bytes().all(plain)
+}

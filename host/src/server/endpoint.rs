@@ -1,0 +1,249 @@
+//! What is served at which address.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use contract::{Dialect, SoapVersion};
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
+    RETRY_AFTER, VARY,
+};
+use hyper::{Method, Request, Response, StatusCode, Version};
+use ipnet::IpNet;
+
+use super::accept::{ContentType, accepts_gzip};
+use super::address::{Ends, public_address};
+use super::help::{self, ConnectorCard};
+use super::query;
+use super::reply_body::ReplyBody;
+use super::request::{self, BodyError};
+use crate::config::{Config, Limits};
+use crate::router::{Refused, Router, SoapRequest};
+
+/// Where the service is, below any base path and in any case (contract page, section 1).
+pub(super) const SERVICE_PATH: &str = "/Services/ErpConnectorWS.svc";
+
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
+const SOAP_12: HeaderValue = HeaderValue::from_static("application/soap+xml; charset=utf-8");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
+
+/// Seconds after which a caller who met a full host may try again.
+const TRY_AGAIN_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+/// Everything that is served.
+pub(super) struct Endpoint {
+    router: Arc<Router>,
+    limits: Limits,
+    trusted_proxies: Vec<IpNet>,
+    help: Bytes,
+}
+
+/// Which address was asked for.
+enum Place {
+    Service,
+    Root,
+    Health,
+}
+
+impl Endpoint {
+    pub(super) fn new(config: &Config, router: Arc<Router>, connectors: &[ConnectorCard]) -> Self {
+        Endpoint {
+            router,
+            limits: config.limits.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            help: help::page(connectors).into(),
+        }
+    }
+
+    pub(super) async fn respond(&self, request: Request<Incoming>, ends: Ends) -> Response<ReplyBody> {
+        let Some(place) = place(request.uri().path()) else {
+            return refuse(
+                request,
+                StatusCode::NOT_FOUND,
+                format!("nothing is served here; the connector service is at {SERVICE_PATH}\n"),
+            )
+            .await;
+        };
+        match (place, request.method()) {
+            (Place::Service, &Method::POST) => self.call(request).await,
+            (Place::Service, &Method::GET | &Method::HEAD) => self.describe(&request, ends),
+            (Place::Root, &Method::GET | &Method::HEAD) => {
+                let mut response = page(PLAIN_TEXT, format!("the connector service is at {SERVICE_PATH}\n"));
+                *response.status_mut() = StatusCode::FOUND;
+                // Relative: right below any base path of a proxy.
+                let location = HeaderValue::from_static(SERVICE_PATH.trim_ascii().split_at(1).1);
+                response.headers_mut().insert(LOCATION, location);
+                response
+            }
+            (Place::Health, &Method::GET | &Method::HEAD) => page(PLAIN_TEXT, "ok\n"),
+            (place, method) => {
+                let allow = if matches!(place, Place::Service) { "GET, HEAD, POST" } else { "GET, HEAD" };
+                let text = format!("the method {method} is not served here, expected one of {allow}\n");
+                let mut response = refuse(request, StatusCode::METHOD_NOT_ALLOWED, text).await;
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+                response
+            }
+        }
+    }
+
+    /// GET: the help page or a WSDL.
+    fn describe(&self, request: &Request<Incoming>, ends: Ends) -> Response<ReplyBody> {
+        let query = request.uri().query().unwrap_or_default();
+        let is_wsdl = ["wsdl", "singleWsdl"].iter().any(|name| query::parameter(query, name).is_some());
+        if !is_wsdl {
+            return page(HTML, self.help.clone());
+        }
+        let dialect = query::parameter(query, "dialect").filter(|name| !name.is_empty());
+        let dialect = match dialect.map_or(Ok(Dialect::Message), |name| name.to_ascii_lowercase().parse()) {
+            Ok(dialect) => dialect,
+            Err(error) => {
+                let mut response = page(PLAIN_TEXT, format!("{error}\n"));
+                *response.status_mut() = StatusCode::BAD_REQUEST;
+                return response;
+            }
+        };
+        let path = request.uri().path();
+        let mut address = public_address(request.headers(), path, ends, &self.trusted_proxies);
+        // A client made from this WSDL goes on talking to the connector that it asked for here.
+        if let Some(name) = query::parameter(query, "ConnectorName").filter(|name| !name.is_empty()) {
+            address.push_str("?ConnectorName=");
+            address.push_str(&query::encode(&name));
+        }
+        page(XML, contract::wsdl(dialect, &address))
+    }
+
+    /// POST: a call.
+    async fn call(&self, request: Request<Incoming>) -> Response<ReplyBody> {
+        let Some(content_type) = request.headers().get(CONTENT_TYPE).cloned() else {
+            return unsupported(request, "the request has no content type").await;
+        };
+        let content_type = String::from_utf8_lossy(content_type.as_bytes()).into_owned();
+        let content_type = ContentType::parse(&content_type);
+        if !content_type.is_soap() {
+            return unsupported(
+                request,
+                format!("the content type {:?} is not served", content_type.media_type),
+            )
+            .await;
+        }
+        let (head, body) = request.into_parts();
+        let body = match request::receive(&head.headers, body, &self.limits).await {
+            Ok(body) => body,
+            Err(error) => return body_error(&error),
+        };
+        let action = head.headers.get(SOAP_ACTION).map(|action| String::from_utf8_lossy(action.as_bytes()));
+        let connector = query::parameter(head.uri.query().unwrap_or_default(), "ConnectorName");
+        let request = SoapRequest {
+            body,
+            charset: content_type.parameter("charset").map(str::to_owned),
+            action: soap_action(action.as_deref(), content_type.parameter("action")).map(str::to_owned),
+            connector: connector.filter(|name| !name.is_empty()).map(|name| name.into_owned()),
+        };
+        match self.router.answer(request).await {
+            Ok(answer) => {
+                let chunks = head.version > Version::HTTP_10;
+                let body = ReplyBody::new(answer.body, accepts_gzip(&head.headers), chunks).await;
+                let (body, packed) = match body {
+                    Ok(body) => body,
+                    Err(error) => {
+                        tracing::error!(%error, "a reply could not be packed");
+                        return text(StatusCode::INTERNAL_SERVER_ERROR, "the reply could not be sent\n");
+                    }
+                };
+                let mut response = Response::new(body);
+                if answer.is_fault {
+                    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                }
+                let headers = response.headers_mut();
+                headers.insert(CONTENT_TYPE, if answer.soap == SoapVersion::V12 { SOAP_12 } else { XML });
+                headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+                if packed {
+                    headers.insert(CONTENT_ENCODING, GZIP);
+                }
+                response
+            }
+            Err(Refused::Busy) => {
+                let mut response = text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", Refused::Busy));
+                response.headers_mut().insert(RETRY_AFTER, TRY_AGAIN_AFTER);
+                response
+            }
+            Err(refused @ Refused::Charset(_)) => {
+                text(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("{refused}\n"))
+            }
+        }
+    }
+}
+
+fn place(path: &str) -> Option<Place> {
+    let service = path.strip_suffix('/').unwrap_or(path).as_bytes();
+    let start = service.len().checked_sub(SERVICE_PATH.len());
+    if start.is_some_and(|start| service[start..].eq_ignore_ascii_case(SERVICE_PATH.as_bytes())) {
+        return Some(Place::Service);
+    }
+    match path {
+        "/" => Some(Place::Root),
+        _ if path.eq_ignore_ascii_case("/health") => Some(Place::Health),
+        _ => None,
+    }
+}
+
+/// The action that a request names: in its header, or in its content type. Quotes and emptiness are the contract's
+/// business.
+fn soap_action<'a>(header: Option<&'a str>, parameter: Option<&'a str>) -> Option<&'a str> {
+    let is_empty = |action: &&str| action.trim().trim_matches('"').is_empty();
+    header.filter(|action| !is_empty(action)).or(parameter)
+}
+
+/// A page of known content.
+fn page(content_type: HeaderValue, body: impl Into<Bytes>) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::whole(body));
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<ReplyBody> {
+    let mut response = page(PLAIN_TEXT, body);
+    *response.status_mut() = status;
+    response
+}
+
+/// Refuses a request whose body was not read.
+async fn refuse(
+    request: Request<Incoming>,
+    status: StatusCode,
+    body: impl Into<Bytes>,
+) -> Response<ReplyBody> {
+    let (head, rest) = request.into_parts();
+    request::linger(&head.headers, rest).await;
+    text(status, body)
+}
+
+async fn unsupported(request: Request<Incoming>, wrong: impl std::fmt::Display) -> Response<ReplyBody> {
+    let body = format!("{wrong}, expected text/xml (SOAP 1.1) or application/soap+xml (SOAP 1.2)\n");
+    refuse(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, body).await
+}
+
+fn body_error(error: &BodyError) -> Response<ReplyBody> {
+    let status = match error {
+        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::Stalled => StatusCode::REQUEST_TIMEOUT,
+        BodyError::UnknownEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        BodyError::BadGzip(_) | BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+    };
+    let mut response = text(status, format!("{error}\n"));
+    match error {
+        BodyError::TooLarge { .. } | BodyError::Stalled | BodyError::Broken(_) => {
+            response.headers_mut().insert(CONNECTION, CLOSE);
+        }
+        BodyError::UnknownEncoding(_) => {
+            response.headers_mut().insert(ACCEPT_ENCODING, GZIP);
+        }
+        BodyError::BadGzip(_) => {}
+    }
+    response
+}

@@ -1,0 +1,138 @@
+//! The page that people see at the service's address.
+
+use std::fmt::Write;
+
+/// A connector as the page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectorCard {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// One line about it; may be empty.
+    pub description: String,
+    /// The actor types it is known to have; may be empty.
+    pub actor_types: Vec<String>,
+    /// Whether it serves the calls that name no connector.
+    pub is_default: bool,
+}
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--ink:#1d2733;--soft:#5b6b7c;--line:#d9e0e7;--paper:#fff;--wash:#f4f7f9;--accent:#0a5e7d}\
+@media(prefers-color-scheme:dark){:root{--ink:#e4eaf0;--soft:#9aa9b8;--line:#334150;--paper:#17202a;--wash:#1e2935;\
+--accent:#6fc3e0}}\
+body{margin:0;background:var(--wash);color:var(--ink);font:16px/1.55 system-ui,-apple-system,'Segoe UI',sans-serif}\
+main{max-width:46rem;margin:3rem auto;padding:2rem 2.25rem;background:var(--paper);border:1px solid var(--line);\
+border-radius:10px}\
+h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.05rem;margin:2rem 0 .5rem}p{margin:.5rem 0}\
+.soft{color:var(--soft)}a{color:var(--accent)}code{font:.9em ui-monospace,Consolas,monospace;background:var(--wash);\
+padding:.1em .35em;border-radius:4px}\
+table{border-collapse:collapse;width:100%}th{font-weight:600;color:var(--soft);font-size:.85rem}\
+th,td{text-align:left;vertical-align:top;padding:.5rem .75rem .5rem 0;border-bottom:1px solid var(--line)}\
+.tag{font-size:.75rem;border:1px solid var(--accent);color:var(--accent);border-radius:99px;padding:.05rem .5rem;\
+white-space:nowrap}";
+
+/// The page. It links relative to its own address, so it is right behind any proxy, and is made once.
+pub(super) fn page(connectors: &[ConnectorCard]) -> String {
+    let mut page = String::with_capacity(8 * 1024);
+    page.push_str("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">");
+    page.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
+    page.push_str("<title>ERP Sync connector service</title><style>");
+    page.push_str(STYLE);
+    page.push_str("</style></head><body><main><h1>ERP Sync connector service</h1>");
+    put(
+        &mut page,
+        format_args!(
+            "<p class=\"soft\">erp-host {}: SuperOffice ERP Sync connectors over SOAP. This address is what SuperOffice \
+             is given as the connector's URL; it takes <code>POST</code>.</p>",
+            env!("CARGO_PKG_VERSION")
+        ),
+    );
+    page.push_str("<h2>Connectors</h2>");
+    if connectors.is_empty() {
+        page.push_str(
+            "<p>No connector is loaded. Put a plugin file into the plugins folder and start the host again; \
+             <code>erp-host plugins</code> tells what is there, or why it cannot be loaded.</p>",
+        );
+    } else {
+        page.push_str("<table><tr><th>Name</th><th>Version</th><th>Actor types</th></tr>");
+        for connector in connectors {
+            put_connector(&mut page, connector);
+        }
+        page.push_str(
+            "</table><p class=\"soft\">Add <code>?ConnectorName=&lt;name&gt;</code> to the address to pick one; without \
+             it the default one answers.</p>",
+        );
+    }
+    page.push_str(
+        "<h2>Service description (WSDL)</h2><p>The same operations in the three message forms that exist; the host \
+         answers each caller in its own.</p><table><tr><th>Form</th><th>Document</th></tr>\
+         <tr><td>message <span class=\"tag\">default</span></td><td><a href=\"?singleWsdl\">?singleWsdl</a></td></tr>\
+         <tr><td>data</td><td><a href=\"?singleWsdl&amp;dialect=data\">?singleWsdl&amp;dialect=data</a></td></tr>\
+         <tr><td>plain</td><td><a href=\"?singleWsdl&amp;dialect=plain\">?singleWsdl&amp;dialect=plain</a></td></tr>\
+         </table></main></body></html>\n",
+    );
+    page
+}
+
+fn put_connector(page: &mut String, connector: &ConnectorCard) {
+    let ConnectorCard { name, version, description, actor_types, is_default } = connector;
+    put(page, format_args!("<tr><td><strong>{}</strong>", Escaped(name)));
+    if *is_default {
+        page.push_str(" <span class=\"tag\">default</span>");
+    }
+    if !description.is_empty() {
+        put(page, format_args!("<br><span class=\"soft\">{}</span>", Escaped(description)));
+    }
+    put(page, format_args!("</td><td>{}</td><td>", Escaped(version)));
+    if actor_types.is_empty() {
+        page.push_str("<span class=\"soft\">as each connection says</span>");
+    } else {
+        put(page, format_args!("{}", Escaped(&actor_types.join(", "))));
+    }
+    page.push_str("</td></tr>");
+}
+
+fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = page.write_fmt(text);
+}
+
+/// A text in HTML, between tags or in a quoted attribute.
+struct Escaped<'a>(&'a str);
+
+impl std::fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_plugin_says_of_itself_cannot_become_markup() {
+        let evil = "<script>\"&'".to_owned();
+        let card = ConnectorCard {
+            name: evil.clone(),
+            version: evil.clone(),
+            description: evil.clone(),
+            actor_types: vec![evil],
+            is_default: true,
+        };
+        let page = page(&[card]);
+        assert_eq!(page.matches("&lt;script&gt;&quot;&amp;&#39;").count(), 4);
+        assert!(!page.contains("<script"));
+    }
+}

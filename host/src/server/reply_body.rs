@@ -1,0 +1,149 @@
+//! Bodies of replies.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::router::Spooled;
+
+/// Replies below this size are not worth packing.
+const WORTH_PACKING: u64 = 1024;
+
+/// A body on its way to the client.
+pub(super) enum ReplyBody {
+    /// Everything is here, in up to two parts; empty ones are gone.
+    Whole([Bytes; 2]),
+    /// It stands in a file, of which a block at a time is in memory, and the next one is being read.
+    Blocks {
+        /// Bytes to come, unless they are packed.
+        left: Option<u64>,
+        next: JoinHandle<io::Result<(Blocks, Vec<u8>)>>,
+    },
+    /// A file that is done.
+    End,
+}
+
+/// A reply as a run of blocks, packed or not. Works on files: never to be called on an I/O thread.
+pub(super) struct Blocks {
+    reply: Spooled,
+    packer: Option<GzEncoder<Vec<u8>>>,
+}
+
+impl ReplyBody {
+    pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
+        ReplyBody::Whole([bytes.into(), Bytes::new()])
+    }
+
+    /// The body of a reply, and whether it is packed. `pack`: the client takes packed bodies. `chunks`: it takes
+    /// bodies of unknown length.
+    pub(super) async fn new(reply: Spooled, pack: bool, chunks: bool) -> io::Result<(Self, bool)> {
+        let pack = pack && reply.len() >= WORTH_PACKING;
+        match reply.into_memory() {
+            Ok(parts) if pack => {
+                let packed = spawn_blocking(move || gzip(&parts)).await.map_err(io::Error::other)??;
+                Ok((ReplyBody::whole(packed), true))
+            }
+            Ok(parts) => Ok((ReplyBody::Whole(parts.map(Bytes::from)), false)),
+            Err(reply) => {
+                let pack = pack && chunks;
+                let left = (!pack).then(|| reply.len());
+                let packer = pack.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
+                Ok((ReplyBody::Blocks { left, next: Blocks { reply, packer }.read() }, pack))
+            }
+        }
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let body = &mut *self;
+        match body {
+            ReplyBody::Whole(parts) => {
+                let next = parts.iter_mut().find(|part| !part.is_empty()).map(std::mem::take);
+                Poll::Ready(next.map(|part| Ok(Frame::data(part))))
+            }
+            ReplyBody::End => Poll::Ready(None),
+            ReplyBody::Blocks { left, next } => {
+                let read = ready!(Pin::new(&mut *next).poll(cx)).map_err(io::Error::other).flatten();
+                match read {
+                    Ok((_, block)) if block.is_empty() => {
+                        *body = ReplyBody::End;
+                        Poll::Ready(None)
+                    }
+                    Ok((blocks, block)) => {
+                        // The next block is read while this one is sent.
+                        *next = blocks.read();
+                        *left = left.map(|left| left.saturating_sub(block.len() as u64));
+                        Poll::Ready(Some(Ok(Frame::data(block.into()))))
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a reply could not be read back from its file");
+                        *body = ReplyBody::End;
+                        Poll::Ready(Some(Err(error)))
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            ReplyBody::Whole(parts) => parts.iter().all(Bytes::is_empty),
+            ReplyBody::Blocks { .. } => false,
+            ReplyBody::End => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            ReplyBody::Whole(parts) => SizeHint::with_exact(parts.iter().map(|part| part.len() as u64).sum()),
+            ReplyBody::End => SizeHint::with_exact(0),
+            ReplyBody::Blocks { left: Some(left), .. } => SizeHint::with_exact(*left),
+            ReplyBody::Blocks { left: None, .. } => SizeHint::default(),
+        }
+    }
+}
+
+impl Blocks {
+    /// Reads the next block off the I/O threads; an empty one is the end.
+    fn read(mut self) -> JoinHandle<io::Result<(Blocks, Vec<u8>)>> {
+        spawn_blocking(move || {
+            let block = self.next()?;
+            Ok((self, block))
+        })
+    }
+
+    fn next(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            let block = self.reply.take_block()?;
+            let Some(packer) = &mut self.packer else { return Ok(block) };
+            if block.is_empty() {
+                return match self.packer.take() {
+                    Some(packer) => packer.finish(),
+                    None => Ok(block),
+                };
+            }
+            packer.write_all(&block)?;
+            // A block that packs well may leave nothing to send yet.
+            if !packer.get_ref().is_empty() {
+                return Ok(std::mem::take(packer.get_mut()));
+            }
+        }
+    }
+}
+
+fn gzip(parts: &[Vec<u8>]) -> io::Result<Vec<u8>> {
+    let mut packer = GzEncoder::new(Vec::with_capacity(4096), Compression::fast());
+    parts.iter().try_for_each(|part| packer.write_all(part))?;
+    packer.finish()
+}
