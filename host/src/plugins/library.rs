@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use libloading::Library;
-use plugin_api::abi::{About, HANDSHAKE_SYMBOL, Handshake, Refused};
+use plugin_api::abi::{HANDSHAKE_SYMBOL, Handshake, Refused};
 
 /// Copies a file into a folder under a name of its own, unless it is there already, so that it can be replaced or
 /// deleted while it runs (overwriting a mapped file kills the process; on Windows it is locked).
@@ -51,7 +51,7 @@ pub(super) enum OpenError {
 ///
 /// # Errors
 /// It cannot be opened, or is no plugin. Then it stays open too, for its initialisers may have left something behind.
-pub(super) fn open(path: &Path) -> Result<(About, &'static Handshake), OpenError> {
+pub(super) fn open(path: &Path) -> Result<&'static Handshake, OpenError> {
     // SAFETY: opening runs the library's initialisers, code that we can prove nothing about: the operator vouches for
     // it by putting the file into the plugins folder. It is a whole library of this system (`image::check`), in a copy
     // that nobody else writes to.
@@ -64,7 +64,7 @@ pub(super) fn open(path: &Path) -> Result<(About, &'static Handshake), OpenError
     let Some(address) = address else { return Err(OpenError::Refused(Refused::NotAPlugin)) };
     // SAFETY: the symbol's name is ours, so that who exports it exports a handshake, or at least its magic and size;
     // the library is never closed, so its statics live as long as the process.
-    unsafe { Handshake::read(address.cast_const().cast()) }.map_err(OpenError::Refused)
+    unsafe { Handshake::at(address.cast_const().cast()) }.map_err(OpenError::Refused)
 }
 
 /// Opens a library with all its symbols bound at once (a missing one is an error now, not a crash later) and kept to

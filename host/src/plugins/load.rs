@@ -132,10 +132,11 @@ impl Loading {
         let copy = library::copy(&bytes, &cache, &format!("{sha256}-{name}"))
             .map_err(|source| LoadError::Copy { folder: cache, source })?;
         drop(bytes);
-        let (about, handshake) = library::open(&copy).map_err(|error| match error {
+        let handshake = library::open(&copy).map_err(|error| match error {
             OpenError::System(error) => LoadError::Open(told(&error, &copy)),
             OpenError::Refused(refused) => LoadError::Plugin(refused.into()),
         })?;
+        let about = handshake.about().map_err(client::LoadError::from)?;
         self.about = Some(about.clone());
         about.check().map_err(client::LoadError::from)?;
 
@@ -154,7 +155,7 @@ impl Loading {
             std::path::absolute(&folder).map_err(|source| LoadError::DataFolder { folder, source })?;
         let host = client::host(env!("CARGO_PKG_VERSION"), folder, options(name));
         let _span = tracing::error_span!("load", connector = %name).entered();
-        let (connector, description) = client::load(&about, handshake, &host, ToTracing::new(name))?;
+        let (connector, description) = client::load(handshake, &host, ToTracing::new(name))?;
         Ok((about, connector, description))
     }
 }

@@ -39,11 +39,14 @@ pub(super) extern "C" fn load<C: Connector>(
             .encode(message);
         });
         let host = requests::host(&mut about_host.message().reader())?;
-        Ok((Outcome::ok(), Guarded::new(C::new(&host)?)))
+        Ok((Outcome::ok(), C::new(&host)?))
     });
-    connector
-        .map(|connector| ConnectorObject_TO::from_ptr(RBox::new(ConnectorAdapter(connector)), TD_Opaque))
-        .into()
+    connector.map(connector_object).into()
+}
+
+/// A connector as the host sees it.
+pub(super) fn connector_object<C: Connector>(connector: C) -> ConnectorBox {
+    ConnectorObject_TO::from_ptr(RBox::new(ConnectorAdapter(Guarded::new(connector))), TD_Opaque)
 }
 
 struct ConnectorAdapter<C>(Guarded<C>);
@@ -66,13 +69,10 @@ impl<C: Connector> ConnectorObject for ConnectorAdapter<C> {
     fn connect(&self, settings: Wire<'_>, sink: SinkRef<'_>) -> ROption<ConnectionBox> {
         let connection = Replies::new(sink).answer_with(|_| {
             let settings = requests::settings(&mut settings.message().reader())?;
-            Ok((Outcome::ok(), Guarded::new(self.0.0.connect(&settings)?)))
+            Ok((Outcome::ok(), self.0.0.connect(&settings)?))
         });
-        connection
-            .map(|connection| {
-                ConnectionObject_TO::from_ptr(RBox::new(ConnectionAdapter(connection)), TD_Opaque)
-            })
-            .into()
+        let object = |connection| RBox::new(ConnectionAdapter(Guarded::new(connection)));
+        connection.map(|connection| ConnectionObject_TO::from_ptr(object(connection), TD_Opaque)).into()
     }
 }
 

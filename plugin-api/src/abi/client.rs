@@ -19,7 +19,7 @@ use super::objects::{
     ConnectionBox, ConnectorBox, HostObject, HostObject_TO, PluginRef, ReplySink, ReplySink_TO, Wire,
 };
 use super::{
-    About, ActorCall, ConnectionRequest, ConnectorRequest, Description, Handshake, Kind, Malformed, Message,
+    ActorCall, ConnectionRequest, ConnectorRequest, Description, Handshake, Kind, Malformed, Message,
     MessageRef, Record, Refused, RowRef, logging, replies, requests,
 };
 use crate::{Field, Host, ListItem, Outcome, Settings, State};
@@ -74,11 +74,11 @@ pub fn host(
 /// # Errors
 /// The plugin does not fit, or its connector cannot be made.
 pub fn load(
-    about: &About,
     handshake: &'static Handshake,
     host: &Host,
     log: impl Log,
 ) -> Result<(ConnectorClient, Description), LoadError> {
+    let about = handshake.about()?;
     about.check()?;
     let plugin = root(handshake)?;
     let mut request = Message::new();
@@ -99,8 +99,7 @@ pub fn load(
     );
     match (made, description) {
         (ROption::RSome(object), Some(description)) if outcome.state.is_ok() => {
-            let name = about.connector.as_str().into();
-            Ok((ConnectorClient { name, object: Arc::new(object) }, description))
+            Ok((ConnectorClient::new(about.connector.as_str().into(), object), description))
         }
         _ => Err(LoadError::Connector(failed(outcome, &about.connector))),
     }
@@ -128,6 +127,10 @@ pub(super) fn check_layout(ours: &'static TypeLayout, theirs: &'static TypeLayou
 }
 
 impl ConnectorClient {
+    pub(super) fn new(name: Arc<str>, object: ConnectorBox) -> Self {
+        ConnectorClient { name, object: Arc::new(object) }
+    }
+
     /// The connector's name, as its handshake says it.
     pub fn name(&self) -> &str {
         &self.name
@@ -171,7 +174,7 @@ impl ConnectorClient {
             call(&self.name, |sink| self.object.connect(request.as_ref().into(), sink), no_reply);
         match made {
             ROption::RSome(object) if outcome.state.is_ok() => {
-                Ok(ConnectionClient { connector: Arc::clone(&self.name), object })
+                Ok(ConnectionClient::new(Arc::clone(&self.name), object))
             }
             _ => Err(failed(outcome, &self.name)),
         }
@@ -188,6 +191,10 @@ impl ConnectorClient {
 }
 
 impl ConnectionClient {
+    pub(super) fn new(connector: Arc<str>, object: ConnectionBox) -> Self {
+        ConnectionClient { connector, object }
+    }
+
     /// The name of the connector that it is a connection of.
     pub fn connector(&self) -> &str {
         &self.connector
@@ -297,7 +304,7 @@ impl ConnectionClient {
 }
 
 /// What became of a reply: taken, with more wanted or not, or not understood.
-type Taken = Result<ControlFlow<()>, Malformed>;
+pub(super) type Taken = Result<ControlFlow<()>, Malformed>;
 
 fn no_reply(_: Kind, _: MessageRef<'_>) -> Taken {
     Err(Malformed)
@@ -344,7 +351,7 @@ fn broken(connector: &str, what: &str) -> Outcome {
 }
 
 /// Makes a call: gives it a sink, and reads what comes there.
-fn call<T>(
+pub(super) fn call<T>(
     connector: &str,
     make: impl FnOnce(super::objects::SinkRef<'_>) -> T,
     take: impl FnMut(Kind, MessageRef<'_>) -> Taken,

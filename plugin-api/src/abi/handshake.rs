@@ -81,8 +81,8 @@ pub struct About {
     pub rustc: String,
     /// The target it was built for.
     pub target: String,
-    /// Whether a panic would end the process.
-    panic_aborts: bool,
+    /// Whether a panic of it would end the process.
+    pub panic_aborts: bool,
 }
 
 /// Why a plugin file is refused by its handshake. Its `Display` is one line, with what to do.
@@ -146,15 +146,15 @@ impl Handshake {
         }
     }
 
-    /// Reads what the plugin says about itself.
+    /// Takes an address for a handshake.
     ///
     /// # Safety
     /// `handshake` is null, or the address of a static of at least 20 bytes that lives as long as the process; if its
     /// magic and size are those of a handshake then it is one, whose texts are static and valid.
     ///
     /// # Errors
-    /// It is no handshake, or one that makes no sense.
-    pub unsafe fn read(handshake: *const Handshake) -> Result<(About, &'static Handshake), Refused> {
+    /// It is no handshake, or it ends too early.
+    pub unsafe fn at(handshake: *const Handshake) -> Result<&'static Handshake, Refused> {
         if handshake.is_null() || !handshake.is_aligned() {
             return Err(Refused::NotAPlugin);
         }
@@ -168,16 +168,22 @@ impl Handshake {
             return Err(Refused::Broken("it is too short"));
         }
         // SAFETY: with this magic and size it is a handshake, in static memory that nobody writes to.
-        let handshake: &'static Handshake = unsafe { &*handshake };
-        let about = About {
-            connector: handshake.connector.read("the connector's name is no text")?,
-            version: handshake.version.read("the version is no text")?,
-            api: ApiVersion { major: handshake.major, minor: handshake.minor, patch: handshake.patch },
-            rustc: handshake.rustc.read("the compiler's version is no text")?,
-            target: handshake.target.read("the target is no text")?,
-            panic_aborts: handshake.panic_aborts != 0,
-        };
-        Ok((about, handshake))
+        Ok(unsafe { &*handshake })
+    }
+
+    /// What the plugin says about itself.
+    ///
+    /// # Errors
+    /// It makes no sense.
+    pub fn about(&self) -> Result<About, Refused> {
+        Ok(About {
+            connector: self.connector.read("the connector's name is no text")?,
+            version: self.version.read("the version is no text")?,
+            api: ApiVersion { major: self.major, minor: self.minor, patch: self.patch },
+            rustc: self.rustc.read("the compiler's version is no text")?,
+            target: self.target.read("the target is no text")?,
+            panic_aborts: self.panic_aborts != 0,
+        })
     }
 
     /// The root module's header: to be touched only after [`About::check`].
@@ -208,7 +214,7 @@ impl Text {
             return Err(Refused::Broken(broken));
         }
         // SAFETY: not null, and a text of a handshake, which lies in static memory of this length
-        // (see `Handshake::read`).
+        // (see `Handshake::at`).
         let bytes = unsafe { slice::from_raw_parts(self.start, self.length) };
         str::from_utf8(bytes).map(str::to_owned).map_err(|_| Refused::Broken(broken))
     }

@@ -6,15 +6,16 @@ use std::fmt;
 const NULL: u32 = u32::MAX;
 
 /// Texts and numbers in a row: all texts in one run, and a mark for each value, a text's length in bytes (`u32::MAX`
-/// for null) or the number itself. Writing copies each text once; reading borrows.
-#[derive(Debug, Clone, Default)]
+/// for null) or the number itself. Writing copies each text once; reading borrows. `Debug` shows no text, because it
+/// may be a secret.
+#[derive(Clone, Default)]
 pub struct Message {
     text: String,
     marks: Vec<u32>,
 }
 
 /// A borrowed [`Message`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct MessageRef<'a> {
     /// All texts in one run.
     pub text: &'a str,
@@ -180,6 +181,18 @@ impl<'a> Reader<'a> {
     /// Whether everything was read.
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_ref().fmt(f)
+    }
+}
+
+impl fmt::Debug for MessageRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "message of {} values, {} bytes of text", self.marks.len(), self.text.len())
     }
 }
 

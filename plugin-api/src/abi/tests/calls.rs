@@ -1,0 +1,167 @@
+//! Both sides in one process: what the host makes of a plugin that does not keep to the boundary.
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use abi_stable::sabi_trait::TD_Opaque;
+use abi_stable::std_types::RBox;
+
+use crate::abi::adapter::connector_object;
+use crate::abi::client::{ConnectionClient, ConnectorClient, call};
+use crate::abi::objects::{ConnectionObject, ConnectionObject_TO, SinkRef, Wire};
+use crate::abi::{ActorCall, ActorOperation, Kind, Message, MessageRef, Operation, replies};
+use crate::{Connection, Connector, Field, Host, Outcome, Result, Rows, Settings, State};
+
+/// A connector without surprises: four customers.
+pub(super) struct Plain;
+
+impl Connector for Plain {
+    const NAME: &'static str = "Plain";
+    type Connection = Plain;
+
+    fn new(_: &Host) -> Result<Self> {
+        Ok(Plain)
+    }
+
+    fn settings(&self) -> Result<Vec<Field>> {
+        Ok(Vec::new())
+    }
+
+    fn connect(&self, _: &Settings) -> Result<Plain> {
+        Ok(Plain)
+    }
+}
+
+impl Connection for Plain {
+    fn actor_types(&self) -> Result<Vec<String>> {
+        Ok(vec!["Customer".to_owned()])
+    }
+
+    fn fields(&self, _: &str) -> Result<Vec<Field>> {
+        Ok(vec![Field::text("NAME")])
+    }
+
+    fn actors(&self, _: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+        for key in 1..=4 {
+            rows.row(key).field("NAME", "a name").end()?;
+        }
+        Ok(Outcome::ok())
+    }
+}
+
+/// A connection that pushes what it is told to.
+struct Odd(fn(&mut dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool));
+
+impl ConnectionObject for Odd {
+    fn call(&self, _: Operation, _: Wire<'_>, mut sink: SinkRef<'_>) {
+        (self.0)(&mut |kind, encode| {
+            let mut message = Message::new();
+            encode(&mut message);
+            sink.push(kind, message.as_ref().into())
+        });
+    }
+}
+
+fn odd(push: fn(&mut dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool)) -> ConnectionClient {
+    ConnectionClient::new("Odd".into(), ConnectionObject_TO::from_ptr(RBox::new(Odd(push)), TD_Opaque))
+}
+
+fn ok(message: &mut Message) {
+    replies::put_outcome(message, &Outcome::ok());
+}
+
+fn all() -> ActorCall<'static> {
+    let operation = ActorOperation::ChangedSince { stamp: None };
+    ActorCall { actor_type: "Customer", fields: None, operation }
+}
+
+fn plain() -> ConnectionClient {
+    ConnectorClient::new("Plain".into(), connector_object(Plain)).connect(&Settings::default()).unwrap()
+}
+
+#[test]
+fn a_plugin_that_does_not_keep_to_the_boundary_gets_an_error() {
+    type Push = fn(&mut dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool);
+    let cases: [(Push, &str); 6] = [
+        (|_| {}, "ended without an outcome"),
+        (
+            |push| {
+                push(Kind(99), &|_| {});
+                push(Kind::OUTCOME, &ok);
+            },
+            "does not hold what was expected",
+        ),
+        (
+            |push| {
+                push(Kind::ROWS, &|message| message.put_number(12));
+                push(Kind::OUTCOME, &ok);
+            },
+            "does not hold what was expected",
+        ),
+        (
+            |push| {
+                push(Kind::OUTCOME, &|message| message.put_text("Splendid"));
+            },
+            "does not hold what was expected",
+        ),
+        (
+            |push| {
+                push(Kind::OUTCOME, &ok);
+                push(Kind::OUTCOME, &ok);
+            },
+            "does not hold what was expected",
+        ),
+        (
+            |push| {
+                push(Kind::OUTCOME, &ok);
+                push(Kind::ROWS, &|_| {});
+            },
+            "does not hold what was expected",
+        ),
+    ];
+    for (push, expected) in cases {
+        let outcome = odd(push).actors(all(), &mut |_| ControlFlow::Continue(()));
+        assert_eq!(outcome.state, State::Error);
+        assert!(outcome.user.as_deref().is_some_and(|user| user.contains("connector Odd")), "{outcome:?}");
+        assert!(outcome.tech.as_deref().is_some_and(|tech| tech.contains(expected)), "{outcome:?}");
+    }
+    // Rows where no rows belong.
+    let rows: Push = |push| {
+        push(Kind::ROWS, &|_| {});
+        push(Kind::OUTCOME, &ok);
+    };
+    assert_eq!(odd(rows).fields("Customer").unwrap_err().state, State::Error);
+    assert_eq!(odd(rows).test().state, State::Error);
+    assert_eq!(odd(rows).list("List").unwrap_err().state, State::Error);
+}
+
+#[test]
+fn an_operation_that_the_plugin_does_not_know_is_an_error() {
+    let connector = connector_object(Plain);
+    let nothing = MessageRef { text: "", marks: &[] };
+    let take = |_: Kind, _: MessageRef<'_>| Ok(ControlFlow::Continue(()));
+    let ((), outcome) = call("Plain", |sink| connector.call(Operation(4711), nothing.into(), sink), take);
+    assert_eq!(outcome.state, State::Error);
+    assert_eq!(outcome.user.as_deref(), Some("not supported by this connector (API 1.0.0, operation 4711)"));
+}
+
+#[test]
+fn the_host_may_stop_an_answer() {
+    let mut keys = Vec::new();
+    plain().actors(all(), &mut |row| {
+        keys.push(row.key.to_owned());
+        if keys.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!(keys, ["1", "2"]);
+}
+
+/// A panic of the host's own does not go through the plugin, where it would end the process, but around it.
+#[test]
+fn a_panic_of_the_host_comes_out_at_the_host() {
+    let connection = plain();
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        connection.actors(all(), &mut |_| std::panic::resume_unwind(Box::new("ours")))
+    }));
+    assert_eq!(panic.unwrap_err().downcast_ref::<&str>(), Some(&"ours"));
+    assert_eq!(connection.test(), Outcome::ok());
+}

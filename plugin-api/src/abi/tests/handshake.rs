@@ -1,0 +1,61 @@
+//! What is said before anything else, and which plugins it refuses.
+
+use std::ptr;
+
+use super::calls::Plain;
+use crate::abi::{About, ApiVersion, Handshake, Refused, Root};
+
+static ROOT: Root = Root::of::<Plain>();
+static HANDSHAKE: Handshake = Handshake::of::<Plain>("1.2.3", &ROOT);
+
+fn read(handshake: *const Handshake) -> Result<About, Refused> {
+    // SAFETY: the tests give null or a handshake whose texts are static.
+    unsafe { Handshake::at(handshake) }?.about()
+}
+
+#[test]
+fn says_what_it_is() {
+    let about = read(&raw const HANDSHAKE).unwrap();
+    assert_eq!(
+        (about.connector.as_str(), about.version.as_str(), about.api),
+        ("Plain", "1.2.3", ApiVersion::OURS)
+    );
+    assert!(about.rustc.starts_with("rustc "), "{}", about.rustc);
+    assert!(about.target.contains(std::env::consts::ARCH), "{}", about.target);
+    assert_eq!(about.check(), Ok(()));
+}
+
+#[test]
+fn null_is_no_plugin() {
+    assert_eq!(read(ptr::null()), Err(Refused::NotAPlugin));
+}
+
+#[test]
+fn refuses_what_does_not_fit() {
+    let about = read(&raw const HANDSHAKE).unwrap();
+    let ours = ApiVersion::OURS;
+    let api = |major, minor, patch| ApiVersion { major, minor, patch };
+    let cases = [
+        (
+            About { api: api(ours.major + 1, 0, 0), ..about.clone() },
+            "built for plugin API 2.0.0, this host has 1.0.0",
+        ),
+        (About { api: api(0, 9, 0), ..about.clone() }, "built for plugin API 0.9.0"),
+        (
+            About { api: api(ours.major, ours.minor + 1, 0), ..about.clone() },
+            "1.1.0, newer than this host's 1.0.0; update the host",
+        ),
+        (
+            About { target: "z80-unknown-cpm".to_owned(), ..about.clone() },
+            "built for z80-unknown-cpm, this host runs on",
+        ),
+        (About { panic_aborts: true, ..about.clone() }, "built with panic = \"abort\""),
+        (About { connector: " ".to_owned(), ..about.clone() }, "its connector has no name"),
+    ];
+    for (about, expected) in cases {
+        let refused = about.check().unwrap_err().to_string();
+        assert!(refused.contains(expected) && !refused.contains('\n'), "{refused}");
+    }
+    // An older patch or a newer one makes no difference.
+    assert_eq!(About { api: api(ours.major, ours.minor, ours.patch + 7), ..about }.check(), Ok(()));
+}
