@@ -3,6 +3,7 @@
 //! - `store`: what a store does; `sqlite`: the store of a single machine. Neither ever sees a secret.
 //! - `secrets`: the key file, sealing and opening.
 //! - `stored`: store and key together. All that the commands need.
+//! - `archive`, `import`: connections in a file, for backups and moves.
 //! - `open`: the open connections, opened once, kept, let go of when their settings change.
 //! - [`Connections`], here: all of it joined, as the host uses it.
 
@@ -17,7 +18,10 @@ use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 use values::Guid;
 
+mod archive;
+mod import;
 mod open;
+pub(crate) mod private_file;
 mod secrets;
 mod sqlite;
 mod store;
@@ -26,6 +30,10 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
+pub use archive::{
+    Archive, ArchiveError, ArchiveFile, ArchivedConnection, ArchivedSetting, ArchivedValue, SealedArchive,
+};
+pub use import::Import;
 pub use open::{OpenConnection, OpenConnections, OpenError};
 pub use secrets::{KeyCheck, KeyError, KeyId, SealedSecret, SecretKey};
 pub use sqlite::SqliteStore;

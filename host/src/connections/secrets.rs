@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -15,6 +15,8 @@ use chacha20poly1305::{ChaCha20Poly1305, Nonce};
 use sha2::{Digest, Sha256};
 use values::Guid;
 use zeroize::Zeroizing;
+
+use super::private_file::{self, IfPresent};
 
 /// How the one line of a key file begins; the key follows in Base64. A later form gets another number.
 const HEADER: &str = "erp-host-key-1:";
@@ -196,20 +198,13 @@ impl SecretKey {
     /// # Errors
     /// It is there already, or cannot be written.
     pub fn create(&self, path: &Path) -> Result<(), KeyError> {
-        let failed = |cause| KeyError::Io { path: path.to_owned(), attempt: "created", cause };
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(folder).map_err(failed)?;
-        // tempfile creates with mode 0600.
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
         let line =
             Zeroizing::new(format!("{HEADER}{}\n", *Zeroizing::new(BASE64.encode(self.bytes.as_ref()))));
-        file.write_all(line.as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist_noclobber(path).map_err(|error| failed(error.error))?;
-        sync_folder(folder).map_err(failed)
+        private_file::write(path, line.as_bytes(), IfPresent::Keep).map_err(|cause| KeyError::Io {
+            path: path.to_owned(),
+            attempt: "created",
+            cause,
+        })
     }
 
     /// Seals the secret of a setting.
@@ -288,17 +283,5 @@ fn refuse_loose(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyError> {
 /// On Windows the file has the access list of its folder.
 #[cfg(not(unix))]
 fn refuse_loose(_path: &Path, _metadata: &fs::Metadata) -> Result<(), KeyError> {
-    Ok(())
-}
-
-/// Makes a new name in a folder durable.
-#[cfg(unix)]
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Windows writes names through by itself and cannot sync a folder.
-#[cfg(not(unix))]
-pub(super) fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -16,7 +16,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row, Sqlite, SqlitePool};
 use values::Guid;
 
-use super::secrets::{KeyCheck, KeyId, SealedSecret, sync_folder};
+use super::private_file::sync_folder;
+use super::secrets::{KeyCheck, KeyId, SealedSecret};
 use super::store::{
     Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, Revision, SealedConnection,
     SealedSetting, SealedValue, StoreError, StoreFuture,

@@ -1,5 +1,6 @@
 //! The stores pass one suite (`suite`); what is special to each stands beside it.
 
+mod archive;
 mod killed;
 mod open;
 mod secrets;

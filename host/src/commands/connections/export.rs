@@ -1,0 +1,67 @@
+//! `erp-host connections export`.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Place, connections, existing_store, passphrase};
+use crate::connections::private_file::{self, IfPresent};
+use crate::connections::{Archive, ConnectionStore, IfMissing, StoredConnections};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The file is made for its owner alone (mode 0600) and appears whole or not at all. Encrypted \
+    (Argon2id, ChaCha20-Poly1305) it holds everything, secrets too, and nobody can read it without the passphrase.\n\n\
+    Examples:\n  \
+    erp-host connections export connections.erpx\n  \
+    erp-host connections export nightly.erpx --force --passphrase-file /run/secrets/backup\n  \
+    erp-host connections export connections.json --masked"
+)]
+pub(super) struct Args {
+    /// The file to write
+    file: PathBuf,
+    /// Leave the secrets out and write readable JSON
+    #[arg(long, conflicts_with = "passphrase_file")]
+    masked: bool,
+    /// Overwrite the file if it exists
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    passphrase: passphrase::Source,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    let Args { file, masked, force, passphrase, place } = args;
+    // Before anybody has to type a passphrase.
+    if !force && file.symlink_metadata().is_ok() {
+        return Err(exists(&file).into());
+    }
+    let (text, count) = if masked {
+        let (store, _) = existing_store(&place).await?;
+        let archive = Archive::masked(store.all().await?);
+        store.close().await?;
+        (archive.to_text()?, archive.connections.len())
+    } else {
+        let config = place.config()?;
+        let stored =
+            StoredConnections::open(&config.data, config.key_file.as_deref(), IfMissing::Refuse).await?;
+        let passphrase = passphrase.new_passphrase()?;
+        let archive = Archive::readable(&stored, stored.store().all().await?)?;
+        stored.store().close().await?;
+        (archive.to_encrypted_text(&passphrase)?.into(), archive.connections.len())
+    };
+    let present = if force { IfPresent::Replace } else { IfPresent::Keep };
+    private_file::write(&file, text.as_bytes(), present).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(&file),
+        _ => format!("the file {} cannot be written: {error}", file.display()),
+    })?;
+    let how = if masked { "secrets masked" } else { "encrypted" };
+    writeln!(io::stdout(), "wrote {} to {}, {how}", connections(count), file.display())?;
+    Ok(())
+}
+
+fn exists(file: &Path) -> String {
+    format!("the file {} exists; name another, or add --force to overwrite it", file.display())
+}

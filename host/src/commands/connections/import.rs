@@ -1,0 +1,88 @@
+//! `erp-host connections import`.
+
+use std::error::Error;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use super::{Place, connections, passphrase, printable, some_of};
+use crate::connections::{ArchiveFile, IfMissing, Import, StoredConnections};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Reads encrypted and masked files. A secret that is masked in the file keeps the value that the \
+    same connection has in the store; if it has none, nothing is imported. Without --replace nothing is imported \
+    either if one of the connections is stored already: so this tells what an import would replace.\n\n\
+    Examples:\n  \
+    erp-host connections import connections.erpx\n  \
+    erp-host connections import nightly.erpx --replace --passphrase-file /run/secrets/backup"
+)]
+pub(super) struct Args {
+    /// The file to read
+    file: PathBuf,
+    /// Replace connections that are stored already
+    #[arg(long)]
+    replace: bool,
+    #[command(flatten)]
+    passphrase: passphrase::Source,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    let Args { file, replace, passphrase, place } = args;
+    let refused = |error: &dyn Error| format!("the file {} cannot be imported: {error}", file.display());
+    let bytes = std::fs::read(&file).map_err(|error| refused(&error))?;
+    let archive = match ArchiveFile::parse(&bytes).map_err(|error| refused(&error))? {
+        ArchiveFile::Readable(archive) => archive,
+        ArchiveFile::Encrypted(sealed) => {
+            sealed.open(&passphrase.passphrase()?).map_err(|error| refused(&error))?
+        }
+    };
+    let config = place.config()?;
+    let stored = StoredConnections::open(&config.data, config.key_file.as_deref(), IfMissing::Create).await?;
+    let import = Import::prepare(&stored, &archive).await?;
+    let result = save(&stored, &import, replace).await;
+    stored.store().close().await?;
+    result?;
+    let (all, replaced) = (import.saves.len(), import.replaced.len());
+    writeln!(io::stdout(), "imported {}: {} new, {replaced} replaced", connections(all), all - replaced)?;
+    Ok(())
+}
+
+async fn save(stored: &StoredConnections, import: &Import, replace: bool) -> Result<(), Box<dyn Error>> {
+    if !import.lacking.is_empty() {
+        let lacking: Vec<_> =
+            import.lacking.iter().map(|(guid, key)| format!("{} of {guid}", printable(key))).collect();
+        return Err(format!(
+            "nothing was imported: these secrets are masked in the file and not stored here either: {}; import an \
+             encrypted export instead, or put the values into the file (\"secret\" instead of \"masked\")",
+            some_of(&lacking)
+        )
+        .into());
+    }
+    if !replace && !import.replaced.is_empty() {
+        return Err(format!(
+            "nothing was imported: it would replace {}: {}; add --replace if you want that",
+            connections(import.replaced.len()),
+            some_of(&import.replaced)
+        )
+        .into());
+    }
+    if import.saves.is_empty() {
+        return Ok(());
+    }
+    let all = import.saves.len();
+    let watched = all >= 1000 && io::stderr().is_terminal();
+    stored
+        .store()
+        .save(&import.saves, &|done| {
+            if watched && (done % 500 == 0 || done == all) {
+                eprint!("\r{done} of {all}");
+            }
+        })
+        .await?;
+    if watched {
+        eprintln!();
+    }
+    Ok(())
+}
