@@ -1,0 +1,113 @@
+//! The contract's reader and writer: how many bytes a second, and what a small call costs.
+
+use std::hint::black_box;
+
+use contract::{
+    ActorRow, Dialect, Envelope, Operation, Outcome, ReplyWriter, read_call, write_fault, write_reply,
+};
+use contract::{Fault, Reply, SoapVersion};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+const NS: &str = "http://www.superoffice.net/EIS/Connector/1.0";
+const ARR: &str = "http://schemas.microsoft.com/2003/10/Serialization/Arrays";
+const GUID: &str = "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf";
+
+fn envelope(body: &str) -> Vec<u8> {
+    format!(r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>{body}</s:Body></s:Envelope>"#)
+        .into_bytes()
+}
+
+fn get_actors(keys: usize) -> Vec<u8> {
+    let keys: String = (0..keys).map(|key| format!("<a:string>{key}</a:string>")).collect();
+    envelope(&format!(
+        r#"<GetActorsRequestWS xmlns="{NS}"><ActorType>Customer</ActorType><ConnectionGuid>{GUID}</ConnectionGuid><ErpKeys xmlns:a="{ARR}">{keys}</ErpKeys></GetActorsRequestWS>"#
+    ))
+}
+
+fn save_actors(actors: usize) -> Vec<u8> {
+    let fields: String = (0..20)
+        .map(|field| format!("<a:KeyValueOfstringstring><a:Key>TEXT{field}</a:Key><a:Value>Sales &amp; value {field}</a:Value></a:KeyValueOfstringstring>"))
+        .collect();
+    let actors: String = (0..actors)
+        .map(|key| format!("<ErpActorWS><ActorType>Customer</ActorType><ErpKey>{key}</ErpKey><FieldValues>{fields}</FieldValues></ErpActorWS>"))
+        .collect();
+    envelope(&format!(
+        r#"<SaveActorsRequestWS xmlns="{NS}" xmlns:a="{ARR}"><Actors>{actors}</Actors><ConnectionGuid>{GUID}</ConnectionGuid></SaveActorsRequestWS>"#
+    ))
+}
+
+fn read(c: &mut Criterion) {
+    let mut group = c.benchmark_group("read");
+    let test = envelope(&format!(
+        r#"<RequestBaseWS xmlns="{NS}"><ConnectionGuid>{GUID}</ConnectionGuid></RequestBaseWS>"#
+    ));
+    let action = Operation::TestConnection.action(NS);
+    for (name, action, body) in [
+        ("WSTestConnection", Some(action.as_str()), test),
+        ("WSGetActors/100 keys", None, get_actors(100)),
+        ("WSSaveActors/100 actors of 20 fields", None, save_actors(100)),
+    ] {
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_with_input(BenchmarkId::from_parameter(name), &body, |b, body| {
+            b.iter(|| read_call(black_box(body), action).map(|call| call.operation()).ok());
+        });
+    }
+    group.finish();
+}
+
+fn write(c: &mut Criterion) {
+    let mut group = c.benchmark_group("write");
+    let fields: Vec<(String, String)> = (0..20)
+        .map(|field| (format!("TEXT{field}"), format!("Value of text field {field} & more")))
+        .collect();
+    let fields = || fields.iter().map(|(key, value)| (key.as_str(), Some(value.as_str())));
+    for dialect in [Dialect::Message, Dialect::Data, Dialect::Plain] {
+        let writer = ReplyWriter::new(&Envelope::new(dialect), Operation::GetActorsByTimestamp);
+        let mut out = Vec::new();
+        let rows = |out: &mut Vec<u8>| {
+            writer.head(out, &Outcome::ok());
+            for _ in 0..1000 {
+                let row = ActorRow {
+                    actor_type: "Customer",
+                    erp_key: "10001",
+                    last_modified: Some("2026-01-02T12:00:00.0000000"),
+                    parent: None,
+                };
+                writer.actor(out, &row, fields());
+            }
+            writer.tail(out, &Outcome::ok());
+        };
+        rows(&mut out);
+        group.throughput(Throughput::Bytes(out.len() as u64));
+        group.bench_function(format!("1000 actors of 20 fields/{dialect:?}"), |b| {
+            b.iter(|| {
+                out.clear();
+                rows(black_box(&mut out));
+            });
+        });
+    }
+    let (envelope, mut out) = (Envelope::new(Dialect::Message), Vec::new());
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("result", |b| {
+        b.iter(|| {
+            out.clear();
+            write_reply(
+                black_box(&mut out),
+                &envelope,
+                Operation::TestConnection,
+                &Reply::plain(Outcome::ok()),
+            );
+        });
+    });
+    group.bench_function("fault", |b| {
+        let fault = Fault::client("the body is no XML");
+        b.iter(|| {
+            out.clear();
+            write_fault(black_box(&mut out), SoapVersion::V11, &fault);
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, read, write);
+criterion_main!(benches);
