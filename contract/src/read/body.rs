@@ -45,7 +45,11 @@ pub(super) fn of_operation<'a>(
         let is_foreign = reader.meaning() == Meaning::Foreign;
         match class.find(local) {
             Some(member) if !is_foreign => {
-                form.dialect.get_or_insert(Dialect::MessageByOperation);
+                if form.dialect != Some(Dialect::MessageByOperation) {
+                    // What was taken for the inner level was an unknown member.
+                    *into = Members::default();
+                    form = Form { dialect: Some(Dialect::MessageByOperation), plain_namespace: None };
+                }
                 into.read(member, reader)?;
             }
             _ if is_foreign || form.dialect.is_some() => reader.skip()?,

@@ -7,5 +7,6 @@ mod recordings;
 mod refused;
 mod robustness;
 mod round_trip;
+mod strategies;
 mod streaming;
 mod wsdl;

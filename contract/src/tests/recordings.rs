@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 
@@ -24,7 +25,13 @@ pub(super) fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures")
 }
 
-pub(super) fn recordings() -> Vec<Recording> {
+/// Every recording, read once.
+pub(super) fn recordings() -> &'static [Recording] {
+    static RECORDINGS: LazyLock<Vec<Recording>> = LazyLock::new(read_recordings);
+    &RECORDINGS
+}
+
+fn read_recordings() -> Vec<Recording> {
     let mut recordings = Vec::new();
     for dialect in [Dialect::Message, Dialect::Data, Dialect::Plain] {
         let folder = fixtures().join("recordings").join(dialect.as_str());
@@ -53,7 +60,7 @@ fn recorded_requests_decode_to_the_recorded_values() {
     for recording in recordings() {
         let call =
             read_call_as(recording.request.as_bytes(), Some(&recording.action), recording.dialect).unwrap();
-        assert_eq!(call, recorded_call(&recording), "{}", recording.name);
+        assert_eq!(call, recorded_call(recording), "{}", recording.name);
     }
 }
 
@@ -72,7 +79,7 @@ fn recorded_requests_tell_their_operation_without_an_action_where_the_body_does(
                     Refusal::AmbiguousBodyElement("RequestBaseWS".to_owned())
                 );
             }
-            _ => assert_eq!(call.unwrap(), recorded_call(&recording), "{}", recording.name),
+            _ => assert_eq!(call.unwrap(), recorded_call(recording), "{}", recording.name),
         }
     }
 }
@@ -80,7 +87,7 @@ fn recorded_requests_tell_their_operation_without_an_action_where_the_body_does(
 #[test]
 fn recorded_request_values_encode_to_the_recorded_request() {
     for recording in recordings() {
-        let call = recorded_call(&recording);
+        let call = recorded_call(recording);
         let mut out = Vec::new();
         write_request(&mut out, &call);
         assert_same(&out, &recording.request, &recording.name);
@@ -141,7 +148,7 @@ fn recorded_replies_decode_to_the_recorded_values() {
             continue;
         }
         let envelope = Envelope::new(recording.dialect);
-        let wanted = Answer { envelope, reply: recorded_reply(&recording) };
+        let wanted = Answer { envelope, reply: recorded_reply(recording) };
         assert_eq!(answer.unwrap(), wanted, "{}", recording.name);
         assert_eq!(
             recording.json["response"]["IsOk"].as_bool(),

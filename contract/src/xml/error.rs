@@ -52,7 +52,7 @@ pub enum XmlErrorKind {
     AttributeTwice(String),
     #[error("prefix {0:?} is not bound to a namespace")]
     PrefixNotBound(String),
-    #[error("{0:?} is not a name with at most one prefix")]
+    #[error("{0:?} is not a name, or has a prefix where none may be")]
     QualifiedName(String),
     #[error("the namespace declaration {0:?} is not allowed")]
     NamespaceDeclaration(String),

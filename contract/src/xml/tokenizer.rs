@@ -223,7 +223,10 @@ impl<'a> Tokenizer<'a> {
     fn instruction(&mut self) -> Result<&'a str, XmlError> {
         let start = self.at;
         self.at += 2;
-        let QName { whole, .. } = self.qname("the target of a processing instruction")?;
+        let QName { whole, prefix, .. } = self.qname("the target of a processing instruction")?;
+        if !prefix.is_empty() {
+            return Err(XmlError { kind: XmlErrorKind::QualifiedName(cut(whole)), at: start });
+        }
         if whole.eq_ignore_ascii_case("xml") {
             return Err(XmlError { kind: XmlErrorKind::DeclarationPlace, at: start });
         }
