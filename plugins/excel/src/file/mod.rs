@@ -1,0 +1,314 @@
+//! A workbook's file: read once, read again when it has changed, and replaced whole when something is written.
+
+mod change;
+mod lock;
+mod replace;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use plugin_api::{DateTime, Error, Result, ResultExt};
+
+use crate::cell::{cell_name, to_millisecond};
+use crate::stamps::{Ledger, Stamping};
+use crate::workbook::{self, GivenStamps, History, Workbook};
+use crate::write::archive;
+use crate::write::patch::{PatchError, SheetFacts, patch};
+use crate::write::plan::{Plan, Planner};
+
+use change::Stat;
+
+/// How often a write begins anew when somebody else changes the file meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// A workbook's file, shared by all connections to it.
+pub(crate) struct WorkbookFile {
+    path: PathBuf,
+    ledger_path: PathBuf,
+    clock: Clock,
+    known: RwLock<Option<Known>>,
+    /// Held while the file is read anew or written. Nobody waits for it who can do with what is known.
+    work: Mutex<Work>,
+    loads: AtomicU64,
+    #[cfg(test)]
+    pub(crate) before_replacing: Mutex<Option<Box<dyn FnMut() + Send>>>,
+}
+
+/// Tells the time; tests set it back.
+pub(crate) type Clock = Box<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// The file as it was read last.
+#[derive(Clone)]
+struct Known {
+    stat: Stat,
+    read_at: SystemTime,
+    digest: u64,
+    workbook: Arc<Workbook>,
+}
+
+/// What only the one who reads or writes needs.
+struct Work {
+    /// The newest stamp given out.
+    newest: Option<DateTime>,
+    /// What was seen before this start; `None` once it is no longer needed.
+    ledger: Ledger,
+}
+
+/// The bytes of the file, and how it stood when they were read.
+struct Contents {
+    stat: Stat,
+    read_at: SystemTime,
+    bytes: Vec<u8>,
+    digest: u64,
+}
+
+impl WorkbookFile {
+    /// The file at a path without symlinks; its ledger is kept below `folder`. Nothing is read yet.
+    pub(crate) fn new(path: PathBuf, folder: &Path, clock: Clock) -> Self {
+        let ledger_path = Ledger::path(folder, &path);
+        let ledger = Ledger::read(&ledger_path);
+        WorkbookFile {
+            path,
+            ledger_path,
+            clock,
+            known: RwLock::new(None),
+            work: Mutex::new(Work { newest: ledger.newest, ledger }),
+            loads: AtomicU64::new(0),
+            #[cfg(test)]
+            before_replacing: Mutex::new(None),
+        }
+    }
+
+    /// The workbook as it is now: from memory if the file has not changed. Looks at the file once, without reading it.
+    ///
+    /// # Errors
+    /// The file is gone, or cannot be read as a workbook. What was known before is not given out then: it may be wrong.
+    pub(crate) fn workbook(&self) -> Result<Arc<Workbook>> {
+        let stat = Stat::of(&self.path).map_err(|error| self.unreadable(error))?;
+        if let Some(known) = self.known_as(stat) {
+            return Ok(known);
+        }
+        let mut work = lock(&self.work);
+        // Somebody else may have read it while we waited.
+        if let Some(known) = self.known_as(stat) {
+            return Ok(known);
+        }
+        let contents = self.read()?;
+        self.take(&contents, &mut work)
+    }
+
+    /// Writes what `plan` says, and gives the workbook as it is then, with the plan. Others who write wait; others who
+    /// read do not.
+    ///
+    /// # Errors
+    /// The plan cannot be made, the workbook is open elsewhere or keeps changing, or it cannot be written. The file is
+    /// as it was then.
+    pub(crate) fn write(&self, plan: impl Fn(Planner<'_>) -> Result<Plan>) -> Result<(Arc<Workbook>, Plan)> {
+        let mut work = lock(&self.work);
+        let _lock = lock::lock(&self.path)?;
+        for _ in 0..ATTEMPTS {
+            lock::refuse_if_open_elsewhere(&self.path)?;
+            let contents = self.read()?;
+            let before = self.take(&contents, &mut work)?;
+            let now = to_millisecond(DateTime::from_system_time((self.clock)()));
+            let plan = plan(Planner::new(&before, now, work.newest))?;
+            if plan.touched.is_empty() {
+                return Ok((before, plan));
+            }
+            let bytes = self.patched(&contents.bytes, &before, &plan)?;
+            // What is about to be written is read first: a workbook that we could not read never gets in place.
+            let after = self.parsed(&bytes, Some(&before), &work, &plan.given)?;
+            self.verify(&after, &plan)?;
+            let written = replace::replace(&self.path, &bytes, || {
+                #[cfg(test)]
+                if let Some(hook) = lock(&self.before_replacing).as_mut() {
+                    hook();
+                }
+                Stat::of(&self.path).is_ok_and(|stat| stat == contents.stat)
+            })?;
+            if written {
+                let known = self.know(&bytes, after, &mut work)?;
+                return Ok((known, plan));
+            }
+        }
+        Err(Error::user(
+            "the workbook was changed by somebody else while it was being written, again and again: nothing was \
+             written, try again",
+        ))
+    }
+
+    /// How often the workbook was read from its file.
+    #[cfg(test)]
+    pub(crate) fn loads(&self) -> u64 {
+        self.loads.load(Ordering::Relaxed)
+    }
+
+    /// What is known, if it is the file with this state.
+    fn known_as(&self, stat: Stat) -> Option<Arc<Workbook>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = known.as_ref().filter(|known| known.stat == stat)?;
+        // A file that was written when it was read may have been written once more within the same tick of its clock.
+        known.stat.is_settled(known.read_at).then(|| Arc::clone(&known.workbook))
+    }
+
+    fn read(&self) -> Result<Contents> {
+        for _ in 0..ATTEMPTS {
+            let read_at = SystemTime::now();
+            let mut file = File::open(&self.path).map_err(|error| self.unreadable(error))?;
+            let before = Stat::of_file(&file).map_err(|error| self.unreadable(error))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(|error| self.unreadable(error))?;
+            let stat = Stat::of_file(&file).map_err(|error| self.unreadable(error))?;
+            if stat == before {
+                let digest = change::digest(&bytes);
+                return Ok(Contents { stat, read_at, bytes, digest });
+            }
+        }
+        Err(Error::user("the workbook is being written by somebody else: try again"))
+    }
+
+    /// The workbook that these contents hold; from memory if they are the same as before.
+    fn take(&self, contents: &Contents, work: &mut Work) -> Result<Arc<Workbook>> {
+        let before = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let workbook = match &before {
+            Some(known) if known.digest == contents.digest => Arc::clone(&known.workbook),
+            _ => {
+                self.loads.fetch_add(1, Ordering::Relaxed);
+                let before = before.as_ref().map(|known| known.workbook.as_ref());
+                let workbook = self.parsed(&contents.bytes, before, work, &GivenStamps::new())?;
+                tracing::debug!(
+                    actors = workbook.tables.iter().map(workbook::Table::len).sum::<usize>(),
+                    "workbook read"
+                );
+                let workbook = Arc::new(workbook);
+                self.remember(&workbook, work);
+                workbook
+            }
+        };
+        let known = Known {
+            stat: contents.stat,
+            read_at: contents.read_at,
+            digest: contents.digest,
+            workbook: Arc::clone(&workbook),
+        };
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        Ok(workbook)
+    }
+
+    fn parsed(
+        &self,
+        bytes: &[u8],
+        before: Option<&Workbook>,
+        work: &Work,
+        given: &GivenStamps,
+    ) -> Result<Workbook> {
+        let newest = work.newest.max(before.and_then(Workbook::newest));
+        let stamping = Stamping::new((self.clock)(), newest);
+        Workbook::read(bytes, &History { before, ledger: &work.ledger, stamping, given })
+    }
+
+    /// Notes the stamps that a workbook gives out, in memory and on disk.
+    fn remember(&self, workbook: &Workbook, work: &mut Work) {
+        work.newest = work.newest.max(workbook.newest());
+        if let Err(error) = workbook.ledger(work.newest).write(&self.ledger_path) {
+            let path = self.ledger_path.display();
+            tracing::warn!(%path, %error, "the ledger of stamps cannot be written: after a restart rows may be sent again");
+        }
+    }
+
+    /// The file's bytes with the planned changes.
+    fn patched(&self, bytes: &[u8], workbook: &Workbook, plan: &Plan) -> Result<Vec<u8>> {
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes))?;
+        let mut entries = Vec::new();
+        for (actor_type, edits) in &plan.edits {
+            let table = workbook.table(actor_type)?;
+            let cannot = format!("the sheet {} cannot be changed", table.sheet);
+            let xml = workbook::entry(&mut archive, &table.entry)
+                .map_err(|cause| Error::user(cannot.clone()).tech(cause))?;
+            let facts = SheetFacts {
+                header_row: table.header_row,
+                is_date_style: &|style| workbook.styles.format(style).is_date,
+            };
+            let patched = patch(&xml, edits, &facts).map_err(|error| match error {
+                PatchError::Formula(row, column) => Error::user(format!(
+                    "nothing was saved, the cell {} of the sheet {} holds a formula, which is not overwritten",
+                    cell_name(row, column),
+                    table.sheet
+                )),
+                PatchError::Xml(cause) => Error::user(cannot).tech(cause),
+            })?;
+            entries.push((table.entry.clone(), patched));
+        }
+        archive::replace_entries(bytes, &entries).user("the workbook's archive cannot be written")
+    }
+
+    /// Everything that was to be written must be found again.
+    fn verify(&self, after: &Workbook, plan: &Plan) -> Result<()> {
+        for (actor_type, key) in &plan.touched {
+            let given = plan.given.get(actor_type).and_then(|given| given.get(key));
+            let table = after.table(actor_type)?;
+            let found = table.seen(key).map(|seen| seen.stamp);
+            if found.is_none() || found != given.copied() {
+                return Err(Error::user(format!(
+                    "nothing was saved, {actor_type} {key} would not be found again"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what was written as known.
+    fn know(&self, bytes: &[u8], workbook: Workbook, work: &mut Work) -> Result<Arc<Workbook>> {
+        let workbook = Arc::new(workbook);
+        self.remember(&workbook, work);
+        let read_at = SystemTime::now();
+        let stat = Stat::of(&self.path).map_err(|error| self.unreadable(error))?;
+        let known = Known { stat, read_at, digest: change::digest(bytes), workbook: Arc::clone(&workbook) };
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        Ok(workbook)
+    }
+
+    fn unreadable(&self, error: std::io::Error) -> Error {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = match error.kind() {
+            std::io::ErrorKind::NotFound => format!("there is no workbook {name:?}"),
+            std::io::ErrorKind::PermissionDenied => {
+                format!(
+                    "the workbook {name:?} cannot be read: the host may not read it, or it is open elsewhere"
+                )
+            }
+            _ => format!("the workbook {name:?} cannot be read"),
+        };
+        Error::user(text).caused_by(error)
+    }
+}
+
+/// A panic while the lock was held leaves nothing half done: what is kept is only replaced whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The workbook files that are open, so that connections to the same one share it.
+#[derive(Default)]
+pub(crate) struct OpenFiles {
+    files: Mutex<HashMap<PathBuf, std::sync::Weak<WorkbookFile>>>,
+}
+
+impl OpenFiles {
+    /// The file at a path without symlinks.
+    pub(crate) fn open(&self, path: PathBuf, folder: &Path) -> Arc<WorkbookFile> {
+        let mut files = lock(&self.files);
+        files.retain(|_, file| file.strong_count() > 0);
+        if let Some(file) = files.get(&path).and_then(std::sync::Weak::upgrade) {
+            return file;
+        }
+        let file = Arc::new(WorkbookFile::new(path.clone(), folder, Box::new(SystemTime::now)));
+        files.insert(path, Arc::downgrade(&file));
+        file
+    }
+}

@@ -1,0 +1,210 @@
+//! When a row was last changed: stamps that no change escapes.
+//!
+//! A stamp is a moment in UTC to the millisecond, given out as a sortable text. Rows carry it in their `LastModified`
+//! cell. People who edit the workbook rarely touch that cell, and some sheets have none; so the connector also remembers
+//! what each row held when its stamp was given out, and gives a row with other contents a new one.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use plugin_api::DateTime;
+
+use crate::cell::to_millisecond;
+
+const TICKS_A_MS: u64 = 10_000;
+
+/// A row's contents, and the stamp that was given out for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) contents: u64,
+    pub(crate) stamp: DateTime,
+}
+
+/// What is known of the rows of a sheet from before.
+pub(crate) enum Past<'a> {
+    /// The sheet was never seen: its own stamps count.
+    Unknown,
+    /// What was seen, by the key of the row.
+    Known(&'a dyn Fn(&str) -> Option<Seen>),
+}
+
+/// Gives stamps to the rows of a workbook that was read or is about to be written.
+pub(crate) struct Stamping {
+    /// The newest stamp given out before.
+    pub(crate) newest: Option<DateTime>,
+    /// The stamp for every row that changed without saying when: later than any before.
+    pub(crate) fresh: DateTime,
+}
+
+impl Stamping {
+    /// Stamps from a moment on: `now`, or right after the newest stamp if the clock has been set back.
+    pub(crate) fn new(now: SystemTime, newest: Option<DateTime>) -> Self {
+        Stamping { newest, fresh: later(to_millisecond(DateTime::from_system_time(now)), newest) }
+    }
+
+    /// The stamp of a row with this key and contents, whose `LastModified` cell holds `cell`.
+    pub(crate) fn stamp(
+        &self,
+        past: &Past<'_>,
+        key: &str,
+        contents: u64,
+        cell: Option<DateTime>,
+    ) -> DateTime {
+        let Past::Known(seen) = past else { return cell.unwrap_or(self.fresh) };
+        match seen(key) {
+            Some(seen) if seen.contents == contents => {
+                cell.filter(|cell| *cell > seen.stamp).unwrap_or(seen.stamp)
+            }
+            // New or changed: its own stamp counts only if nobody can have asked beyond it already.
+            _ => cell.filter(|cell| Some(*cell) > self.newest).unwrap_or(self.fresh),
+        }
+    }
+}
+
+/// The moment, or the first one after `newest`.
+pub(crate) fn later(moment: DateTime, newest: Option<DateTime>) -> DateTime {
+    let Some(newest) = newest else { return moment };
+    if moment > newest {
+        return moment;
+    }
+    DateTime::from_ticks(to_millisecond(newest).ticks() + TICKS_A_MS).unwrap_or(newest)
+}
+
+/// A number for a text or a row's contents. The same in every version of the connector, because it is kept on disk
+/// (FNV-1a, 64 bits, with the bits mixed so that numbers can be added up).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Digest(u64);
+
+impl Digest {
+    pub(crate) fn new() -> Self {
+        Digest(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// Adds a part; parts do not run together.
+    #[must_use]
+    pub(crate) fn with(mut self, part: &[u8]) -> Self {
+        let length = u64::try_from(part.len()).unwrap_or(0).to_le_bytes();
+        for byte in part.iter().chain(&length) {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        self
+    }
+
+    pub(crate) fn finish(self) -> u64 {
+        let mixed = (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        let mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        mixed ^ (mixed >> 33)
+    }
+}
+
+/// What was seen of a workbook's rows, kept on disk so that a restart forgets nothing. Losing it loses no change: rows
+/// are then sent once more.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) newest: Option<DateTime>,
+    /// By actor type, then by the digest of the row's key.
+    pub(crate) sheets: HashMap<String, HashMap<u64, Seen>>,
+}
+
+const MAGIC: &[u8; 8] = b"erpxl\0\0\x01";
+
+impl Ledger {
+    /// The file that keeps the ledger of a workbook.
+    pub(crate) fn path(folder: &Path, workbook: &Path) -> PathBuf {
+        let digest = Digest::new().with(workbook.as_os_str().as_encoded_bytes()).finish();
+        folder.join(".stamps").join(format!("{digest:016x}.bin"))
+    }
+
+    /// Reads the ledger; an empty one if there is none or it is damaged.
+    pub(crate) fn read(path: &Path) -> Self {
+        let Ok(bytes) = std::fs::read(path) else { return Ledger::default() };
+        Ledger::from_bytes(&bytes).unwrap_or_else(|| {
+            tracing::warn!(path = %path.display(), "the ledger of stamps is damaged and is begun anew");
+            Ledger::default()
+        })
+    }
+
+    /// Writes the ledger: whole, or not at all.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        io::Write::write_all(&mut file, &self.to_bytes())?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        let mut put = |number: u64| bytes.extend(number.to_le_bytes());
+        put(self.newest.map_or(0, DateTime::ticks));
+        put(count(self.sheets.len()));
+        for (name, rows) in &self.sheets {
+            bytes.extend(count(name.len()).to_le_bytes());
+            bytes.extend(name.as_bytes());
+            bytes.extend(count(rows.len()).to_le_bytes());
+            for (key, seen) in rows {
+                for number in [*key, seen.contents, seen.stamp.ticks()] {
+                    bytes.extend(number.to_le_bytes());
+                }
+            }
+        }
+        let digest = Digest::new().with(&bytes).finish();
+        bytes.extend(digest.to_le_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (bytes, digest) = bytes.split_last_chunk::<8>()?;
+        if Digest::new().with(bytes).finish() != u64::from_le_bytes(*digest) {
+            return None;
+        }
+        let mut rest = Bytes(bytes.strip_prefix(MAGIC)?);
+        let newest = rest.number()?;
+        let mut ledger = Ledger {
+            newest: (newest > 0).then(|| DateTime::from_ticks(newest)).flatten(),
+            sheets: HashMap::new(),
+        };
+        for _ in 0..rest.number()? {
+            let length = usize::try_from(rest.number()?).ok()?;
+            let name = String::from_utf8(rest.take(length)?.to_vec()).ok()?;
+            let mut rows = HashMap::new();
+            for _ in 0..rest.number()? {
+                let (key, contents) = (rest.number()?, rest.number()?);
+                let stamp = DateTime::from_ticks(rest.number()?)?;
+                rows.insert(key, Seen { contents, stamp });
+            }
+            ledger.sheets.insert(name, rows);
+        }
+        Some(ledger)
+    }
+}
+
+/// Bytes that are read from the front.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
+    }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// The number under which the ledger keeps a key.
+pub(crate) fn key_digest(key: &str) -> u64 {
+    Digest::new().with(key.as_bytes()).finish()
+}

@@ -1,0 +1,62 @@
+//! A sheet that is a list.
+
+use std::collections::HashSet;
+
+use plugin_api::ListItem;
+
+use crate::fields::plain_name;
+
+use super::Styles;
+use super::grid::Grid;
+
+/// A list: a sheet with the columns `ID` and `Text`.
+#[derive(Debug)]
+pub(crate) struct List {
+    /// The name of the sheet.
+    pub(crate) name: String,
+    pub(crate) items: Vec<ListItem>,
+    keys: HashSet<String>,
+}
+
+impl List {
+    /// Whether these headings are those of a list.
+    pub(crate) fn is_list(headings: &[(u32, String)]) -> bool {
+        let has = |name| headings.iter().any(|(_, heading)| plain_name(heading) == name);
+        has("id") && has("text")
+    }
+
+    /// Reads a list; rows without a key, or with one that came before, are told in `problems`.
+    pub(crate) fn read(name: &str, grid: &Grid, styles: &Styles, problems: &mut Vec<String>) -> Self {
+        let headings = grid.headings(styles);
+        let column =
+            |name| headings.iter().find(|(_, heading)| plain_name(heading) == name).map(|(at, _)| *at);
+        let mut list = List { name: name.to_owned(), items: Vec::new(), keys: HashSet::new() };
+        for (row, texts) in grid.text_rows(&[column("id"), column("text")], styles) {
+            let mut texts = texts.into_iter();
+            let (key, text) = (texts.next().flatten(), texts.next().flatten());
+            let row = row + 1;
+            match key {
+                None => problems.push(format!("row {row} of the list {name} has no ID: it is left out")),
+                Some(key) if list.keys.contains(&key) => {
+                    problems.push(format!(
+                        "row {row} of the list {name}: the ID {key} stands there twice, the first one counts"
+                    ));
+                }
+                Some(key) => {
+                    list.keys.insert(key.clone());
+                    list.items.push(ListItem { text: text.unwrap_or_else(|| key.clone()), key });
+                }
+            }
+        }
+        list
+    }
+
+    /// Whether a column or a caller means this list.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        plain_name(&self.name) == plain_name(name)
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.keys.contains(key)
+    }
+}
