@@ -5,3 +5,4 @@ pub mod build;
 pub mod commands;
 pub mod host_process;
 pub mod http;
+pub mod workbook;

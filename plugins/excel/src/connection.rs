@@ -21,6 +21,11 @@ impl ExcelConnection {
         Ok(ExcelConnection { file, read_only })
     }
 
+    #[cfg(test)]
+    pub(crate) fn file(&self) -> &WorkbookFile {
+        &self.file
+    }
+
     fn write(&self, plan: impl Fn(Planner<'_>) -> Result<Plan>, rows: &mut Rows<'_>) -> Result<Outcome> {
         if self.read_only {
             return Err(Error::user("the connection is read only: nothing was written")

@@ -16,7 +16,10 @@ mod stamps;
 mod workbook;
 mod write;
 
-use plugin_api::{Connector, Field, Host, Result, Settings, actor_type};
+#[cfg(test)]
+mod tests;
+
+use plugin_api::{Connector, Field, Host, Result, Settings, SettingsForm, actor_type};
 
 pub use connection::ExcelConnection;
 use file::OpenFiles;
@@ -40,7 +43,7 @@ impl Connector for ExcelConnector {
     }
 
     fn settings(&self) -> Result<Vec<Field>> {
-        Ok(settings::form())
+        Ok(ExcelSettings::fields())
     }
 
     fn connect(&self, settings: &Settings) -> Result<ExcelConnection> {
@@ -49,3 +52,5 @@ impl Connector for ExcelConnector {
         ExcelConnection::open(self.files.open(path, self.folders.home()), settings.read_only)
     }
 }
+
+plugin_api::export!(ExcelConnector);

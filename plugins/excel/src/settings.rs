@@ -2,49 +2,28 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use plugin_api::{Error, Field, Host, Result, Settings};
+use plugin_api::{Error, Host, Result, SettingsForm};
 
-/// The name of the workbook's setting.
-pub(crate) const FILENAME: &str = "Filename";
-/// The name of the setting that forbids writing.
-pub(crate) const READ_ONLY: &str = "ReadOnly";
-
-/// The form that an administrator fills in.
-pub(crate) fn form() -> Vec<Field> {
-    vec![
-        Field::text(FILENAME)
-            .label("US:\"File name\";NO:\"Filnavn\"")
-            .description(
-                "US:\"The workbook (.xlsx or .xlsm), below the connector's data folder\";\
-                 NO:\"Arbeidsboken (.xlsx eller .xlsm), under konnektorens datamappe\"",
-            )
-            .mandatory()
-            .max_length(260),
-        Field::checkbox(READ_ONLY)
-            .label("US:\"Read only\";NO:\"Skrivebeskyttet\"")
-            .description(
-                "US:\"SuperOffice may not change the workbook\";NO:\"SuperOffice kan ikke endre arbeidsboken\"",
-            )
-            .default(false),
-    ]
-}
-
-/// What an administrator filled in.
-#[derive(Debug)]
+/// What an administrator fills in.
+#[derive(Debug, SettingsForm)]
 pub(crate) struct ExcelSettings {
+    #[setting(
+        label(us = "File name", no = "Filnavn"),
+        description(
+            us = "The workbook (.xlsx or .xlsm), below the connector's data folder",
+            no = "Arbeidsboken (.xlsx eller .xlsm), under konnektorens datamappe"
+        ),
+        max_length = 260
+    )]
     pub(crate) filename: String,
+    #[setting(
+        label(us = "Read only", no = "Skrivebeskyttet"),
+        description(
+            us = "SuperOffice may not change the workbook",
+            no = "SuperOffice kan ikke endre arbeidsboken"
+        )
+    )]
     pub(crate) read_only: bool,
-}
-
-impl ExcelSettings {
-    /// # Errors
-    /// The file name is missing, or a value is not right.
-    pub(crate) fn read(settings: &Settings) -> Result<Self> {
-        Ok(ExcelSettings {
-            filename: settings.text(FILENAME)?.trim().to_owned(),
-            read_only: settings.checkbox(READ_ONLY)?,
-        })
-    }
 }
 
 /// The folders that workbooks may lie in.
@@ -83,12 +62,13 @@ impl Folders {
     /// # Errors
     /// It lies elsewhere (whether it exists there is not told), does not exist, or is no workbook by its name.
     pub(crate) fn workbook(&self, filename: &str) -> Result<PathBuf> {
+        let filename = filename.trim();
         let is_workbook = Path::new(filename).extension().is_some_and(|extension| {
             ["xlsx", "xlsm"].iter().any(|known| extension.eq_ignore_ascii_case(known))
         });
         if !is_workbook {
             return Err(Error::user(format!(
-                "the setting {FILENAME}: {filename:?} is no name of a workbook, expected .xlsx or .xlsm"
+                "the setting Filename: {filename:?} is no name of a workbook, expected .xlsx or .xlsm"
             )));
         }
         let path = without_dots(&self.home.join(filename));
@@ -102,13 +82,13 @@ impl Folders {
                 std::io::ErrorKind::PermissionDenied => "the host may not read it",
                 _ => "it cannot be read",
             };
-            Error::user(format!("the setting {FILENAME}: {filename:?}: {what}")).caused_by(error)
+            Error::user(format!("the setting Filename: {filename:?}: {what}")).caused_by(error)
         })?;
         if !self.allow(&resolved_path, resolved) {
             return Err(self.refused(filename));
         }
         if !resolved_path.is_file() {
-            return Err(Error::user(format!("the setting {FILENAME}: {filename:?} is no file")));
+            return Err(Error::user(format!("the setting Filename: {filename:?} is no file")));
         }
         Ok(resolved_path)
     }
@@ -121,7 +101,7 @@ impl Folders {
 
     fn refused(&self, filename: &str) -> Error {
         let mut text = format!(
-            "the setting {FILENAME}: {filename:?} is not allowed, expected a name below the connector's data folder"
+            "the setting Filename: {filename:?} is not allowed, expected a name below the connector's data folder"
         );
         if !self.roots.is_empty() {
             let roots: Vec<String> = self.roots.iter().map(|root| root.display().to_string()).collect();

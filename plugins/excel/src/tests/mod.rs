@@ -1,0 +1,8 @@
+//! The connector as the host sees it, on workbooks that the tests make.
+
+mod archive;
+mod changes;
+mod kit;
+mod reading;
+mod settings;
+mod writing;
