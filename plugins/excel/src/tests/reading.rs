@@ -133,7 +133,7 @@ fn column_names_map_to_superoffice_keys() {
             (key, Some(heading)),
             "{actor_type}"
         );
-        let expected = if key == heading { FieldType::Integer } else { FieldType::Text };
+        let expected = if key == heading && key != "NAME" { FieldType::Integer } else { FieldType::Text };
         assert_eq!(fields[0].field_type, expected, "{heading}");
     }
 }

@@ -93,12 +93,12 @@ impl Grid {
             columns.iter().enumerate().filter_map(|(place, column)| Some(((*column)?, place))).collect();
         let mut rows: Vec<(u32, Vec<Option<String>>)> = Vec::new();
         for cell in self.cells.iter().filter(|cell| Some(cell.row) > self.header_row()) {
-            let (Some(place), Some(text)) = (places.get(&cell.column), cell.text(styles)) else { continue };
+            let (Some(place), Some(text)) = (places.get(&cell.column), cell.key(styles)) else { continue };
             if rows.last().is_none_or(|(row, _)| *row != cell.row) {
                 rows.push((cell.row, vec![None; columns.len()]));
             }
             if let Some((_, texts)) = rows.last_mut() {
-                texts[*place] = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+                texts[*place] = Some(text);
             }
         }
         rows
@@ -112,6 +112,15 @@ impl Cell {
             CellValue::Text(text) => !text.is_empty(),
             _ => true,
         }
+    }
+
+    /// The key that the cell holds: a text, or a number without what its format adds but leading zeros.
+    pub(crate) fn key(&self, styles: &Styles) -> Option<String> {
+        let key = match &self.value {
+            CellValue::Number(number) if !styles.format(self.style).has_leading_zeros() => general(*number),
+            _ => self.text(styles)?.trim().to_owned(),
+        };
+        Some(key).filter(|key| !key.is_empty())
     }
 
     /// What the cell shows, as text; `None` for an empty cell and for an error.

@@ -213,11 +213,10 @@ impl Table {
         for (actor, (line, key)) in kept.iter().enumerate() {
             let text = |column: Option<KeyColumn>| {
                 let cell = column.and_then(|column| lines.cell(*line, column.column));
-                cell.and_then(|cell| cell.text(styles)).map(|text| text.trim().to_owned())
+                cell.and_then(|cell| cell.key(styles))
             };
-            let parent_key = text(self.parent_key).filter(|key| !key.is_empty());
-            let parent_type = parent_key.as_ref().and_then(|_| text(self.parent_type));
-            let parent_type = parent_type.filter(|name| !name.is_empty()).map(known_type);
+            let parent_key = text(self.parent_key);
+            let parent_type = parent_key.as_ref().and_then(|_| text(self.parent_type)).map(known_type);
             let mut contents = Digest::new()
                 .with(parent_type.as_deref().unwrap_or_default().as_bytes())
                 .with(parent_key.as_deref().unwrap_or_default().as_bytes())
@@ -415,9 +414,7 @@ impl<'g> Lines<'g> {
         let mut seen: HashMap<String, u32> = HashMap::with_capacity(self.rows.len());
         let (mut nameless, mut doubled) = (Vec::new(), Vec::new());
         for (line, (row, cells)) in self.rows.iter().enumerate() {
-            let key = self.cell(line, id).and_then(|cell| cell.text(styles));
-            let key = key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
-            match key {
+            match self.cell(line, id).and_then(|cell| cell.key(styles)) {
                 Some(key) => match seen.get(&key) {
                     Some(first) => doubled.push(format!("{key} in row {} and {}", first + 1, row + 1)),
                     None => {
@@ -537,9 +534,7 @@ fn wire(cell: &Cell, field_type: FieldType, styles: &Styles) -> Option<String> {
         (FieldType::Integer | FieldType::Double | FieldType::Datetime, CellValue::Text(text)) => {
             return parsed(text);
         }
-        (FieldType::List, _) => {
-            return shown().map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
-        }
+        (FieldType::List, _) => return cell.key(styles),
         _ => return shown(),
     };
     value.to_wire().map(std::borrow::Cow::into_owned)
