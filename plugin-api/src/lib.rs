@@ -1,12 +1,101 @@
 //! What the author of an ERP Sync connector for `erp-host` depends on, and nothing else.
 //!
-//! A connector is a Rust library that implements two traits and exports the first with one line:
+//! SuperOffice synchronises **actors** (customers, suppliers, partners, persons, projects) with an ERP system through a
+//! connector. A connector is a Rust library with two traits implemented:
 //!
-//! - [`Connector`]: what the connector is called, which settings a connection needs, and how to open one;
-//! - [`Connection`]: an open connection to one ERP company: its actor types, fields, lists, and its actors.
+//! - [`Connector`]: what it is called, which settings a connection needs, and how to open one;
+//! - [`Connection`]: an open connection to one ERP company: its actor types, their fields, and the actors.
 //!
-//! Compiled as a `cdylib`, it is one file that an operator drops into the plugins folder. The host speaks SOAP, keeps
-//! the settings, routes the calls, and catches what goes wrong; the author sees only std types.
+//! Compiled as a `cdylib` it is one file, which an operator drops into the plugins folder. The host speaks SOAP, keeps
+//! the settings, routes the calls, and catches what goes wrong. The author sees std types, blocking calls and
+//! [`Result`]; there is no SOAP, no async and no `unsafe`.
+//!
+//! Three methods make a connection that can be read and searched in every way of the contract:
+//!
+//! ```
+//! use plugin_api::{Connection, Connector, Error, Field, Host, Outcome, Result, Rows, Settings, SettingsForm, testing};
+//!
+//! #[derive(SettingsForm)]
+//! struct Setup {
+//!     /// The country that the ERP system is in.
+//!     country: String,
+//! }
+//!
+//! struct MyConnector;
+//!
+//! impl Connector for MyConnector {
+//!     const NAME: &'static str = "Mine";
+//!     type Connection = Company;
+//!
+//!     fn new(_host: &Host) -> Result<Self> {
+//!         Ok(MyConnector)
+//!     }
+//!
+//!     fn settings(&self) -> Result<Vec<Field>> {
+//!         Ok(Setup::fields())
+//!     }
+//!
+//!     fn connect(&self, settings: &Settings) -> Result<Company> {
+//!         Ok(Company { country: Setup::read(settings)?.country })
+//!     }
+//! }
+//!
+//! struct Company {
+//!     country: String,
+//! }
+//!
+//! impl Connection for Company {
+//!     fn actor_types(&self) -> Result<Vec<String>> {
+//!         Ok(vec!["Customer".to_owned()])
+//!     }
+//!
+//!     fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+//!         match actor_type {
+//!             "Customer" => Ok(vec![Field::text("NAME").mandatory(), Field::double("CREDIT")]),
+//!             _ => Err(Error::user(format!("there is no actor type {actor_type:?}, only Customer"))),
+//!         }
+//!     }
+//!
+//!     fn actors(&self, _actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+//!         rows.row(1).field("NAME", "Fjord & Fjell").field("CREDIT", 5000.0).end()?;
+//!         rows.row(2).field("NAME", format!("Post of {}", self.country)).end()?;
+//!         Ok(Outcome::ok())
+//!     }
+//! }
+//!
+//! // In the crate's lib.rs, the line that makes it a plugin: plugin_api::export!(MyConnector);
+//!
+//! let company = testing::connect::<MyConnector>([("Country", "Norway")])?;
+//! let (found, _) = testing::collect("Customer", None, |rows| company.search_text("Customer", "norw", None, rows))?;
+//! assert_eq!(found[0].text("NAME"), "Post of Norway");
+//! # Ok::<(), plugin_api::Error>(())
+//! ```
+//!
+//! # Where to look
+//!
+//! | to | see |
+//! |---|---|
+//! | describe and read settings | [`SettingsForm`], [`Settings`], [`Secret`] |
+//! | describe fields and lists | [`Field`], [`ListItem`] |
+//! | answer with actors | [`Rows`], [`Actor`] |
+//! | read and write field values | [`Value`], [`DateTime`] |
+//! | search faster than by looking at all actors | [`Restriction`], [`Matcher`] |
+//! | say when an actor changed | [`Stamps`] |
+//! | say what went wrong, and to whom | [`Error`], [`Outcome`], [`ResultExt`] |
+//! | know where the connector runs | [`Host`] |
+//! | test without a host | [`testing`] |
+//! | make the file | [`export!`] |
+//!
+//! # Threads, time and panics
+//!
+//! The host calls from many threads at once, also the same connection: what changes stands behind a lock of the
+//! author's. Calls may block. The host answers the caller with an error when a call takes too long, but cannot stop it:
+//! give network calls a timeout. A panic is caught and becomes an error; the connection lives on.
+//!
+//! # Versions
+//!
+//! A host runs the plugins that were built with its own or an older minor version of this crate. [`abi`] is the
+//! boundary behind it; authors need nothing of it.
 
 mod actor;
 mod connector;
@@ -46,3 +135,16 @@ pub use values::{
 
 #[cfg(test)]
 mod tests;
+
+// What the book shows to authors must compile.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../docs/authors/errors-and-logging.md")]
+    struct ErrorsAndLogging;
+    #[doc = include_str!("../../docs/authors/searching.md")]
+    struct Searching;
+    #[doc = include_str!("../../docs/authors/settings.md")]
+    struct Settings;
+    #[doc = include_str!("../../docs/authors/stamps.md")]
+    struct Stamps;
+}

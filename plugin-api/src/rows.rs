@@ -141,8 +141,10 @@ impl<'a> Rows<'a> {
 impl Drop for Rows<'_> {
     fn drop(&mut self) {
         // A filtered `Rows` ends where it was made; its last batch goes with it. A host that wants no more rows says so
-        // again at the next batch, so nothing is lost by not hearing it here.
-        let _ = self.flush();
+        // again at the next batch, so nothing is lost by not hearing it here. After a panic nobody wants them.
+        if !std::thread::panicking() {
+            let _ = self.flush();
+        }
     }
 }
 

@@ -30,6 +30,7 @@ struct Setup {
     since: Option<DateTime>,
     #[setting(list = "Categories", rank = 90)]
     category: Option<String>,
+    #[setting(list = "Modes", default = "fast")]
     mode: Option<Mode>,
     token: Secret,
     #[setting(password)]
@@ -48,7 +49,7 @@ enum Mode {
 }
 
 impl SettingValue for Mode {
-    const FIELD_TYPE: FieldType = FieldType::Text;
+    const FIELD_TYPE: FieldType = FieldType::List;
     const EXPECTED: &'static str = "fast or safe";
 
     fn parse(text: &str) -> Option<Self> {
@@ -88,7 +89,7 @@ fn fields_are_described() {
         Field::checkbox("LogCalls").default(true),
         Field::date_time("Since"),
         Field::list("Category", "Categories").rank(90),
-        Field::text("Mode"),
+        Field::list("Mode", "Modes").default("fast"),
         Field::password("Token").mandatory(),
         Field::password("Pin"),
         Field::checkbox("Agreed").mandatory(),
@@ -135,7 +136,8 @@ fn what_does_not_come_is_the_default_and_what_comes_empty_is_empty() {
     let setup = read(&[]).unwrap();
     assert_eq!(setup.file, PathBuf::from("erp.xlsx"));
     assert_eq!((setup.port, setup.offset, setup.factor, setup.log_calls), (8080, Some(-3), 2.0, true));
-    assert_eq!((setup.note, setup.since, setup.category, setup.mode), (None, None, None, None));
+    assert_eq!((setup.note, setup.since, setup.category), (None, None, None));
+    assert_eq!(setup.mode, Some(Mode::Fast));
     let setup = read(&[("Offset", ""), ("LogCalls", ""), ("Note", " ")]).unwrap();
     assert_eq!((setup.offset, setup.log_calls, setup.note), (None, false, None));
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 /// What an administrator fills in for a connection.
 #[derive(SettingsForm)]
 struct Setup {
-    /// What the keys of those begin with who are created here.
+    /// The keys of new customers and persons begin with this.
     #[setting(label(us = "Prefix", no = "Prefiks"), default = "N", max_length = 5)]
     prefix: String,
 }

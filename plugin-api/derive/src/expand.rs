@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Fields, Result};
 
@@ -101,50 +101,49 @@ fn default_value(ty: &syn::Type, default: &DefaultValue) -> TokenStream {
 /// What only the compiler knows: whether attributes fit the type behind a name.
 fn checks(setting: &Setting) -> TokenStream {
     let ty = &setting.ty;
-    let mut checks = TokenStream::new();
-    let mut check = |span: proc_macro2::Span, allowed: TokenStream, message: &str| {
-        checks.extend(quote_spanned! {span=>
-            const _: () = ::std::assert!(
-                ::std::matches!(<#ty as ::plugin_api::SettingValue>::FIELD_TYPE, #allowed),
-                #message
-            );
-        });
-    };
-    let text = quote!(::plugin_api::FieldType::Text);
-    if let Some(list) = &setting.list {
-        check(list.span(), text.clone(), "the key of a list item is a text: use String or Option<String>");
+    let mut rules: Vec<(Span, &[&str], &str)> = Vec::new();
+    match &setting.list {
+        Some(list) => rules.push((
+            list.span(),
+            &["Text", "List"],
+            "the key of a list item is a text: use String or Option<String>",
+        )),
+        // A type of the author's may be the key of a list item, but does not know of which list.
+        None => rules.push((
+            ty.span(),
+            &["Checkbox", "Text", "Password", "Integer", "Double", "Datetime"],
+            "a setting of this type is taken from a list: name it with #[setting(list = \"..\")]",
+        )),
     }
-    if let Some(password) = setting.password {
-        check(
-            password,
-            quote!(#text | ::plugin_api::FieldType::Password),
-            "a password is a text: use Secret, String or an Option of these",
-        );
+    if let Some(span) = setting.password {
+        let message = "a password is a text: use Secret, String or an Option of these";
+        rules.push((span, &["Text", "Password"], message));
     }
     if let Some(length) = &setting.max_length {
-        check(
-            length.span(),
-            quote!(#text | ::plugin_api::FieldType::Password),
-            "only a text has a greatest length",
-        );
+        rules.push((length.span(), &["Text", "Password"], "only a text has a greatest length"));
     }
-    if let Some(default) = &setting.default {
-        let (allowed, message) = match default.literal {
-            Literal::Text(_) => (text, "a text cannot be the default of a setting of this type"),
-            Literal::Integer(_) => (
-                quote!(::plugin_api::FieldType::Integer | ::plugin_api::FieldType::Double),
-                "a whole number cannot be the default of a setting of this type",
-            ),
-            Literal::Double(_) => (
-                quote!(::plugin_api::FieldType::Double),
-                "a number cannot be the default of a setting of this type",
-            ),
-            Literal::Checkbox(_) => (
-                quote!(::plugin_api::FieldType::Checkbox),
-                "true and false can only be the default of a bool",
-            ),
+    if let Some(DefaultValue { span, literal }) = &setting.default {
+        let (fits, message): (&[&str], _) = match literal {
+            Literal::Text(_) => (&["Text", "List"], "a text cannot be the default of a setting of this type"),
+            Literal::Integer(_) => {
+                (&["Integer", "Double"], "a whole number cannot be the default of a setting of this type")
+            }
+            Literal::Double(_) => (&["Double"], "a number cannot be the default of a setting of this type"),
+            Literal::Checkbox(_) => (&["Checkbox"], "true and false can only be the default of a bool"),
         };
-        check(default.span, allowed, message);
+        rules.push((*span, fits, message));
     }
-    checks
+    let rules = rules.into_iter().map(|(span, fits, message)| {
+        let fits = fits.iter().map(|name| format_ident!("{name}"));
+        quote_spanned! {span=>
+            const _: () = ::std::assert!(
+                ::std::matches!(
+                    <#ty as ::plugin_api::SettingValue>::FIELD_TYPE,
+                    #(::plugin_api::FieldType::#fits)|*
+                ),
+                #message
+            );
+        }
+    });
+    rules.collect()
 }
