@@ -18,7 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use contract::{Call, EncodingError, Envelope, Fault, Operation, Outcome, Request, SoapVersion, State};
+use contract::{
+    Call, Dialect, EncodingError, Envelope, Fault, Operation, Outcome, Request, SoapVersion, State,
+};
 use plugin_api::abi::client::ConnectorClient;
 use plugin_api::{Access, FieldType, Settings};
 use tokio::task::spawn_blocking;
@@ -57,6 +59,8 @@ pub struct SoapRequest {
     pub action: Option<String>,
     /// The connector that the address names.
     pub connector: Option<String>,
+    /// The dialect that the address names: it counts where the message does not show it.
+    pub dialect: Option<Dialect>,
 }
 
 /// An answer to a call.
@@ -145,8 +149,8 @@ impl Router {
     /// The call gets no answer in SOAP.
     pub async fn answer(&self, request: SoapRequest) -> Result<Answer, Refused> {
         let started = Instant::now();
-        let SoapRequest { body, charset, action, connector } = request;
-        let call = match read(body, charset, action).await {
+        let SoapRequest { body, charset, action, connector, dialect } = request;
+        let call = match read(body, charset, action, dialect).await {
             Ok(call) => Arc::new(call),
             Err(Unread::Charset(error)) => return Err(Refused::Charset(error)),
             Err(Unread::Fault(soap, fault)) => {
@@ -435,7 +439,12 @@ enum Unread {
 }
 
 /// Reads a call; a large one where it delays nobody else.
-async fn read(body: Bytes, charset: Option<String>, action: Option<String>) -> Result<ReadCall, Unread> {
+async fn read(
+    body: Bytes,
+    charset: Option<String>,
+    action: Option<String>,
+    dialect: Option<Dialect>,
+) -> Result<ReadCall, Unread> {
     let is_large = body.len() >= read::LARGE;
     let read = move || {
         let message = read::decode(body, charset.as_deref()).map_err(|error| match error {
@@ -443,7 +452,8 @@ async fn read(body: Bytes, charset: Option<String>, action: Option<String>) -> R
             EncodingError::InvalidUtf16 => Unread::Fault(SoapVersion::V11, Fault::from(&error)),
         })?;
         let action = action.as_deref().and_then(contract::soap_action);
-        ReadCall::read(message, action).map_err(|error| Unread::Fault(error.soap, Fault::from(&error)))
+        ReadCall::read(message, action, dialect.unwrap_or(Dialect::Data))
+            .map_err(|error| Unread::Fault(error.soap, Fault::from(&error)))
     };
     if !is_large {
         return read();

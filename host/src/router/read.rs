@@ -1,7 +1,7 @@
 //! A call and the bytes that it was read from.
 
 use bytes::Bytes;
-use contract::{Call, EncodingError, ReadError};
+use contract::{Call, Dialect, EncodingError, ReadError};
 use self_cell::self_cell;
 
 /// From this size on a message is read off the I/O threads.
@@ -17,9 +17,9 @@ self_cell!(
 );
 
 impl ReadCall {
-    /// Reads a message in UTF-8.
-    pub(super) fn read(message: Bytes, action: Option<&str>) -> Result<Self, ReadError> {
-        ReadCall::try_new(message, |bytes| contract::read_call(bytes, action))
+    /// Reads a message in UTF-8; `undecided` is its dialect where it does not show one.
+    pub(super) fn read(message: Bytes, action: Option<&str>, undecided: Dialect) -> Result<Self, ReadError> {
+        ReadCall::try_new(message, |bytes| contract::read_call_as(bytes, action, undecided))
     }
 
     pub(super) fn call(&self) -> &Call<'_> {

@@ -98,21 +98,20 @@ impl Endpoint {
         if !is_wsdl {
             return page(HTML, self.help.clone());
         }
-        let dialect = query::parameter(query, "dialect").filter(|name| !name.is_empty());
-        let dialect = match dialect.map_or(Ok(Dialect::Message), |name| name.to_ascii_lowercase().parse()) {
-            Ok(dialect) => dialect,
-            Err(error) => {
-                let mut response = page(PLAIN_TEXT, format!("{error}\n"));
-                *response.status_mut() = StatusCode::BAD_REQUEST;
-                return response;
-            }
+        let dialect = match dialect(query) {
+            Ok(dialect) => dialect.unwrap_or_default(),
+            Err(error) => return text(StatusCode::BAD_REQUEST, format!("{error}\n")),
         };
         let path = request.uri().path();
         let mut address = public_address(request.headers(), path, ends, &self.trusted_proxies);
-        // A client made from this WSDL goes on talking to the connector that it asked for here.
-        if let Some(name) = query::parameter(query, "ConnectorName").filter(|name| !name.is_empty()) {
-            address.push_str("?ConnectorName=");
-            address.push_str(&query::encode(&name));
+        // A client made from this WSDL goes on talking to the connector that it asked for here, and says its dialect
+        // where a request does not show it.
+        let connector = query::parameter(query, "ConnectorName").filter(|name| !name.is_empty());
+        let connector = connector.map(|name| format!("ConnectorName={}", query::encode(&name)));
+        let plain = (dialect == Dialect::Plain).then(|| "dialect=plain".to_owned());
+        for (first, parameter) in connector.into_iter().chain(plain).enumerate() {
+            address.push(if first == 0 { '?' } else { '&' });
+            address.push_str(&parameter);
         }
         page(XML, contract::wsdl(dialect, &address))
     }
@@ -131,6 +130,10 @@ impl Endpoint {
             )
             .await;
         }
+        let dialect = match dialect(request.uri().query().unwrap_or_default()) {
+            Ok(dialect) => dialect,
+            Err(error) => return refuse(request, StatusCode::BAD_REQUEST, format!("{error}\n")).await,
+        };
         let (head, body) = request.into_parts();
         let body = match request::receive(&head.headers, body, &self.limits).await {
             Ok(body) => body,
@@ -143,6 +146,7 @@ impl Endpoint {
             charset: content_type.parameter("charset").map(str::to_owned),
             action: soap_action(action.as_deref(), content_type.parameter("action")).map(str::to_owned),
             connector: connector.filter(|name| !name.is_empty()).map(|name| name.into_owned()),
+            dialect,
         };
         match self.router.answer(request).await {
             Ok(answer) => {
@@ -190,6 +194,12 @@ fn place(path: &str) -> Option<Place> {
         _ if path.eq_ignore_ascii_case("/health") => Some(Place::Health),
         _ => None,
     }
+}
+
+/// The dialect that an address names.
+fn dialect(query: &str) -> Result<Option<Dialect>, values::UnknownName> {
+    let name = query::parameter(query, "dialect").filter(|name| !name.is_empty());
+    name.map(|name| name.to_ascii_lowercase().parse()).transpose()
 }
 
 /// The action that a request names: in its header, or in its content type. Quotes and emptiness are the contract's

@@ -36,6 +36,9 @@ use self::stall::Unstalled;
 /// How long accepting pauses when the system has no sockets left.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
 
+/// What a connection reads through at most, when heads need no more.
+const READ_BUFFER: usize = 256 * 1024;
+
 /// A host that listens.
 pub struct Server {
     listener: TcpListener,
@@ -75,9 +78,9 @@ impl Server {
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.idle_timeout)
             .max_headers(limits.headers.get() as usize)
-            // Below 8 KiB hyper refuses to work.
-            .max_buf_size(limits.head.max(8 * 1024))
-            .pipeline_flush(true);
+            .max_header_size(limits.head)
+            // The buffer that a head must fit into while it arrives, and that bodies are read through.
+            .max_buf_size(limits.head.max(READ_BUFFER));
 
         let most = limits.connections.get();
         let places = Arc::new(Semaphore::new(most as usize));

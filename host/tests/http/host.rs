@@ -1,0 +1,219 @@
+//! A host in this process, with the rogue connector's plugin file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use contract::{Answer, Call, Dialect, Envelope, Outcome, Payload, Reply, Request, State};
+use erp_host::config::Config;
+use erp_host::plugins::Plugins;
+use erp_host::router::{Router, SoapRequest};
+use erp_host::server::Server;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+
+use crate::client::{Client, Response};
+
+/// Long enough for every machine; nothing waits for it unless it fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const GUID: &str = "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf";
+
+pub(crate) struct Host {
+    pub(crate) address: SocketAddr,
+    pub(crate) router: Arc<Router>,
+    pub(crate) data: PathBuf,
+    stop: Arc<Notify>,
+    finished: mpsc::Receiver<()>,
+    runtime: Option<Runtime>,
+    _folder: TempDir,
+}
+
+/// What a call gave.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub(crate) state: State,
+    pub(crate) user: String,
+    pub(crate) tech: String,
+    pub(crate) code: String,
+    /// Actors as `key:FIELD=value,..`, other things by their keys.
+    pub(crate) rows: Vec<String>,
+}
+
+impl Host {
+    pub(crate) fn start() -> Self {
+        Host::configured("")
+    }
+
+    /// A host with this configuration file.
+    pub(crate) fn configured(toml: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::parse(toml, Path::new("test.toml")).unwrap();
+        config.data = folder.path().join("data");
+        config.plugins = folder.path().join("plugins");
+        config.listen = "127.0.0.1:0".to_owned();
+        std::fs::create_dir_all(&config.data).unwrap();
+        std::fs::create_dir_all(&config.plugins).unwrap();
+        // Each host loads a copy of its own, so that what one test blocks another one does not release.
+        let name = format!("{}rogue_connector{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+        let file = std::env::current_exe().unwrap().with_file_name(&name);
+        std::fs::copy(&file, config.plugins.join(&name)).unwrap();
+        let options = |connector: &str| config.options(connector).to_vec();
+        let plugins = Plugins::load(&config.plugins, &config.data, &options).unwrap();
+        let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
+
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let router = Arc::new(runtime.block_on(Router::new(&config, clients)).unwrap());
+        let server = runtime.block_on(Server::bind(&config, Arc::clone(&router), &[])).unwrap();
+        let address = server.url()["http://".len()..].split('/').next().unwrap().parse().unwrap();
+        let stop = Arc::new(Notify::new());
+        let (tell, finished) = mpsc::channel();
+        let stopped = Arc::clone(&stop);
+        runtime.spawn(async move {
+            server.run(stopped.notified()).await.finish().await;
+            tell.send(()).unwrap();
+        });
+        let (data, runtime) = (config.data, Some(runtime));
+        Host { address, router, data, stop, finished, runtime, _folder: folder }
+    }
+
+    /// Tells the server to stop, as a signal does.
+    pub(crate) fn stop(&self) {
+        self.stop.notify_one();
+    }
+
+    /// Waits until every connection is closed.
+    pub(crate) fn finish(&self) {
+        self.finished.recv_timeout(PATIENCE).expect("every connection ends");
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Sends a request on a connection of its own.
+    pub(crate) fn exchange(&self, request: &[u8]) -> Response {
+        let mut client = self.client();
+        client.send(request);
+        client.receive()
+    }
+
+    /// Posts a message with these header lines.
+    pub(crate) fn post(&self, headers: &str, body: &[u8]) -> Response {
+        self.exchange(&post("/Services/ErpConnectorWS.svc", headers, body))
+    }
+
+    /// Makes a call for the usual connection.
+    pub(crate) fn call(&self, request: Request<'_>) -> Given {
+        self.call_in(Dialect::Message, Some(GUID), "", request)
+    }
+
+    pub(crate) fn call_in(
+        &self,
+        dialect: Dialect,
+        guid: Option<&str>,
+        query: &str,
+        request: Request<'_>,
+    ) -> Given {
+        let call = Call {
+            envelope: Envelope::new(dialect),
+            connection_guid: guid.map(Into::into),
+            request: request.clone(),
+        };
+        let path = format!("/Services/ErpConnectorWS.svc{query}");
+        let response = self.exchange(&post(&path, &soap_headers(&call), &message(&call)));
+        assert_eq!(response.status, 200, "{}", response.text());
+        given(&response.body, &call)
+    }
+
+    /// Makes a call without the network.
+    pub(crate) fn call_within(&self, guid: &str, request: Request<'_>) {
+        let call = Call {
+            envelope: Envelope::new(Dialect::Message),
+            connection_guid: Some(guid.to_owned().into()),
+            request,
+        };
+        let request = SoapRequest {
+            body: message(&call).into(),
+            charset: None,
+            action: Some(call.soap_action()),
+            connector: None,
+            dialect: None,
+        };
+        let runtime = self.runtime.as_ref().unwrap();
+        let answer = runtime.block_on(self.router.answer(request)).unwrap();
+        assert!(!answer.is_fault);
+    }
+
+    /// Saves a connection with orders for the rogue connector: see there.
+    pub(crate) fn save(&self, orders: &[(&str, &str)]) -> Given {
+        self.save_as(GUID, orders)
+    }
+
+    pub(crate) fn save_as(&self, guid: &str, orders: &[(&str, &str)]) -> Given {
+        let settings = [("Server", "somewhere")].iter().chain(orders).map(|&(key, value)| (key, Some(value)));
+        let request = Request::SaveConnection { connection_info: Some(settings.collect()) };
+        self.call_in(Dialect::Message, Some(guid), "", request)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // What a test left blocked in the connector stays there.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A POST as most clients send it.
+pub(crate) fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let mut request =
+        format!("POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n{headers}\r\n", body.len())
+            .into_bytes();
+    request.extend_from_slice(body);
+    request
+}
+
+pub(crate) fn soap_headers(call: &Call<'_>) -> String {
+    format!("Content-Type: text/xml; charset=utf-8\r\nSOAPAction: \"{}\"\r\n", call.soap_action())
+}
+
+pub(crate) fn message(call: &Call<'_>) -> Vec<u8> {
+    let mut body = Vec::new();
+    contract::write_request(&mut body, call);
+    body
+}
+
+fn given(body: &[u8], call: &Call<'_>) -> Given {
+    let Answer { envelope, reply } = contract::read_reply(body, call.operation()).unwrap();
+    assert_eq!(envelope.dialect, call.envelope.dialect);
+    let Reply::Result { outcome, payload } = reply else { panic!("{reply:?}") };
+    let text = |text: &contract::Text<'_>| text.as_deref().unwrap_or_default().to_owned();
+    let Outcome { state, user_explanation, tech_explanation, error_code } = &outcome;
+    Given {
+        state: *state,
+        user: text(user_explanation),
+        tech: text(tech_explanation),
+        code: text(error_code),
+        rows: match &payload {
+            Payload::Actors(actors) => actors.iter().flatten().map(told).collect(),
+            Payload::Actor(actor) => actor.iter().map(told).collect(),
+            Payload::Items(items) => items.iter().flatten().map(text).collect(),
+            Payload::Fields(fields) => fields.iter().flatten().map(|field| text(&field.field_key)).collect(),
+            Payload::ListItems(items) => {
+                items.iter().flat_map(|items| items.iter()).map(|(key, _)| key.to_owned()).collect()
+            }
+            Payload::None => Vec::new(),
+        },
+    }
+}
+
+fn told(actor: &contract::Actor<'_>) -> String {
+    let fields = actor.field_values.iter().flat_map(|fields| fields.iter());
+    let fields: Vec<_> = fields.map(|(key, value)| format!("{key}={}", value.unwrap_or("null"))).collect();
+    format!("{}:{}", actor.erp_key.as_deref().unwrap_or_default(), fields.join(","))
+}

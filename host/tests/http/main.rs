@@ -1,0 +1,14 @@
+//! The host over real sockets, with a client that can say odd things: bytes in, bytes out.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
+
+mod calls;
+mod client;
+mod edge;
+mod host;
+mod limits;
