@@ -1,1 +1,9 @@
-//! (in progress)
+//! What the end-to-end tests share: the real program with real plugin files in folders of its own, a SOAP client that
+//! speaks every dialect, and the tools that some tests need.
+
+pub mod documentation;
+pub mod soap;
+mod test_host;
+pub mod tools;
+
+pub use test_host::{EXCEL, HELLO, ROGUE, Setup, TestHost, WORKBOOK};

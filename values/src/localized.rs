@@ -29,15 +29,13 @@ impl LocalizedText {
     pub fn parse(text: &str) -> Self {
         let mut texts = Vec::new();
         let mut rest = text.trim();
-        loop {
-            let parts =
-                split_language(rest).and_then(|(language, after)| Some((language, split_quoted(after)?)));
-            let Some((language, (value, next))) = parts else { return LocalizedText::plain(text) };
+        while let Some((language, after)) = split_language(rest) {
+            let (value, next) = split_quoted(after);
             texts.push((language.to_owned(), value.to_owned()));
             rest = next;
-            if rest.is_empty() {
-                break;
-            }
+        }
+        if texts.is_empty() || !rest.is_empty() {
+            return LocalizedText::plain(text);
         }
         LocalizedText { texts }
     }
@@ -63,21 +61,20 @@ fn split_language(text: &str) -> Option<(&str, &str)> {
 }
 
 /// `text";NO:"..` -> (`text`, `NO:"..`): a quote ends the text when what follows is the end or another language.
-/// `None` when no quote ends it.
-fn split_quoted(text: &str) -> Option<(&str, &str)> {
+fn split_quoted(text: &str) -> (&str, &str) {
     for (at, _) in text.match_indices('"') {
         let after = text[at + 1..].trim_start();
         if after.is_empty() {
-            return Some((&text[..at], ""));
+            return (&text[..at], "");
         }
         if let Some(next) = after.strip_prefix(';') {
             let next = next.trim_start();
             if next.is_empty() || split_language(next).is_some() {
-                return Some((&text[..at], next));
+                return (&text[..at], next);
             }
         }
     }
-    None
+    (text, "")
 }
 
 impl fmt::Display for LocalizedText {

@@ -1,5 +1,6 @@
 //! A small blocking HTTP/1.1 client: enough to call the host and to show what it answers, byte for byte.
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -16,8 +17,8 @@ pub struct Request {
     body: Vec<u8>,
 }
 
-/// A response.
-#[derive(Debug, Clone)]
+/// A response. `Debug` shows its body as text.
+#[derive(Clone)]
 pub struct Response {
     /// The status code.
     pub status: u16,
@@ -170,6 +171,12 @@ impl Response {
             }
             return Ok(response);
         }
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {}", self.status, self.headers, self.text())
     }
 }
 

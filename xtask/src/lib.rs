@@ -5,4 +5,5 @@ pub mod build;
 pub mod commands;
 pub mod host_process;
 pub mod http;
+pub mod soap;
 pub mod workbook;

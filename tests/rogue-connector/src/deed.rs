@@ -90,6 +90,7 @@ impl Deed {
                     .caused_by(cause));
             }
             Deed::Block => {
+                tracing::info!("waiting for a release");
                 let (count, released) = &RELEASED;
                 let count = count.lock().unwrap_or_else(PoisonError::into_inner);
                 let before = *count;

@@ -1,0 +1,137 @@
+//! The rules of docs/architecture.md that the compiler does not hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use xtask::build::workspace;
+
+/// The names of every crate that a workspace member is built from (build and normal dependencies, no tests).
+fn dependencies_of(member: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(workspace())
+        .args(["metadata", "--format-version=1", "--locked", "--offline", "--filter-platform", host_triple()])
+        .output()
+        .expect("cargo metadata");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata writes JSON");
+
+    let names: BTreeMap<&str, &str> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap()))
+        .collect();
+    let needs: BTreeMap<&str, Vec<&str>> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| {
+            let not_only_tests = |dependency: &&Value| {
+                dependency["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"] != "dev")
+            };
+            let dependencies = node["deps"].as_array().unwrap().iter().filter(not_only_tests);
+            (
+                node["id"].as_str().unwrap(),
+                dependencies.map(|dependency| dependency["pkg"].as_str().unwrap()).collect(),
+            )
+        })
+        .collect();
+
+    let root =
+        names.iter().find(|(_, name)| **name == member).unwrap_or_else(|| panic!("no crate {member}")).0;
+    let mut found = BTreeSet::new();
+    let mut open = vec![*root];
+    while let Some(id) = open.pop() {
+        for &dependency in &needs[id] {
+            if found.insert(names[dependency].to_owned()) {
+                open.push(dependency);
+            }
+        }
+    }
+    found
+}
+
+fn host_triple() -> &'static str {
+    match (cfg!(target_os = "linux"), cfg!(target_os = "windows"), cfg!(target_arch = "aarch64")) {
+        (true, _, false) => "x86_64-unknown-linux-gnu",
+        (true, _, true) => "aarch64-unknown-linux-gnu",
+        (_, true, _) => "x86_64-pc-windows-msvc",
+        _ => "aarch64-apple-darwin",
+    }
+}
+
+#[test]
+fn crates_know_only_what_they_may() {
+    let table: &[(&str, &[&str])] = &[
+        ("values", &["contract", "plugin-api", "erp-host", "serde", "tokio"]),
+        ("contract", &["plugin-api", "erp-host", "abi_stable", "tokio", "hyper", "http", "sqlx"]),
+        ("plugin-api", &["contract", "erp-host", "tokio", "hyper", "http", "sqlx", "libloading-0.9"]),
+        ("hello-connector", &["contract", "erp-host", "tokio", "hyper"]),
+        ("excel-connector", &["contract", "erp-host", "tokio", "hyper"]),
+    ];
+    for (member, forbidden) in table {
+        let dependencies = dependencies_of(member);
+        for name in *forbidden {
+            assert!(!dependencies.contains(*name), "{member} must not depend on {name}");
+        }
+    }
+    let host = dependencies_of("erp-host");
+    assert!(host.contains("contract") && host.contains("plugin-api"), "the host joins them");
+    assert!(dependencies_of("values").is_empty(), "values depends on nothing");
+}
+
+/// The Rust files of the workspace, by their path from its folder.
+fn rust_files() -> Vec<PathBuf> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if name != "target" && !name.starts_with('.') {
+                    walk(&path, files);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    walk(&workspace(), &mut files);
+    files.iter().map(|file| file.strip_prefix(workspace()).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn unsafe_code_stays_where_it_belongs() {
+    let allowed = |file: &Path| {
+        ["plugin-api/src/abi", "host/src/plugins"].iter().any(|folder| file.starts_with(folder))
+            // This very file names what it looks for.
+            || file == Path::new("tests/tests/end_to_end/architecture.rs")
+    };
+    for file in rust_files().iter().filter(|file| !allowed(file)) {
+        let text = std::fs::read_to_string(workspace().join(file)).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for form in
+                ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "unsafe trait", "allow(unsafe_code"]
+            {
+                assert!(!code.contains(form), "{}:{}: {form}", file.display(), number + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn names_are_the_domains() {
+    const EMPTY_WORDS: &[&str] = &["manager", "helper", "helpers", "util", "utils", "data", "misc", "common"];
+    for file in rust_files() {
+        for part in file.iter() {
+            let name = part.to_string_lossy();
+            let mut words = name.trim_end_matches(".rs").split(['_', '-']);
+            if let Some(word) = words.find(|word| EMPTY_WORDS.contains(word)) {
+                panic!("{}: {word:?} says nothing about what is in it", file.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! nginx in front of the host, configured as docs/operators/nginx.md says.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use contract::{Dialect, Request};
+use end_to_end::documentation::{code_blocks, read};
+use end_to_end::soap::Client;
+use end_to_end::{EXCEL, ROGUE, Setup, TestHost, WORKBOOK, tools};
+use xtask::http;
+use xtask::soap::PATH;
+
+use crate::operations::settings;
+
+const GUID: &str = "eeeeeeee-0000-4000-8000-000000000001";
+
+/// A running nginx. Dropping it ends it.
+struct Nginx {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Nginx {
+    fn start(program: &Path, host: &TestHost) -> Self {
+        let folder = host.folder().join("nginx");
+        std::fs::create_dir(&folder).unwrap();
+        // Free a moment ago; nginx cannot be asked which port it took.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let configuration = folder.join("nginx.conf");
+        std::fs::write(&configuration, configuration_for(&folder, address, host.address())).unwrap();
+        let child = Command::new(program)
+            .arg("-c")
+            .arg(&configuration)
+            .arg("-p")
+            .arg(&folder)
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("nginx runs");
+        let mut nginx = Nginx { child, address };
+        let end = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(address).is_err() {
+            if let Some(status) = nginx.child.try_wait().unwrap() {
+                let log = std::fs::read_to_string(folder.join("error.log")).unwrap_or_default();
+                panic!("nginx ended with {status}: {log}");
+            }
+            assert!(Instant::now() < end, "nginx does not listen");
+            thread::sleep(Duration::from_millis(10));
+        }
+        nginx
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The documented server, without TLS and with our ports.
+fn configuration_for(folder: &Path, own: SocketAddr, host: SocketAddr) -> String {
+    let blocks = code_blocks(&read("docs/operators/nginx.md"), "nginx");
+    let [documented] = &blocks[..] else { panic!("expected one nginx example, found {}", blocks.len()) };
+    let ours = documented
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("ssl_"))
+        .collect::<Vec<_>>()
+        .join("\n")
+        .replace("listen 443 ssl;", &format!("listen {own};"))
+        .replace("server 127.0.0.1:8080;", &format!("server {host};"));
+    assert!(ours.contains(&format!("listen {own};")) && ours.contains(&format!("server {host};")), "{ours}");
+    let folder = folder.display();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|kind| format!("    {kind}_temp_path {folder}/{kind};\n"))
+        .collect();
+    format!(
+        "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log {folder}/error.log;\n\
+         events {{}}\nhttp {{\n    access_log off;\n{temporary}{ours}\n}}\n"
+    )
+}
+
+#[test]
+fn calls_faults_and_the_wsdl_pass_through_nginx() {
+    let Some(program) = tools::nginx() else { return };
+    let host = Setup::new()
+        .plugin(EXCEL)
+        .plugin(ROGUE)
+        .configuration(&code_blocks(&read("docs/operators/nginx.md"), "toml")[0])
+        .start();
+    let nginx = Nginx::start(&program, &host);
+
+    // Calls, in every dialect, over connections that nginx keeps.
+    for dialect in Dialect::ALL {
+        let client = Client::new(nginx.address, *dialect).connection(GUID);
+        client.ok(Request::SaveConnection { connection_info: settings(WORKBOOK) });
+        for _ in 0..3 {
+            assert!(client.ok(Request::GetSupportedActorTypes).items.len() >= 4);
+        }
+    }
+    // A large reply.
+    let rogue = Client::new(nginx.address, Dialect::Message)
+        .connector("Rogue")
+        .connection("eeeeeeee-0000-4000-8000-000000000002");
+    let orders = [("Server", Some("erp")), ("get", Some("huge:5000"))];
+    rogue.ok(Request::SaveConnection { connection_info: Some(orders.into_iter().collect()) });
+    let keys = Some(vec![]);
+    let many = rogue.ok(Request::GetActors {
+        actor_type: Some("Customer".into()),
+        erp_keys: keys,
+        field_keys: None,
+    });
+    assert_eq!(many.actors.len(), 5000);
+
+    // A fault keeps its status, its type and its text.
+    let fault = http::Request::soap(PATH, "urn:no-such-operation", "<a/>").send(nginx.address).unwrap();
+    assert_eq!(fault.status, 500);
+    assert!(fault.header("Content-Type").unwrap().starts_with("text/xml"), "{:?}", fault.headers);
+    assert!(fault.text().contains("faultstring"), "{}", fault.text());
+
+    // So does what is no fault.
+    let refused = http::Request::soap(PATH, "", "{}").header("Content-Type", "application/json");
+    assert_eq!(refused.send(nginx.address).unwrap().status, 415);
+
+    // The WSDL names the address that the caller used.
+    let target = format!("{PATH}?singleWsdl");
+    let wsdl =
+        http::Request::get(&target).header("Host", "erp.example.com:8443").send(nginx.address).unwrap();
+    let expected = format!("http://erp.example.com:8443{PATH}");
+    assert!(wsdl.text().contains(&format!("location=\"{expected}\"")), "{}", wsdl.text());
+
+    // nginx itself answers what is not the service.
+    assert_eq!(http::Request::get("/").send(nginx.address).unwrap().status, 404);
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_by_both() {
+    let Some(program) = tools::nginx() else { return };
+    let host = Setup::new().plugin(EXCEL).start();
+    let nginx = Nginx::start(&program, &host);
+    let body = vec![b' '; (16 << 20) + 1];
+    for address in [host.address(), nginx.address] {
+        let response = http::Request::soap(PATH, "", body.clone()).send(address).unwrap();
+        assert_eq!(response.status, 413);
+    }
+}

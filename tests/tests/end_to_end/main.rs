@@ -1,0 +1,15 @@
+//! End-to-end tests, in one program so that everything is built and linked once.
+
+mod architecture;
+mod bad_input;
+mod commands;
+mod demo;
+mod documentation;
+mod foreign_client;
+mod gateway;
+mod help_page;
+mod operations;
+mod plugins;
+mod restart;
+mod stopping;
+mod workbook;
