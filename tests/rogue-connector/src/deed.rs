@@ -31,6 +31,8 @@ pub enum Deed {
     Release,
     /// `log`: logs in every way there is.
     Log,
+    /// `log-nothing:N`: N records that nobody wants.
+    LogNothing(u32),
     /// `thread`: logs from a thread of its own.
     Thread,
 }
@@ -55,6 +57,7 @@ impl Deed {
             "block" => Deed::Block,
             "release" => Deed::Release,
             "log" => Deed::Log,
+            "log-nothing" => Deed::LogNothing(number),
             "thread" => Deed::Thread,
             _ => return None,
         })
@@ -101,6 +104,7 @@ impl Deed {
                 RELEASED.1.notify_all();
             }
             Deed::Log => log_in_every_way(),
+            Deed::LogNothing(count) => (0..count).for_each(|number| tracing::trace!(number, "nothing")),
             Deed::Thread => {
                 let thread = thread::spawn(|| tracing::info!(answer = 42, "from a thread"));
                 return thread.join().map_err(|_| Error::user("the thread panicked"));
