@@ -60,3 +60,53 @@ fn weight(parameters: &str) -> f32 {
     });
     q.map_or(1.0, |value| value.trim().parse().unwrap_or(0.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types_are_taken_apart() {
+        let full =
+            ContentType::parse(r#"Application/SOAP+xml ; charset="utf-16" ;action="http://x/a;b=c/WSx""#);
+        assert!(full.is_soap());
+        assert_eq!(full.parameter("Charset"), Some("utf-16"));
+        assert_eq!(full.parameter("action"), Some("http://x/a;b=c/WSx"));
+        assert_eq!(full.parameter("b"), None, "inside another one's quotes");
+        for (text, charset) in [
+            ("text/xml;charset=utf-8", Some("utf-8")),
+            ("text/xml; charset = utf-8 ; x=y", Some("utf-8")),
+            ("text/xml; x; charset=utf-8", Some("utf-8")),
+            ("text/xml; charset=\"utf-8", Some("utf-8")),
+            ("text/xml; charset", None),
+            ("text/xml", None),
+            ("text/xml;", None),
+        ] {
+            let parsed = ContentType::parse(text);
+            assert!(parsed.is_soap(), "{text}");
+            assert_eq!(parsed.parameter("charset"), charset, "{text}");
+        }
+        assert!(!ContentType::parse("text/xmlx").is_soap());
+    }
+
+    #[test]
+    fn gzip_must_be_named() {
+        for (accepted, gzip) in [
+            (vec!["gzip"], true),
+            (vec!["deflate", "x-gzip;q=0.1"], true),
+            (vec!["br;q=1.0, gzip;q=0.8, *;q=0.1"], true),
+            (vec!["*"], false),
+            (vec!["gzip;q=0"], false),
+            (vec!["gzip; Q=0.000"], false),
+            (vec!["gzip;q=none"], false),
+            (vec!["gzipped"], false),
+            (vec![], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in &accepted {
+                headers.append(ACCEPT_ENCODING, hyper::header::HeaderValue::from_static(value));
+            }
+            assert_eq!(accepts_gzip(&headers), gzip, "{accepted:?}");
+        }
+    }
+}

@@ -81,3 +81,57 @@ fn is_path(path: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/.-_~%".contains(&byte);
     path.starts_with('/') && path.bytes().all(plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(headers: &[(&'static str, &'static str)], peer: &str) -> String {
+        let headers = headers.iter().map(|(name, value)| {
+            (HeaderName::from_static(name), hyper::header::HeaderValue::from_static(value))
+        });
+        let ends = Ends { peer: peer.parse().unwrap(), local: "192.0.2.1:8080".parse().unwrap() };
+        public_address(&headers.collect(), "/p", ends, &["10.0.0.0/8".parse().unwrap()])
+    }
+
+    #[test]
+    fn headers_count_as_far_as_they_are_trusted_and_make_sense() {
+        const PROXY: &str = "10.1.2.3:5555";
+        for (headers, peer, expected) in [
+            (&[][..], PROXY, "http://192.0.2.1:8080/p"),
+            (&[("host", "a")], PROXY, "http://a/p"),
+            (&[("host", "[::1]:81")], PROXY, "http://[::1]:81/p"),
+            (&[("host", "a b")], PROXY, "http://192.0.2.1:8080/p"),
+            (&[("host", "a"), ("x-forwarded-proto", "HTTPS")], PROXY, "https://a/p"),
+            (&[("host", "a"), ("x-forwarded-proto", "https")], "[::ffff:10.0.0.1]:5", "https://a/p"),
+            (&[("host", "a"), ("x-forwarded-proto", "https")], "192.0.2.9:5", "http://a/p"),
+            (&[("host", "a"), ("x-forwarded-proto", "javascript")], PROXY, "http://a/p"),
+            (&[("host", "a:8080"), ("x-forwarded-port", "81")], PROXY, "http://a:81/p"),
+            (&[("host", "a:8080"), ("x-forwarded-port", "80")], PROXY, "http://a/p"),
+            (&[("host", "[::1]"), ("x-forwarded-port", "81")], PROXY, "http://[::1]:81/p"),
+            (
+                &[("host", "a"), ("x-forwarded-host", "b:82, c"), ("x-forwarded-port", "81")],
+                PROXY,
+                "http://b:82/p",
+            ),
+            (
+                &[("x-forwarded-host", "b"), ("x-forwarded-port", "443"), ("x-forwarded-proto", "https")],
+                PROXY,
+                "https://b/p",
+            ),
+            (&[("host", "a"), ("x-forwarded-prefix", "/erp")], PROXY, "http://a/erp/p"),
+            (&[("host", "a"), ("x-forwarded-prefix", "erp")], PROXY, "http://a/p"),
+            (&[("host", "a"), ("x-forwarded-prefix", "/<>")], PROXY, "http://a/p"),
+            (
+                &[
+                    ("host", "a"),
+                    ("forwarded", "For=1.1.1.1; Host=\"b:83\" ;PROTO=https, for=2.2.2.2;host=c"),
+                ],
+                PROXY,
+                "https://b:83/p",
+            ),
+        ] {
+            assert_eq!(address(headers, peer), expected, "{headers:?} from {peer}");
+        }
+    }
+}

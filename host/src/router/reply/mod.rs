@@ -135,3 +135,6 @@ fn not_kept(envelope: &Envelope, operation: Operation, error: &io::Error) -> Rep
         .with_tech_explanation(error.to_string());
     self::outcome(envelope, operation, &outcome)
 }
+
+#[cfg(test)]
+mod tests;
