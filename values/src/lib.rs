@@ -18,4 +18,6 @@ pub use names::{Access, FieldType, Operator, State, UnknownName, actor_type, err
 pub use value::{Value, ValueError};
 
 #[cfg(test)]
+mod round_trips;
+#[cfg(test)]
 mod tests;

@@ -29,13 +29,15 @@ impl LocalizedText {
     pub fn parse(text: &str) -> Self {
         let mut texts = Vec::new();
         let mut rest = text.trim();
-        while let Some((language, after)) = split_language(rest) {
-            let (value, next) = split_quoted(after);
+        loop {
+            let parts =
+                split_language(rest).and_then(|(language, after)| Some((language, split_quoted(after)?)));
+            let Some((language, (value, next))) = parts else { return LocalizedText::plain(text) };
             texts.push((language.to_owned(), value.to_owned()));
             rest = next;
-        }
-        if texts.is_empty() || !rest.is_empty() {
-            return LocalizedText::plain(text);
+            if rest.is_empty() {
+                break;
+            }
         }
         LocalizedText { texts }
     }
@@ -61,20 +63,21 @@ fn split_language(text: &str) -> Option<(&str, &str)> {
 }
 
 /// `text";NO:"..` -> (`text`, `NO:"..`): a quote ends the text when what follows is the end or another language.
-fn split_quoted(text: &str) -> (&str, &str) {
+/// `None` when no quote ends it.
+fn split_quoted(text: &str) -> Option<(&str, &str)> {
     for (at, _) in text.match_indices('"') {
         let after = text[at + 1..].trim_start();
         if after.is_empty() {
-            return (&text[..at], "");
+            return Some((&text[..at], ""));
         }
         if let Some(next) = after.strip_prefix(';') {
             let next = next.trim_start();
             if next.is_empty() || split_language(next).is_some() {
-                return (&text[..at], next);
+                return Some((&text[..at], next));
             }
         }
     }
-    (text, "")
+    None
 }
 
 impl fmt::Display for LocalizedText {

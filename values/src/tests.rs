@@ -139,6 +139,9 @@ fn localised_texts_read_and_write() {
         (r#"Error: "x" is wrong"#, vec![("", r#"Error: "x" is wrong"#)]),
         ("", vec![("", "")]),
         (r#"US:"one;two""#, vec![("US", "one;two")]),
+        (r#"US:"cut off"#, vec![("", r#"US:"cut off"#)]),
+        (r#"US:"a";NO:"#, vec![("", r#"US:"a";NO:"#)]),
+        (r#"US:"a";NO:"cut off"#, vec![("", r#"US:"a";NO:"cut off"#)]),
     ] {
         let text = LocalizedText::parse(wire);
         assert_eq!(text.iter().collect::<Vec<_>>(), texts);

@@ -190,8 +190,9 @@ async fn list(json: bool, place: &Place) -> Result<(), Box<dyn Error>> {
 
 async fn show(guid: Guid, json: bool, place: &Place) -> Result<(), Box<dyn Error>> {
     let (store, path) = existing_store(place).await?;
-    let connection = store.get(guid).await?.ok_or_else(|| not_found(guid, &path))?;
+    let connection = store.get(guid).await?;
     store.close().await?;
+    let connection = connection.ok_or_else(|| not_found(guid, &path))?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     if json {
         serde_json::to_writer_pretty(&mut out, &shown_as_json(&connection)).map_err(io::Error::from)?;
@@ -236,27 +237,38 @@ fn shown_as_json(connection: &SealedConnection) -> serde_json::Value {
 
 async fn delete(guid: Guid, yes: bool, place: &Place) -> Result<(), Box<dyn Error>> {
     let (store, path) = existing_store(place).await?;
-    let connection = store.get(guid).await?.ok_or_else(|| not_found(guid, &path))?;
-    if !yes {
-        if !io::stdin().is_terminal() {
-            return Err(Usage(format!("nobody is there to confirm that {guid} is deleted: add --yes")).into());
-        }
-        eprint!(
-            "delete the connection {guid} of {} ({} settings, saved at {})? [y/N] ",
-            printable(&connection.connector),
-            connection.settings.len(),
-            utc(connection.saved_at)
-        );
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        if !matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-            return Err("nothing was deleted".into());
-        }
-    }
-    store.delete(guid).await?.ok_or_else(|| not_found(guid, &path))?;
+    let deleted = match store.get(guid).await? {
+        Some(connection) => match confirm(&connection, yes) {
+            Ok(()) => Ok(store.delete(guid).await?),
+            Err(error) => Err(error),
+        },
+        None => Ok(None),
+    };
     store.close().await?;
+    deleted?.ok_or_else(|| not_found(guid, &path))?;
     writeln!(io::stdout(), "deleted {guid}")?;
     Ok(())
+}
+
+/// Asks whether to delete the connection, unless it was said already.
+fn confirm(connection: &SealedConnection, yes: bool) -> Result<(), Box<dyn Error>> {
+    if yes {
+        return Ok(());
+    }
+    let guid = connection.guid;
+    if !io::stdin().is_terminal() {
+        return Err(Usage(format!("nobody is there to confirm that {guid} is deleted: add --yes")).into());
+    }
+    eprint!(
+        "delete the connection {guid} of {} ({} settings, saved at {})? [y/N] ",
+        printable(&connection.connector),
+        connection.settings.len(),
+        utc(connection.saved_at)
+    );
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    let yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
+    if yes { Ok(()) } else { Err("nothing was deleted".into()) }
 }
 
 fn not_found(guid: Guid, store: &std::path::Path) -> String {

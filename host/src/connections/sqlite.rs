@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, Sqlite, SqlitePool};
@@ -95,15 +95,10 @@ impl SqliteStore {
     async fn migrate(&self, file: File<'_>) -> Result<(), StoreError> {
         let mut attempts_left = 5;
         loop {
-            match MIGRATIONS.run(&self.writer).await {
+            let error = match MIGRATIONS.run(&self.writer).await {
                 Ok(()) => return Ok(()),
-                // Another process may have made the tables between our look and our attempt: look again.
-                Err(_) if attempts_left > 0 => attempts_left -= 1,
-                Err(
-                    sqlx::migrate::MigrateError::Execute(error)
-                    | sqlx::migrate::MigrateError::ExecuteMigration(error, _),
-                ) => {
-                    return Err(file.error(error));
+                Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+                    file.error(error)
                 }
                 Err(error) => {
                     return Err(file.unusable(
@@ -111,6 +106,12 @@ impl SqliteStore {
                         "start the version of erp-host that wrote it, or restore it from a backup",
                     ));
                 }
+            };
+            // Another process may have made the tables between our look and our attempt: look again. If it holds the
+            // file, we have waited already.
+            attempts_left -= 1;
+            if attempts_left == 0 || matches!(error, StoreError::Locked { .. }) {
+                return Err(error);
             }
         }
     }

@@ -50,7 +50,10 @@ impl Connection for Plain {
 }
 
 /// A connection that pushes what it is told to.
-struct Odd(fn(&mut dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool));
+/// Pushes replies: a kind, and what writes the message.
+type Push = fn(&mut dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool);
+
+struct Odd(Push);
 
 impl ConnectionObject for Odd {
     fn call(&self, _: Operation, _: Wire<'_>, mut sink: SinkRef<'_>) {
@@ -62,7 +65,7 @@ impl ConnectionObject for Odd {
     }
 }
 
-fn odd(push: fn(&mut dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool)) -> ConnectionClient {
+fn odd(push: Push) -> ConnectionClient {
     ConnectionClient::new("Odd".into(), ConnectionObject_TO::from_ptr(RBox::new(Odd(push)), TD_Opaque))
 }
 
@@ -81,7 +84,6 @@ fn plain() -> ConnectionClient {
 
 #[test]
 fn a_plugin_that_does_not_keep_to_the_boundary_gets_an_error() {
-    type Push = fn(&mut dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool);
     let cases: [(Push, &str); 6] = [
         (|_| {}, "ended without an outcome"),
         (

@@ -1,0 +1,16 @@
+//! A connector built with `panic = "abort"` is refused by the compiler, with the reason.
+
+use std::process::Command;
+
+#[test]
+fn the_export_line_refuses_it() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["rustc", "--locked", "--package=rogue-connector", "--lib", "--", "-C", "panic=abort"]);
+    let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && told.contains("a connector must be built with panic = \"unwind\""),
+        "{told}"
+    );
+}
