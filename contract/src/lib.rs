@@ -2,8 +2,12 @@
 //! reader from bytes to a [`Call`] that recognises its dialect, a writer that appends a reply in the caller's dialect,
 //! the client side of both, and the WSDL.
 //!
-//! This crate knows neither HTTP nor plugins, and does no I/O. "The contract page" in its documentation is
-//! `docs/src/contract.md`.
+//! This crate knows neither HTTP nor plugins, and does no I/O. Where its documentation names a rule's source, "the
+//! contract page" is the specification that `docs/contract/overview.md` sums up.
+//!
+//! A message goes through these modules: [`decode`] to UTF-8, the tokenizer of [`xml`] that refuses what is not
+//! well-formed, the reader that recognises envelope, operation and dialect and collects members by the tables of
+//! `class`; and back through the writer, which follows the same tables. The tables make the [`wsdl`] too.
 //!
 //! ```
 //! use contract::{Outcome, Reply, Request, SoapVersion, read_call, write_reply};

@@ -23,9 +23,9 @@ pub fn read_call<'a>(body: &'a [u8], soap_action: Option<&str>) -> Result<Call<'
     read_call_as(body, soap_action, Dialect::Data)
 }
 
-/// As [`read_call`], for a caller whose dialect is known from elsewhere. A WSGetConfigData without SOAP 1.1's empty body
-/// is the same in `data` and `plain`, and so is a request without any member: then the dialect is `undecided`, which
-/// [`read_call`] takes to be `data`.
+/// As [`read_call`], for a caller whose dialect is known from elsewhere. Where a body element is named after an operation
+/// and holds no member, as that of WSGetConfigData always is, `data` and `plain` are the same: then the dialect is
+/// `undecided`, which [`read_call`] takes to be `data`.
 ///
 /// # Errors
 /// As [`read_call`].

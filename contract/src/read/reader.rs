@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A value with a name or a number; absent and null ones mean .NET's zero value, given by `T::default` or so.
+    /// A value that is written as a name or a number; null means .NET's zero value.
     pub(super) fn parsed<T>(
         &mut self,
         member: &'static str,
