@@ -143,15 +143,15 @@ for name in list_names:
     ], one
 
 # Authenticate is of no use here, but its answer can be read.
-token = next(
-    (port for service in client.wsdl.services.values() for port in service.ports.values()
-     if "Authenticate" in port.binding._operations),
-    None,
+port = next(
+    port
+    for service in client.wsdl.services.values()
+    for port in service.ports.values()
+    if "Authenticate" in port.binding._operations
 )
-if token is not None:
-    service = client.create_service(token.binding.name, token.binding_options["address"])
-    answer = service.Authenticate("x") if dialect == "message" else service.Authenticate({"SignedToken": "x"})
-    assert answer.Succeeded is False, answer
+service = client.create_service(port.binding.name, port.binding_options["address"])
+answer = service.Authenticate("x") if dialect == "message" else service.Authenticate({"SignedToken": "x"})
+assert answer.Succeeded is False and answer.Reason, answer
 
 # A fault has a text that says what is wrong.
 wrong_action.active = True

@@ -65,6 +65,10 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     warn_of_absent(&config, &plugins);
 
     let names = plugins.connectors();
+    for plugin in &names {
+        let file = plugin.path.file_name().unwrap_or_default().to_string_lossy();
+        tracing::info!(connector = plugin.name(), version = %plugin.about.version, %file, "loaded");
+    }
     let calls: usize = names.iter().map(|plugin| config.concurrent_calls(plugin.name())).sum();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

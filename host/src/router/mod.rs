@@ -593,12 +593,17 @@ fn log(told: &Told, operation: Operation, envelope: &Envelope, replied: &Replied
     }
     match &replied.error {
         None => tell!(info),
-        Some(error) => tell!(
-            warn,
-            code = error.error_code.as_deref(),
-            user = error.user_explanation.as_deref(),
-            tech = error.tech_explanation.as_deref()
-        ),
+        Some(error) => {
+            tell!(warn, code = error.error_code.as_deref());
+            // An explanation names the value that was wrong, and values of fields stay out of the log above debug.
+            tracing::debug!(
+                operation = operation.name(),
+                connection,
+                user = error.user_explanation.as_deref(),
+                tech = error.tech_explanation.as_deref(),
+                "why"
+            );
+        }
     }
 }
 

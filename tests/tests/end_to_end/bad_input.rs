@@ -304,6 +304,7 @@ fn wrong_values_get_an_error_that_names_them() {
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(before == std::fs::read(host.workbook()).unwrap(), "nothing was written");
+    assert!(!host.log().contains("no-such-key") && !host.log().contains("many"), "no value in the log");
     still_serves(&host);
 }
 

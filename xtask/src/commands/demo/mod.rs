@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
 
     introduce(&host, &workbook)?;
     if !args.once {
-        println!("\nThe host runs until Ctrl-C. Its log:\n");
+        println!("\nThe host runs until Ctrl-C: {}, connection {CONNECTION}. Its log:\n", host.url());
         host.follow_log();
         while !interrupted.load(Ordering::Relaxed) {
             if let Some(status) = host.has_ended()? {
