@@ -11,6 +11,9 @@ use crate::plugins::{PluginFile, Plugins};
 
 /// Loads every plugin file as `serve` does, and says what is in it or why it cannot be loaded.
 ///
+/// Run it as the user that the service runs as: a connector may make files in the data folder when it is loaded.
+/// A data folder that does not exist is not made.
+///
 /// Exit code: 0 when every file can be loaded, 1 when one cannot.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -25,8 +28,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let config = Config::load(&args.flags)?;
-    let plugins =
-        Plugins::load(&config.plugins, &config.data, &|connector| config.options(connector).to_vec())?;
+    // Who only looks leaves no data folder behind where there was none.
+    let elsewhere = if config.data.is_dir() { None } else { Some(tempfile::TempDir::new()?) };
+    let data = elsewhere.as_ref().map_or(config.data.as_path(), tempfile::TempDir::path);
+    let plugins = Plugins::load(&config.plugins, data, &|connector| config.options(connector).to_vec())?;
     let mut output = io::stdout().lock();
     if args.json {
         print_json(&plugins, &mut output)?;

@@ -17,6 +17,9 @@ use plugin_api::abi::{HANDSHAKE_SYMBOL, Handshake, Refused};
 /// The folder cannot be made, or the copy cannot be written.
 pub(super) fn copy(bytes: &[u8], folder: &Path, name: &str) -> io::Result<PathBuf> {
     make_private_folder(folder)?;
+    // Also one that was there before: whoever can write to it runs code as this user.
+    #[cfg(unix)]
+    fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
     let path = folder.join(name);
     // Compared to the last byte: what is loaded must be what was read, whoever has been here meanwhile.
     if fs::read(&path).is_ok_and(|there| there == bytes) {

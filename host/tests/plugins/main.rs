@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod calls;
+mod command;
 mod files;
 mod logs;
 mod panics;

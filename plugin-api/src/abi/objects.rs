@@ -3,16 +3,8 @@
 //! Nothing here may change but by growing: a new method goes to the end of its trait, behind the one that says
 //! `last_prefix_field`, and has a default body; a new field of [`Plugin`] likewise.
 
-// The derive macros write impls without docs, and C-style type names.
-#![allow(
-    missing_docs,
-    non_camel_case_types,
-    non_local_definitions,
-    unreachable_pub,
-    unsafe_code,
-    clippy::all
-)]
-#![allow(clippy::undocumented_unsafe_blocks, clippy::used_underscore_binding)]
+// What the derive macros write, and `pub` because it is what they write.
+#![allow(missing_docs, non_camel_case_types, non_local_definitions, unreachable_pub)]
 
 use abi_stable::library::RootModule;
 use abi_stable::sabi_types::{RMut, VersionStrings};
