@@ -1,8 +1,12 @@
 //! An open connection: the workbook's actors and lists, for reading and writing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use plugin_api::{Actor, Connection, Error, Field, ListItem, Outcome, Parent, Result, Rows, Value};
+use plugin_api::{
+    Actor, Connection, Error, Field, FieldType, ListItem, Matcher, Operator, Outcome, Parent, Restriction,
+    Result, Rows, Value,
+};
 
 use crate::file::WorkbookFile;
 use crate::workbook::Table;
@@ -60,8 +64,7 @@ impl Connection for ExcelConnection {
     }
 
     fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
-        let workbook = self.file.workbook()?;
-        Ok(workbook.table(actor_type)?.columns.iter().map(|column| column.field.clone()).collect())
+        Ok(self.file.workbook()?.table(actor_type)?.fields())
     }
 
     fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
@@ -73,7 +76,35 @@ impl Connection for ExcelConnection {
     fn get(&self, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<Outcome> {
         let workbook = self.file.workbook()?;
         let table = workbook.table(actor_type)?;
-        push(table, keys.iter().filter_map(|key| table.find(key)), rows)
+        let mut sent = HashSet::with_capacity(keys.len());
+        let found = keys.iter().filter_map(|key| table.find(key)).filter(|number| sent.insert(*number));
+        push(table, found, rows)
+    }
+
+    // The searches could be left to the trait. Here they see one state of the workbook from beginning to end, and no row
+    // is written that is not sent.
+    fn search(&self, actor_type: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<Outcome> {
+        let workbook = self.file.workbook()?;
+        let table = workbook.table(actor_type)?;
+        let matcher = Matcher::new(restrictions, &table.fields())?;
+        push(table, (0..table.len()).filter(|number| matcher.matches(&Candidate::new(table, *number))), rows)
+    }
+
+    fn search_text(
+        &self,
+        actor_type: &str,
+        text: &str,
+        parent: Option<&Parent>,
+        rows: &mut Rows<'_>,
+    ) -> Result<Outcome> {
+        let workbook = self.file.workbook()?;
+        let table = workbook.table(actor_type)?;
+        let matchers = text_matchers(table, text.trim(), parent)?;
+        let has_text = |number: &usize| {
+            let candidate = Candidate::new(table, *number);
+            matchers.iter().any(|matcher| matcher.matches(&candidate))
+        };
+        push(table, (0..table.len()).filter(has_text), rows)
     }
 
     fn changed_since(&self, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
@@ -93,6 +124,57 @@ impl Connection for ExcelConnection {
     fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
         let workbook = self.file.workbook()?;
         Ok(workbook.list(name).map(|list| list.items.clone()))
+    }
+}
+
+/// The field that stands for the key of an actor in a text search. No column has such a name.
+const KEY: &str = "\u{0}key";
+
+/// One matcher for each place where the text may stand: a text field, or the key as a whole.
+fn text_matchers(table: &Table, text: &str, parent: Option<&Parent>) -> Result<Vec<Matcher>> {
+    let below = parent.into_iter().flat_map(|parent| {
+        [(Restriction::PARENT_TYPE, &parent.actor_type), (Restriction::PARENT_KEY, &parent.key)]
+    });
+    let below: Vec<_> =
+        below.map(|(field, value)| Restriction::new(field, Operator::Equal, [value.as_str()])).collect();
+    if text.is_empty() {
+        return Ok(vec![Matcher::new(&below, &[])?]);
+    }
+    let texts = table.columns.iter().map(|column| &column.field);
+    let texts = texts.filter(|field| field.field_type == FieldType::Text);
+    let places =
+        texts.map(|field| (field.clone(), Operator::Contains)).chain([(Field::text(KEY), Operator::Equal)]);
+    places
+        .map(|(field, operator)| {
+            let mut restrictions = below.clone();
+            restrictions.push(Restriction::new(field.key.as_str(), operator, [text]));
+            Matcher::new(&restrictions, &[field])
+        })
+        .collect()
+}
+
+/// An actor of a table, held against restrictions where it stands.
+struct Candidate<'t> {
+    table: &'t Table,
+    number: usize,
+}
+
+impl<'t> Candidate<'t> {
+    fn new(table: &'t Table, number: usize) -> Self {
+        Candidate { table, number }
+    }
+}
+
+impl plugin_api::Candidate for Candidate<'_> {
+    fn parent(&self) -> Option<(&str, &str)> {
+        self.table.parent(self.number)
+    }
+
+    fn value(&self, field: &str) -> Option<&str> {
+        if field == KEY {
+            return Some(self.table.key(self.number));
+        }
+        self.table.columns.iter().find(|column| column.field.key == field)?.value(self.number)
     }
 }
 

@@ -159,6 +159,11 @@ impl Table {
         Ok(table)
     }
 
+    /// The fields, in the sheet's order.
+    pub(crate) fn fields(&self) -> Vec<Field> {
+        self.columns.iter().map(|column| column.field.clone()).collect()
+    }
+
     /// How many actors there are.
     pub(crate) fn len(&self) -> usize {
         self.rows.numbers.len()

@@ -372,3 +372,6 @@ fn looks_escaped(text: &str) -> bool {
         && bytes[2..6].iter().all(u8::is_ascii_hexdigit)
         && bytes[6] == b'_'
 }
+
+#[cfg(test)]
+mod tests;
