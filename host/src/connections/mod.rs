@@ -133,7 +133,11 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
             return Ok(Some(connection));
         }
         let stored = self.shared.stored.clone();
-        self.shared.open.get_or_open(guid, async move { stored.find(guid).await }, open).await
+        let load = move || {
+            let stored = stored.clone();
+            async move { stored.find(guid).await }
+        };
+        self.shared.open.get_or_open(guid, load, open).await
     }
 
     /// Saves the connection, replacing one with the same GUID as a whole, durably; settings named by `secret_keys` are

@@ -3,8 +3,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::{DashMap, Entry};
 use tokio::sync::watch;
@@ -107,17 +106,62 @@ pub(super) enum Slot<T: Send + 'static, E> {
 
 /// An opening under way.
 pub(super) struct Opening<T: Send + 'static, E> {
-    /// The revision of the settings it works with; 0 until they are read.
-    revision: AtomicI64,
+    knows: Mutex<Known>,
     pub(super) result: watch::Sender<Option<Opened<T, E>>>,
 }
 
+/// What an opening knows of its settings.
+#[derive(Default)]
+struct Known {
+    /// The revision it works with, once it has read them.
+    read: Option<Revision>,
+    /// The newest change that it was told of before that.
+    changed: Revision,
+}
+
+impl<T: Send + 'static, E> Opening<T, E> {
+    fn knows(&self) -> MutexGuard<'_, Known> {
+        self.knows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells it of a change; whether it is too late, because it works with older settings.
+    fn is_overtaken_by(&self, newer: Revision) -> bool {
+        let mut knows = self.knows();
+        match knows.read {
+            Some(read) => read < newer,
+            None => {
+                knows.changed = knows.changed.max(newer);
+                false
+            }
+        }
+    }
+
+    /// Reads the settings, again if they changed while they were read: those who begin to wait after a change must not
+    /// get what was before it.
+    async fn read<L, S>(&self, load: L) -> Result<Option<StoredConnection>, StoreError>
+    where
+        L: Fn() -> S,
+        S: Future<Output = Result<Option<StoredConnection>, StoreError>>,
+    {
+        loop {
+            let known = self.knows().changed;
+            let stored = load().await?;
+            let revision = stored.as_ref().map_or(Revision::NONE, |stored| stored.revision);
+            let mut knows = self.knows();
+            if knows.changed == known || revision >= knows.changed {
+                knows.read = Some(revision);
+                return Ok(stored);
+            }
+        }
+    }
+}
+
 impl<T: Send + 'static, E> Slot<T, E> {
-    /// The revision of its settings, as far as known.
-    fn revision(&self) -> Revision {
+    /// Whether it has settings older than `newer`. An opening is told of the change, if it can still heed it.
+    fn is_overtaken_by(&self, newer: Revision) -> bool {
         match self {
-            Slot::Open(connection) => connection.revision,
-            Slot::Opening(opening) => Revision(opening.revision.load(Ordering::Acquire)),
+            Slot::Open(connection) => connection.revision < newer,
+            Slot::Opening(opening) => opening.is_overtaken_by(newer),
         }
     }
 
@@ -155,8 +199,7 @@ impl<T: Send + 'static, E> OpenConnections<T, E> {
     /// Stops keeping what was opened with settings older than `newer`, open or just being opened. Whoever uses it at the
     /// moment finishes with it; the next call opens it anew.
     pub fn invalidate(&self, guid: Guid, newer: Revision) {
-        // An opening that has not read its settings yet (revision 0) may be about to read the old ones: not kept.
-        self.slots.remove_if(&guid, |_, slot| slot.revision() < newer);
+        self.slots.remove_if(&guid, |_, slot| slot.is_overtaken_by(newer));
     }
 
     /// Stops keeping any.
@@ -173,14 +216,15 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> OpenConnections<T, E> {
     ///
     /// # Errors
     /// Reading the settings or opening the connection failed.
-    pub async fn get_or_open<L, F, O>(
+    pub async fn get_or_open<L, S, F, O>(
         self: &Arc<Self>,
         guid: Guid,
         load: L,
         open: F,
     ) -> Result<Option<Arc<OpenConnection<T>>>, OpenError<E>>
     where
-        L: Future<Output = Result<Option<StoredConnection>, StoreError>> + Send + 'static,
+        L: Fn() -> S + Send + 'static,
+        S: Future<Output = Result<Option<StoredConnection>, StoreError>> + Send + 'static,
         F: FnOnce(StoredConnection) -> O + Send + 'static,
         O: Future<Output = Result<T, E>> + Send + 'static,
     {
@@ -191,7 +235,7 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> OpenConnections<T, E> {
             },
             Entry::Vacant(slot) => {
                 let (sender, receiver) = watch::channel(None);
-                let opening = Arc::new(Opening { revision: AtomicI64::new(0), result: sender });
+                let opening = Arc::new(Opening { knows: Mutex::default(), result: sender });
                 slot.insert(Slot::Opening(Arc::clone(&opening)));
                 let place = Place { open: Arc::clone(self), guid, opening };
                 tokio::spawn(async move { place.fill(load, open).await }.in_current_span());
@@ -212,16 +256,16 @@ struct Place<T: Send + 'static, E> {
 }
 
 impl<T: Send + 'static, E> Place<T, E> {
-    async fn fill<L, F, O>(self, load: L, open: F)
+    async fn fill<L, S, F, O>(self, load: L, open: F)
     where
-        L: Future<Output = Result<Option<StoredConnection>, StoreError>>,
+        L: Fn() -> S,
+        S: Future<Output = Result<Option<StoredConnection>, StoreError>>,
         F: FnOnce(StoredConnection) -> O,
         O: Future<Output = Result<T, E>>,
     {
-        let result = match load.await {
+        let result = match self.opening.read(load).await {
             Ok(Some(stored)) => {
                 let (revision, connector) = (stored.revision, stored.connector.clone());
-                self.opening.revision.store(revision.0, Ordering::Release);
                 open(stored)
                     .await
                     .map(|opened| Some(Arc::new(OpenConnection::new(self.guid, connector, revision, opened))))

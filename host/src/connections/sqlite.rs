@@ -525,6 +525,10 @@ impl File<'_> {
             Some(5 | 6) => {
                 StoreError::Locked { path: self.path.to_owned(), waited_s: self.busy_timeout.as_secs() }
             }
+            Some(10) => self.unusable(
+                format!("cannot be read or written ({message}, code {})", code.unwrap_or_default()),
+                "see whether the disk is full or failing",
+            ),
             Some(11) => self.damaged(&message),
             Some(26) => self.unusable(
                 "is not an SQLite database",

@@ -316,6 +316,92 @@ async fn a_delete_while_opening_wins() {
     assert!(host.get(guid(1)).is_none());
 }
 
+/// An opening that reads its settings from the test, a read at a time: `None` is a connection that is not stored.
+struct SlowRead {
+    open: Arc<OpenConnections<Opened, String>>,
+    /// Told when a read begins.
+    began: mpsc::UnboundedReceiver<()>,
+    /// What the read gives.
+    give: mpsc::UnboundedSender<Option<StoredConnection>>,
+    call: JoinHandle<Got>,
+}
+
+impl SlowRead {
+    async fn start() -> Self {
+        let open = Arc::new(OpenConnections::default());
+        let (begin, began) = mpsc::unbounded_channel();
+        let (give, given) = mpsc::unbounded_channel();
+        let given = Arc::new(tokio::sync::Mutex::new(given));
+        let load = move || {
+            let (begin, given) = (begin.clone(), Arc::clone(&given));
+            async move {
+                begin.send(()).unwrap();
+                Ok(given.lock().await.recv().await.unwrap())
+            }
+        };
+        let opens = Arc::clone(&open);
+        let call = tokio::spawn(async move {
+            opens.get_or_open(guid(1), load, |stored| async move { Ok(Opened::with(&stored)) }).await
+        });
+        let mut slow = SlowRead { open, began, give, call };
+        slow.began.recv().await.unwrap();
+        slow
+    }
+
+    fn read(&self, revision: i64) {
+        self.give
+            .send(Some(StoredConnection {
+                guid: guid(1),
+                connector: "Excel".to_owned(),
+                settings: settings(&revision.to_string(), "secret"),
+                revision: Revision(revision),
+                saved_at: std::time::SystemTime::UNIX_EPOCH,
+            }))
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_change_while_the_settings_are_read_makes_it_read_again() {
+    let mut slow = SlowRead::start().await;
+    slow.open.invalidate(guid(1), Revision(7));
+    slow.read(3);
+    slow.began.recv().await.expect("reads again");
+    slow.read(7);
+    assert_eq!(server(slow.call.await.unwrap()), "7");
+    assert_eq!(slow.open.get(guid(1)).unwrap().revision(), Revision(7), "and is kept");
+}
+
+#[tokio::test]
+async fn a_change_that_the_read_had_seen_already_does_not() {
+    let slow = SlowRead::start().await;
+    slow.open.invalidate(guid(1), Revision(7));
+    slow.read(7);
+    assert_eq!(server(slow.call.await.unwrap()), "7");
+    assert!(slow.open.get(guid(1)).is_some());
+}
+
+#[tokio::test]
+async fn a_save_while_the_connection_is_found_missing_is_seen() {
+    let mut slow = SlowRead::start().await;
+    slow.open.invalidate(guid(1), Revision(7));
+    slow.give.send(None).unwrap();
+    slow.began.recv().await.expect("reads again");
+    slow.read(7);
+    assert_eq!(server(slow.call.await.unwrap()), "7");
+}
+
+#[tokio::test]
+async fn a_delete_while_the_settings_are_read_is_seen() {
+    let mut slow = SlowRead::start().await;
+    slow.open.invalidate(guid(1), Revision(7));
+    slow.read(3);
+    slow.began.recv().await.expect("reads again");
+    slow.give.send(None).unwrap();
+    assert!(slow.call.await.unwrap().unwrap().is_none());
+    assert_eq!(slow.open.slots.len(), 0, "nothing is left behind");
+}
+
 #[tokio::test]
 async fn a_delete_closes() {
     let (_folder, host) = host_with("one").await;

@@ -35,6 +35,7 @@ macro_rules! store_suite {
             concurrent_saves_of_one_connection_never_mix
             concurrent_saves_of_many_connections_are_all_kept
             two_processes_save_at_once
+            a_save_that_nobody_waits_for_happens_whole_or_not_at_all
             what_was_deleted_is_gone
             every_change_is_newer_than_those_before
             changes_are_told_to_another_process
@@ -198,6 +199,36 @@ pub(super) async fn two_processes_save_at_once<P: Place>() {
         assert_eq!(store.list().await.unwrap().len(), 61);
         assert_eq!(store.latest_revision().await.unwrap(), Revision(120));
     }
+}
+
+pub(super) async fn a_save_that_nobody_waits_for_happens_whole_or_not_at_all<P: Place>() {
+    let place = P::new().await;
+    let store = place.open().await;
+    save(store.as_ref(), save_of(guid(1), "0", marked(0))).await;
+    for mark in 1..100 {
+        let task = {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                save(store.as_ref(), save_of(guid(1), &mark.to_string(), marked(mark))).await
+            })
+        };
+        // A caller that goes away, at one point or another of the save.
+        for _ in 0..mark {
+            tokio::task::yield_now().await;
+        }
+        task.abort();
+        let acknowledged = task.await.is_ok();
+        let stored = store.get(guid(1)).await.unwrap().unwrap();
+        let found: usize = stored.connector.parse().unwrap();
+        assert!(stored.settings == marked(found), "never a mix");
+        assert!(!acknowledged || found == mark, "{found} for {mark}");
+    }
+    // The store is not left in the middle of something.
+    let revision = save(store.as_ref(), save_of(guid(1), "Excel", marked(3))).await;
+    store.close().await.unwrap();
+    let stored = place.open().await.get(guid(1)).await.unwrap().unwrap();
+    assert_eq!(stored.revision, revision);
+    assert!(stored.settings == marked(3));
 }
 
 pub(super) async fn what_was_deleted_is_gone<P: Place>() {
