@@ -159,7 +159,8 @@ impl Router {
             }
         };
         let (operation, envelope) = (call.call().operation(), &call.call().envelope);
-        let span = tracing::info_span!(
+        // At every level: a connector's warnings tell whose they are also where calls themselves are not logged.
+        let span = tracing::error_span!(
             "call",
             operation = operation.name(),
             connector = field::Empty,

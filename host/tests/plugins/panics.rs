@@ -101,6 +101,17 @@ fn behind_rows_that_were_sent() {
 }
 
 #[test]
+fn in_the_drop_of_a_connector() {
+    for command in PANICS {
+        let (_scene, plugin) = rogue_with(&[("drop", command)]);
+        let connection = plugin.connector.connect(&Settings::default()).unwrap();
+        // The last one that knows it drops it; a connection does not.
+        assert!(std::sync::Arc::into_inner(plugin).is_some(), "nobody else has it");
+        assert!(connection.fields("Person").is_ok());
+    }
+}
+
+#[test]
 fn in_the_drop_of_a_connection() {
     for command in PANICS {
         let (_scene, plugin) = rogue_with(&[]);

@@ -1,6 +1,6 @@
 //! A connector that misbehaves on command, for tests of the host.
 //!
-//! A command is given to a method by the method's name: `new`, `settings` and `list` read it from the connector's
+//! A command is given to a method by the method's name: `new`, `settings`, `list` and `drop` read it from the connector's
 //! options, `test`, `connect` and all methods of the connection from the connection's settings. So the settings
 //! `[("fields", "panic")]` make a connection whose method `fields` panics, and the others work. The commands are those
 //! of [`Deed`]. Without one it is a small well-behaved connector with three customers.
@@ -42,7 +42,7 @@ impl Connector for Rogue {
     type Connection = RogueConnection;
 
     fn new(host: &Host) -> Result<Self> {
-        let methods = ["new", "settings", "list", "greeting"];
+        let methods = ["new", "settings", "list", "drop", "greeting"];
         let option = |name: &'static str| (name, host.option(name).next().map(str::to_owned));
         let options: Settings = methods.into_iter().map(option).collect();
         obey(&options, "new")?;
@@ -176,6 +176,13 @@ impl Connection for RogueConnection {
         obey(&self.settings, "list_items")?;
         let told = self.told.iter().filter(|item| keys.contains(&item.key.as_str()));
         Ok((name == "Told").then(|| told.cloned().collect()))
+    }
+}
+
+impl Drop for Rogue {
+    fn drop(&mut self) {
+        // As for a connection.
+        let _ = obey(&self.options, "drop");
     }
 }
 
