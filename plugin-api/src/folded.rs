@@ -1,9 +1,13 @@
 //! Comparing texts in any case.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
-/// A text to compare others with, in any case. It is folded once; the others are compared as they stand, without a
-/// copy.
+/// A buffer that is larger than this is given back after use.
+const LARGEST_BUFFER: usize = 64 * 1024;
+
+/// A text to compare others with, in any case. It is folded once, the others as they come: into a buffer of the
+/// thread's, unless they are ASCII and can be compared as they stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Folded {
     text: String,
@@ -11,7 +15,9 @@ pub(crate) struct Folded {
 
 impl Folded {
     pub(crate) fn new(text: &str) -> Self {
-        Folded { text: fold(text).collect() }
+        let mut folded = String::new();
+        fold(text, &mut folded);
+        Folded { text: folded }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -23,46 +29,31 @@ impl Folded {
         if other.is_ascii() {
             return other.eq_ignore_ascii_case(&self.text);
         }
-        fold(other).eq(self.text.chars())
+        with_folded(other, |other| other == self.text)
     }
 
     /// Whether the other text begins with this one.
     pub(crate) fn begins(&self, other: &str) -> bool {
         if other.is_ascii() {
-            return starts_with(other.as_bytes(), self.text.as_bytes());
+            let start = other.as_bytes().get(..self.text.len());
+            return start.is_some_and(|start| start.eq_ignore_ascii_case(self.text.as_bytes()));
         }
-        is_prefix(self.text.chars(), fold(other))
+        with_folded(other, |other| other.starts_with(&self.text))
     }
 
     /// Whether the other text ends with this one.
     pub(crate) fn ends(&self, other: &str) -> bool {
         if other.is_ascii() {
-            let tail = other.len().checked_sub(self.text.len());
-            return tail.is_some_and(|at| starts_with(&other.as_bytes()[at..], self.text.as_bytes()));
+            let at = other.len().checked_sub(self.text.len());
+            let end = at.and_then(|at| other.as_bytes().get(at..));
+            return end.is_some_and(|end| end.eq_ignore_ascii_case(self.text.as_bytes()));
         }
-        is_prefix(self.text.chars().rev(), fold(other).rev())
+        with_folded(other, |other| other.ends_with(&self.text))
     }
 
     /// Whether the other text contains this one.
     pub(crate) fn is_in(&self, other: &str) -> bool {
-        let Some(first) = self.text.chars().next() else { return true };
-        if other.is_ascii() {
-            let (wanted, lower) = (self.text.as_bytes(), self.text.as_bytes()[0]);
-            // What begins differently is sorted out before anything is compared at length.
-            return other
-                .as_bytes()
-                .windows(wanted.len())
-                .any(|part| part[0].to_ascii_lowercase() == lower && part.eq_ignore_ascii_case(wanted));
-        }
-        let mut rest = fold(other);
-        loop {
-            let here = rest.clone();
-            match rest.next() {
-                None => return false,
-                Some(char) if char == first && is_prefix(self.text.chars(), here) => return true,
-                Some(_) => {}
-            }
-        }
+        self.is_empty() || with_folded(other, |other| other.contains(&self.text))
     }
 
     /// How the other text is ordered to this one, by code points.
@@ -70,19 +61,37 @@ impl Folded {
         if other.is_ascii() {
             return other.bytes().map(|byte| byte.to_ascii_lowercase()).cmp(self.text.bytes());
         }
-        fold(other).cmp(self.text.chars())
+        with_folded(other, |other| other.cmp(&self.text))
     }
 }
 
-/// The text without its case. Through upper case first, for letters whose small forms differ: `ß` and `SS`, `ς` and `σ`.
-fn fold(text: &str) -> impl DoubleEndedIterator<Item = char> + Clone {
-    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+/// Looks at a text without its case.
+fn with_folded<T>(text: &str, look: impl FnOnce(&str) -> T) -> T {
+    thread_local!(static BUFFER: Cell<String> = const { Cell::new(String::new()) });
+    let mut folded = BUFFER.take();
+    folded.clear();
+    fold(text, &mut folded);
+    let seen = look(&folded);
+    if folded.capacity() <= LARGEST_BUFFER {
+        BUFFER.set(folded);
+    }
+    seen
 }
 
-fn starts_with(text: &[u8], wanted: &[u8]) -> bool {
-    text.get(..wanted.len()).is_some_and(|start| start.eq_ignore_ascii_case(wanted))
-}
-
-fn is_prefix(mut wanted: impl Iterator<Item = char>, mut text: impl Iterator<Item = char>) -> bool {
-    wanted.all(|char| text.next() == Some(char))
+/// Appends the text without its case. Through upper case first, for letters whose small forms differ: `ß` and `SS`,
+/// `ς` and `σ`.
+fn fold(text: &str, folded: &mut String) {
+    if text.is_ascii() {
+        let start = folded.len();
+        folded.push_str(text);
+        folded[start..].make_ascii_lowercase();
+        return;
+    }
+    for char in text.chars() {
+        if char.is_ascii() {
+            folded.push(char.to_ascii_lowercase());
+        } else {
+            folded.extend(char.to_uppercase().flat_map(char::to_lowercase));
+        }
+    }
 }

@@ -103,7 +103,7 @@ impl RowFilter for HasText<'_> {
 
     fn matches(&self, row: &RowRef<'_>) -> bool {
         let has_text = |(key, value): (&str, Option<&str>)| {
-            value.is_some_and(|value| self.text.is_in(value)) && self.needs(key)
+            self.needs(key) && value.is_some_and(|value| self.text.is_in(value))
         };
         self.parent.is_none_or(|parent| parent.is(row.parent))
             && (self.text.is_empty() || self.text.is(row.key) || row.fields().any(has_text))
