@@ -12,4 +12,5 @@ mod operations;
 mod plugins;
 mod restart;
 mod stopping;
+mod tutorial;
 mod workbook;

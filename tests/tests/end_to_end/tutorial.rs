@@ -1,0 +1,65 @@
+//! The tutorial, done as it says: a crate of its own, its tests, its plugin file in a host, its calls.
+
+#![cfg(unix)]
+
+use std::process::Command;
+
+use end_to_end::documentation::{code_blocks, read};
+use end_to_end::{Setup, tools};
+use xtask::build::{target, workspace};
+
+#[test]
+fn the_tutorial_works() {
+    let Some(_) = tools::curl() else { return };
+    let page = read("docs/authors/tutorial.md");
+    let manifest = code_blocks(&page, "toml").remove(0);
+    let [library, tests] = &code_blocks(&page, "rust")[..] else {
+        panic!("expected a library and its tests")
+    };
+    let calls =
+        code_blocks(&page, "sh").into_iter().find(|block| block.starts_with("ask()")).expect("the calls");
+
+    // Outside the workspace, as an author's crate is; with the same versions of all else, so that nothing is fetched.
+    let folder = tempfile::tempdir().unwrap();
+    let plugin_api = workspace().join("plugin-api");
+    let manifest = manifest.replace("../erp-host/plugin-api", plugin_api.to_str().unwrap());
+    assert!(manifest.contains(plugin_api.to_str().unwrap()), "{manifest}");
+    for (name, content) in [("Cargo.toml", &manifest), ("src/lib.rs", library), ("tests/hello.rs", tests)] {
+        let file = folder.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, content).unwrap();
+    }
+    std::fs::copy(workspace().join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
+    let built_in = target().join("tutorial");
+    for arguments in [&["test", "--offline"][..], &["build", "--offline"]] {
+        let output = Command::new(env!("CARGO"))
+            .current_dir(folder.path())
+            .env("CARGO_TARGET_DIR", &built_in)
+            .args(arguments)
+            .output()
+            .expect("cargo runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {}{text}", String::from_utf8_lossy(&output.stdout));
+        assert!(!text.contains("warning"), "{text}");
+    }
+
+    let name = format!("{}hello_connector{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let plugin = std::fs::read(built_in.join("debug").join(&name)).expect("the plugin file");
+    let host = Setup::new().plugin_file(&name, plugin).start();
+    let script = calls.replace("127.0.0.1:8080", &host.address().to_string());
+    let output = Command::new("sh").args(["-c", &script]).output().expect("a shell");
+    let answers = String::from_utf8(output.stdout).unwrap();
+    assert!(!answers.contains("<State>Error"), "{answers}");
+    let [_, shown] = &answers.split("</s:Envelope>").take(2).collect::<Vec<_>>()[..] else {
+        panic!("{answers}")
+    };
+
+    // The answer that the tutorial shows, but for its stamp.
+    let expected = code_blocks(&page, "xml").remove(0);
+    let words = |text: &str| {
+        let stampless = text.split("LastModified>").enumerate().filter(|(at, _)| at % 2 == 0);
+        let text: String = stampless.map(|(_, text)| text).collect();
+        text.trim().trim_end_matches("</s:Envelope>").split_whitespace().collect::<String>()
+    };
+    assert_eq!(words(shown), words(&expected));
+}
