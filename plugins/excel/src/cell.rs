@@ -169,6 +169,11 @@ fn without_literals(code: &str) -> String {
     plain
 }
 
+/// The most rows of a sheet.
+pub(crate) const MAX_ROWS: u32 = 1_048_576;
+/// The most columns of a sheet.
+const MAX_COLUMNS: u32 = 16_384;
+
 /// The name of a cell, such as `C7`, from row and column counted from 0.
 pub(crate) fn cell_name(row: u32, column: u32) -> String {
     format!("{}{}", column_name(column), row + 1)
@@ -197,8 +202,9 @@ pub(crate) fn cell_position(name: &str) -> Option<(u32, u32)> {
         }
         column = column.checked_mul(26)?.checked_add(u32::from(sign.to_ascii_uppercase() - b'A') + 1)?;
     }
-    let row: u32 = name[digits..].parse().ok()?;
-    Some((row.checked_sub(1)?, column.checked_sub(1)?))
+    let row: u32 = name[digits..].trim_start_matches('$').parse().ok()?;
+    let (row, column) = (row.checked_sub(1)?, column.checked_sub(1)?);
+    (row < MAX_ROWS && column < MAX_COLUMNS).then_some((row, column))
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ fn cell_names() {
         assert_eq!(cell_position(name), Some((row, column)));
     }
     assert_eq!(cell_position("$C$7"), Some((6, 2)));
-    for wrong in ["", "A", "7", "A0", "?1", "A1B"] {
+    for wrong in ["", "A", "7", "A0", "?1", "A1B", "XFE1", "A1048577", "ZZZZZZZZZZ1"] {
         assert_eq!(cell_position(wrong), None, "{wrong}");
     }
 }

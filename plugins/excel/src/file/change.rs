@@ -23,15 +23,20 @@ impl Stat {
         Ok(Stat::from(&file.metadata()?))
     }
 
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Whether another change after `moment` would show. File systems count time in ticks: a second change within one
-    /// looks like the first.
+    /// looks like the first. A file from the future counts as old: a change would bring its time back.
     pub(crate) fn is_settled(&self, moment: SystemTime) -> bool {
         const TICK: Duration = Duration::from_millis(20);
         const COARSE_TICK: Duration = Duration::from_secs(2);
         let whole_seconds =
             self.modified.duration_since(UNIX_EPOCH).is_ok_and(|since| since.subsec_nanos() == 0);
         let tick = if whole_seconds { COARSE_TICK } else { TICK };
-        moment.duration_since(self.modified).is_ok_and(|age| age > tick)
+        let age = moment.duration_since(self.modified).unwrap_or_else(|ahead| ahead.duration());
+        age > tick
     }
 }
 

@@ -26,6 +26,9 @@ use change::Stat;
 /// How often a write begins anew when somebody else changes the file meanwhile.
 const ATTEMPTS: usize = 3;
 
+/// The largest file that is read. A workbook of a hundred thousand rows has some ten megabytes.
+const MAX_BYTES: u64 = 256 << 20;
+
 /// A workbook's file, shared by all connections to it.
 pub(crate) struct WorkbookFile {
     path: PathBuf,
@@ -55,7 +58,7 @@ struct Known {
 struct Work {
     /// The newest stamp given out.
     newest: Option<DateTime>,
-    /// What was seen before this start; `None` once it is no longer needed.
+    /// What was seen of the rows, as it is kept on disk.
     ledger: Ledger,
 }
 
@@ -161,6 +164,12 @@ impl WorkbookFile {
             let read_at = SystemTime::now();
             let mut file = File::open(&self.path).map_err(|error| self.unreadable(error))?;
             let before = Stat::of_file(&file).map_err(|error| self.unreadable(error))?;
+            if before.length() > MAX_BYTES {
+                let megabytes = MAX_BYTES >> 20;
+                return Err(Error::user(format!(
+                    "the workbook is too large, at most {megabytes} MB are read"
+                )));
+            }
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(|error| self.unreadable(error))?;
             let stat = Stat::of_file(&file).map_err(|error| self.unreadable(error))?;
@@ -215,10 +224,16 @@ impl WorkbookFile {
     /// Notes the stamps that a workbook gives out, in memory and on disk.
     fn remember(&self, workbook: &Workbook, work: &mut Work) {
         work.newest = work.newest.max(workbook.newest());
-        if let Err(error) = workbook.ledger(work.newest).write(&self.ledger_path) {
-            let path = self.ledger_path.display();
-            tracing::warn!(%path, %error, "the ledger of stamps cannot be written: after a restart rows may be sent again");
+        let mut ledger = workbook.ledger(work.newest);
+        // A sheet that is gone may come back.
+        for (actor_type, rows) in std::mem::take(&mut work.ledger.sheets) {
+            ledger.sheets.entry(actor_type).or_insert(rows);
         }
+        if let Err(error) = ledger.write(&self.ledger_path) {
+            let path = self.ledger_path.display();
+            tracing::warn!(%path, %error, "the ledger of stamps cannot be written: a restart may send rows again");
+        }
+        work.ledger = ledger;
     }
 
     /// The file's bytes with the planned changes.

@@ -284,3 +284,35 @@ fn a_damaged_ledger_is_begun_anew() {
     std::fs::write(&ledger, &bytes).unwrap();
     assert_eq!(stamps(&place.connect_at(0)), before);
 }
+
+#[test]
+fn a_column_last_modified_of_formulas_is_not_used() {
+    let mut sheets = customers();
+    for row in 1..=3 {
+        sheets[0].1[row][7] = X("=NOW()", "46000");
+    }
+    let place = Place::with(&sheets);
+    let connection = place.connect_at(0);
+    let text = connection.test().unwrap().user.unwrap();
+    assert!(text.contains("LastModified of the sheet Customer holds formulas"), "{text}");
+    let saved = save(&connection, &[actor("Customer", "1001", &[("NAME", Some("x"))])]).unwrap().remove(0);
+    assert_eq!(changed_since(&connection, "Customer", saved.last_modified.as_deref().unwrap()), ["1001"]);
+}
+
+#[test]
+fn a_sheet_that_comes_back_hides_no_change() {
+    let place = Place::with(&customers());
+    let connection = place.connect_at(0);
+    let first = get(&connection, "Customer", "1002");
+    rename(&place, "Beta", "Changed");
+    let second = get(&connection, "Customer", "1002");
+    assert!(stamp(&second) > stamp(&first));
+    let with_sheet = std::fs::read(place.path()).unwrap();
+    write(&place.path(), &[("Project", vec![vec![T("ID")], vec![N(1.0)]])]);
+    assert_eq!(connection.actor_types().unwrap(), ["Project"]);
+    std::fs::write(place.path(), with_sheet).unwrap();
+    rename(&place, "Changed", "Beta");
+    let third = get(&connection, "Customer", "1002");
+    assert_eq!(third.field("NAME"), first.field("NAME"));
+    assert!(stamp(&third) > stamp(&second), "{third:?} {second:?}");
+}

@@ -1,7 +1,9 @@
 use plugin_api::{Access, Connection, FieldType, Operator, Restriction, State, actor_type};
 
-use super::kit::*;
 use plugin_api::testing::collect;
+use proptest::prelude::*;
+
+use super::kit::*;
 
 fn field_types(place: &Place, actor_type: &str) -> Vec<(String, FieldType)> {
     let fields = place.connect().fields(actor_type).unwrap();
@@ -356,4 +358,59 @@ fn both_date_systems_are_honoured() {
     let saved = save(&connection, &[actor("Customer", "1001", &[("Since", since)])]).unwrap();
     assert_eq!(saved[0].field("Since"), Some(since));
     assert_eq!(get(&place.connect_at(0), "Customer", "1001").field("Since"), Some(since));
+}
+
+/// A workbook whose sheets, styles or parts are damaged at one place.
+fn damaged() -> impl Strategy<Value = (usize, prop::sample::Index, prop::sample::Index, String)> {
+    let junk = prop_oneof![
+        Just(String::new()),
+        prop::sample::select(vec![
+            "<",
+            ">",
+            "\"",
+            "/>",
+            "</c>",
+            "<c",
+            "<f>",
+            " r=\"A0\"",
+            " r=\"ZZZZZZZ9999999999\"",
+            "&x;",
+            "<!--",
+            "]]>",
+            "99999999999",
+            "-1",
+            "\0",
+            "é"
+        ])
+        .prop_map(str::to_owned),
+        ".{0,3}",
+    ];
+    (0..4usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), junk)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_workbook_is_read_or_refused((part, from, to, junk) in damaged()) {
+        let parts = ["xl/worksheets/sheet1.xml", "xl/workbook.xml", "xl/styles.xml", "xl/_rels/workbook.xml.rels"];
+        let bytes = make(&customers()).save_to_buffer().unwrap();
+        let bytes = super::archive::with_entry(&bytes, parts[part], |xml| {
+            let places: Vec<usize> = xml.char_indices().map(|(at, _)| at).collect();
+            let from = places[from.index(places.len())];
+            let to = places[to.index(places.len())];
+            // Mostly a small hole, now and then a large one.
+            let to = if to.is_multiple_of(4) { to.max(from) } else { from };
+            [&xml[..from], &junk, &xml[to..]].concat()
+        });
+        let place = Place::new();
+        std::fs::write(place.path(), &bytes).unwrap();
+        if let Ok(connection) = place.try_connect() {
+            connection.test().unwrap();
+            let written = save(&connection, &[actor("Customer", "1001", &[("NAME", Some("x"))])]);
+            if written.is_err() {
+                prop_assert!(std::fs::read(place.path()).unwrap() == bytes);
+            }
+        }
+    }
 }

@@ -58,6 +58,9 @@ pub(crate) type GivenStamps = HashMap<&'static str, HashMap<String, DateTime>>;
 /// The sheet that says more about columns.
 const FIELDS_SHEET: &str = "fields";
 
+/// The most that a workbook may unpack to: a small file can claim to hold anything.
+const MAX_UNPACKED: u64 = 2 << 30;
+
 impl Workbook {
     /// Reads a workbook.
     ///
@@ -67,6 +70,12 @@ impl Workbook {
         refuse_other_files(bytes)?;
         let damaged = "the file is no workbook, or it is damaged or only half written";
         let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).user(damaged)?;
+        if package::unpacked_size(&mut archive).user(damaged)? > MAX_UNPACKED {
+            let megabytes = MAX_UNPACKED >> 20;
+            return Err(Error::user(format!(
+                "the workbook is too large, at most {megabytes} MB are read once unpacked"
+            )));
+        }
         let entries = package::sheets(&mut archive).map_err(|cause| Error::user(damaged).tech(cause))?;
         let mut book = Xlsx::new(Cursor::new(bytes)).map_err(unreadable)?;
         let sheets: Vec<String> = book

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use zip::ZipArchive;
+use zip::result::ZipError;
 
 use super::sheet_xml::attributes;
 
@@ -39,6 +40,15 @@ pub(crate) fn sheets(archive: &mut Archive<'_>) -> Result<Vec<(String, String)>,
         }
     })?;
     Ok(sheets)
+}
+
+/// How many bytes all entries have, as the archive claims.
+///
+/// # Errors
+/// The archive is damaged.
+pub(crate) fn unpacked_size(archive: &mut Archive<'_>) -> Result<u64, ZipError> {
+    (0..archive.len())
+        .try_fold(0, |sum: u64, index| Ok(sum.saturating_add(archive.by_index_raw(index)?.size())))
 }
 
 /// The text of an entry.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use crate::cell::cell_position;
+use crate::cell::{MAX_ROWS, cell_position};
 
 /// What the reader comes across, in the order of the document. Ranges are byte offsets in the XML.
 #[derive(Debug)]
@@ -123,7 +123,8 @@ impl<'x> SheetXml<'x> {
             None => self.next_row,
             Some(number) => {
                 let number: Option<u32> = number.value.trim().parse().ok();
-                number.and_then(|number| number.checked_sub(1)).ok_or("a row has a wrong number")?
+                let row = number.and_then(|number| number.checked_sub(1)).filter(|row| *row < MAX_ROWS);
+                row.ok_or("a row has a wrong number")?
             }
         };
         (self.row, self.next_row, self.column) = (row, row + 1, 0);

@@ -135,6 +135,15 @@ impl Table {
             holds_numbers: lines.holds_numbers(column),
             style: lines.style(column),
         };
+        let modified = key_columns.modified.filter(|column| {
+            let is_computed = lines.is_computed(*column, around.formulas);
+            if is_computed {
+                problems.push(format!(
+                    "the column LastModified of the sheet {sheet} holds formulas: it is not used, the connector makes the stamps"
+                ));
+            }
+            !is_computed
+        });
         let kept = lines.with_keys(sheet, id, styles, problems);
         let mut table = Table {
             actor_type,
@@ -143,7 +152,7 @@ impl Table {
             header_row,
             next_row: lines.next_row,
             id: key_column(id),
-            modified: key_columns.modified.map(|column| lines.stamp_column(column, styles)),
+            modified: modified.map(|column| lines.stamp_column(column, styles)),
             parent_type: key_columns.parent_type.map(key_column),
             parent_key: key_columns.parent_key.map(key_column),
             columns: Vec::new(),

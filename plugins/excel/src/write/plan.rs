@@ -6,6 +6,7 @@ use plugin_api::{
     Access, Actor, DateTime, Error, Field, FieldType, Parent, Result, Value, actor_type, error_code,
 };
 
+use crate::cell::MAX_ROWS;
 use crate::stamps::later;
 use crate::workbook::table::{Column, KeyColumn};
 use crate::workbook::{GivenStamps, Table, Workbook};
@@ -14,8 +15,6 @@ use super::patch::{CellEdit, NewValue, SheetEdits};
 
 /// The most characters that Excel keeps in a cell (UTF-16 units).
 const MAX_CELL_TEXT: usize = 32_767;
-/// The most rows of a sheet.
-const MAX_ROWS: u32 = 1_048_576;
 /// The greatest whole number that a cell keeps exactly.
 const MAX_WHOLE: i64 = 9_007_199_254_740_991;
 
