@@ -101,6 +101,14 @@ fn behind_rows_that_were_sent() {
 }
 
 #[test]
+fn with_a_hook_of_the_authors_own() {
+    let (_scene, connection) = connection([("fields", "own-hook")]);
+    let outcome = connection.fields("Customer").unwrap_err();
+    assert_eq!(outcome.user.as_deref(), Some("the connector failed unexpectedly"));
+    assert_eq!(outcome.tech.as_deref(), Some("panicked: told to nobody"));
+}
+
+#[test]
 fn in_the_drop_of_a_connector() {
     for command in PANICS {
         let (_scene, plugin) = rogue_with(&[("drop", command)]);

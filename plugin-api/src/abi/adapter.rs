@@ -204,16 +204,28 @@ impl<T> Drop for Guarded<T> {
 /// Whatever the code had half done when it panicked is the author's, and guarded by locks that are poisoned now: the
 /// next call finds it as any Rust program would.
 fn guard<T>(code: impl FnOnce() -> T) -> Result<T, String> {
+    // What the author's code caught by itself is none of ours.
+    logging::take_panic();
     catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
-        let told = logging::take_panic();
+        // Without our hook, because the author has set another one, at least the message is known.
+        let text = || payload_as_str(&payload).map(|text| format!("panicked: {text}"));
+        let told =
+            logging::take_panic().or_else(text).unwrap_or_else(|| "panicked without a message".to_owned());
         discard(payload);
-        told.unwrap_or_else(|| "panicked at an unknown place".to_owned())
+        told
     })
+}
+
+fn payload_as_str(payload: &Box<dyn Any + Send>) -> Option<&str> {
+    payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&'static str>().copied())
 }
 
 /// Drops what a panic carried, unless that might panic again.
 fn discard(payload: Box<dyn Any + Send>) {
-    if !payload.is::<String>() && !payload.is::<&'static str>() {
+    if payload_as_str(&payload).is_none() {
         std::mem::forget(payload);
     }
 }

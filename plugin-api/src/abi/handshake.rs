@@ -34,7 +34,8 @@ pub struct ApiVersion {
     pub patch: u32,
 }
 
-/// The handshake as it lies in a plugin file. Never changes but by growing at its end.
+/// The handshake as it lies in a plugin file. Never changes: what is added one day stands behind it in the file, and is
+/// read when `size` says that it is there.
 #[repr(C)]
 pub struct Handshake {
     magic: [u8; 16],

@@ -13,6 +13,8 @@ pub enum Deed {
     Panic,
     /// `panic-any`: panics with something that is no text and whose drop panics too.
     PanicAny,
+    /// `own-hook`: sets a panic hook of its own, then panics.
+    OwnHook,
     /// `panic-after:N`: pushes N rows, then panics.
     PanicAfter(u32),
     /// `panic-in-error`: returns an error whose text panics.
@@ -48,6 +50,7 @@ impl Deed {
         Some(match word {
             "panic" => Deed::Panic,
             "panic-any" => Deed::PanicAny,
+            "own-hook" => Deed::OwnHook,
             "panic-after" => Deed::PanicAfter(number),
             "panic-in-error" => Deed::PanicInError,
             "error" => Deed::Error,
@@ -84,6 +87,10 @@ impl Deed {
     pub fn run(self) -> Result<()> {
         match self {
             Deed::Panic | Deed::PanicAfter(_) => panic!("rogue panic, caf\u{e9}"),
+            Deed::OwnHook => {
+                std::panic::set_hook(Box::new(|_| {}));
+                panic!("told to nobody");
+            }
             Deed::PanicAny => std::panic::panic_any(PanicsInDrop),
             Deed::PanicInError => return Err(PanicsInDisplay.into()),
             Deed::Error | Deed::ErrorAfter(_) => {
