@@ -44,7 +44,9 @@ pub fn start(config: &LogConfig) -> Result<(), LogError> {
 /// would log everything of nothing.
 fn filter(level: &str) -> Option<EnvFilter> {
     let level: String = level.split_whitespace().collect();
-    let is_known = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    // No word at all would mean the level error.
+    let is_known =
+        |part: &str| part.contains('=') || (!part.is_empty() && part.parse::<LevelFilter>().is_ok());
     if !level.split(',').all(is_known) {
         return None;
     }

@@ -118,3 +118,70 @@ fn what_keeps_it_from_starting_is_said_in_a_line() {
         assert!(texts.iter().all(|text| line.contains(text)), "{arguments:?}: {line}");
     }
 }
+
+/// Calls a service with recorded-looking bodies; returns what it answers.
+fn call(address: &str, operation: &str, body: &str) -> String {
+    const NAMESPACE: &str = "http://www.superoffice.net/EIS/Connector/1.0";
+    let class = if operation == "WSSaveConnection" { "SaveConnectionRequestWS" } else { "RequestBaseWS" };
+    let message = format!(
+        "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><{class} xmlns=\"{NAMESPACE}\" \
+         xmlns:a=\"http://schemas.microsoft.com/2003/10/Serialization/Arrays\">\
+         <ConnectionGuid>3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf</ConnectionGuid>{body}</{class}></s:Body></s:Envelope>"
+    );
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST /Services/ErpConnectorWS.svc HTTP/1.0\r\nContent-Type: text/xml\r\n\
+         SOAPAction: \"{NAMESPACE}/IErpConnectorWS/{operation}\"\r\nContent-Length: {}\r\n\r\n{message}",
+        message.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_log_tells_of_every_call_and_never_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = format!("{}rogue_connector{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    std::fs::create_dir(folder.path().join("plugins")).unwrap();
+    let file = std::env::current_exe().unwrap().with_file_name(&name);
+    std::fs::copy(file, folder.path().join("plugins").join(&name)).unwrap();
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--log", "trace", "--log-format", "json"];
+    let (mut child, address) = start(folder.path(), &arguments);
+    let log = child.stderr.take().unwrap();
+    let log =
+        std::thread::spawn(move || BufReader::new(log).lines().map(|line| line.unwrap()).collect::<Vec<_>>());
+
+    let settings = [("Server", "here"), ("Password", "never-in-a-log"), ("test_connection", "log")];
+    let settings = settings.map(|(key, value)| {
+        format!("<a:KeyValueOfstringstring><a:Key>{key}</a:Key><a:Value>{value}</a:Value></a:KeyValueOfstringstring>")
+    });
+    let settings = format!("<ConnectionInfo>{}</ConnectionInfo>", settings.concat());
+    let saved = call(&address, "WSSaveConnection", &settings);
+    assert!(saved.contains("<State>Ok</State>"), "{saved}");
+    let tested = call(&address, "WSTestConnection", "");
+    assert!(tested.contains("mind the step"), "{tested}");
+    let fault = call(&address, "WSTestConnection", "<x>never-in-a-log</y>");
+    assert!(fault.contains("faultstring"), "{fault}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let lines = log.join().unwrap();
+    for line in &lines {
+        assert!(!line.contains("never-in-a-log"), "{line}");
+    }
+    let has = |texts: &[&str]| lines.iter().any(|line| texts.iter().all(|text| line.contains(text)));
+    const CALL: &str = "\"connection\":\"3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf\"";
+    let connector = "\"connector\":\"Rogue\"";
+    let common = [CALL, connector, "\"dialect\":\"message\"", "\"rows\":0", "\"bytes\":", "\"ms\":"];
+    for own in [["WSSaveConnection", "\"state\":\"Ok\""], ["WSTestConnection", "\"state\":\"Warning\""]] {
+        assert!(has(&[&common[..], &own].concat()), "{own:?}: {lines:#?}");
+    }
+    // What a connector logs comes with the call that it belongs to.
+    for own in ["\"message\":\"an error\"", "\"number\":\"7\"", "from the log crate"] {
+        assert!(has(&[own, CALL, connector, "WSTestConnection"]), "{own}: {lines:#?}");
+    }
+    assert!(has(&["a message was refused", "<x> is closed by </y>"]), "{lines:#?}");
+}

@@ -74,13 +74,15 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         .enable_all()
         .max_blocking_threads(calls.saturating_add(OTHER_WORK))
         .build()?;
-    let ended = runtime.block_on(serve(&config, &plugins));
-    // Whatever still runs in a connector has had its time.
-    runtime.shutdown_background();
-    ended.map(|()| ExitCode::SUCCESS)
+    let end = runtime.block_on(serve(&config, &plugins))?;
+    // What still runs in a connector has the rest of the time, and no more.
+    runtime.shutdown_timeout(end.saturating_duration_since(Instant::now()));
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(config: &Config, plugins: &Plugins) -> Result<(), Box<dyn Error>> {
+/// Serves until a signal; returns by when all must be over.
+async fn serve(config: &Config, plugins: &Plugins) -> Result<Instant, Box<dyn Error>> {
     let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
     let router = Arc::new(Router::new(config, clients).await?);
     let server = Server::bind(config, Arc::clone(&router), &cards(config, plugins))
@@ -103,8 +105,7 @@ async fn serve(config: &Config, plugins: &Plugins) -> Result<(), Box<dyn Error>>
     if timeout_at(end, router.shut_down()).await.is_err() {
         tracing::warn!("the connections could not be closed in time");
     }
-    tracing::info!("stopped");
-    Ok(())
+    Ok(end)
 }
 
 /// The line that says that the host is ready. Who waits for it reads standard output.

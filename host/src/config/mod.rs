@@ -111,7 +111,7 @@ pub struct Limits {
     pub headers: NonZeroU32,
     /// How many connections may be open; the next one waits until one closes.
     pub connections: NonZeroU32,
-    /// How long a request's head may take to arrive.
+    /// How long the head of a connection's first request may take to arrive.
     #[serde(deserialize_with = "amount::duration")]
     pub head_timeout: Duration,
     /// How long a peer may stand still in the middle of a request's body or of a reply.
@@ -196,7 +196,8 @@ impl Default for Limits {
             reply_in_memory: 1 << 20,
             head: 64 << 10,
             headers: NonZeroU32::MIN.saturating_add(99),
-            connections: NonZeroU32::MIN.saturating_add(1023),
+            // Half of the open files that a process usually may have: connectors and replies need some, too.
+            connections: NonZeroU32::MIN.saturating_add(511),
             head_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(90),
@@ -241,20 +242,25 @@ impl Config {
         })
     }
 
+    /// What is special to a connector. Case does not count, as nowhere in the names of connectors.
+    fn own(&self, connector: &str) -> Option<&ConnectorConfig> {
+        self.connectors.iter().find(|(name, _)| name.eq_ignore_ascii_case(connector)).map(|(_, own)| own)
+    }
+
     /// How long a call to this connector may take.
     pub fn call_deadline(&self, connector: &str) -> Duration {
-        self.connectors.get(connector).and_then(|own| own.call_deadline).unwrap_or(self.call_deadline)
+        self.own(connector).and_then(|own| own.call_deadline).unwrap_or(self.call_deadline)
     }
 
     /// How many calls may run at once in this connector.
     pub fn concurrent_calls(&self, connector: &str) -> usize {
-        let own = self.connectors.get(connector).and_then(|own| own.concurrent_calls);
+        let own = self.own(connector).and_then(|own| own.concurrent_calls);
         own.unwrap_or(self.concurrent_calls).get() as usize
     }
 
     /// What is handed to this connector.
     pub fn options(&self, connector: &str) -> &[(String, String)] {
-        self.connectors.get(connector).map_or(&[], |own| own.options.as_slice())
+        self.own(connector).map_or(&[], |own| own.options.as_slice())
     }
 }
 

@@ -67,7 +67,7 @@ fn everything_can_be_said_in_the_file() {
     assert_eq!((config.limits.body, config.limits.reply_in_memory), (1 << 20, 64_000));
     assert_eq!(config.limits.stall_timeout, Duration::from_millis(500));
     assert_eq!(
-        (config.call_deadline("Excel"), config.call_deadline("Other")),
+        (config.call_deadline("excel"), config.call_deadline("Other")),
         (Duration::from_secs(10), Duration::from_secs(120))
     );
     assert_eq!((config.concurrent_calls("Excel"), config.concurrent_calls("Other")), (2, 4));

@@ -81,7 +81,7 @@ impl Connector {
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, Interrupted> {
         let permit = self.gate.enter(deadline).await?;
-        let work = spawn_blocking(inside(permit, work));
+        let work = spawn_blocking(inside(permit, deadline, work));
         match timeout_at(deadline, work).await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => {
@@ -99,12 +99,22 @@ impl Connector {
 }
 
 /// Work that keeps its permit and the span of its call, so that what a connector logs tells whose it is.
-fn inside<R>(permit: OwnedSemaphorePermit, work: impl FnOnce() -> R) -> impl FnOnce() -> R {
+fn inside<R>(
+    permit: OwnedSemaphorePermit,
+    deadline: Instant,
+    work: impl FnOnce() -> R,
+) -> impl FnOnce() -> R {
     let span = Span::current();
     move || {
-        let result = span.in_scope(work);
-        drop(permit);
-        result
+        span.in_scope(|| {
+            let result = work();
+            let late = Instant::now().saturating_duration_since(deadline);
+            if !late.is_zero() {
+                tracing::warn!(seconds = late.as_secs_f64(), "a call ended after its deadline");
+            }
+            drop(permit);
+            result
+        })
     }
 }
 

@@ -1,0 +1,211 @@
+//! The rules of connections: which connector a call goes to, and what becomes of it on the way.
+
+use std::sync::Arc;
+
+use contract::{Operation, Outcome, Request, State};
+use plugin_api::{Access, FieldType, Settings};
+use tokio::time::{Instant, timeout_at};
+use tracing::{Span, field};
+use values::Guid;
+
+use super::connector::{Connector, Open};
+use super::connectors::Connectors;
+use super::read::ReadCall;
+use super::reply::{self, Replied};
+use super::stop::{self, NotOpened, Stop};
+use super::{Router, convert, perform};
+use crate::connections::{OpenConnection, StoredConnection};
+
+/// A call on its way.
+pub(super) struct Errand<'c> {
+    pub(super) call: &'c Arc<ReadCall>,
+    /// The connector that the address names.
+    pub(super) named: Option<&'c str>,
+    pub(super) started: Instant,
+    pub(super) told: Told,
+}
+
+/// What the log tells of a call's way.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) connector: Option<Arc<str>>,
+    pub(super) connection: Option<Guid>,
+}
+
+impl Errand<'_> {
+    /// The connection that the call names.
+    fn connection(&mut self) -> Result<Guid, Stop> {
+        let guid = stop::connection_of(self.call.call())?;
+        Span::current().record("connection", field::display(guid));
+        self.told.connection = Some(guid);
+        Ok(guid)
+    }
+
+    /// Goes to this connector; returns until when.
+    fn go_to(&mut self, connector: &Connector) -> Instant {
+        self.tell(connector.name());
+        self.started + connector.deadline()
+    }
+
+    /// Tells the log of the connector that it is about.
+    fn tell(&mut self, connector: &str) {
+        if self.told.connector.is_none() {
+            Span::current().record("connector", connector);
+            self.told.connector = Some(connector.into());
+        }
+    }
+
+    /// A connection belongs to one connector, and calls that name another one went astray.
+    fn check_name(&mut self, guid: Guid, own: &str) -> Result<(), Stop> {
+        self.tell(own);
+        match self.named {
+            Some(named) if !named.eq_ignore_ascii_case(own) => Err(stop::other_connector(guid, own, named)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Router {
+    /// Does what a call asks for.
+    pub(super) async fn route(&self, errand: &mut Errand<'_>) -> Result<Replied, Stop> {
+        let call = errand.call.call();
+        let (envelope, request) = (&call.envelope, &call.request);
+        match request {
+            Request::Authenticate { .. } => Ok(reply::not_authenticated(envelope)),
+            Request::GetConfigData | Request::TestConfigData { .. } => self.in_setup(errand).await,
+            // A list that a setting takes its values from, while there is no connection yet.
+            Request::GetList { .. } if stop::connection_of(call).is_ok_and(Guid::is_zero) => {
+                self.in_setup(errand).await
+            }
+            Request::SaveConnection { connection_info } => {
+                let guid = errand.connection()?;
+                let settings = convert::settings(connection_info.as_ref());
+                let outcome = self.save(guid, settings, errand).await?;
+                Ok(reply::outcome(envelope, Operation::SaveConnection, &outcome))
+            }
+            Request::DeleteConnection => {
+                let guid = errand.connection()?;
+                self.delete(guid, errand).await?;
+                Ok(reply::outcome(envelope, Operation::DeleteConnection, &Outcome::ok()))
+            }
+            _ => {
+                let guid = errand.connection()?;
+                self.in_connection(guid, errand).await
+            }
+        }
+    }
+
+    /// A call that belongs to no connection.
+    async fn in_setup(&self, errand: &mut Errand<'_>) -> Result<Replied, Stop> {
+        let connector = self.connectors.find(errand.named)?;
+        let deadline = errand.go_to(connector);
+        let (call, worker) = (Arc::clone(errand.call), Arc::clone(connector));
+        let work = connector.work(deadline, move || perform::in_setup(call.call(), &worker));
+        work.await.map_err(|why| stop::interrupted(why, connector))
+    }
+
+    /// A call that belongs to a connection.
+    async fn in_connection(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<Replied, Stop> {
+        let open = self.open(guid, errand).await?;
+        let connector = Arc::clone(&open.connection().connector);
+        let deadline = errand.go_to(&connector);
+        let (call, spool) = (Arc::clone(errand.call), Arc::clone(&self.spool));
+        let work = connector
+            .work(deadline, move || perform::in_connection(call.call(), &open.connection().client, &spool));
+        work.await.map_err(|why| stop::interrupted(why, &connector))
+    }
+
+    /// The connection, opened if it is not yet.
+    async fn open(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<Arc<OpenConnection<Open>>, Stop> {
+        if let Some(open) = self.connections.get(guid) {
+            errand.check_name(guid, open.connector())?;
+            return Ok(open);
+        }
+        // Not in one step with the opening: that is shared with others, who may have named another connector.
+        let own = self.connections.connector_of(guid).await?.ok_or_else(|| stop::unknown_connection(guid))?;
+        errand.check_name(guid, &own)?;
+        let connector = self.connectors.get(&own);
+        let deadline = connector.map_or(self.deadline, |connector| connector.deadline());
+        let connectors = self.connectors.clone();
+        let opening = self.connections.get_or_open(guid, move |stored| open_stored(connectors, stored));
+        match timeout_at(errand.started + deadline, opening).await {
+            Ok(Ok(Some(open))) => Ok(open),
+            Ok(Ok(None)) => Err(stop::unknown_connection(guid)),
+            Ok(Err(error)) => Err(stop::not_opened(&error)),
+            Err(_) => Err(Stop::Outcome(stop::late(&own, deadline))),
+        }
+    }
+
+    /// WSSaveConnection: the settings are durable before anything else is done with them.
+    async fn save(
+        &self,
+        guid: Guid,
+        settings: Settings,
+        errand: &mut Errand<'_>,
+    ) -> Result<Outcome<'static>, Stop> {
+        if guid.is_zero() {
+            let why = "the all-zero ConnectionGuid cannot be saved: it stands for a connection that is being set up";
+            return Err(Stop::Outcome(Outcome::error(why)));
+        }
+        let own = self.connections.connector_of(guid).await?;
+        let connector = match &own {
+            Some(own) => {
+                errand.check_name(guid, own)?;
+                self.connectors.get(own).ok_or_else(|| Stop::Outcome(self.connectors.not_loaded(own)))?
+            }
+            None => self.connectors.find(errand.named)?,
+        };
+        let deadline = errand.go_to(connector);
+        let worker = Arc::clone(connector);
+        let form = connector.work(deadline, move || worker.settings_form()).await;
+        let form = form
+            .map_err(|why| stop::interrupted(why, connector))?
+            .map_err(|outcome| Stop::Outcome(stop::owned(&outcome)))?;
+        let is_empty = |key: &str| settings.get(key).is_none_or(|text| text.trim().is_empty());
+        let missing = form
+            .iter()
+            .filter(|field| field.access == Access::Mandatory && field.field_type != FieldType::Label)
+            .filter(|field| is_empty(&field.key))
+            .map(|field| field.key.as_str())
+            .collect::<Vec<_>>();
+        if !missing.is_empty() {
+            let why = format!("these settings must be filled in: {}", missing.join(", "));
+            return Err(Stop::Outcome(Outcome::error(why)));
+        }
+        let secrets = form.iter().filter(|field| field.field_type == FieldType::Password);
+        let secrets: Vec<_> = secrets.map(|field| field.key.as_str()).collect();
+        self.connections.save(guid, connector.name(), &settings, &secrets).await?;
+
+        // Opened at once, so that the administrator learns now what is wrong with the settings. They stay stored
+        // whatever comes of it: an ERP system that is down tonight is up tomorrow.
+        match self.open(guid, errand).await {
+            Ok(_) => Ok(Outcome::ok()),
+            Err(Stop::Outcome(outcome)) => {
+                let tech = outcome.tech_explanation.as_deref().unwrap_or("no more is known");
+                let tech = format!("the settings are saved, but the connection could not be opened: {tech}");
+                Ok(Outcome { state: State::Warning, tech_explanation: Some(tech.into()), ..outcome })
+            }
+            Err(Stop::Busy) => Ok(Outcome {
+                state: State::Warning,
+                ..Outcome::error("the settings are saved, but the connector was too busy to try them")
+            }),
+        }
+    }
+
+    /// WSDeleteConnection. The connector need not be here any more.
+    async fn delete(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<(), Stop> {
+        let own = self.connections.connector_of(guid).await?.ok_or_else(|| stop::unknown_connection(guid))?;
+        errand.check_name(guid, &own)?;
+        if self.connections.delete(guid).await? { Ok(()) } else { Err(stop::unknown_connection(guid)) }
+    }
+}
+
+/// Opens a connection with its stored settings.
+async fn open_stored(connectors: Connectors, stored: StoredConnection) -> Result<Open, NotOpened> {
+    let Some(connector) = connectors.get(&stored.connector).map(Arc::clone) else {
+        return Err(NotOpened::NoConnector(connectors.not_loaded(&stored.connector)));
+    };
+    let worker = Arc::clone(&connector);
+    let opened = connector.work(Instant::now() + connector.deadline(), move || worker.open(&stored.settings));
+    opened.await.map_err(NotOpened::Interrupted)?.map_err(NotOpened::Failed)
+}
