@@ -10,6 +10,7 @@ use crate::{Access, FieldType, Value};
 /// let field = Field::text("Filename").label("US:\"File name\";NO:\"Filnavn\"").mandatory().max_length(260);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Field {
     /// The key, unique within its form or actor type. SuperOffice maps keys such as `NAME` by itself.
     pub key: String,

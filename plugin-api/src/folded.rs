@@ -78,8 +78,8 @@ fn with_folded<T>(text: &str, look: impl FnOnce(&str) -> T) -> T {
     seen
 }
 
-/// Appends the text without its case. Through upper case first, for letters whose small forms differ: `ß` and `SS`,
-/// `ς` and `σ`.
+/// Appends the text without its case. Through lower and upper case to lower case, for letters that have more than two
+/// forms: `ẞ`, `ß` and `SS`, `Σ`, `ς` and `σ`.
 fn fold(text: &str, folded: &mut String) {
     if text.is_ascii() {
         let start = folded.len();
@@ -91,7 +91,8 @@ fn fold(text: &str, folded: &mut String) {
         if char.is_ascii() {
             folded.push(char.to_ascii_lowercase());
         } else {
-            folded.extend(char.to_uppercase().flat_map(char::to_lowercase));
+            let upper = char.to_lowercase().flat_map(char::to_uppercase);
+            folded.extend(upper.flat_map(char::to_lowercase));
         }
     }
 }

@@ -11,6 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// How a call that worked ended, and what there is to tell about it (contract page, section 2: `State`,
 /// `UserExplanation`, `TechExplanation`, `ErrorCode`).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outcome {
     /// Ok, OkWithInfo or Warning; Error too, though returning an [`Error`] is the usual way to say so.
     pub state: State,

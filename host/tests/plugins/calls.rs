@@ -7,7 +7,7 @@ use std::thread;
 
 use plugin_api::abi::client::ConnectionClient;
 use plugin_api::abi::{ActorCall, ActorOperation};
-use plugin_api::{Access, Actor, FieldType, Operator, Outcome, Parent, Restriction, Settings, State};
+use plugin_api::{Access, Actor, Error, FieldType, Operator, Outcome, Parent, Restriction, Settings, State};
 
 use super::scene::{connection, rogue_with};
 
@@ -125,12 +125,8 @@ fn an_error_keeps_its_texts_and_takes_its_rows_back() {
     let (_scene, connection) = connection([("changed_since", "error-after:5000"), ("fields", "error")]);
     let (rows, outcome) = actors(&connection, ALL);
     assert!(!rows.is_empty(), "rows come while the connector still runs");
-    let expected = Outcome {
-        state: State::Error,
-        user: Some("US:\"rogue error\";NO:\"slem feil\"".to_owned()),
-        tech: Some("the disk is on fire".to_owned()),
-        code: Some("ROGUE".to_owned()),
-    };
+    let error = Error::user("US:\"rogue error\";NO:\"slem feil\"").tech("the disk is on fire").code("ROGUE");
+    let expected = error.to_outcome();
     assert_eq!(outcome, expected);
     assert_eq!(connection.fields("Customer").unwrap_err(), expected);
 }

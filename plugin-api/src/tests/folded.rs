@@ -1,0 +1,51 @@
+//! Comparing without case: the shortcuts for ASCII must say the same as the long way.
+
+use proptest::prelude::*;
+
+use crate::folded::Folded;
+
+/// Letters with odd relatives, and their neighbours: Kelvin and Angstrom signs, sharp s, sigmas, dotted and dotless i.
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => "[aAbBsSkKiIzZ0 ]{0,4}",
+        3 => "[aAsSkKiIåÅæÆßẞſΣςσİıﬁﬀ\u{212A}\u{212B}\u{0307}]{0,4}",
+        1 => any::<String>(),
+    ]
+}
+
+/// Folded by the same rule, but through std's methods on texts.
+fn fold(text: &str) -> String {
+    let upper: String = text.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase).collect();
+    upper.chars().flat_map(char::to_lowercase).collect()
+}
+
+proptest! {
+    #[test]
+    fn comparing_is_comparing_the_folded_texts(wanted in texts(), text in texts()) {
+        let (folded, by_hand, other) = (Folded::new(&wanted), fold(&wanted), fold(&text));
+        prop_assert_eq!(folded.is(&text), other == by_hand);
+        prop_assert_eq!(folded.begins(&text), other.starts_with(&by_hand));
+        prop_assert_eq!(folded.ends(&text), other.ends_with(&by_hand));
+        prop_assert_eq!(folded.is_in(&text), other.contains(&by_hand));
+        prop_assert_eq!(folded.order_of(&text), other.cmp(&by_hand));
+    }
+
+    #[test]
+    fn a_text_is_the_same_in_either_case(text in texts()) {
+        let folded = Folded::new(&text);
+        prop_assert!(folded.is(&text));
+        prop_assert!(folded.is(&text.to_uppercase()), "{} {}", text, text.to_uppercase());
+        prop_assert!(folded.is(&text.to_lowercase()), "{} {}", text, text.to_lowercase());
+        prop_assert_eq!(Folded::new(&fold(&text)), folded, "folding twice is folding once");
+    }
+}
+
+#[test]
+fn every_letter_is_its_other_case() {
+    for char in '\0'..=char::MAX {
+        let folded = Folded::new(&char.to_string());
+        for other in [char.to_uppercase().to_string(), char.to_lowercase().to_string()] {
+            assert!(folded.is(&other), "{char:?} and {other:?}");
+        }
+    }
+}
