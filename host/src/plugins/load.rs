@@ -18,6 +18,9 @@ use super::{Plugin, PluginFile};
 /// The folder of the copies, below the data folder.
 const CACHE: &str = "plugins-cache";
 
+/// Folders of the host's own below the data folder: no connector is called so.
+const TAKEN: [&str; 2] = [CACHE, "spool"];
+
 /// Why a plugin file is not loaded. Its `Display` is one line: the reason, and what to do.
 #[derive(Debug, Error)]
 pub enum LoadError {
@@ -46,7 +49,7 @@ pub enum LoadError {
     Plugin(#[from] client::LoadError),
     /// Its connector's name cannot be the name of a folder.
     #[error(
-        "its connector is called {0:?}; a name has up to 64 letters, digits, - and _, begins with a letter or digit, and is not the name of a file of the host's own"
+        "its connector is called {0:?}; a name has up to 64 letters, digits, - and _, begins with a letter or digit, and is not the name of a folder of the host's own"
     )]
     Name(String),
     /// Another file has a connector of this name.
@@ -166,7 +169,7 @@ fn is_name(name: &str) -> bool {
     name.len() <= 64
         && name.chars().all(is_plain)
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && !name.eq_ignore_ascii_case(CACHE)
+        && !TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -127,6 +127,7 @@ fn handshakes_that_do_not_fit_are_refused() {
         ),
         (handshake(magic, whole, ours, 0, "", &target), "its connector has no name"),
         (handshake(magic, whole, ours, 0, "\\xff", &target), "the connector's name is no text"),
+        (handshake(magic, whole, ours, 0, "Spool", &target), "its connector is called \"Spool\""),
         (handshake(magic, whole, ours, 0, "../etc", &target), "its connector is called \"../etc\""),
         (
             handshake(magic, whole, ours, 0, "plugins-cache", &target),
