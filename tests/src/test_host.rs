@@ -27,6 +27,14 @@ static BUILT: LazyLock<Built> = LazyLock::new(|| {
     build::build(Profile::Dev, &packages).expect("the host and the plugins build")
 });
 
+impl Drop for TestHost {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.as_ref().filter(|_| std::thread::panicking()) {
+            eprintln!("the host's log:\n{}", process.log());
+        }
+    }
+}
+
 /// How a test wants its host.
 #[derive(Debug, Default)]
 pub struct Setup {
@@ -129,6 +137,12 @@ impl TestHost {
 
     fn program(&self) -> Command {
         let mut command = Command::new(&BUILT.host);
+        // What the developer has set for a host of their own.
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ERP_HOST_"))
+        {
+            command.env_remove(name);
+        }
         command
             .current_dir(self.folder.path())
             .env("ERP_HOST_CONFIG", self.configuration())

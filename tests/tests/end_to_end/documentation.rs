@@ -150,3 +150,12 @@ fn the_tutorial_shows_the_hello_connector_in_full() {
     let included = tutorial.contains("{{#include ../../examples/hello-connector/src/lib.rs}}");
     assert!(included || tutorial.contains(source.trim()), "the tutorial shows the real code");
 }
+
+#[test]
+fn the_readme_shows_real_code() {
+    let source = read("examples/hello-connector/src/lib.rs");
+    let shown = code_blocks(&read("README.md"), "rust").remove(0);
+    for line in shown.lines().filter(|line| !line.trim().starts_with("// ...")) {
+        assert!(source.lines().any(|real| real == line), "not in the hello connector: {line}");
+    }
+}
