@@ -23,6 +23,11 @@ impl Stat {
         Ok(Stat::from(&file.metadata()?))
     }
 
+    /// The state of the same file with the contents that it had at another moment.
+    pub(crate) fn with_contents_of(self, other: &Stat) -> Self {
+        Stat { length: other.length, modified: other.modified, ..self }
+    }
+
     pub(crate) fn length(&self) -> u64 {
         self.length
     }

@@ -134,9 +134,8 @@ impl WorkbookFile {
                 }
                 Stat::of(&self.path).is_ok_and(|stat| stat == contents.stat)
             })?;
-            if written {
-                let known = self.know(&bytes, after, &mut work)?;
-                return Ok((known, plan));
+            if let Some(stat) = written {
+                return Ok((self.know(stat, &bytes, after, &mut work), plan));
             }
         }
         Err(Error::user(
@@ -277,15 +276,14 @@ impl WorkbookFile {
         Ok(())
     }
 
-    /// Takes what was written as known.
-    fn know(&self, bytes: &[u8], workbook: Workbook, work: &mut Work) -> Result<Arc<Workbook>> {
+    /// Takes what was written as known. Nothing can fail here: the change is in place.
+    fn know(&self, stat: Stat, bytes: &[u8], workbook: Workbook, work: &mut Work) -> Arc<Workbook> {
         let workbook = Arc::new(workbook);
         self.remember(&workbook, work);
-        let read_at = SystemTime::now();
-        let stat = Stat::of(&self.path).map_err(|error| self.unreadable(error))?;
-        let known = Known { stat, read_at, digest: change::digest(bytes), workbook: Arc::clone(&workbook) };
+        let (digest, read_at) = (change::digest(bytes), SystemTime::now());
+        let known = Known { stat, read_at, digest, workbook: Arc::clone(&workbook) };
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
-        Ok(workbook)
+        workbook
     }
 
     fn unreadable(&self, error: std::io::Error) -> Error {

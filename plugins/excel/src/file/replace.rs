@@ -6,13 +6,19 @@ use std::path::Path;
 
 use plugin_api::{Error, Result, ResultExt};
 
+use super::change::Stat;
+
 /// Writes `bytes` in place of the file, if `still_the_same` says so right before. Mode and owner stay.
 ///
-/// Returns whether the file was replaced.
+/// Returns the state of the file with these bytes; `None` when nothing was replaced.
 ///
 /// # Errors
 /// The file is write-protected, its folder cannot be written to, or the disk is full. The file is as it was then.
-pub(crate) fn replace(path: &Path, bytes: &[u8], still_the_same: impl FnOnce() -> bool) -> Result<bool> {
+pub(crate) fn replace(
+    path: &Path,
+    bytes: &[u8],
+    still_the_same: impl FnOnce() -> bool,
+) -> Result<Option<Stat>> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let cannot = format!("the workbook {name:?} cannot be written");
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -29,15 +35,17 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], still_the_same: impl FnOnce() -
     new.as_file().set_permissions(old.permissions()).user(cannot.clone())?;
     keep_owner(new.as_file(), &old);
     new.as_file().sync_all().user(cannot.clone())?;
+    let written = Stat::of_file(new.as_file()).user(cannot.clone())?;
     if !still_the_same() {
-        return Ok(false);
+        return Ok(None);
     }
-    new.persist(path).map_err(|error| error.error).user(cannot)?;
+    let new = new.persist(path).map_err(|error| error.error).user(cannot)?;
     // The rename itself must survive a power cut. Not every file system can promise it; the change is in place anyway.
     if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
         tracing::debug!(%error, "the folder of the workbook cannot be synced");
     }
-    Ok(true)
+    // The rename changes the inode. Somebody may have changed the contents since: that must show as a change.
+    Ok(Some(Stat::of_file(&new).map_or(written, |renamed| renamed.with_contents_of(&written))))
 }
 
 #[cfg(unix)]

@@ -316,3 +316,21 @@ fn a_sheet_that_comes_back_hides_no_change() {
     assert_eq!(third.field("NAME"), first.field("NAME"));
     assert!(stamp(&third) > stamp(&second), "{third:?} {second:?}");
 }
+
+#[test]
+fn what_was_written_is_known_without_reading_it() {
+    let place = Place::with(&customers());
+    let connection = place.connect();
+    for turn in 0..3 {
+        let name = turn.to_string();
+        create(&connection, &actor("Customer", "", &[("NAME", Some(&name))])).unwrap();
+        assert_eq!(actors(&connection, "Customer").len(), 4 + turn);
+        // Read from the disk it is the same.
+        assert_eq!(actors(&connection, "Customer"), actors(&place.connect_at(0), "Customer"));
+    }
+    assert_eq!(connection.file().loads(), 1);
+    // Somebody who changes it in the same moment is seen all the same.
+    save(&connection, &[actor("Customer", "1001", &[("NAME", Some("Ours"))])]).unwrap();
+    rename(&place, "Beta", "Beth");
+    assert_eq!(get(&connection, "Customer", "1002").field("NAME"), Some(Some("Beth")));
+}
