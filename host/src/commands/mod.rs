@@ -21,14 +21,16 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  erp-host serve                            serve what is in ./plugins, at 127.0.0.1:8080
-  erp-host serve --listen 0.0.0.0:80 --plugins /opt/erp-host/plugins --data /var/lib/erp-host
-  erp-host plugins                          tell what is in ./plugins, and why a file cannot be loaded
-  erp-host connections list                 tell which connections are stored
+  erp-host serve                  serve what is in ./plugins, at 127.0.0.1:8080
+  erp-host serve --listen 0.0.0.0:80 --plugins /opt/erp-host --data /var/lib/erp-host
+  erp-host plugins                what is in ./plugins, and why a file is not loaded
+  erp-host connections list       which connections are stored
 
-Every flag is also an environment variable (ERP_HOST_PLUGINS for --plugins) and a line of erp-host.toml. A flag counts
-over its variable, the variable over the file. The address to give to SuperOffice ends in
-/Services/ErpConnectorWS.svc; open it in a browser to see what runs here.";
+Flags are environment variables, too (ERP_HOST_PLUGINS for --plugins), and lines of
+erp-host.toml. A flag counts over its variable, the variable over the file.
+
+The address to give to SuperOffice ends in /Services/ErpConnectorWS.svc; open it in a
+browser to see what runs here.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -51,8 +51,10 @@ A configuration file, with some of what it may say:
   [connectors.Excel.options]
   roots = [\"/srv/workbooks\"]
 
-When it is ready it prints one line to standard output: listening on http://ADDR/Services/ErpConnectorWS.svc
-The log goes to standard error. SIGINT or SIGTERM ends it when running calls are done, a second one at once.";
+When it is ready it prints one line to standard output:
+  listening on http://ADDR/Services/ErpConnectorWS.svc
+The log goes to standard error. SIGINT or SIGTERM ends it when running calls are done (30 s
+at most), a second one at once.";
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let mut config = Config::load(&args.flags)?;

@@ -63,7 +63,24 @@ fn weight(parameters: &str) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_content_type_is_read(
+            text in ".*",
+            name in "[a-z]{1,8}",
+            value in "[^\"]*",
+            other in "[a-z]{9}=\"[^\"]*\"",
+        ) {
+            // Whatever stands there is no reason to panic; and a quoted value is found behind others.
+            ContentType::parse(&text).parameter(&name);
+            let whole = format!("text/xml; {other}; {name}=\"{value}\"");
+            prop_assert_eq!(ContentType::parse(&whole).parameter(&name), Some(value.trim()));
+        }
+    }
 
     #[test]
     fn content_types_are_taken_apart() {

@@ -24,6 +24,9 @@ use crate::router::{Refused, Router, SoapRequest};
 /// Where the service is, below any base path and in any case (contract page, section 1).
 pub(super) const SERVICE_PATH: &str = "/Services/ErpConnectorWS.svc";
 
+/// The same from the root, relative so that it is right below any base path of a proxy.
+const SERVICE_FROM_ROOT: HeaderValue = HeaderValue::from_static("Services/ErpConnectorWS.svc");
+
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
@@ -75,9 +78,7 @@ impl Endpoint {
             (Place::Root, &Method::GET | &Method::HEAD) => {
                 let mut response = page(PLAIN_TEXT, format!("the connector service is at {SERVICE_PATH}\n"));
                 *response.status_mut() = StatusCode::FOUND;
-                // Relative: right below any base path of a proxy.
-                let location = HeaderValue::from_static(SERVICE_PATH.trim_ascii().split_at(1).1);
-                response.headers_mut().insert(LOCATION, location);
+                response.headers_mut().insert(LOCATION, SERVICE_FROM_ROOT);
                 response
             }
             (Place::Health, &Method::GET | &Method::HEAD) => page(PLAIN_TEXT, "ok\n"),

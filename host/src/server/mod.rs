@@ -78,6 +78,8 @@ impl Server {
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.idle_timeout)
             .max_headers(limits.headers.get() as usize)
+            // A client that has said all that it wants to say may still want to hear the answer.
+            .half_close(true)
             .max_header_size(limits.head)
             // The buffer that a head must fit into while it arrives, and that bodies are read through.
             .max_buf_size(limits.head.max(READ_BUFFER));

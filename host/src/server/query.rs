@@ -54,7 +54,23 @@ fn decode(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_value_comes_back_as_it_was(value in ".*") {
+            let query = format!("a=b&Name={}&c", encode(&value));
+            prop_assert_eq!(parameter(&query, "name").unwrap(), value);
+        }
+
+        #[test]
+        fn any_query_is_read(query in ".*", name in ".*") {
+            let found = parameter(&query, &name);
+            prop_assert!(found.is_none_or(|value| value.len() <= 3 * query.len()));
+        }
+    }
 
     #[test]
     fn parameters_are_found_in_any_case_and_decoded() {

@@ -45,6 +45,11 @@ impl Client {
         let _ = self.stream.get_mut().write_all(bytes);
     }
 
+    /// Says that nothing more will be sent.
+    pub(crate) fn end(&mut self) {
+        self.stream.get_mut().shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
     /// The head of a response.
     pub(crate) fn receive_head(&mut self) -> Response {
         let status = self.line();

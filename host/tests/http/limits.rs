@@ -128,6 +128,40 @@ fn who_stands_still_is_let_go() {
 }
 
 #[test]
+fn who_goes_away_harms_nobody() {
+    let host = Host::start();
+    host.save(&[("changed_since", "huge:500")]);
+    let whole = request(
+        GUID,
+        Request::GetActorsByTimestamp {
+            updated_on_or_after: None,
+            actor_type: Some("Customer".into()),
+            field_keys: None,
+        },
+    );
+    for length in [1, 50, 300, whole.len() - 1, whole.len()] {
+        let mut client = host.client();
+        client.send(&whole[..length]);
+        drop(client);
+    }
+    assert_eq!(host.call(Request::TestConnection).state, State::Warning);
+    // Their connections end, too.
+    host.stop();
+    host.finish();
+}
+
+#[test]
+fn who_has_said_all_still_hears_the_answer() {
+    let host = Host::start();
+    host.save(&[]);
+    let mut client = host.client();
+    client.send(&request(GUID, Request::GetSupportedActorTypes));
+    client.end();
+    assert!(client.receive().text().contains("Person"));
+    assert!(client.is_closed());
+}
+
+#[test]
 fn only_so_many_connections_are_open() {
     let host = Host::configured("[limits]\nconnections = 1");
     let health = b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n";
