@@ -79,7 +79,7 @@
 //! | describe fields and lists | [`Field`], [`ListItem`] |
 //! | answer with actors | [`Rows`], [`Actor`] |
 //! | read and write field values | [`Value`], [`DateTime`] |
-//! | search faster than by looking at all actors | [`Restriction`], [`Matcher`] |
+//! | search faster than by looking at all actors | [`Restriction`], [`Matcher`], [`TextMatcher`] |
 //! | say when an actor changed | [`Stamps`] |
 //! | say what went wrong, and to whom | [`Error`], [`Outcome`], [`ResultExt`] |
 //! | know where the connector runs | [`Host`] |
@@ -111,6 +111,7 @@ mod search;
 mod settings;
 mod settings_form;
 mod stamps;
+mod text_matcher;
 
 pub mod abi;
 pub mod testing;
@@ -129,6 +130,7 @@ pub use settings::Settings;
 pub use settings_form::read_setting;
 pub use settings_form::{Secret, SettingValue, SettingsForm};
 pub use stamps::Stamps;
+pub use text_matcher::TextMatcher;
 pub use values::{
     Access, DateTime, FieldType, LocalizedText, Operator, State, Value, ValueError, actor_type, error_code,
 };

@@ -43,8 +43,11 @@ pub struct Matcher {
     parent: Option<Parent>,
 }
 
-/// What restrictions are held against: a row, an [`Actor`], or a type of the author's own.
+/// What a search is held against: a row, an [`Actor`], or a type of the author's own.
 pub trait Candidate {
+    /// The key in the ERP system.
+    fn key(&self) -> &str;
+
     /// Actor type and key of the parent.
     fn parent(&self) -> Option<(&str, &str)>;
 
@@ -150,6 +153,10 @@ impl RowFilter for Matcher {
 }
 
 impl Candidate for RowRef<'_> {
+    fn key(&self) -> &str {
+        self.key
+    }
+
     fn parent(&self) -> Option<(&str, &str)> {
         self.parent
     }
@@ -160,6 +167,10 @@ impl Candidate for RowRef<'_> {
 }
 
 impl Candidate for Actor {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
     fn parent(&self) -> Option<(&str, &str)> {
         self.parent.as_ref().map(|parent| (parent.actor_type.as_str(), parent.key.as_str()))
     }

@@ -95,6 +95,13 @@ impl<'a> Rows<'a> {
         self.row_of(actor_type, key)
     }
 
+    /// Begins a row of another actor type: a save may hold several.
+    pub fn row_of(&mut self, actor_type: &str, key: impl Display) -> Row<'_, 'a> {
+        let start = (self.batch.text_len(), self.batch.mark_count());
+        RowWriter::new(&mut self.batch).begin(actor_type, key);
+        Row { rows: self, start, has_extra: false, ended: false }
+    }
+
     /// Pushes an actor.
     ///
     /// # Errors
@@ -121,12 +128,6 @@ impl<'a> Rows<'a> {
         let pushed = self.sink.push(self.batch.as_ref());
         self.batch.clear();
         pushed
-    }
-
-    fn row_of(&mut self, actor_type: &str, key: impl Display) -> Row<'_, 'a> {
-        let start = (self.batch.text_len(), self.batch.mark_count());
-        RowWriter::new(&mut self.batch).begin(actor_type, key);
-        Row { rows: self, start, has_extra: false, ended: false }
     }
 
     fn is_filtered_by(&self, field: &str) -> bool {

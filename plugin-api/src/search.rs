@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use crate::abi::RowRef;
-use crate::folded::Folded;
 use crate::{
     Connection, Error, Field, FieldType, Matcher, Outcome, Parent, Restriction, Result, RowFilter, Rows,
+    TextMatcher,
 };
 
 /// The keys of the fields that hold a value that may be searched.
@@ -43,13 +43,8 @@ pub(crate) fn by_text<C: Connection + ?Sized>(
     parent: Option<&Parent>,
     rows: &mut Rows<'_>,
 ) -> Result<Outcome> {
-    let text = Folded::new(text.trim());
-    let mut fields = Vec::new();
-    if !text.is_empty() {
-        fields = searchable_fields(connection, actor_type)?;
-        fields.retain(|field| field.field_type == FieldType::Text);
-    }
-    connection.actors(actor_type, &mut rows.filtered(&HasText { text, fields, parent })?)
+    let matcher = TextMatcher::new(text, &searchable_fields(connection, actor_type)?, parent);
+    connection.actors(actor_type, &mut rows.filtered(&matcher)?)
 }
 
 pub(crate) fn by_stamp<C: Connection + ?Sized>(
@@ -86,27 +81,6 @@ impl RowFilter for Keys<'_> {
 
     fn matches(&self, row: &RowRef<'_>) -> bool {
         self.0.contains(row.key)
-    }
-}
-
-/// Lets rows pass that have the text in one of the fields, or as their key.
-struct HasText<'a> {
-    text: Folded,
-    fields: Vec<Field>,
-    parent: Option<&'a Parent>,
-}
-
-impl RowFilter for HasText<'_> {
-    fn needs(&self, field: &str) -> bool {
-        self.fields.iter().any(|wanted| wanted.key == field)
-    }
-
-    fn matches(&self, row: &RowRef<'_>) -> bool {
-        let has_text = |(key, value): (&str, Option<&str>)| {
-            self.needs(key) && value.is_some_and(|value| self.text.is_in(value))
-        };
-        self.parent.is_none_or(|parent| parent.is(row.parent))
-            && (self.text.is_empty() || self.text.is(row.key) || row.fields().any(has_text))
     }
 }
 

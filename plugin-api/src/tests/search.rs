@@ -3,7 +3,8 @@
 use crate::Operator as Op;
 use crate::testing::collect;
 use crate::{
-    Actor, Connection, Error, Field, ListItem, Outcome, Parent, Restriction, Result, Rows, error_code,
+    Actor, Connection, Error, Field, ListItem, Outcome, Parent, Restriction, Result, Rows, TextMatcher,
+    error_code,
 };
 
 /// A connection that implements no more than it must.
@@ -140,6 +141,28 @@ fn searching_for_a_text_below_a_parent() {
         ("p2", Parent::new("Customer", "C1"), &[]),
     ] {
         assert_eq!(keys(&search_text(&plain, "Person", text, Some(&parent))), found, "{text:?}");
+    }
+}
+
+#[test]
+fn the_text_matcher_holds_actors_to_the_same_rules() {
+    let connection = Plain::default();
+    let fields = connection.fields("Customer").unwrap();
+    let parent = Parent::new("Customer", "C1");
+    for (actor_type, text, parent) in [
+        ("Customer", "berg", None),
+        ("Customer", "c1", None),
+        ("Customer", " ", None),
+        ("Customer", "3", None),
+    ]
+    .into_iter()
+    .chain([("Person", "berg", Some(&parent)), ("Person", "", Some(&parent))])
+    {
+        let matcher = TextMatcher::new(text, &fields, parent);
+        let all = actors();
+        let of_type = all.iter().filter(|actor| actor.actor_type == actor_type);
+        let found: Vec<_> = of_type.filter(|actor| matcher.matches(*actor)).cloned().collect();
+        assert_eq!(keys(&found), keys(&search_text(&connection, actor_type, text, parent)), "{text:?}");
     }
 }
 

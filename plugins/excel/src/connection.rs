@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use plugin_api::{
-    Actor, Connection, Error, Field, FieldType, ListItem, Matcher, Operator, Outcome, Parent, Restriction,
-    Result, Rows, Value,
+    Actor, Connection, Error, Field, ListItem, Matcher, Outcome, Parent, Restriction, Result, Rows,
+    TextMatcher,
 };
 
 use crate::file::WorkbookFile;
@@ -38,9 +38,7 @@ impl ExcelConnection {
         let (workbook, plan) = self.file.write(plan)?;
         for (actor_type, key) in &plan.touched {
             let table = workbook.table(actor_type)?;
-            if let Some(number) = table.find(key) {
-                rows.push(&actor(table, number, rows))?;
-            }
+            push(table, table.find(key).into_iter(), rows)?;
         }
         Ok(Outcome::ok())
     }
@@ -99,12 +97,8 @@ impl Connection for ExcelConnection {
     ) -> Result<Outcome> {
         let workbook = self.file.workbook()?;
         let table = workbook.table(actor_type)?;
-        let matchers = text_matchers(table, text.trim(), parent)?;
-        let has_text = |number: &usize| {
-            let candidate = Candidate::new(table, *number);
-            matchers.iter().any(|matcher| matcher.matches(&candidate))
-        };
-        push(table, (0..table.len()).filter(has_text), rows)
+        let matcher = TextMatcher::new(text, &table.fields(), parent);
+        push(table, (0..table.len()).filter(|number| matcher.matches(&Candidate::new(table, *number))), rows)
     }
 
     fn changed_since(&self, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
@@ -127,32 +121,6 @@ impl Connection for ExcelConnection {
     }
 }
 
-/// The field that stands for the key of an actor in a text search. No column has such a name.
-const KEY: &str = "\u{0}key";
-
-/// One matcher for each place where the text may stand: a text field, or the key as a whole.
-fn text_matchers(table: &Table, text: &str, parent: Option<&Parent>) -> Result<Vec<Matcher>> {
-    let below = parent.into_iter().flat_map(|parent| {
-        [(Restriction::PARENT_TYPE, &parent.actor_type), (Restriction::PARENT_KEY, &parent.key)]
-    });
-    let below: Vec<_> =
-        below.map(|(field, value)| Restriction::new(field, Operator::Equal, [value.as_str()])).collect();
-    if text.is_empty() {
-        return Ok(vec![Matcher::new(&below, &[])?]);
-    }
-    let texts = table.columns.iter().map(|column| &column.field);
-    let texts = texts.filter(|field| field.field_type == FieldType::Text);
-    let places =
-        texts.map(|field| (field.clone(), Operator::Contains)).chain([(Field::text(KEY), Operator::Equal)]);
-    places
-        .map(|(field, operator)| {
-            let mut restrictions = below.clone();
-            restrictions.push(Restriction::new(field.key.as_str(), operator, [text]));
-            Matcher::new(&restrictions, &[field])
-        })
-        .collect()
-}
-
 /// An actor of a table, held against restrictions where it stands.
 struct Candidate<'t> {
     table: &'t Table,
@@ -166,14 +134,15 @@ impl<'t> Candidate<'t> {
 }
 
 impl plugin_api::Candidate for Candidate<'_> {
+    fn key(&self) -> &str {
+        self.table.key(self.number)
+    }
+
     fn parent(&self) -> Option<(&str, &str)> {
         self.table.parent(self.number)
     }
 
     fn value(&self, field: &str) -> Option<&str> {
-        if field == KEY {
-            return Some(self.table.key(self.number));
-        }
         self.table.columns.iter().find(|column| column.field.key == field)?.value(self.number)
     }
 }
@@ -183,7 +152,8 @@ fn push(table: &Table, actors: impl Iterator<Item = usize>, rows: &mut Rows<'_>)
     // Asked once, not for every row.
     let columns: Vec<_> = table.columns.iter().filter(|column| rows.wants(&column.field.key)).collect();
     for number in actors {
-        let mut row = rows.row(table.key(number));
+        // Not the type that was asked for: a save may hold several.
+        let mut row = rows.row_of(table.actor_type, table.key(number));
         row.last_modified(table.stamp(number));
         if let Some((actor_type, key)) = table.parent(number) {
             row.parent(actor_type, key);
@@ -194,22 +164,4 @@ fn push(table: &Table, actors: impl Iterator<Item = usize>, rows: &mut Rows<'_>)
         row.end()?;
     }
     Ok(Outcome::ok())
-}
-
-/// An actor of its own: a save may hold several types.
-fn actor(table: &Table, number: usize, rows: &Rows<'_>) -> Actor {
-    let columns = table.columns.iter().filter(|column| rows.wants(&column.field.key));
-    let fields = columns.map(|column| {
-        let value: Value<'_> = column.value(number).into();
-        (column.field.key.clone(), value.to_wire().map(std::borrow::Cow::into_owned))
-    });
-    Actor {
-        actor_type: table.actor_type.to_owned(),
-        key: table.key(number).to_owned(),
-        last_modified: Some(table.stamp(number).to_owned()),
-        parent: table
-            .parent(number)
-            .map(|(actor_type, key)| Parent { actor_type: actor_type.to_owned(), key: key.to_owned() }),
-        fields: fields.collect(),
-    }
 }
