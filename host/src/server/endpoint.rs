@@ -9,7 +9,7 @@ use hyper::header::{
     ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
     RETRY_AFTER, VARY,
 };
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use ipnet::IpNet;
 
 use super::accept::{ContentType, accepts_gzip};
@@ -19,7 +19,7 @@ use super::query;
 use super::reply_body::ReplyBody;
 use super::request::{self, BodyError};
 use crate::config::{Config, Limits};
-use crate::router::{Refused, Router, SoapRequest};
+use crate::router::{Answer, Refused, Router, SoapRequest};
 
 /// Where the service is, below any base path and in any case (contract page, section 1).
 pub(super) const SERVICE_PATH: &str = "/Services/ErpConnectorWS.svc";
@@ -150,30 +150,9 @@ impl Endpoint {
             dialect,
         };
         match self.router.answer(request).await {
-            Ok(answer) => {
-                let chunks = head.version > Version::HTTP_10;
-                let body = ReplyBody::new(answer.body, accepts_gzip(&head.headers), chunks).await;
-                let (body, packed) = match body {
-                    Ok(body) => body,
-                    Err(error) => {
-                        tracing::error!(%error, "a reply could not be packed");
-                        return text(StatusCode::INTERNAL_SERVER_ERROR, "the reply could not be sent\n");
-                    }
-                };
-                let mut response = Response::new(body);
-                if answer.is_fault {
-                    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                }
-                let headers = response.headers_mut();
-                headers.insert(CONTENT_TYPE, if answer.soap == SoapVersion::V12 { SOAP_12 } else { XML });
-                headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-                if packed {
-                    headers.insert(CONTENT_ENCODING, GZIP);
-                }
-                response
-            }
-            Err(Refused::Busy) => {
-                let mut response = text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", Refused::Busy));
+            Ok(answer) => reply(answer, &head.headers, head.version).await,
+            Err(refused @ Refused::Busy) => {
+                let mut response = text(StatusCode::SERVICE_UNAVAILABLE, format!("{refused}\n"));
                 response.headers_mut().insert(RETRY_AFTER, TRY_AGAIN_AFTER);
                 response
             }
@@ -182,6 +161,31 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// The answer to a call, in the form that its client takes. A fault goes out with 500, in every version of SOAP: with
+/// another status a WCF client loses its text (contract page, section 5).
+async fn reply(answer: Answer, headers: &HeaderMap, version: Version) -> Response<ReplyBody> {
+    // HTTP/1.0 knows no chunks.
+    let chunks = version > Version::HTTP_10;
+    let (body, packed) = match ReplyBody::new(answer.body, accepts_gzip(headers), chunks).await {
+        Ok(body) => body,
+        Err(error) => {
+            tracing::error!(%error, "a reply could not be packed");
+            return text(StatusCode::INTERNAL_SERVER_ERROR, "the reply could not be sent\n");
+        }
+    };
+    let mut response = Response::new(body);
+    if answer.is_fault {
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, if answer.soap == SoapVersion::V12 { SOAP_12 } else { XML });
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    if packed {
+        headers.insert(CONTENT_ENCODING, GZIP);
+    }
+    response
 }
 
 fn place(path: &str) -> Option<Place> {
