@@ -21,7 +21,8 @@ use crate::{
 /// - **Datetime**: as numbers, and without the seconds on both sides, unless made by [`Matcher::with_seconds`].
 /// - **Checkbox**: `=` finds what is set so. Null is neither; `=` with an empty value finds it.
 /// - Both bounds of `between` count. Bounds in the wrong order find nothing.
-/// - A value that does not hold what its field's type promises fits no restriction, and does not fail the search.
+/// - A value that does not hold what its field's type promises is filled in, but fits no other restriction, and does not
+///   fail the search.
 /// - **Parents**: `ParentActorType` and `ParentErpKey` come together, each with `=`, and find the children of that actor.
 ///
 /// ```

@@ -42,7 +42,8 @@ proptest! {
 
 #[test]
 fn every_letter_is_its_other_case() {
-    for char in '\0'..=char::MAX {
+    let has_case = |char: &char| !char.to_uppercase().eq([*char]) || !char.to_lowercase().eq([*char]);
+    for char in ('\0'..=char::MAX).filter(has_case) {
         let folded = Folded::new(&char.to_string());
         for other in [char.to_uppercase().to_string(), char.to_lowercase().to_string()] {
             assert!(folded.is(&other), "{char:?} and {other:?}");

@@ -1,7 +1,9 @@
 //! Every operator on every field type: what it finds, what it does not, and what is refused.
 
+use proptest::prelude::*;
+
 use crate::Operator as Op;
-use crate::{Actor, Field, FieldType, Matcher, Operator, Restriction, error_code};
+use crate::{Actor, Field, FieldType, Matcher, Operator, Restriction, Value, error_code};
 
 const KEY: &str = "FIELD";
 
@@ -367,4 +369,76 @@ fn parents_come_as_a_pair() {
     let empty = Restriction::new(Restriction::PARENT_KEY, Op::Equal, [""]);
     let error = Matcher::new(&[empty, actor_type()], &[]).unwrap_err().user_text();
     assert!(error.contains("ParentErpKey") && error.contains("needs a value"), "{error}");
+}
+
+/// Values as they may come: of every type, broken, empty, anything.
+fn wire_values() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "\\[?(I|F|DT)?:?-?[0-9]{0,4}(\\.[0-9])?\\]?",
+        "\\[DT:[01]?[0-9]/[0-3]?[0-9]/20[0-9]{2}( [0-9]{2}:[0-9]{2}(:[0-9]{2})?)?\\]?",
+        "[abåÅß]{0,3}",
+        any::<String>(),
+    ]
+}
+
+proptest! {
+    /// Whatever is asked of whatever there is, the answer is an error or a clear yes or no, and the same each time.
+    #[test]
+    fn any_restriction_on_any_value_has_an_answer(
+        field_type in prop::sample::select(FieldType::ALL),
+        operator in prop::sample::select(Operator::ALL),
+        values in prop::collection::vec(wire_values(), 0..3),
+        value in prop::option::of(wire_values()),
+    ) {
+        let restrictions = [Restriction::new(KEY, operator, values)];
+        match Matcher::new(&restrictions, &[field(field_type)]) {
+            Ok(matcher) => {
+                prop_assert!(Restriction::operators(field_type).contains(&operator));
+                matches(&matcher, value.as_deref());
+            }
+            Err(error) => prop_assert!(error.user_text().contains(KEY), "{}", error),
+        }
+    }
+
+    /// An operator that negates another one finds exactly what the other does not, except for broken values.
+    #[test]
+    fn negated_operators_find_the_rest(wanted in wire_values(), value in prop::option::of(wire_values())) {
+        for (field_type, operator, negated) in [
+            (FieldType::Text, Op::Equal, Op::IsNot),
+            (FieldType::Text, Op::Begins, Op::NotBegins),
+            (FieldType::Text, Op::Contains, Op::NotContains),
+            (FieldType::Text, Op::Ends, Op::NotEnds),
+            (FieldType::List, Op::OneOf, Op::NotOneOf),
+            (FieldType::Integer, Op::Equal, Op::NotEqual),
+            (FieldType::Double, Op::Equal, Op::NotEqual),
+        ] {
+            if Value::parse(&wanted, field_type).is_err() {
+                continue;
+            }
+            let found = matches(&matcher(field_type, operator, &[&wanted]), value.as_deref());
+            let rest = matches(&matcher(field_type, negated, &[&wanted]), value.as_deref());
+            let broken = value.as_deref().is_some_and(|value| Value::parse(value, field_type).is_err());
+            // Whether a field is filled in can be said of a broken value too.
+            if broken && !wanted.is_empty() {
+                prop_assert!(!found && !rest);
+            } else {
+                prop_assert!(found != rest, "{} {:?} {:?}", operator, wanted, value);
+            }
+        }
+    }
+
+    /// What a range finds is what comparing finds.
+    #[test]
+    fn ranges_agree_with_comparing(number in -5i64..5, low in -5i64..5, high in -5i64..5) {
+        let (value, low_text, high_text) = (format!("[I:{number}]"), format!("[I:{low}]"), format!("[I:{high}]"));
+        for field_type in [FieldType::Integer, FieldType::Double] {
+            let finds = |operator, values: &[&str]| matches(&matcher(field_type, operator, values), Some(&value));
+            prop_assert_eq!(finds(Op::Less, &[&low_text]), number < low);
+            prop_assert_eq!(finds(Op::LessOrEqual, &[&low_text]), number <= low);
+            prop_assert_eq!(finds(Op::Greater, &[&low_text]), number > low);
+            prop_assert_eq!(finds(Op::GreaterOrEqual, &[&low_text]), number >= low);
+            prop_assert_eq!(finds(Op::Equal, &[&low_text]), number == low);
+            prop_assert_eq!(finds(Op::Between, &[&low_text, &high_text]), (low..=high).contains(&number));
+        }
+    }
 }
