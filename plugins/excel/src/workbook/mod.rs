@@ -1,6 +1,8 @@
 //! What a workbook holds: the sheets of actors with their index, and the lists.
 
+pub(crate) mod column;
 pub(crate) mod grid;
+pub(crate) mod lines;
 mod list;
 mod package;
 pub(crate) mod sheet_xml;

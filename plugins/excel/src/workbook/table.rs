@@ -1,16 +1,17 @@
 //! A sheet of actors: its columns, its rows, and the index over them.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
 
-use plugin_api::{Access, DateTime, Field, FieldType, Value, actor_type};
+use plugin_api::{DateTime, Field, actor_type};
 
 use crate::cell::CellValue;
-use crate::fields::{self, Overrides, plain_name};
+use crate::fields::{Overrides, plain_name};
 use crate::stamps::{Digest, Past, Seen, Stamping};
 
 use super::Styles;
+use super::column::{Column, Origin};
 use super::grid::{Cell, Grid};
+use super::lines::{KeyColumn, Lines, StampColumn};
 use super::list::List;
 use super::texts::Texts;
 
@@ -48,38 +49,6 @@ struct Rows {
     parent_keys: Texts,
     stamps: Texts,
     seen: Vec<Seen>,
-}
-
-/// A column that holds keys.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct KeyColumn {
-    pub(crate) column: u32,
-    /// Its cells hold numbers, so a new one does too.
-    pub(crate) holds_numbers: bool,
-    /// The style of its cells.
-    pub(crate) style: Option<u32>,
-}
-
-/// The column of the stamps.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StampColumn {
-    pub(crate) column: u32,
-    /// Its cells hold dates, not texts.
-    pub(crate) holds_dates: bool,
-    pub(crate) style: Option<u32>,
-}
-
-/// A column that is offered as a field.
-#[derive(Debug)]
-pub(crate) struct Column {
-    pub(crate) column: u32,
-    heading: String,
-    pub(crate) field: Field,
-    /// Its cells hold numbers, which matters where keys of list items are to be written.
-    pub(crate) holds_numbers: bool,
-    pub(crate) style: Option<u32>,
-    /// The values in wire form, by the number of the actor.
-    values: Texts,
 }
 
 /// What else is to know when a sheet is read.
@@ -160,8 +129,9 @@ impl Table {
             by_key: HashMap::with_capacity(kept.len()),
             by_stamp: Vec::new(),
         };
-        for (place, (column, heading)) in field_columns.iter().enumerate() {
-            let column = table.column(*column, heading, place, &lines, &kept, around, problems);
+        let origin = Origin { actor_type, sheet, lines: &lines, kept: &kept, around };
+        for (column, heading) in &field_columns {
+            let column = origin.column(*column, heading, &table.columns, problems);
             table.columns.push(column);
         }
         table.take_rows(&kept, &lines, around);
@@ -250,7 +220,7 @@ impl Table {
                 None => around.stamping.stamp(&around.past, key, contents, stamp),
             };
             let rows = &mut self.rows;
-            rows.numbers.push(lines.rows[*line].0);
+            rows.numbers.push(lines.number(*line));
             rows.keys.push(Some(key));
             rows.parent_types.push(parent_type.as_deref());
             rows.parent_keys.push(parent_key.as_deref());
@@ -260,209 +230,6 @@ impl Table {
         }
         self.by_stamp = (0..kept.len()).collect();
         self.by_stamp.sort_by_key(|actor| self.rows.seen[*actor].stamp);
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "a column comes from all of these, and only here")]
-    fn column(
-        &self,
-        column: u32,
-        heading: &str,
-        place: usize,
-        lines: &Lines<'_>,
-        kept: &[(usize, String)],
-        around: &Surroundings<'_>,
-        problems: &mut Vec<String>,
-    ) -> Column {
-        let said = around.overrides.find(self.actor_type, heading);
-        let named = |name: &str| around.lists.iter().find(|list| list.is_named(name));
-        let automatic = fields::superoffice_key(self.actor_type, heading);
-        let wanted_key = said.and_then(|said| said.key.as_deref()).or(automatic).unwrap_or(heading);
-        let taken = |key: &str| self.columns.iter().any(|column| column.field.key.eq_ignore_ascii_case(key));
-        let key = match [wanted_key, heading].into_iter().find(|key| !taken(key)) {
-            Some(key) => key.to_owned(),
-            None => format!("{heading} ({})", crate::cell::column_name(column)),
-        };
-        if said.is_some_and(|said| said.key.as_ref().is_some_and(|wanted| *wanted != key)) {
-            problems.push(format!(
-                "the field key {wanted_key} stands for two columns of the sheet {}: {heading:?} is offered as {key}",
-                self.sheet
-            ));
-        }
-
-        let list = match said.and_then(|said| said.list.as_deref()) {
-            Some(name) => {
-                if named(name).is_none() {
-                    problems.push(format!(
-                        "the sheet Fields names the list {name:?} for the column {heading:?}, but there is no such sheet"
-                    ));
-                }
-                named(name)
-            }
-            None => named(heading),
-        };
-        let field_type = match said.and_then(|said| said.field_type) {
-            Some(FieldType::List) if list.is_none() => {
-                problems.push(format!(
-                    "the sheet Fields makes {heading:?} of the sheet {} a list, but there is no list for it",
-                    self.sheet
-                ));
-                FieldType::Text
-            }
-            Some(said) => said,
-            None if list.is_some() => FieldType::List,
-            None if automatic.is_some_and(fields::is_text_key) || fields::is_text_key(&key) => {
-                FieldType::Text
-            }
-            None => fields::inferred_type(lines.cells(column), around.styles),
-        };
-        let mut field = Field::new(key, field_type).label(heading);
-        if field_type == FieldType::List {
-            field.list = list.map(|list| list.name.clone());
-        }
-        field.rank = i32::try_from(place + 1).ok();
-        if lines.is_computed(column, around.formulas) {
-            field.access = Access::ReadOnly;
-        }
-        if let Some(said) = said {
-            field.label = said.label.clone().or(field.label);
-            field.access = said.access.unwrap_or(field.access);
-            field.max_length = said.max_length.unwrap_or(0);
-            field.rank = said.rank.or(field.rank);
-        }
-        let mut values = Texts::default();
-        for (line, _) in kept {
-            let cell = lines.cell(*line, column);
-            values.push(cell.and_then(|cell| wire(cell, field_type, around.styles)).as_deref());
-        }
-        Column {
-            column,
-            heading: heading.to_owned(),
-            field,
-            holds_numbers: lines.holds_numbers(column),
-            style: lines.style(column),
-            values,
-        }
-    }
-}
-
-impl Column {
-    /// The value of an actor in wire form.
-    pub(crate) fn value(&self, actor: usize) -> Option<&str> {
-        self.values.get(actor)
-    }
-}
-
-/// The rows below the headings, and their cells.
-struct Lines<'g> {
-    /// Row numbers, and where their cells stand in the grid.
-    rows: Vec<(u32, Range<usize>)>,
-    cells: &'g [Cell],
-    next_row: u32,
-}
-
-impl<'g> Lines<'g> {
-    fn new(grid: &'g Grid, header_row: u32) -> Self {
-        let mut rows: Vec<(u32, Range<usize>)> = Vec::new();
-        let mut next_row = header_row + 1;
-        for (at, cell) in grid.cells.iter().enumerate().filter(|(_, cell)| cell.row > header_row) {
-            match rows.last_mut() {
-                Some((row, cells)) if *row == cell.row => cells.end = at + 1,
-                _ => rows.push((cell.row, at..at + 1)),
-            }
-            if cell.value != CellValue::Empty {
-                next_row = cell.row + 1;
-            }
-        }
-        Lines { rows, cells: &grid.cells, next_row }
-    }
-
-    fn cell(&self, line: usize, column: u32) -> Option<&'g Cell> {
-        let cells = &self.cells[self.rows[line].1.clone()];
-        cells.binary_search_by_key(&column, |cell| cell.column).ok().map(|at| &cells[at])
-    }
-
-    /// The cells of a column.
-    fn cells(&self, column: u32) -> impl Iterator<Item = &'g Cell> {
-        (0..self.rows.len()).filter_map(move |line| self.cell(line, column))
-    }
-
-    fn holds_numbers(&self, column: u32) -> bool {
-        let mut cells = self.cells(column).filter(|cell| cell.has_value()).peekable();
-        cells.peek().is_some() && cells.all(|cell| matches!(cell.value, CellValue::Number(_)))
-    }
-
-    /// The style of the last cell that holds something, or else of the first one.
-    fn style(&self, column: u32) -> Option<u32> {
-        let held = self.cells(column).filter(|cell| cell.has_value()).last();
-        held.or_else(|| self.cells(column).next()).map(|cell| cell.style)
-    }
-
-    /// All cells of the column that hold something are formulas.
-    fn is_computed(&self, column: u32, formulas: &BTreeSet<(u32, u32)>) -> bool {
-        let mut cells = self.cells(column).filter(|cell| cell.value != CellValue::Empty).peekable();
-        !formulas.is_empty()
-            && cells.peek().is_some()
-            && cells.all(|cell| formulas.contains(&(cell.row, cell.column)))
-    }
-
-    fn stamp_column(&self, column: u32, styles: &Styles) -> StampColumn {
-        let is_date = |cell: &Cell| matches!(cell.value, CellValue::Date(_));
-        let holds_texts = self.cells(column).any(|cell| cell.has_value() && !is_date(cell));
-        let date_style = self.cells(column).filter(|cell| styles.format(cell.style).is_date).last();
-        StampColumn {
-            column,
-            holds_dates: date_style.is_some() && (!holds_texts || self.cells(column).any(is_date)),
-            style: date_style.or_else(|| self.cells(column).last()).map(|cell| cell.style),
-        }
-    }
-
-    /// The lines that hold an actor, with its key; the others are told in `problems`, unless they are empty.
-    fn with_keys(
-        &self,
-        sheet: &str,
-        id: u32,
-        styles: &Styles,
-        problems: &mut Vec<String>,
-    ) -> Vec<(usize, String)> {
-        let mut kept = Vec::with_capacity(self.rows.len());
-        let mut seen: HashMap<String, u32> = HashMap::with_capacity(self.rows.len());
-        let (mut nameless, mut doubled) = (Vec::new(), Vec::new());
-        for (line, (row, cells)) in self.rows.iter().enumerate() {
-            match self.cell(line, id).and_then(|cell| cell.key(styles)) {
-                Some(key) => match seen.get(&key) {
-                    Some(first) => doubled.push(format!("{key} in row {} and {}", first + 1, row + 1)),
-                    None => {
-                        seen.insert(key.clone(), *row);
-                        kept.push((line, key));
-                    }
-                },
-                None if self.cells[cells.clone()].iter().any(Cell::has_value) => {
-                    nameless.push((row + 1).to_string());
-                }
-                None => {}
-            }
-        }
-        if !nameless.is_empty() {
-            problems.push(format!(
-                "the sheet {sheet} has rows without an ID, they are left out: {}",
-                some(&nameless)
-            ));
-        }
-        if !doubled.is_empty() {
-            problems
-                .push(format!("the sheet {sheet} has an ID twice, the first row counts: {}", some(&doubled)));
-        }
-        kept
-    }
-}
-
-/// The first few, and how many more.
-fn some(texts: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown = texts[..texts.len().min(SHOWN)].join(", ");
-    match texts.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
     }
 }
 
@@ -512,44 +279,4 @@ fn stamp_of(cell: &Cell, styles: &Styles) -> Option<DateTime> {
         CellValue::Text(text) => DateTime::parse_sortable(text).ok().map(crate::cell::to_millisecond),
         CellValue::Empty | CellValue::Bool(_) | CellValue::Error => None,
     }
-}
-
-/// The value of a cell in wire form. A cell that does not suit the type of its column gives the text that it shows.
-fn wire(cell: &Cell, field_type: FieldType, styles: &Styles) -> Option<String> {
-    let shown = || cell.text(styles);
-    let parsed = |text: &str| match Value::parse(text.trim(), field_type) {
-        Ok(value) => value.to_wire().map(std::borrow::Cow::into_owned),
-        Err(_) => Some(text.to_owned()),
-    };
-    let value = match (field_type, &cell.value) {
-        (FieldType::Text, _) => return shown(),
-        (_, CellValue::Empty | CellValue::Error) => return None,
-        (FieldType::Integer, CellValue::Number(number)) if fields::is_whole(*number) =>
-        {
-            #[allow(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-            Value::Integer(*number as i64)
-        }
-        (FieldType::Integer | FieldType::Double, CellValue::Number(number)) => Value::Double(*number),
-        (FieldType::Datetime, CellValue::Date(serial) | CellValue::Number(serial)) => {
-            match styles.dates.date(*serial) {
-                Some(date) => Value::DateTime(date),
-                None => return shown(),
-            }
-        }
-        (FieldType::Checkbox, CellValue::Bool(on)) => Value::Checkbox(*on),
-        (FieldType::Checkbox, CellValue::Number(number)) if *number == 0.0 || *number == 1.0 => {
-            Value::Checkbox(*number == 1.0)
-        }
-        (FieldType::Checkbox, CellValue::Text(text)) => match plain_name(text).as_str() {
-            "yes" | "y" | "ja" | "x" => Value::Checkbox(true),
-            "no" | "n" | "nei" => Value::Checkbox(false),
-            _ => return parsed(text),
-        },
-        (FieldType::Integer | FieldType::Double | FieldType::Datetime, CellValue::Text(text)) => {
-            return parsed(text);
-        }
-        (FieldType::List, _) => return cell.key(styles),
-        _ => return shown(),
-    };
-    value.to_wire().map(std::borrow::Cow::into_owned)
 }

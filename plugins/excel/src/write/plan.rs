@@ -8,7 +8,8 @@ use plugin_api::{
 
 use crate::cell::MAX_ROWS;
 use crate::stamps::later;
-use crate::workbook::table::{Column, KeyColumn};
+use crate::workbook::column::Column;
+use crate::workbook::lines::KeyColumn;
 use crate::workbook::{GivenStamps, Table, Workbook};
 
 use super::patch::{CellEdit, NewValue, SheetEdits};
