@@ -123,7 +123,7 @@ fn is_plugin_file(file: &Path) -> bool {
     file.extension().is_some_and(|extension| ["so", "dll", "dylib"].iter().any(|known| extension == *known))
 }
 
-/// The name in a package ID: `path+file:///work/hello-connector#0.1.0` or `path+file:///work/hello#hello-connector@0.1.0`.
+/// The name in a package ID: `path+file:///src/hello-connector#0.1.0` or `path+file:///src/hello#hello-connector@0.1.0`.
 fn package_name(id: &str) -> &str {
     let (folder, fragment) = id.rsplit_once('#').unwrap_or((id, ""));
     match fragment.rsplit_once('@') {
