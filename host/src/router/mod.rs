@@ -35,7 +35,7 @@ use self::reply::Replied;
 use self::route::{Errand, Told};
 use self::spool::SpoolFolder;
 pub use self::spool::Spooled;
-use self::stop::{NotOpened, Stop};
+use self::stop::Stop;
 use crate::config::Config;
 use crate::connections::{Connections, StoreError};
 
@@ -45,7 +45,7 @@ const SPOOL: &str = "spool";
 /// Every connector and every connection.
 pub struct Router {
     connectors: Connectors,
-    connections: Connections<Open, NotOpened>,
+    connections: Connections<Open, Stop>,
     spool: Arc<SpoolFolder>,
     /// How long a call may take that has not found its connector yet.
     deadline: Duration,

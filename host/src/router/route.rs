@@ -12,7 +12,7 @@ use super::connector::{Connector, Open};
 use super::connectors::Connectors;
 use super::read::ReadCall;
 use super::reply::{self, Replied};
-use super::stop::{self, NotOpened, Stop};
+use super::stop::{self, Stop};
 use super::{Router, convert, perform};
 use crate::connections::{OpenConnection, StoredConnection};
 
@@ -201,11 +201,11 @@ impl Router {
 }
 
 /// Opens a connection with its stored settings.
-async fn open_stored(connectors: Connectors, stored: StoredConnection) -> Result<Open, NotOpened> {
-    let Some(connector) = connectors.get(&stored.connector).map(Arc::clone) else {
-        return Err(NotOpened::NoConnector(connectors.not_loaded(&stored.connector)));
-    };
+async fn open_stored(connectors: Connectors, stored: StoredConnection) -> Result<Open, Stop> {
+    let connector = connectors.get(&stored.connector).map(Arc::clone);
+    let connector = connector.ok_or_else(|| Stop::Outcome(connectors.not_loaded(&stored.connector)))?;
     let worker = Arc::clone(&connector);
     let opened = connector.work(Instant::now() + connector.deadline(), move || worker.open(&stored.settings));
-    opened.await.map_err(NotOpened::Interrupted)?.map_err(NotOpened::Failed)
+    let opened = opened.await.map_err(|why| stop::interrupted(why, &connector))?;
+    opened.map_err(|outcome| Stop::Outcome(stop::owned(&outcome)))
 }

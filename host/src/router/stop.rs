@@ -9,21 +9,12 @@ use super::connector::{Connector, Interrupted};
 use crate::connections::{OpenError, StoreError};
 
 /// Why a call ends without its operation having been done.
+#[derive(Debug, Clone)]
 pub(super) enum Stop {
     /// Answered with this.
     Outcome(Outcome<'static>),
     /// Not answered: see [`super::Refused::Busy`].
     Busy,
-}
-
-/// Why a stored connection is not open.
-#[derive(Debug)]
-pub(super) enum NotOpened {
-    /// Its connector is not here.
-    NoConnector(Outcome<'static>),
-    /// Its connector says why.
-    Failed(plugin_api::Outcome),
-    Interrupted(Interrupted),
 }
 
 /// The connection that a call names.
@@ -52,30 +43,15 @@ pub(super) fn unknown_connection(guid: Guid) -> Stop {
 }
 
 /// Why a connection is not open.
-pub(super) fn not_opened(error: &OpenError<NotOpened>) -> Stop {
-    let OpenError::Connection(error) = error else {
-        tracing::error!("a connection is not opened: {}", described(error));
-        return Stop::Outcome(
-            Outcome::error("the connection could not be opened, see the host's log")
-                .with_tech_explanation(described(error)),
-        );
-    };
-    match error.as_ref() {
-        NotOpened::NoConnector(outcome) => Stop::Outcome(outcome.clone()),
-        NotOpened::Failed(outcome) => Stop::Outcome(owned(outcome)),
-        NotOpened::Interrupted(Interrupted::Full) => Stop::Busy,
-        NotOpened::Interrupted(Interrupted::Late) => {
-            Stop::Outcome(Outcome::error("the connector did not open the connection in time"))
-        }
-        NotOpened::Interrupted(Interrupted::Panicked) => Stop::Outcome(panicked()),
-    }
-}
-
-fn described(error: &OpenError<NotOpened>) -> String {
-    match error {
+pub(super) fn not_opened(error: &OpenError<Stop>) -> Stop {
+    let why = match error {
+        OpenError::Connection(stop) => return stop.as_ref().clone(),
         OpenError::Store(error) => error.to_string(),
-        OpenError::Connection(_) | OpenError::Ended => "opening it ended without a result".to_owned(),
-    }
+        OpenError::Ended => "opening it ended without a result".to_owned(),
+    };
+    tracing::error!("a connection is not opened: {why}");
+    let outcome = Outcome::error("the connection could not be opened, see the host's log");
+    Stop::Outcome(outcome.with_tech_explanation(why))
 }
 
 /// Why a connector gave no result.

@@ -40,19 +40,19 @@ fn a_full_connector_turns_callers_away_and_others_are_served() {
 #[test]
 fn a_late_call_is_answered_and_keeps_its_place() {
     let host = Host::configured(
-        "queued_calls = 0\n[connectors.Rogue]\nconcurrent_calls = 1\ncall_deadline = \"300ms\"",
+        "queued_calls = 0\n[connectors.Rogue]\nconcurrent_calls = 1\ncall_deadline = \"1s\"",
     );
     host.save(&[("test_connection", "block")]);
     let late = host.call(Request::TestConnection);
     assert_eq!(late.state, State::Error);
-    assert!(late.user.contains("did not answer within 0.3 seconds"), "{}", late.user);
+    assert!(late.user.contains("did not answer within 1 seconds"), "{}", late.user);
     let next = host.exchange(&request(GUID, Request::GetSupportedActorTypes));
     assert_eq!(next.status, 503, "the late call still runs");
 }
 
 #[test]
 fn opening_a_connection_has_a_deadline_too() {
-    let host = Host::configured("[connectors.Rogue]\ncall_deadline = \"300ms\"");
+    let host = Host::configured("[connectors.Rogue]\ncall_deadline = \"1s\"");
     let saved = host.save(&[("connect", "block")]);
     assert_eq!(saved.state, State::Warning);
     assert!(saved.user.contains("did not answer within"), "{}", saved.user);
