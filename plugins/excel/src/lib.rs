@@ -11,6 +11,7 @@ mod cell;
 mod connection;
 mod fields;
 mod file;
+mod keys;
 mod settings;
 mod stamps;
 mod workbook;

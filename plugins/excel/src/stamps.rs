@@ -104,11 +104,20 @@ impl Digest {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) newest: Option<DateTime>,
-    /// By actor type, then by the digest of the row's key.
-    pub(crate) sheets: HashMap<String, HashMap<u64, Seen>>,
+    /// By actor type.
+    pub(crate) sheets: HashMap<String, SheetLedger>,
 }
 
-const MAGIC: &[u8; 8] = b"erpxl\0\0\x01";
+/// What was seen of a sheet's rows.
+#[derive(Debug, Default)]
+pub(crate) struct SheetLedger {
+    /// The highest key that there ever was.
+    pub(crate) highest_key: Option<String>,
+    /// By the digest of the row's key.
+    pub(crate) rows: HashMap<u64, Seen>,
+}
+
+const MAGIC: &[u8; 8] = b"erpxl\0\0\x02";
 
 impl Ledger {
     /// The file that keeps the ledger of a workbook.
@@ -144,11 +153,13 @@ impl Ledger {
         let mut put = |number: u64| bytes.extend(number.to_le_bytes());
         put(self.newest.map_or(0, DateTime::ticks));
         put(count(self.sheets.len()));
-        for (name, rows) in &self.sheets {
-            bytes.extend(count(name.len()).to_le_bytes());
-            bytes.extend(name.as_bytes());
-            bytes.extend(count(rows.len()).to_le_bytes());
-            for (key, seen) in rows {
+        for (name, sheet) in &self.sheets {
+            for text in [name, sheet.highest_key.as_deref().unwrap_or_default()] {
+                bytes.extend(count(text.len()).to_le_bytes());
+                bytes.extend(text.as_bytes());
+            }
+            bytes.extend(count(sheet.rows.len()).to_le_bytes());
+            for (key, seen) in &sheet.rows {
                 for number in [*key, seen.contents, seen.stamp.ticks()] {
                     bytes.extend(number.to_le_bytes());
                 }
@@ -171,15 +182,15 @@ impl Ledger {
             sheets: HashMap::new(),
         };
         for _ in 0..rest.number()? {
-            let length = usize::try_from(rest.number()?).ok()?;
-            let name = String::from_utf8(rest.take(length)?.to_vec()).ok()?;
+            let (name, highest_key) = (rest.text()?, rest.text()?);
             let mut rows = HashMap::new();
             for _ in 0..rest.number()? {
                 let (key, contents) = (rest.number()?, rest.number()?);
                 let stamp = DateTime::from_ticks(rest.number()?)?;
                 rows.insert(key, Seen { contents, stamp });
             }
-            ledger.sheets.insert(name, rows);
+            let highest_key = Some(highest_key).filter(|key| !key.is_empty());
+            ledger.sheets.insert(name, SheetLedger { highest_key, rows });
         }
         Some(ledger)
     }
@@ -193,6 +204,11 @@ impl<'a> Bytes<'a> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(taken)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let length = usize::try_from(self.number()?).ok()?;
+        String::from_utf8(self.take(length)?.to_vec()).ok()
     }
 
     fn number(&mut self) -> Option<u64> {

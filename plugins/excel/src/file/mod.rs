@@ -35,8 +35,9 @@ pub(crate) struct WorkbookFile {
     ledger_path: PathBuf,
     clock: Clock,
     known: RwLock<Option<Known>>,
-    /// Held while the file is read anew or written. Nobody waits for it who can do with what is known.
-    work: Mutex<Work>,
+    /// What was given out before. Held while the file is read anew or written; nobody waits for it who can do with what
+    /// is known.
+    ledger: Mutex<Ledger>,
     loads: AtomicU64,
     #[cfg(test)]
     pub(crate) before_replacing: Mutex<Option<Box<dyn FnMut() + Send>>>,
@@ -52,14 +53,6 @@ struct Known {
     read_at: SystemTime,
     digest: u64,
     workbook: Arc<Workbook>,
-}
-
-/// What only the one who reads or writes needs.
-struct Work {
-    /// The newest stamp given out.
-    newest: Option<DateTime>,
-    /// What was seen of the rows, as it is kept on disk.
-    ledger: Ledger,
 }
 
 /// The bytes of the file, and how it stood when they were read.
@@ -80,7 +73,7 @@ impl WorkbookFile {
             ledger_path,
             clock,
             known: RwLock::new(None),
-            work: Mutex::new(Work { newest: ledger.newest, ledger }),
+            ledger: Mutex::new(ledger),
             loads: AtomicU64::new(0),
             #[cfg(test)]
             before_replacing: Mutex::new(None),
@@ -96,13 +89,13 @@ impl WorkbookFile {
         if let Some(known) = self.known_as(stat) {
             return Ok(known);
         }
-        let mut work = lock(&self.work);
+        let mut ledger = lock(&self.ledger);
         // Somebody else may have read it while we waited.
         if let Some(known) = self.known_as(stat) {
             return Ok(known);
         }
         let contents = self.read()?;
-        self.take(&contents, &mut work)
+        self.take(&contents, &mut ledger)
     }
 
     /// Writes what `plan` says, and gives the workbook as it is then, with the plan. Others who write wait; others who
@@ -112,20 +105,20 @@ impl WorkbookFile {
     /// The plan cannot be made, the workbook is open elsewhere or keeps changing, or it cannot be written. The file is
     /// as it was then.
     pub(crate) fn write(&self, plan: impl Fn(Planner<'_>) -> Result<Plan>) -> Result<(Arc<Workbook>, Plan)> {
-        let mut work = lock(&self.work);
+        let mut ledger = lock(&self.ledger);
         let _lock = lock::lock(&self.path)?;
         for _ in 0..ATTEMPTS {
             lock::refuse_if_open_elsewhere(&self.path)?;
             let contents = self.read()?;
-            let before = self.take(&contents, &mut work)?;
+            let before = self.take(&contents, &mut ledger)?;
             let now = to_millisecond(DateTime::from_system_time((self.clock)()));
-            let plan = plan(Planner::new(&before, now, work.newest))?;
+            let plan = plan(Planner::new(&before, now, &ledger))?;
             if plan.touched.is_empty() {
                 return Ok((before, plan));
             }
             let bytes = self.patched(&contents.bytes, &before, &plan)?;
             // What is about to be written is read first: a workbook that we could not read never gets in place.
-            let after = self.parsed(&bytes, Some(&before), &work, &plan.given)?;
+            let after = self.parsed(&bytes, Some(&before), &ledger, &plan.given)?;
             self.verify(&after, &plan)?;
             let written = replace::replace(&self.path, &bytes, || {
                 #[cfg(test)]
@@ -135,7 +128,7 @@ impl WorkbookFile {
                 Stat::of(&self.path).is_ok_and(|stat| stat == contents.stat)
             })?;
             if let Some(stat) = written {
-                return Ok((self.know(stat, &bytes, after, &mut work), plan));
+                return Ok((self.know(stat, &bytes, after, &mut ledger), plan));
             }
         }
         Err(Error::user(
@@ -181,20 +174,20 @@ impl WorkbookFile {
     }
 
     /// The workbook that these contents hold; from memory if they are the same as before.
-    fn take(&self, contents: &Contents, work: &mut Work) -> Result<Arc<Workbook>> {
+    fn take(&self, contents: &Contents, ledger: &mut Ledger) -> Result<Arc<Workbook>> {
         let before = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
         let workbook = match &before {
             Some(known) if known.digest == contents.digest => Arc::clone(&known.workbook),
             _ => {
                 self.loads.fetch_add(1, Ordering::Relaxed);
                 let before = before.as_ref().map(|known| known.workbook.as_ref());
-                let workbook = self.parsed(&contents.bytes, before, work, &GivenStamps::new())?;
+                let workbook = self.parsed(&contents.bytes, before, ledger, &GivenStamps::new())?;
                 tracing::debug!(
                     actors = workbook.tables.iter().map(workbook::Table::len).sum::<usize>(),
                     "workbook read"
                 );
                 let workbook = Arc::new(workbook);
-                self.remember(&workbook, work);
+                self.remember(&workbook, ledger);
                 workbook
             }
         };
@@ -212,27 +205,21 @@ impl WorkbookFile {
         &self,
         bytes: &[u8],
         before: Option<&Workbook>,
-        work: &Work,
+        ledger: &Ledger,
         given: &GivenStamps,
     ) -> Result<Workbook> {
-        let newest = work.newest.max(before.and_then(Workbook::newest));
+        let newest = ledger.newest.max(before.and_then(Workbook::newest));
         let stamping = Stamping::new((self.clock)(), newest);
-        Workbook::read(bytes, &History { before, ledger: &work.ledger, stamping, given })
+        Workbook::read(bytes, &History { before, ledger, stamping, given })
     }
 
-    /// Notes the stamps that a workbook gives out, in memory and on disk.
-    fn remember(&self, workbook: &Workbook, work: &mut Work) {
-        work.newest = work.newest.max(workbook.newest());
-        let mut ledger = workbook.ledger(work.newest);
-        // A sheet that is gone may come back.
-        for (actor_type, rows) in std::mem::take(&mut work.ledger.sheets) {
-            ledger.sheets.entry(actor_type).or_insert(rows);
-        }
+    /// Notes what a workbook gives out, in memory and on disk.
+    fn remember(&self, workbook: &Workbook, ledger: &mut Ledger) {
+        workbook.note_in(ledger);
         if let Err(error) = ledger.write(&self.ledger_path) {
             let path = self.ledger_path.display();
             tracing::warn!(%path, %error, "the ledger of stamps cannot be written: a restart may send rows again");
         }
-        work.ledger = ledger;
     }
 
     /// The file's bytes with the planned changes.
@@ -277,9 +264,9 @@ impl WorkbookFile {
     }
 
     /// Takes what was written as known. Nothing can fail here: the change is in place.
-    fn know(&self, stat: Stat, bytes: &[u8], workbook: Workbook, work: &mut Work) -> Arc<Workbook> {
+    fn know(&self, stat: Stat, bytes: &[u8], workbook: Workbook, ledger: &mut Ledger) -> Arc<Workbook> {
         let workbook = Arc::new(workbook);
-        self.remember(&workbook, work);
+        self.remember(&workbook, ledger);
         let (digest, read_at) = (change::digest(bytes), SystemTime::now());
         let known = Known { stat, read_at, digest, workbook: Arc::clone(&workbook) };
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
@@ -301,7 +288,7 @@ impl WorkbookFile {
     }
 }
 
-/// A panic while the lock was held leaves nothing half done: what is kept is only replaced whole.
+/// A panic while the lock was held leaves nothing wrong behind: what is kept only grows, or is replaced whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

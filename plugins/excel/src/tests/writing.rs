@@ -90,6 +90,24 @@ fn keys_follow_the_highest() {
 }
 
 #[test]
+fn a_key_is_not_given_out_twice() {
+    let place = Place::with(&customers());
+    let empty = std::fs::read(place.path()).unwrap();
+    let connection = place.connect();
+    for key in ["1004", "1005"] {
+        assert_eq!(create(&connection, &actor("Customer", "", &[])).unwrap().key, key);
+    }
+    // Somebody deletes both rows.
+    std::fs::write(place.path(), empty).unwrap();
+    assert_eq!(create(&connection, &actor("Customer", "", &[])).unwrap().key, "1006");
+    // A restart forgets nothing.
+    assert_eq!(create(&anew(&place), &actor("Customer", "", &[])).unwrap().key, "1007");
+    // Keys of another kind begin anew.
+    write(&place.path(), &[("Customer", vec![vec![T("ID")], vec![T("K-9")]])]);
+    assert_eq!(create(&connection, &actor("Customer", "", &[])).unwrap().key, "K-10");
+}
+
+#[test]
 fn a_given_key_is_taken_if_it_is_free() {
     let place = Place::with(&customers());
     let connection = place.connect();

@@ -17,6 +17,7 @@ use plugin_api::{DateTime, Error, Result, ResultExt, actor_type};
 
 use crate::cell::{DateSystem, NumberFormat};
 use crate::fields::{Overrides, plain_name};
+use crate::keys;
 use crate::stamps::{Ledger, Past, Stamping, key_digest};
 
 use grid::Grid;
@@ -184,14 +185,17 @@ impl Workbook {
         self.tables.iter().filter_map(Table::newest).max()
     }
 
-    /// What is to be kept on disk.
-    pub(crate) fn ledger(&self, newest: Option<DateTime>) -> Ledger {
-        let rows = |table: &Table| {
+    /// Notes in the ledger what this workbook gives out.
+    pub(crate) fn note_in(&self, ledger: &mut Ledger) {
+        ledger.newest = ledger.newest.max(self.newest());
+        for table in &self.tables {
+            // A sheet that is gone stays in the ledger: it may come back.
+            let sheet = ledger.sheets.entry(table.actor_type.to_owned()).or_default();
+            let highest_key = keys::higher(keys::highest(table.keys()), sheet.highest_key.as_deref());
+            sheet.highest_key = highest_key.map(str::to_owned);
             let seen = |key: &str| Some((key_digest(key), table.seen(key)?));
-            table.keys().filter_map(seen).collect()
-        };
-        let sheets = self.tables.iter().map(|table| (table.actor_type.to_owned(), rows(table)));
-        Ledger { newest, sheets: sheets.collect() }
+            sheet.rows = table.keys().filter_map(seen).collect();
+        }
     }
 }
 
@@ -203,7 +207,7 @@ impl History<'_> {
         let kept = self.ledger.sheets.get(actor_type);
         let seen = move |key: &str| match before {
             Some(table) => table.seen(key),
-            None => kept.and_then(|kept| kept.get(&key_digest(key)).copied()),
+            None => kept.and_then(|kept| kept.rows.get(&key_digest(key)).copied()),
         };
         (before.is_some() || kept.is_some()).then_some(seen)
     }

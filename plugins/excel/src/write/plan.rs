@@ -1,13 +1,14 @@
 //! From actors to changes of cells. Nothing is written here: a plan that cannot be made changes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use plugin_api::{
     Access, Actor, DateTime, Error, Field, FieldType, Parent, Result, Value, actor_type, error_code,
 };
 
 use crate::cell::MAX_ROWS;
-use crate::stamps::later;
+use crate::keys;
+use crate::stamps::{Ledger, later};
 use crate::workbook::column::Column;
 use crate::workbook::lines::KeyColumn;
 use crate::workbook::{GivenStamps, Table, Workbook};
@@ -35,13 +36,14 @@ pub(crate) struct Planner<'a> {
     workbook: &'a Workbook,
     now: DateTime,
     newest: Option<DateTime>,
+    ledger: &'a Ledger,
     plan: Plan,
 }
 
 impl<'a> Planner<'a> {
-    /// `newest` is the newest stamp that was given out.
-    pub(crate) fn new(workbook: &'a Workbook, now: DateTime, newest: Option<DateTime>) -> Self {
-        Planner { workbook, now, newest, plan: Plan::default() }
+    /// `ledger` knows what was given out before.
+    pub(crate) fn new(workbook: &'a Workbook, now: DateTime, ledger: &'a Ledger) -> Self {
+        Planner { workbook, now, newest: ledger.newest, ledger, plan: Plan::default() }
     }
 
     /// The plan that makes a new row.
@@ -56,7 +58,7 @@ impl<'a> Planner<'a> {
             }
         }
         let key = match actor.key.trim() {
-            "" => next_key(table),
+            "" => self.next_key(table),
             given if table.find(given).is_some() => {
                 return Err(Error::user(format!("the {} {given:?} exists already", table.actor_type)));
             }
@@ -101,6 +103,12 @@ impl<'a> Planner<'a> {
             return Err(Error::user(format!("nothing was saved, the workbook does not have {unknown}")));
         }
         Ok(self.plan)
+    }
+
+    fn next_key(&self, table: &Table) -> String {
+        let ever = self.ledger.sheets.get(table.actor_type).and_then(|sheet| sheet.highest_key.as_deref());
+        let highest = keys::higher(keys::highest(table.keys()), ever);
+        keys::next(highest, |key| table.find(key).is_some())
     }
 
     fn fields(&mut self, table: &Table, number: Option<usize>, row: u32, actor: &Actor) -> Result<()> {
@@ -300,43 +308,5 @@ fn key_value(key: &str, column: KeyColumn) -> NewValue {
         #[allow(clippy::cast_precision_loss, reason = "below 2^53, checked above")]
         Some(number) if column.holds_numbers => NewValue::Number(number as f64),
         _ => NewValue::Text(key.to_owned()),
-    }
-}
-
-/// The key after the highest one. Keys are a text and a number behind it (`C-0017`; the text may be empty); where
-/// several texts occur, the most frequent one goes on, the later one of two. The number keeps its leading zeros.
-fn next_key(table: &Table) -> String {
-    struct Series {
-        count: usize,
-        last: usize,
-        highest: u64,
-        width: usize,
-    }
-    let mut series: HashMap<&str, Series> = HashMap::new();
-    for (at, key) in table.keys().enumerate() {
-        let text = key.trim_end_matches(|sign: char| sign.is_ascii_digit());
-        let digits = &key[text.len()..];
-        // 18 digits are sure to fit, with one more to come.
-        let Ok(number) = digits.parse::<u64>() else { continue };
-        if digits.len() > 18 {
-            continue;
-        }
-        let found = series.entry(text).or_insert(Series { count: 0, last: at, highest: 0, width: 0 });
-        found.count += 1;
-        found.last = at;
-        if number >= found.highest {
-            (found.highest, found.width) = (number, digits.len());
-        }
-    }
-    let main = series.iter().max_by_key(|(_, series)| (series.count, series.last));
-    let (text, highest, width) =
-        main.map_or(("", 0, 1), |(text, series)| (*text, series.highest, series.width));
-    let mut number = highest + 1;
-    loop {
-        let key = format!("{text}{number:0width$}");
-        if table.find(&key).is_none() {
-            return key;
-        }
-        number += 1;
     }
 }
