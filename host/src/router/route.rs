@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contract::{Operation, Outcome, Request, State};
-use plugin_api::{Access, FieldType, Settings};
+use plugin_api::{Access, Field, FieldType, Settings};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Span, field};
 use values::Guid;
@@ -161,11 +161,16 @@ impl Router {
         let form = form
             .map_err(|why| stop::interrupted(why, connector))?
             .map_err(|outcome| Stop::Outcome(stop::owned(&outcome)))?;
-        let is_empty = |key: &str| settings.get(key).is_none_or(|text| text.trim().is_empty());
+        // A setting that does not come at all is its default: SuperOffice may send what it stored before an update of the
+        // connector brought the setting along.
+        let is_empty = |field: &Field| {
+            let text = settings.get(&field.key).or(field.default.as_deref());
+            text.is_none_or(|text| text.trim().is_empty())
+        };
         let missing = form
             .iter()
             .filter(|field| field.access == Access::Mandatory && field.field_type != FieldType::Label)
-            .filter(|field| is_empty(&field.key))
+            .filter(|field| is_empty(field))
             .map(|field| field.key.as_str())
             .collect::<Vec<_>>();
         if !missing.is_empty() {

@@ -126,6 +126,7 @@ fn a_connection_is_saved_changed_and_deleted() {
     let incomplete = host.call(Request::SaveConnection { connection_info: Some(incomplete) });
     refused(&incomplete, &["Server"]);
     refused(&host.call(Request::SaveConnection { connection_info: None }), &["Server"]);
+    refused(&host.save(&[("Port", " ")]), &["Port"]); // which has a default for when it does not come
     assert_eq!(host.call(Request::TestConnection).code, error_code::UNKNOWN_CONNECTION_ID);
 
     // Settings that do not work are stored all the same, and the administrator learns why they do not.

@@ -55,7 +55,7 @@ impl Connector for Rogue {
             Field::text("Server").label("US:\"Server\";NO:\"Tjener\"").mandatory().max_length(40).rank(7),
             Field::password("Password").description("never shown"),
             Field::list("Company", "Companies"),
-            Field::integer("Port").default(443),
+            Field::integer("Port").default(443).mandatory(),
         ])
     }
 
