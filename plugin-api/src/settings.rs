@@ -12,7 +12,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The value of a setting in wire form; `None` when it is missing or null.
+    /// The value of a setting in wire form; `None` when it is missing or null. The first one counts when a key comes twice.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_deref())
     }
