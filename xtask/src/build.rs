@@ -38,14 +38,22 @@ impl Built {
 
 /// Builds the host and these plugin packages. Compiler messages go to standard error.
 ///
+/// The shipped plugins and, for developers, those of tests are built in any case: which packages cargo is asked for
+/// decides the features of what they share, and another choice would compile all of that again.
+///
 /// # Errors
 /// Cargo cannot be run, the build fails (cargo has said why), or a package makes no plugin file.
 pub fn build(profile: Profile, plugins: &[&str]) -> Result<Built, Box<dyn Error>> {
+    let always = match profile {
+        Profile::Dev => [PLUGINS, TEST_PLUGINS].concat(),
+        Profile::Release => PLUGINS.to_vec(),
+    };
+    let packages = always.iter().chain(plugins.iter().filter(|package| !always.contains(package)));
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(workspace())
         .args(["build", "--locked", "--message-format=json-render-diagnostics", "--package=erp-host"])
-        .args(plugins.iter().map(|package| format!("--package={package}")))
+        .args(packages.map(|package| format!("--package={package}")))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
     if profile == Profile::Release {
