@@ -28,6 +28,10 @@
 //! # Ok::<(), plugin_api::Error>(())
 //! ```
 
+mod specification;
+
+pub use specification::{Report, Rule, Specification, Verdict};
+
 use crate::abi::{MessageRef, RowRef};
 use crate::rows::RowSink;
 use crate::{Actor, Connector, Host, Outcome, Result, Rows, Settings};

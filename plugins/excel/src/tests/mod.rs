@@ -5,4 +5,5 @@ mod changes;
 mod kit;
 mod reading;
 mod settings;
+mod specification;
 mod writing;

@@ -1,0 +1,33 @@
+//! The connector keeps the rules that every connector must keep.
+
+use plugin_api::testing::Specification;
+
+use super::kit::*;
+
+#[test]
+fn keeps_the_specification() {
+    let mut sheets = customers();
+    let people = vec![
+        vec![T("ID"), T("First name"), T("Last name"), T("Birthdate"), T("Parent ID")],
+        vec![N(1.0), T("Kari"), T("Nordmann"), D("1990-05-17"), N(1001.0)],
+        vec![N(2.0), T("Ola"), T("Nordmann"), E, N(1002.0)],
+        vec![N(3.0), T("Per"), E, E, E],
+    ];
+    sheets.push(("Person", people));
+    let place = Place::with(&sheets);
+    let report = Specification::new(&place.connector, [("Filename", "book.xlsx")]).writes().run();
+    report.assert();
+    // The form has no list, and there are not many rows: see below.
+    assert_eq!(report.skipped(), [3, 32, 33], "{report}");
+}
+
+#[test]
+fn keeps_the_specification_with_ten_thousand_rows() {
+    let mut rows = vec![vec![T("ID"), T("Name")]];
+    rows.extend((0..10_000).map(|number| vec![N(f64::from(number)), T("A project among many")]));
+    let place = Place::with(&[("Project", rows)]);
+    let settings = [("Filename", "book.xlsx"), ("ReadOnly", "1")];
+    let report = Specification::new(&place.connector, settings).run();
+    report.assert();
+    assert!(!report.skipped().iter().any(|rule| [32, 33].contains(rule)), "{report}");
+}
