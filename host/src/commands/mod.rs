@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod connections;
 mod plugins;
+mod reload;
 mod serve;
 
 /// A reference host for SuperOffice ERP Sync connectors.
@@ -24,6 +25,7 @@ Examples:
   erp-host serve                  serve what is in ./plugins, at 127.0.0.1:8080
   erp-host serve --listen 0.0.0.0:80 --plugins /opt/erp-host --data /var/lib/erp-host
   erp-host plugins                what is in ./plugins, and why a file is not loaded
+  erp-host reload                 what the running host makes of ./plugins now
   erp-host connections list       which connections are stored
 
 Flags are environment variables, too (ERP_HOST_PLUGINS for --plugins), and lines of
@@ -38,6 +40,8 @@ enum Command {
     Serve(serve::Args),
     /// List the plugin files and what is in them, or why one cannot be loaded.
     Plugins(plugins::Args),
+    /// Let the running host look into its plugins folder, and tell what came of it.
+    Reload(reload::Args),
     /// List, show, delete, export and import the stored connections.
     Connections(connections::Args),
 }
@@ -47,6 +51,7 @@ pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Plugins(args) => plugins::run(args),
+        Command::Reload(args) => reload::run(args),
         Command::Connections(args) => connections::run(args),
     };
     match result {

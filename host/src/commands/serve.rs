@@ -7,19 +7,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::commands::reload::order::Running;
 use crate::config::{Config, Flags};
 use crate::logging;
-use crate::plugins::Plugins;
+use crate::plugins::{Plugins, Watched};
 use crate::router::Router;
 use crate::server::{ConnectorCard, Server};
+
+mod replacement;
+
+use replacement::{Orders, Replacement};
 
 /// How long running calls may take to finish once the host is told to stop.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Threads for blocking work beside the calls of connectors: reading and sending large messages, the store.
-const OTHER_WORK: usize = 64;
+/// The most threads for blocking work: more than there ever is. What may run at once is limited where it begins, for each
+/// connector and for the HTTP connections; and connectors come and go, so that no sum of today's would do.
+const MOST_THREADS: usize = 1 << 16;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -53,6 +60,8 @@ A configuration file, with some of what it may say:
 
 When it is ready it prints one line to standard output:
   listening on http://ADDR/Services/ErpConnectorWS.svc
+Plugin files that are added, replaced or removed are noticed within a few seconds, and at
+SIGHUP; no call is lost. See erp-host reload.
 The log goes to standard error. SIGINT or SIGTERM ends it when running calls are done (30 s
 at most), a second one at once.";
 
@@ -62,21 +71,19 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     logging::start(&config.log)?;
     std::fs::create_dir_all(&config.data)
         .map_err(|error| format!("the data folder {} cannot be made: {error}", config.data.display()))?;
-    let plugins =
-        Plugins::load(&config.plugins, &config.data, &|connector| config.options(connector).to_vec())?;
-    warn_of_absent(&config, &plugins);
+    let _running = Running::tell(&config.data);
+    let watched = Watched::load(&config.plugins, &config.data, &|connector| options(&config, connector))?;
+    warn_of_absent(&config, watched.plugins());
 
-    let names = plugins.connectors();
-    for plugin in &names {
-        let file = plugin.path.file_name().unwrap_or_default().to_string_lossy();
-        tracing::info!(connector = plugin.name(), version = %plugin.about.version, %file, "loaded");
+    for plugin in watched.plugins().connectors() {
+        let (file, sha256) = (plugin.file_name(), plugin.short_hash());
+        tracing::info!(file, connector = plugin.name(), version = plugin.about.version, sha256, "loaded");
     }
-    let calls: usize = names.iter().map(|plugin| config.concurrent_calls(plugin.name())).sum();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .max_blocking_threads(calls.saturating_add(OTHER_WORK))
+        .max_blocking_threads(MOST_THREADS)
         .build()?;
-    let end = runtime.block_on(serve(&config, &plugins))?;
+    let end = runtime.block_on(serve(&config, watched))?;
     // What still runs in a connector has the rest of the time, and no more.
     runtime.shutdown_timeout(end.saturating_duration_since(Instant::now()));
     tracing::info!("stopped");
@@ -84,16 +91,23 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Serves until a signal; returns by when all must be over.
-async fn serve(config: &Config, plugins: &Plugins) -> Result<Instant, Box<dyn Error>> {
+async fn serve(config: &Config, watched: Watched) -> Result<Instant, Box<dyn Error>> {
+    let plugins = watched.plugins();
     let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
     let router = Arc::new(Router::new(config, clients).await?);
     let server = Server::bind(config, Arc::clone(&router), &cards(config, plugins))
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     let stop = stop_on_signals()?;
+    let (config, help) = (config.clone(), server.help_page());
+    let orders = Replacement { config, watched, router: Arc::clone(&router), help }.start()?;
+    let reloading = reload_on_signals(&orders)?;
     tell_ready(&server.url());
 
     let serving = server.run(stop.notified()).await;
+    // Nothing is replaced any more.
+    reloading.abort();
+    drop(orders);
     tracing::info!("stopping: waiting for running calls, {} s at most", GRACE.as_secs());
     let end = Instant::now() + GRACE;
     let finished = timeout_at(end, async {
@@ -117,6 +131,11 @@ fn tell_ready(url: &str) {
     if let Err(error) = told {
         tracing::warn!(%error, "nobody reads standard output; listening on {url}");
     }
+}
+
+/// The options of a connector, as plugins want them.
+fn options(config: &Config, connector: &str) -> Vec<(String, String)> {
+    config.options(connector).to_vec()
 }
 
 fn cards(config: &Config, plugins: &Plugins) -> Vec<ConnectorCard> {
@@ -159,6 +178,27 @@ fn stop_on_signals() -> io::Result<Arc<Notify>> {
         std::process::exit(1);
     });
     Ok(stop)
+}
+
+/// Reloads at SIGHUP.
+#[cfg(unix)]
+fn reload_on_signals(orders: &Orders) -> io::Result<AbortHandle> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let orders = orders.clone();
+    let reloading = tokio::spawn(async move {
+        while hang_up.recv().await.is_some() {
+            tracing::info!("reloading, as SIGHUP says");
+            orders.reload();
+        }
+    });
+    Ok(reloading.abort_handle())
+}
+
+/// There is no such signal; `erp-host reload` does the same.
+#[cfg(windows)]
+fn reload_on_signals(_: &Orders) -> io::Result<AbortHandle> {
+    Ok(tokio::spawn(std::future::pending::<()>()).abort_handle())
 }
 
 /// SIGINT and SIGTERM.

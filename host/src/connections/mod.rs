@@ -167,6 +167,12 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
         Ok(true)
     }
 
+    /// Lets go of every open connection of a connector, and of those just being opened: the next call opens each anew.
+    /// Whoever uses one at the moment finishes with it.
+    pub fn let_go_of(&self, connector: &str) {
+        self.shared.open.let_go_of(connector);
+    }
+
     /// How many connections are open.
     pub fn open_count(&self) -> usize {
         self.shared.open.count()

@@ -113,8 +113,8 @@ pub(super) struct Opening<T: Send + 'static, E> {
 /// What an opening knows of its settings.
 #[derive(Default)]
 struct Known {
-    /// The revision it works with, once it has read them.
-    read: Option<Revision>,
+    /// The revision it works with, and the connector that they are for, once it has read them.
+    read: Option<(Revision, String)>,
     /// The newest change that it was told of before that.
     changed: Revision,
 }
@@ -128,7 +128,7 @@ impl<T: Send + 'static, E> Opening<T, E> {
     fn is_overtaken_by(&self, newer: Revision) -> bool {
         let mut knows = self.knows();
         match knows.read {
-            Some(read) => read < newer,
+            Some((read, _)) => read < newer,
             None => {
                 knows.changed = knows.changed.max(newer);
                 false
@@ -149,7 +149,8 @@ impl<T: Send + 'static, E> Opening<T, E> {
             let revision = stored.as_ref().map_or(Revision::NONE, |stored| stored.revision);
             let mut knows = self.knows();
             if knows.changed == known || revision >= knows.changed {
-                knows.read = Some(revision);
+                let connector = stored.as_ref().map(|stored| stored.connector.clone());
+                knows.read = Some((revision, connector.unwrap_or_default()));
                 return Ok(stored);
             }
         }
@@ -162,6 +163,16 @@ impl<T: Send + 'static, E> Slot<T, E> {
         match self {
             Slot::Open(connection) => connection.revision < newer,
             Slot::Opening(opening) => opening.is_overtaken_by(newer),
+        }
+    }
+
+    /// Whether it is of this connector. An opening that has not read its settings yet is of none.
+    fn is_of(&self, connector: &str) -> bool {
+        match self {
+            Slot::Open(connection) => connection.connector.eq_ignore_ascii_case(connector),
+            Slot::Opening(opening) => {
+                opening.knows().read.as_ref().is_some_and(|(_, own)| own.eq_ignore_ascii_case(connector))
+            }
         }
     }
 
@@ -200,6 +211,12 @@ impl<T: Send + 'static, E> OpenConnections<T, E> {
     /// moment finishes with it; the next call opens it anew.
     pub fn invalidate(&self, guid: Guid, newer: Revision) {
         self.slots.remove_if(&guid, |_, slot| slot.is_overtaken_by(newer));
+    }
+
+    /// Stops keeping those of a connector, open or just being opened, because another version of it is in its place now:
+    /// what is opened from now on must be opened on that one. Whoever uses one at the moment finishes with it.
+    pub fn let_go_of(&self, connector: &str) {
+        self.slots.retain(|_, slot| !slot.is_of(connector));
     }
 
     /// Stops keeping any.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plugin_api::abi::client::{self, ConnectorClient};
+use plugin_api::abi::client;
 use plugin_api::abi::{About, Description};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -13,6 +13,7 @@ use thiserror::Error;
 use super::image::{self, ImageError};
 use super::library::{self, OpenError};
 use super::log::ToTracing;
+use super::look::Mark;
 use super::{Plugin, PluginFile};
 
 /// The folder of the copies, below the data folder.
@@ -27,6 +28,9 @@ pub enum LoadError {
     /// The file cannot be read.
     #[error("the file cannot be read: {0}; let the user of erp-host read it")]
     Read(#[source] io::Error),
+    /// Somebody writes to it at the moment.
+    #[error("it is being written; it is loaded when it stays as it is")]
+    Changing,
     /// It is a folder or a device.
     #[error("it is not a file; take it out of the plugins folder")]
     NotAFile,
@@ -70,40 +74,24 @@ pub enum LoadError {
     },
 }
 
-/// The plugin files of a folder, in the order of their names.
-pub(super) fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let is_library = |extension: &std::ffi::OsStr| {
-            ["so", "dll", "dylib"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-        };
-        if path.extension().is_some_and(is_library) {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    Ok(paths)
+/// What loading a file has to know of everything around it.
+pub(super) struct Around<'a> {
+    /// The host's data folder.
+    pub(super) data: &'a Path,
+    /// A connector's options, by its name.
+    pub(super) options: &'a dyn Fn(&str) -> Vec<(String, String)>,
+    /// What a look has shown of the file; `None` when nobody has looked.
+    pub(super) seen: Option<&'a Option<Mark>>,
+    /// The plugin that already serves this content (by its hash), if the file may take its place.
+    pub(super) serving: &'a dyn Fn(&str) -> Option<Arc<Plugin>>,
+    /// Another file that a connector of this name is loaded from.
+    pub(super) holder: &'a dyn Fn(&str) -> Option<PathBuf>,
 }
 
-/// Loads a plugin file. `loaded_from` says which file a connector of that name was loaded from before.
-pub(super) fn load(
-    path: PathBuf,
-    data: &Path,
-    options: &dyn Fn(&str) -> Vec<(String, String)>,
-    loaded_from: impl Fn(&str) -> Option<PathBuf>,
-) -> PluginFile {
+/// Loads a plugin file.
+pub(super) fn load(path: PathBuf, around: &Around<'_>) -> PluginFile {
     let mut file = Loading { path, sha256: None, about: None };
-    let loaded = file.load(data, options, loaded_from).map(|(about, connector, description)| {
-        Arc::new(Plugin {
-            path: file.path.clone(),
-            sha256: file.sha256.clone().unwrap_or_default(),
-            about,
-            description: description.description,
-            actor_types: description.actor_types,
-            connector,
-        })
-    });
+    let loaded = file.load(around);
     let Loading { path, sha256, about } = file;
     PluginFile { path, sha256, about, loaded }
 }
@@ -116,20 +104,31 @@ struct Loading {
 }
 
 impl Loading {
-    fn load(
-        &mut self,
-        data: &Path,
-        options: &dyn Fn(&str) -> Vec<(String, String)>,
-        loaded_from: impl Fn(&str) -> Option<PathBuf>,
-    ) -> Result<(About, ConnectorClient, Description), LoadError> {
-        if !fs::metadata(&self.path).map_err(LoadError::Read)?.is_file() {
+    fn load(&mut self, around: &Around<'_>) -> Result<Arc<Plugin>, LoadError> {
+        let metadata = fs::metadata(&self.path).map_err(LoadError::Read)?;
+        if !metadata.is_file() {
             return Err(LoadError::NotAFile);
         }
+        let mark = Some(Mark::of(&metadata));
         let bytes = fs::read(&self.path).map_err(LoadError::Read)?;
+        // Written to since the look, or while it was read: what was read may be half of one file and half of another.
+        let after = fs::metadata(&self.path).ok().as_ref().map(Mark::of);
+        if mark != after || around.seen.is_some_and(|seen| *seen != mark) {
+            return Err(LoadError::Changing);
+        }
         let sha256 = hexadecimal(&Sha256::digest(&bytes));
         self.sha256 = Some(sha256.clone());
+        if let Some(plugin) = (around.serving)(&sha256) {
+            self.about = Some(plugin.about.clone());
+            return Ok(if plugin.path == self.path {
+                plugin
+            } else {
+                Arc::new(Plugin { path: self.path.clone(), ..Plugin::clone(&plugin) })
+            });
+        }
         image::check(&bytes)?;
 
+        let Around { data, options, .. } = around;
         let cache = data.join(CACHE);
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let copy = library::copy(&bytes, &cache, &format!("{sha256}-{name}"))
@@ -147,7 +146,7 @@ impl Loading {
         if !is_name(name) {
             return Err(LoadError::Name(name.clone()));
         }
-        if let Some(other) = loaded_from(name) {
+        if let Some(other) = (around.holder)(name) {
             return Err(LoadError::Duplicate { name: name.clone(), other });
         }
         let folder = data.join(name.to_lowercase());
@@ -159,7 +158,8 @@ impl Loading {
         let host = client::host(env!("CARGO_PKG_VERSION"), folder, options(name));
         let _span = tracing::error_span!("load", connector = %name).entered();
         let (connector, description) = client::load(handshake, &host, ToTracing::new(name))?;
-        Ok((about, connector, description))
+        let Description { description, actor_types, .. } = description;
+        Ok(Arc::new(Plugin { path: self.path.clone(), sha256, about, description, actor_types, connector }))
     }
 }
 

@@ -1,9 +1,15 @@
-//! The connectors: plugin files of a folder, loaded once and kept for as long as the process runs.
+//! The connectors: plugin files of a folder, loaded, replaced and retired while the host runs. Their code stays for as
+//! long as the process runs.
+//!
+//! - `look`: which files are there, and whether one has changed; `watched`: what becomes of the connectors then;
+//! - `load`: one file, from its bytes to its connector: `image`, `library`, and `log` for what it logs.
 
 mod image;
 mod library;
 mod load;
 mod log;
+mod look;
+mod watched;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +20,10 @@ use plugin_api::abi::client::ConnectorClient;
 use thiserror::Error;
 
 pub use load::LoadError;
+pub use watched::{Change, Watched};
+
+use load::Around;
+use look::Look;
 
 /// The plugins of a folder: every file, and the connectors of those that could be loaded.
 #[derive(Debug)]
@@ -22,7 +32,8 @@ pub struct Plugins {
     files: Vec<PluginFile>,
     /// By name in lower case.
     connectors: HashMap<String, Arc<Plugin>>,
-    default: Option<Arc<Plugin>>,
+    /// The name of the default one, where it is not the first.
+    default: Option<String>,
 }
 
 /// A file of the plugins folder, and what became of it.
@@ -39,7 +50,7 @@ pub struct PluginFile {
 }
 
 /// A loaded plugin. Whoever uses its connector keeps it, so that it may be replaced by another one at any time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plugin {
     /// The file it was loaded from (a copy of it, to be exact).
     pub path: PathBuf,
@@ -87,29 +98,46 @@ impl Plugins {
         data: &Path,
         options: &dyn Fn(&str) -> Vec<(String, String)>,
     ) -> Result<Self, FolderError> {
-        let paths =
-            load::paths(folder).map_err(|source| FolderError { folder: folder.to_owned(), source })?;
+        Ok(Plugins::load_seen(folder, &Plugins::look(folder)?, data, options))
+    }
+
+    fn look(folder: &Path) -> Result<Look, FolderError> {
+        look::look(folder).map_err(|source| FolderError { folder: folder.to_owned(), source })
+    }
+
+    /// Loads the files that a look has shown.
+    fn load_seen(
+        folder: &Path,
+        seen: &Look,
+        data: &Path,
+        options: &dyn Fn(&str) -> Vec<(String, String)>,
+    ) -> Self {
         let mut plugins = Plugins {
             folder: folder.to_owned(),
             files: Vec::new(),
             connectors: HashMap::new(),
             default: None,
         };
-        for path in paths {
-            let file = load::load(path, data, options, |name| {
-                plugins.connectors.get(&name.to_lowercase()).map(|plugin| plugin.path.clone())
-            });
+        for path in seen.keys() {
+            let around = Around {
+                data,
+                options,
+                seen: None,
+                serving: &|_| None,
+                holder: &|name| {
+                    plugins.connectors.get(&name.to_lowercase()).map(|plugin| plugin.path.clone())
+                },
+            };
+            let file = load::load(path.clone(), &around);
             match &file.loaded {
                 Ok(plugin) => {
-                    let name = plugin.name().to_lowercase();
-                    plugins.connectors.insert(name, Arc::clone(plugin));
+                    plugins.connectors.insert(plugin.key(), Arc::clone(plugin));
                 }
                 Err(error) => tracing::warn!("plugin {} is not loaded: {error}", file.path.display()),
             }
             plugins.files.push(file);
         }
-        plugins.default = plugins.connectors().first().map(|plugin| Arc::clone(plugin));
-        Ok(plugins)
+        plugins
     }
 
     /// Makes a connector the default one, instead of the first one by name.
@@ -117,7 +145,7 @@ impl Plugins {
     /// # Errors
     /// There is no connector of that name.
     pub fn set_default(&mut self, name: &str) -> Result<(), UnknownConnector> {
-        self.default = Some(Arc::clone(self.connector(Some(name))?));
+        self.default = Some(self.connector(Some(name))?.key());
         Ok(())
     }
 
@@ -128,7 +156,7 @@ impl Plugins {
     pub fn connector(&self, name: Option<&str>) -> Result<&Arc<Plugin>, UnknownConnector> {
         let found = match name {
             Some(name) => self.connectors.get(&name.to_lowercase()),
-            None => self.default.as_ref(),
+            None => self.default_connector(),
         };
         found.ok_or_else(|| UnknownConnector {
             name: name.unwrap_or_default().to_owned(),
@@ -138,7 +166,10 @@ impl Plugins {
 
     /// The default connector; `None` when there is no connector.
     pub fn default_connector(&self) -> Option<&Arc<Plugin>> {
-        self.default.as_ref()
+        match &self.default {
+            Some(key) => self.connectors.get(key),
+            None => self.connectors().first().copied(),
+        }
     }
 
     /// All connectors, in the order of their names.
@@ -163,5 +194,10 @@ impl Plugin {
     /// The connector's name.
     pub fn name(&self) -> &str {
         self.connector.name()
+    }
+
+    /// The name as it is compared.
+    fn key(&self) -> String {
+        self.name().to_lowercase()
     }
 }

@@ -13,9 +13,12 @@ use tracing::Span;
 use super::gate::{Full, Gate};
 use crate::config::Config;
 
-/// A connector with its limits.
+/// A connector with its limits. Dropping it ends it: once another version is in its place, and the last call in it is
+/// over.
 pub(super) struct Connector {
-    client: ConnectorClient,
+    name: Arc<str>,
+    /// Taken out only by `drop`.
+    client: Option<ConnectorClient>,
     gate: Gate,
     deadline: Duration,
     form: OnceLock<Arc<[Field]>>,
@@ -40,18 +43,21 @@ pub(super) struct Open {
 
 impl Connector {
     pub(super) fn new(client: ConnectorClient, config: &Config) -> Self {
-        let name = client.name();
-        let gate = Gate::new(config.concurrent_calls(name), config.queued_calls as usize);
-        let deadline = config.call_deadline(name);
-        Connector { client, gate, deadline, form: OnceLock::new() }
+        let name: Arc<str> = client.name().into();
+        let gate = Gate::new(config.concurrent_calls(&name), config.queued_calls as usize);
+        let deadline = config.call_deadline(&name);
+        Connector { name, client: Some(client), gate, deadline, form: OnceLock::new() }
     }
 
     pub(super) fn name(&self) -> &str {
-        self.client.name()
+        &self.name
     }
 
     pub(super) fn client(&self) -> &ConnectorClient {
-        &self.client
+        match &self.client {
+            Some(client) => client,
+            None => unreachable!("the client is taken out only by drop"),
+        }
     }
 
     /// How long a call may take.
@@ -64,13 +70,13 @@ impl Connector {
         if let Some(form) = self.form.get() {
             return Ok(Arc::clone(form));
         }
-        let form: Arc<[Field]> = self.client.settings_form()?.into();
+        let form: Arc<[Field]> = self.client().settings_form()?.into();
         Ok(Arc::clone(self.form.get_or_init(|| form)))
     }
 
     /// Opens a connection. Blocks.
     pub(super) fn open(self: &Arc<Self>, settings: &Settings) -> Result<Open, Outcome> {
-        Ok(Open { client: self.client.connect(settings)?, connector: Arc::clone(self) })
+        Ok(Open { client: self.client().connect(settings)?, connector: Arc::clone(self) })
     }
 
     /// Works with the connector on a thread where that may block. The place in the gate is kept until the work really
@@ -95,6 +101,16 @@ impl Connector {
     /// Waits until nothing runs in the connector.
     pub(super) async fn idle(&self) {
         self.gate.empty().await;
+    }
+}
+
+/// What ends a connector is its author's code: whoever lets go of it last, it ends away from the I/O threads.
+impl Drop for Connector {
+    fn drop(&mut self) {
+        let client = self.client.take();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn_blocking(move || drop(client));
+        }
     }
 }
 

@@ -44,7 +44,7 @@ const SPOOL: &str = "spool";
 
 /// Every connector and every connection.
 pub struct Router {
-    connectors: Connectors,
+    connectors: Arc<Connectors>,
     connections: Connections<Open, Stop>,
     spool: Arc<SpoolFolder>,
     /// How long a call may take that has not found its connector yet.
@@ -103,7 +103,7 @@ impl Router {
             .map_err(|cause| RouterError::Spool { folder, cause })?;
         let connections = Connections::open_store(&config.data, config.key_file.as_deref()).await?;
         Ok(Router {
-            connectors: Connectors::new(config, connectors),
+            connectors: Arc::new(Connectors::new(config, connectors)),
             connections,
             spool: Arc::new(spool),
             deadline: config.call_deadline,
@@ -153,9 +153,25 @@ impl Router {
         Ok(Answer { soap: envelope.soap, is_fault: false, body: replied.body })
     }
 
+    /// Lets a connector serve from now on, in the place of the one of its name if there is one: what runs in that one
+    /// ends there, and the next call of a connection opens it on the new one.
+    pub fn put(&self, connector: ConnectorClient) {
+        let name = connector.name().to_owned();
+        self.connectors.put(connector);
+        // After that: what is opened from now on is opened on the new one.
+        self.connections.let_go_of(&name);
+    }
+
+    /// Retires a connector: what runs in it ends there, and calls from now on are told that it is not installed. Its
+    /// stored connections stay, and work again when it is back.
+    pub fn remove(&self, connector: &str) {
+        self.connectors.remove(connector);
+        self.connections.let_go_of(connector);
+    }
+
     /// Waits until no connector is called any more.
     pub async fn idle(&self) {
-        for connector in self.connectors.iter() {
+        for connector in self.connectors.all() {
             connector.idle().await;
         }
     }

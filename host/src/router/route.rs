@@ -98,10 +98,10 @@ impl Router {
     /// A call that belongs to no connection.
     async fn in_setup(&self, errand: &mut Errand<'_>) -> Result<Replied, Stop> {
         let connector = self.connectors.find(errand.named)?;
-        let deadline = errand.go_to(connector);
-        let (call, worker) = (Arc::clone(errand.call), Arc::clone(connector));
+        let deadline = errand.go_to(&connector);
+        let (call, worker) = (Arc::clone(errand.call), Arc::clone(&connector));
         let work = connector.work(deadline, move || perform::in_setup(call.call(), &worker));
-        work.await.map_err(|why| stop::interrupted(why, connector))
+        work.await.map_err(|why| stop::interrupted(why, &connector))
     }
 
     /// A call that belongs to a connection.
@@ -126,7 +126,7 @@ impl Router {
         errand.check_name(guid, &own)?;
         let connector = self.connectors.get(&own);
         let deadline = connector.map_or(self.deadline, |connector| connector.deadline());
-        let connectors = self.connectors.clone();
+        let connectors = Arc::clone(&self.connectors);
         let opening = self.connections.get_or_open(guid, move |stored| open_stored(connectors, stored));
         match timeout_at(errand.started + deadline, opening).await {
             Ok(Ok(Some(open))) => Ok(open),
@@ -155,11 +155,11 @@ impl Router {
             }
             None => self.connectors.find(errand.named)?,
         };
-        let deadline = errand.go_to(connector);
-        let worker = Arc::clone(connector);
+        let deadline = errand.go_to(&connector);
+        let worker = Arc::clone(&connector);
         let form = connector.work(deadline, move || worker.settings_form()).await;
         let form = form
-            .map_err(|why| stop::interrupted(why, connector))?
+            .map_err(|why| stop::interrupted(why, &connector))?
             .map_err(|outcome| Stop::Outcome(stop::owned(&outcome)))?;
         // A setting that does not come at all is its default: SuperOffice may send what it stored before an update of the
         // connector brought the setting along.
@@ -206,8 +206,8 @@ impl Router {
 }
 
 /// Opens a connection with its stored settings.
-async fn open_stored(connectors: Connectors, stored: StoredConnection) -> Result<Open, Stop> {
-    let connector = connectors.get(&stored.connector).map(Arc::clone);
+async fn open_stored(connectors: Arc<Connectors>, stored: StoredConnection) -> Result<Open, Stop> {
+    let connector = connectors.get(&stored.connector);
     let connector = connector.ok_or_else(|| Stop::Outcome(connectors.not_loaded(&stored.connector)))?;
     let worker = Arc::clone(&connector);
     let opened = connector.work(Instant::now() + connector.deadline(), move || worker.open(&stored.settings));

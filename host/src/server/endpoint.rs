@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use super::accept::{ContentType, accepts_gzip};
 use super::address::{Ends, public_address};
-use super::help::{self, ConnectorCard};
+use super::help::HelpPage;
 use super::query;
 use super::reply_body::ReplyBody;
 use super::request::{self, BodyError};
@@ -43,7 +43,7 @@ pub(super) struct Endpoint {
     router: Arc<Router>,
     limits: Limits,
     trusted_proxies: Vec<IpNet>,
-    help: Bytes,
+    help: HelpPage,
 }
 
 /// Which address was asked for.
@@ -54,12 +54,12 @@ enum Place {
 }
 
 impl Endpoint {
-    pub(super) fn new(config: &Config, router: Arc<Router>, connectors: &[ConnectorCard]) -> Self {
+    pub(super) fn new(config: &Config, router: Arc<Router>, help: HelpPage) -> Self {
         Endpoint {
             router,
             limits: config.limits.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
-            help: help::page(connectors).into(),
+            help,
         }
     }
 
@@ -97,7 +97,7 @@ impl Endpoint {
         let query = request.uri().query().unwrap_or_default();
         let is_wsdl = ["wsdl", "singleWsdl"].iter().any(|name| query::parameter(query, name).is_some());
         if !is_wsdl {
-            return page(HTML, self.help.clone());
+            return page(HTML, self.help.bytes());
         }
         let dialect = match dialect(query) {
             Ok(dialect) => dialect.unwrap_or_default(),

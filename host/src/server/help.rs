@@ -1,6 +1,29 @@
 //! The page that people see at the service's address.
 
 use std::fmt::Write;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+
+/// The page as it is served at the moment. Clones share it.
+#[derive(Debug, Clone)]
+pub struct HelpPage(Arc<ArcSwap<Bytes>>);
+
+impl HelpPage {
+    pub(super) fn new(connectors: &[ConnectorCard]) -> Self {
+        HelpPage(Arc::new(ArcSwap::from_pointee(page(connectors).into())))
+    }
+
+    /// Shows these connectors from now on.
+    pub fn show(&self, connectors: &[ConnectorCard]) {
+        self.0.store(Arc::new(page(connectors).into()));
+    }
+
+    pub(super) fn bytes(&self) -> Bytes {
+        Bytes::clone(&self.0.load())
+    }
+}
 
 /// A connector as the page shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +55,8 @@ th,td{text-align:left;vertical-align:top;padding:.5rem .75rem .5rem 0;border-bot
 .tag{font-size:.75rem;border:1px solid var(--accent);color:var(--accent);border-radius:99px;padding:.05rem .5rem;\
 white-space:nowrap}";
 
-/// The page. It links relative to its own address, so it is right behind any proxy, and is made once.
-pub(super) fn page(connectors: &[ConnectorCard]) -> String {
+/// The page. It links relative to its own address, so it is right behind any proxy.
+fn page(connectors: &[ConnectorCard]) -> String {
     let mut page = String::with_capacity(8 * 1024);
     page.push_str("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">");
     page.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
@@ -51,7 +74,7 @@ pub(super) fn page(connectors: &[ConnectorCard]) -> String {
     page.push_str("<h2>Connectors</h2>");
     if connectors.is_empty() {
         page.push_str(
-            "<p>No connector is loaded. Put a plugin file into the plugins folder and start the host again; \
+            "<p>No connector is loaded. Put a plugin file into the plugins folder; \
              <code>erp-host plugins</code> tells what is there, or why it cannot be loaded.</p>",
         );
     } else {

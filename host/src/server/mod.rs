@@ -30,7 +30,7 @@ use crate::router::Router;
 
 use self::address::Ends;
 use self::endpoint::{Endpoint, SERVICE_PATH};
-pub use self::help::ConnectorCard;
+pub use self::help::{ConnectorCard, HelpPage};
 use self::stall::Unstalled;
 
 /// How long accepting pauses when the system has no sockets left.
@@ -44,6 +44,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     endpoint: Arc<Endpoint>,
+    help: HelpPage,
     limits: Limits,
 }
 
@@ -58,10 +59,12 @@ impl Server {
         connectors: &[ConnectorCard],
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(&config.listen).await?;
+        let help = HelpPage::new(connectors);
         Ok(Server {
             address: listener.local_addr()?,
             listener,
-            endpoint: Arc::new(Endpoint::new(config, router, connectors)),
+            endpoint: Arc::new(Endpoint::new(config, router, help.clone())),
+            help,
             limits: config.limits.clone(),
         })
     }
@@ -71,9 +74,14 @@ impl Server {
         format!("http://{}{SERVICE_PATH}", self.address)
     }
 
+    /// The page for people, to be changed when the connectors do.
+    pub fn help_page(&self) -> HelpPage {
+        self.help.clone()
+    }
+
     /// Serves until `stop`; then takes no more connections, closes those that are idle, and returns the rest.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Finishing {
-        let Server { listener, address: _, endpoint, limits } = self;
+        let Server { listener, endpoint, limits, .. } = self;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.idle_timeout)
