@@ -6,4 +6,4 @@ pub mod soap;
 mod test_host;
 pub mod tools;
 
-pub use test_host::{EXCEL, HELLO, ROGUE, Setup, TestHost, WORKBOOK};
+pub use test_host::{EXCEL, HELLO, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, plugin_bytes};

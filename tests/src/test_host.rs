@@ -17,6 +17,8 @@ pub const EXCEL: &str = "excel-connector";
 pub const HELLO: &str = "hello-connector";
 /// The package of the connector that does everything wrong.
 pub const ROGUE: &str = "rogue-connector";
+/// Two versions of a connector that says which one answers.
+pub const VERSIONS: [&str; 2] = ["versioned-connector-first", "versioned-connector-second"];
 /// The sample workbook's file name, in the Excel connector's folder.
 pub const WORKBOOK: &str = "sample.xlsx";
 
@@ -33,6 +35,12 @@ impl Drop for TestHost {
             eprintln!("the host's log:\n{}", process.log());
         }
     }
+}
+
+/// What a package's plugin file holds.
+pub fn plugin_bytes(package: &str) -> Vec<u8> {
+    let file = BUILT.plugin(package).unwrap_or_else(|| panic!("{package} was not built"));
+    std::fs::read(file).expect("a plugin file is read")
 }
 
 /// How a test wants its host.

@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 /// The plugins that ship with the host, and the example: what the demo loads.
 pub const PLUGINS: &[&str] = &["excel-connector", "hello-connector"];
 
-/// Plugins that misbehave on purpose: only tests load them.
-pub const TEST_PLUGINS: &[&str] = &["rogue-connector"];
+/// Plugins that only tests load: one that misbehaves on purpose, and two versions of one.
+pub const TEST_PLUGINS: &[&str] =
+    &["rogue-connector", "versioned-connector-first", "versioned-connector-second"];
 
 /// How to build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

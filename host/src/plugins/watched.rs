@@ -46,13 +46,13 @@ pub enum Change {
         /// The file's name before.
         before: String,
     },
-    /// A connector whose file has gone.
+    /// A connector that no file holds any more.
     Retired {
         /// The connector's name.
         connector: String,
         /// The version that served.
         version: String,
-        /// The name of the file that has gone.
+        /// The name of the file that held it.
         file: String,
         /// What it held, in hexadecimal.
         sha256: String,
@@ -335,7 +335,7 @@ impl Change {
                     connector,
                     version,
                     sha256 = short(sha256),
-                    "retired: its file has gone"
+                    "retired: no file holds it any more"
                 );
             }
             Change::Refused { .. } => tracing::warn!("{self}"),
@@ -377,7 +377,7 @@ impl fmt::Display for Change {
                 write!(f, "{file}: was {before}; {name} {version} serves on")
             }
             Change::Retired { connector, version, file, sha256: _ } => {
-                write!(f, "{file}: {connector} {version} is retired, for its file has gone")
+                write!(f, "{file}: {connector} {version} is retired: no file holds it any more")
             }
             Change::Refused { file, reason, serving } => {
                 write!(f, "{file}: not loaded: {reason}")?;

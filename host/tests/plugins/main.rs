@@ -9,3 +9,4 @@ mod files;
 mod logs;
 mod panics;
 mod scene;
+mod watched;

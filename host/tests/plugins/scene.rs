@@ -11,11 +11,16 @@ use xtask::build::{self, Built, Profile};
 
 pub(crate) const ROGUE: &str = "rogue-connector";
 pub(crate) const HELLO: &str = "hello-connector";
+/// Two versions of one connector.
+pub(crate) const FIRST: &str = "versioned-connector-first";
+pub(crate) const SECOND: &str = "versioned-connector-second";
 
 /// A plugin file of a package, built once.
 pub(crate) fn built(package: &str) -> PathBuf {
     static BUILT: OnceLock<Built> = OnceLock::new();
-    let built = BUILT.get_or_init(|| build::build(Profile::Dev, &[ROGUE, HELLO]).expect("the plugins build"));
+    let built = BUILT.get_or_init(|| {
+        build::build(Profile::Dev, &[ROGUE, HELLO, FIRST, SECOND]).expect("the plugins build")
+    });
     built.plugin(package).expect("a plugin file").to_owned()
 }
 

@@ -3,7 +3,7 @@
 //! A host holds a shared lock on [`LOCK`] for as long as it runs. The command puts down an order, an empty file; a host
 //! takes it away, does it, and puts down the answer. With two hosts on one data folder one of them takes the order.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -58,7 +58,8 @@ pub(super) fn is_host_running(data: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         file => file?,
     };
-    Ok(matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    // Where files cannot be locked it may well run; an order that nobody takes tells.
+    Ok(file.try_lock().is_err())
 }
 
 /// An order, from where it is put down to where its answer is read. Dropping it clears both away.

@@ -511,3 +511,33 @@ async fn saves_and_calls_at_the_same_time_end_with_the_last_settings() {
     }
     assert_eq!(get(&host).await.connection().server, "19");
 }
+
+/// Another version of its connector is in place: what is open is let go of, and so is what is being opened on the old one.
+#[tokio::test]
+async fn connections_of_a_replaced_connector_are_opened_anew() {
+    let (_folder, host) = host_with("one").await;
+    host.save(guid(2), "Other", &settings("two", "secret"), &["Password"]).await.unwrap();
+    let other = host.get_or_open(guid(2), |stored| async move { Ok(Opened::with(&stored)) });
+    let other = other.await.unwrap().unwrap();
+    let mut closed = get_watched(&host).await;
+    let used = host.get(guid(1)).unwrap();
+    host.let_go_of("EXCEL");
+    assert!(Arc::ptr_eq(&other, &host.get(guid(2)).unwrap()), "it is another connector's");
+    assert!(host.get(guid(1)).is_none());
+    assert!(closed.try_recv().is_err(), "a call still uses it");
+    drop(used);
+    assert_eq!(closed.recv().await.unwrap(), "one");
+
+    let slow = SlowCall::start(&host).await;
+    let opened = Arc::default();
+    let waits = joining_calls(&host, 1, &opened).await;
+    host.let_go_of("Excel");
+    // Who asks now does not wait for the old version.
+    let new = get(&host).await;
+    let old = slow.end(Ok(())).await.unwrap().unwrap();
+    assert!(!Arc::ptr_eq(&old, &new));
+    for call in waits {
+        assert!(Arc::ptr_eq(&old, &call.await.unwrap().unwrap().unwrap()), "it came before");
+    }
+    assert!(Arc::ptr_eq(&new, &host.get(guid(1)).unwrap()), "the old one is not kept");
+}

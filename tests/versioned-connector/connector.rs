@@ -1,0 +1,92 @@
+//! A connector that says which version of it answers, for tests that replace one version by another. Two packages are
+//! built from this file, which differ in nothing but their version.
+
+#![forbid(unsafe_code)]
+
+use std::io::Read;
+use std::net::TcpStream;
+
+use plugin_api::{Actor, Connection, Connector, Error, Field, Host, Outcome, Parent, Result, Rows, Settings};
+
+plugin_api::export!(Versioned);
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How many rows a search gives.
+const ROWS: usize = 200;
+
+/// The connector. Its option `panics` names a version that panics as it is made.
+pub struct Versioned;
+
+/// A connection.
+pub struct VersionedConnection;
+
+impl Connector for Versioned {
+    const NAME: &'static str = "Versioned";
+    const DESCRIPTION: &'static str = "Says which version of it answers";
+    const ACTOR_TYPES: &'static [&'static str] = &["Customer"];
+
+    type Connection = VersionedConnection;
+
+    #[allow(clippy::panic)] // What the option is for.
+    fn new(host: &Host) -> Result<Self> {
+        if host.option("panics").any(|version| version == VERSION) {
+            panic!("version {VERSION} panics as it is made");
+        }
+        Ok(Versioned)
+    }
+
+    fn settings(&self) -> Result<Vec<Field>> {
+        Ok(vec![Field::text("Name"), Field::text(format!("Only in {VERSION}"))])
+    }
+
+    fn connect(&self, _: &Settings) -> Result<VersionedConnection> {
+        Ok(VersionedConnection)
+    }
+}
+
+impl Connection for VersionedConnection {
+    fn actor_types(&self) -> Result<Vec<String>> {
+        Ok(vec!["Customer".to_owned()])
+    }
+
+    fn fields(&self, _: &str) -> Result<Vec<Field>> {
+        Ok(vec![Field::text("VERSION"), Field::text("TEXT")])
+    }
+
+    fn actors(&self, _: &str, _: &mut Rows<'_>) -> Result<Outcome> {
+        Ok(Outcome::ok())
+    }
+
+    /// Rows that tell the version and the text. The text `until 127.0.0.1:4711` makes it wait until that address, to
+    /// which it connects, closes the connection.
+    fn search_text(
+        &self,
+        actor_type: &str,
+        text: &str,
+        _: Option<&Parent>,
+        rows: &mut Rows<'_>,
+    ) -> Result<Outcome> {
+        if let Some(address) = text.strip_prefix("until ") {
+            let waited =
+                TcpStream::connect(address).and_then(|mut stream| stream.read_to_end(&mut Vec::new()));
+            waited.map_err(|error| Error::user(format!("cannot wait for {address}: {error}")))?;
+        }
+        for key in 1..=ROWS {
+            rows.push(&Actor::new(actor_type, key.to_string()).with("VERSION", VERSION).with("TEXT", text))?;
+        }
+        Ok(Outcome::ok())
+    }
+}
+
+impl Drop for VersionedConnection {
+    fn drop(&mut self) {
+        tracing::info!("closed by {VERSION}");
+    }
+}
+
+impl Drop for Versioned {
+    fn drop(&mut self) {
+        tracing::info!("ended {VERSION}");
+    }
+}
