@@ -15,7 +15,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// How many rows a search gives.
 const ROWS: usize = 200;
 
-/// The connector. Its option `panics` names a version that panics as it is made.
+/// The connector. Its option `panics` names a version that panics as it is made; `waits` names a version, and an address
+/// that it connects to as it is made, and waits until that closes the connection.
 pub struct Versioned;
 
 /// A connection.
@@ -32,6 +33,12 @@ impl Connector for Versioned {
     fn new(host: &Host) -> Result<Self> {
         if host.option("panics").any(|version| version == VERSION) {
             panic!("version {VERSION} panics as it is made");
+        }
+        let waits: Vec<_> = host.option("waits").collect();
+        if let [version, address] = waits[..]
+            && version == VERSION
+        {
+            wait_for(address)?;
         }
         Ok(Versioned)
     }
@@ -68,15 +75,20 @@ impl Connection for VersionedConnection {
         rows: &mut Rows<'_>,
     ) -> Result<Outcome> {
         if let Some(address) = text.strip_prefix("until ") {
-            let waited =
-                TcpStream::connect(address).and_then(|mut stream| stream.read_to_end(&mut Vec::new()));
-            waited.map_err(|error| Error::user(format!("cannot wait for {address}: {error}")))?;
+            wait_for(address)?;
         }
         for key in 1..=ROWS {
             rows.push(&Actor::new(actor_type, key.to_string()).with("VERSION", VERSION).with("TEXT", text))?;
         }
         Ok(Outcome::ok())
     }
+}
+
+/// Waits until this address, to which it connects, closes the connection.
+fn wait_for(address: &str) -> Result<()> {
+    let waited = TcpStream::connect(address).and_then(|mut stream| stream.read_to_end(&mut Vec::new()));
+    waited.map_err(|error| Error::user(format!("cannot wait for {address}: {error}")))?;
+    Ok(())
 }
 
 impl Drop for VersionedConnection {

@@ -159,6 +159,8 @@ impl Watched {
         options: &dyn Fn(&str) -> Vec<(String, String)>,
     ) -> Option<Change> {
         let seen = now.get(&path)?;
+        // Before, for a connector that hangs as it is made leaves no other line.
+        tracing::debug!(file = name_of(&path), "loading");
         let plugins = &self.plugins;
         let file = load::load(
             path.clone(),

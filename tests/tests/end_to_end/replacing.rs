@@ -265,6 +265,30 @@ fn a_bad_version_leaves_the_old_one_serving_and_says_why() {
     assert_eq!(version(&client, "after"), "1.0.0");
 }
 
+/// Only plugin files wait for it; the calls of all connectors go on, and so does the end of the host.
+#[test]
+fn a_version_that_hangs_as_it_is_made_holds_up_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let options = format!("[connectors.Versioned.options]\nwaits = [\"2.0.0\", \"{address}\"]\n");
+    let (mut host, client) = host_with_first(&options);
+    put(&host, &plugin_bytes(VERSIONS[1]), FILE);
+    let (hangs, _) = listener.accept().unwrap();
+    for _ in 0..20 {
+        assert_eq!(version(&client, "it hangs"), "1.0.0");
+    }
+    drop(hangs);
+    wait_until("it is replaced", || logged(&host, &["replaced", "2.0.0"]) == 1);
+    assert_eq!(version(&client, "it is made"), "2.0.0");
+
+    put(&host, &plugin_bytes(VERSIONS[0]), FILE);
+    wait_until("it is replaced", || logged(&host, &["replaced", "version=\"1.0.0\""]) == 1);
+    put(&host, &plugin_bytes(VERSIONS[1]), FILE);
+    let (_hangs, _) = listener.accept().unwrap();
+    let (status, log) = host.stop();
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
 /// A file that stops half-way is refused as it is, and loaded when the rest has come.
 #[test]
 fn half_a_file_is_never_loaded() {
@@ -349,4 +373,26 @@ fn reload_finds_no_host_where_there_is_none() {
     // The lock goes with the process, however it ends.
     host.kill();
     nobody(&host);
+}
+
+/// The figures of docs/performance.md: from the moment that a file is in place to the answer of the first call that the
+/// new version serves, called without a pause.
+#[test]
+#[ignore = "measures; nothing can be wrong with what it finds"]
+fn how_long_a_replacement_takes() {
+    let (host, client) = host_with_first("");
+    let files = VERSIONS.map(plugin_bytes);
+    let mut seconds: Vec<f64> = (0..20)
+        .map(|round| {
+            // So that it comes at another time between two looks.
+            thread::sleep(Duration::from_millis(73 * round));
+            let new = if round % 2 == 0 { 1 } else { 0 };
+            put(&host, &files[new], FILE);
+            let started = Instant::now();
+            while version(&client, "when") != NUMBERS[new] {}
+            started.elapsed().as_secs_f64()
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    println!("least {:.2} s, median {:.2} s, most {:.2} s", seconds[0], seconds[10], seconds[19]);
 }
