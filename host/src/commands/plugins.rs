@@ -1,5 +1,8 @@
 //! `erp-host plugins`.
 
+mod inspect;
+mod new;
+
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -16,8 +19,11 @@ use crate::plugins::{PluginFile, Plugins};
 ///
 /// Exit code: 0 when every file can be loaded, 1 when one cannot.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     #[command(flatten)]
     flags: Flags,
 
@@ -26,7 +32,21 @@ pub(super) struct Args {
     json: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Inspect(inspect::Args),
+    New(new::Args),
+}
+
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+    match args.command {
+        Some(Command::Inspect(args)) => inspect::run(args),
+        Some(Command::New(args)) => new::run(args),
+        None => list(args),
+    }
+}
+
+fn list(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let config = Config::load(&args.flags)?;
     // Who only looks leaves no data folder behind where there was none.
     let elsewhere = if config.data.is_dir() { None } else { Some(tempfile::TempDir::new()?) };

@@ -164,7 +164,7 @@ impl Loading {
 }
 
 /// Whether a connector's name can stand in a URL and be the name of a folder beside the host's own.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     name.len() <= 64
         && name.chars().all(is_plain)

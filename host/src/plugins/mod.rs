@@ -20,6 +20,7 @@ use plugin_api::abi::client::ConnectorClient;
 use thiserror::Error;
 
 pub use load::LoadError;
+pub(crate) use load::is_name as is_connector_name;
 pub use watched::{Change, Watched};
 
 use load::Around;
@@ -187,6 +188,13 @@ impl Plugins {
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+}
+
+impl PluginFile {
+    /// Loads one file, as [`Plugins::load`] does with those of a folder.
+    pub fn load(path: PathBuf, data: &Path, options: &dyn Fn(&str) -> Vec<(String, String)>) -> Self {
+        load::load(path, &Around { data, options, seen: None, serving: &|_| None, holder: &|_| None })
     }
 }
 

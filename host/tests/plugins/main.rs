@@ -6,7 +6,9 @@
 mod calls;
 mod command;
 mod files;
+mod inspect;
 mod logs;
+mod new;
 mod panics;
 mod scene;
 mod watched;
