@@ -64,9 +64,8 @@ impl Connection for Company {
     fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
         self.fields(actor_type)?;
         let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
-        for actor in actors.iter().filter(|actor| actor.actor_type == actor_type) {
-            rows.push(actor)?;
-        }
+        let mut wanted = actors.iter().filter(|actor| actor.actor_type == actor_type);
+        wanted.try_for_each(|actor| rows.push(actor))?;
         Ok(Outcome::ok())
     }
 
