@@ -186,8 +186,11 @@ impl Router {
         match self.open(guid, errand).await {
             Ok(_) => Ok(Outcome::ok()),
             Err(Stop::Outcome(outcome)) => {
-                let tech = outcome.tech_explanation.as_deref().unwrap_or("no more is known");
-                let tech = format!("the settings are saved, but the connection could not be opened: {tech}");
+                let saved = "the settings are saved, but the connection could not be opened";
+                let tech = match &outcome.tech_explanation {
+                    Some(tech) => format!("{saved}: {tech}"),
+                    None => saved.to_owned(),
+                };
                 Ok(Outcome { state: State::Warning, tech_explanation: Some(tech.into()), ..outcome })
             }
             Err(Stop::Busy) => Ok(Outcome {
