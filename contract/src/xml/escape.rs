@@ -1,20 +1,9 @@
 //! Escaping text as .NET does.
 
-use super::names::is_noncharacter;
+use super::names::{is_noncharacter, stops_at};
 
 /// Bytes that text cannot be written as they are at.
-const STOPS: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut b = 0u8;
-    loop {
-        table[b as usize] =
-            (b < b' ' && !matches!(b, b'\t' | b'\n')) || matches!(b, b'<' | b'>' | b'&' | 0xEF);
-        if b == 255 {
-            break table;
-        }
-        b += 1;
-    }
-};
+const STOPS: [bool; 256] = stops_at(b"<>&\xEF");
 
 /// Appends the text as the content of an element: `&lt;` `&gt;` `&amp;`, and references for what XML would change
 /// (carriage return) or forbids (control characters, U+FFFE, U+FFFF); tab and newline as they are (contract page,

@@ -35,18 +35,23 @@ pub(super) const fn is_name_char(c: char) -> bool {
 
 /// Bytes that text cannot be taken over as it is at: markup, line ends, controls, and the first byte of U+FFFE and
 /// U+FFFF.
-pub(super) const TEXT_STOPS: [bool; 256] = {
+pub(super) const TEXT_STOPS: [bool; 256] = stops_at(b"<&]\xEF");
+
+/// A table of bytes to stop at: these, and all controls but tab and newline.
+pub(super) const fn stops_at(bytes: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
-    let mut b = 0u8;
-    loop {
-        table[b as usize] =
-            (b < b' ' && !matches!(b, b'\t' | b'\n')) || matches!(b, b'<' | b'&' | b']' | 0xEF);
-        if b == 255 {
-            break table;
-        }
-        b += 1;
+    let mut control = 0;
+    while control < b' ' {
+        table[control as usize] = !matches!(control, b'\t' | b'\n');
+        control += 1;
     }
-};
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
 
 /// U+FFFE or U+FFFF begins here.
 pub(super) fn is_noncharacter(bytes: &[u8]) -> bool {
