@@ -92,13 +92,14 @@ fn perform(call: &Call<'_>, connection: &ConnectionClient, spool: &SpoolFolder) 
         Request::SaveActors { actors: changed } => {
             let changed: Vec<_> =
                 changed.iter().flatten().map(convert::actor).collect::<Result<_, Failed>>()?;
-            let actor_type = changed.first().map(|actor| actor.actor_type.clone()).unwrap_or_default();
-            if changed.is_empty() {
+            match changed.first().map(|actor| actor.actor_type.clone()) {
+                Some(actor_type) => {
+                    actors.answer(&actor_type, &None, ActorOperation::Save { actors: changed.into() })
+                }
                 // Nothing to save is nothing that can go wrong.
-                return Ok(ActorsReply::new(&call.envelope, Operation::SaveActors, spool)
-                    .finish(&plugin_api::Outcome::ok()));
+                None => ActorsReply::new(&call.envelope, Operation::SaveActors, spool)
+                    .finish(&plugin_api::Outcome::ok()),
             }
-            actors.answer(&actor_type, &None, ActorOperation::Save { actors: changed.into() })
         }
         Request::GetList { list_name } => answer.list(connection.list(name_of_list(list_name)?)),
         Request::GetListItems { list_name, list_item_keys } => {

@@ -122,8 +122,7 @@ impl Router {
             return Ok(open);
         }
         // Not in one step with the opening: that is shared with others, who may have named another connector.
-        let own = self.connections.connector_of(guid).await?.ok_or_else(|| stop::unknown_connection(guid))?;
-        errand.check_name(guid, &own)?;
+        let own = self.own_connector(guid, errand).await?;
         let connector = self.connectors.get(&own);
         let deadline = connector.map_or(self.deadline, |connector| connector.deadline());
         let connectors = Arc::clone(&self.connectors);
@@ -134,6 +133,13 @@ impl Router {
             Ok(Err(error)) => Err(stop::not_opened(&error)),
             Err(_) => Err(Stop::Outcome(stop::late(&own, deadline))),
         }
+    }
+
+    /// The name of the connector that the connection belongs to, and that the call may have named.
+    async fn own_connector(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<String, Stop> {
+        let own = self.connections.connector_of(guid).await?.ok_or_else(|| stop::unknown_connection(guid))?;
+        errand.check_name(guid, &own)?;
+        Ok(own)
     }
 
     /// WSSaveConnection: the settings are durable before anything else is done with them.
@@ -202,8 +208,7 @@ impl Router {
 
     /// WSDeleteConnection. The connector need not be here any more.
     async fn delete(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<(), Stop> {
-        let own = self.connections.connector_of(guid).await?.ok_or_else(|| stop::unknown_connection(guid))?;
-        errand.check_name(guid, &own)?;
+        self.own_connector(guid, errand).await?;
         if self.connections.delete(guid).await? { Ok(()) } else { Err(stop::unknown_connection(guid)) }
     }
 }
