@@ -7,6 +7,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
+pub mod refusal;
+
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -29,6 +31,7 @@ pub enum LogError {
 /// # Errors
 /// The level is none, or the process has a log already.
 pub fn start(config: &LogConfig) -> Result<(), LogError> {
+    refusal::limit(config.refusals_per_second);
     let filter = filter(&config.level).ok_or_else(|| LogError::Level { level: config.level.clone() })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match config.format {

@@ -14,6 +14,8 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 
+use crate::logging::refusal;
+
 /// The file that is read when it exists and no other one is named.
 pub const DEFAULT_FILE: &str = "erp-host.toml";
 
@@ -82,6 +84,8 @@ pub struct LogConfig {
     pub level: String,
     /// How it is written.
     pub format: LogFormat,
+    /// How many lines a second each cause has for which requests are refused; of more only the number is told.
+    pub refusals_per_second: u32,
 }
 
 /// How the log is written.
@@ -185,7 +189,11 @@ impl Default for Config {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        LogConfig { level: "info".to_owned(), format: LogFormat::Text }
+        LogConfig {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+            refusals_per_second: refusal::DEFAULT_MOST,
+        }
     }
 }
 
