@@ -36,6 +36,7 @@ use self::route::{Errand, Told};
 use self::spool::SpoolFolder;
 pub use self::spool::Spooled;
 use self::stop::Stop;
+use crate::caller::Caller;
 use crate::config::Config;
 use crate::connections::{Connections, StoreError};
 
@@ -64,6 +65,8 @@ pub struct SoapRequest {
     pub connector: Option<String>,
     /// The dialect that the address names: it counts where the message does not show it.
     pub dialect: Option<Dialect>,
+    /// Who makes it.
+    pub caller: Caller,
 }
 
 /// An answer to a call.
@@ -116,7 +119,7 @@ impl Router {
     /// The call gets no answer in SOAP.
     pub async fn answer(&self, request: SoapRequest) -> Result<Answer, Refused> {
         let started = Instant::now();
-        let connector = request.connector.clone();
+        let (connector, caller) = (request.connector.clone(), request.caller.clone());
         let call = match read::read(request).await {
             Ok(call) => Arc::new(call),
             Err(Unread::Charset(error)) => return Err(Refused::Charset(error)),
@@ -134,7 +137,13 @@ impl Router {
             connector = field::Empty,
             connection = field::Empty
         );
-        let mut errand = Errand { call: &call, named: connector.as_deref(), started, told: Told::default() };
+        let mut errand = Errand {
+            call: &call,
+            caller: &caller,
+            named: connector.as_deref(),
+            started,
+            told: Told::default(),
+        };
         let replied = self.route(&mut errand).instrument(span).await;
         let told = errand.told;
         let replied = match replied {

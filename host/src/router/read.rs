@@ -78,7 +78,7 @@ impl From<ReadError> for Unread {
 pub(super) async fn read(request: SoapRequest) -> Result<ReadCall, Unread> {
     let is_large = request.body.len() >= LARGE;
     let read = move || {
-        let SoapRequest { body, charset, action, connector: _, dialect } = request;
+        let SoapRequest { body, charset, action, connector: _, dialect, caller: _ } = request;
         let message = decode(body, charset.as_deref()).map_err(|error| match error {
             EncodingError::Unsupported(_) => Unread::Charset(error),
             EncodingError::InvalidUtf16 => Unread::because(SoapVersion::V11, Fault::from(&error)),

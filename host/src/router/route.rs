@@ -14,11 +14,15 @@ use super::read::ReadCall;
 use super::reply::{self, Replied};
 use super::stop::{self, Stop};
 use super::{Router, convert, perform};
+use crate::caller::Caller;
 use crate::connections::{OpenConnection, StoredConnection};
 
 /// A call on its way.
 pub(super) struct Errand<'c> {
     pub(super) call: &'c Arc<ReadCall>,
+    /// Who makes it.
+    #[expect(dead_code, reason = "the audit log tells it")]
+    pub(super) caller: &'c Caller,
     /// The connector that the address names.
     pub(super) named: Option<&'c str>,
     pub(super) started: Instant,

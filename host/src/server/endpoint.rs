@@ -18,6 +18,7 @@ use super::help::HelpPage;
 use super::query;
 use super::reply_body::ReplyBody;
 use super::request::{self, BodyError};
+use crate::caller::Caller;
 use crate::config::{Config, Limits};
 use crate::router::{Answer, Refused, Router, SoapRequest};
 
@@ -73,7 +74,7 @@ impl Endpoint {
             .await;
         };
         match (place, request.method()) {
-            (Place::Service, &Method::POST) => self.call(request).await,
+            (Place::Service, &Method::POST) => self.call(request, Caller::direct(ends.peer)).await,
             (Place::Service, &Method::GET | &Method::HEAD) => self.describe(&request, ends),
             (Place::Root, &Method::GET | &Method::HEAD) => {
                 let mut response = page(PLAIN_TEXT, format!("the connector service is at {SERVICE_PATH}\n"));
@@ -118,7 +119,7 @@ impl Endpoint {
     }
 
     /// POST: a call.
-    async fn call(&self, request: Request<Incoming>) -> Response<ReplyBody> {
+    async fn call(&self, request: Request<Incoming>, caller: Caller) -> Response<ReplyBody> {
         let Some(content_type) = request.headers().get(CONTENT_TYPE).cloned() else {
             return unsupported(request, "the request has no content type").await;
         };
@@ -148,6 +149,7 @@ impl Endpoint {
             action: soap_action(action.as_deref(), content_type.parameter("action")).map(str::to_owned),
             connector: connector.filter(|name| !name.is_empty()).map(|name| name.into_owned()),
             dialect,
+            caller,
         };
         match self.router.answer(request).await {
             Ok(answer) => reply(answer, &head.headers, head.version).await,

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use contract::{Answer, Call, Dialect, Envelope, Outcome, Payload, Reply, Request, State};
+use erp_host::caller::Caller;
 use erp_host::config::Config;
 use erp_host::plugins::Plugins;
 use erp_host::router::{Router, SoapRequest};
@@ -142,6 +143,7 @@ impl Host {
             action: Some(call.soap_action()),
             connector: None,
             dialect: None,
+            caller: Caller::direct(self.address),
         };
         let runtime = self.runtime.as_ref().unwrap();
         let answer = runtime.block_on(self.router.answer(request)).unwrap();

@@ -1,0 +1,55 @@
+//! Who makes a call, as far as the host knows. The server finds out, the router and the audit log use it.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Who makes a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The other end of the socket: the client, or the proxy in front of this host.
+    pub peer: SocketAddr,
+    /// The client as proxies tell it, if the peer is a trusted one; otherwise the peer's own address.
+    pub client: IpAddr,
+    /// The name that the caller proved to have, and how, such as `basic:superoffice`; `None` for one that had to
+    /// prove nothing.
+    pub name: Option<Arc<str>>,
+}
+
+impl Caller {
+    /// A caller who came straight from this address and proved nothing.
+    pub fn direct(peer: SocketAddr) -> Self {
+        Caller { peer, client: peer.ip().to_canonical(), name: None }
+    }
+}
+
+/// For a log line: `203.0.113.9`, `203.0.113.9 via 10.0.0.1`, `basic:superoffice at 203.0.113.9`.
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{name} at ")?;
+        }
+        let peer = self.peer.ip().to_canonical();
+        write!(f, "{}", self.client)?;
+        if peer == self.client { Ok(()) } else { write!(f, " via {peer}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_in_a_log_line() {
+        let direct = Caller::direct("[::ffff:10.0.0.1]:50000".parse().unwrap());
+        let forwarded = Caller { client: "203.0.113.9".parse().unwrap(), ..direct.clone() };
+        let named = Caller { name: Some("basic:superoffice".into()), ..forwarded.clone() };
+        for (caller, expected) in [
+            (direct, "10.0.0.1"),
+            (forwarded, "203.0.113.9 via 10.0.0.1"),
+            (named, "basic:superoffice at 203.0.113.9 via 10.0.0.1"),
+        ] {
+            assert_eq!(caller.to_string(), expected);
+        }
+    }
+}
