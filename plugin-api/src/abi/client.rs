@@ -10,17 +10,15 @@ use std::sync::Arc;
 
 use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
 use abi_stable::sabi_trait::TD_Opaque;
-use abi_stable::sabi_types::RMut;
 use abi_stable::std_types::{RBox, ROption, RStr};
 use abi_stable::type_layout::TypeLayout;
 use tracing_core::Level;
 
-use super::objects::{
-    ConnectionBox, ConnectorBox, HostObject, HostObject_TO, PluginRef, ReplySink, ReplySink_TO, Wire,
-};
+use super::link::{ConnectionLink, ConnectorLink, TakeReply};
+use super::objects::{HostObject, HostObject_TO, PluginRef, Wire};
 use super::{
     ActorCall, ConnectionRequest, ConnectorRequest, Description, Handshake, Kind, Malformed, Message,
-    MessageRef, Record, Refused, RowRef, logging, replies, requests,
+    MessageRef, Record, Refused, RowRef, link, logging, replies, requests,
 };
 use crate::{Field, Host, ListItem, Outcome, Settings, State};
 
@@ -37,13 +35,13 @@ pub trait Log: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct ConnectorClient {
     name: Arc<str>,
-    object: Arc<ConnectorBox>,
+    link: Arc<dyn ConnectorLink>,
 }
 
 /// An open connection of a connector. Dropping it closes it.
 pub struct ConnectionClient {
     connector: Arc<str>,
-    object: ConnectionBox,
+    link: Box<dyn ConnectionLink>,
 }
 
 /// Why a plugin whose handshake could be read is not loaded. Its `Display` is one line, with what to do.
@@ -88,7 +86,7 @@ pub fn load(
     let load = plugin.load();
     let (made, outcome) = call(
         &about.connector,
-        |sink| load(log, request.as_ref().into(), sink),
+        |replies| link::with_sink(replies, |sink| load(log, request.as_ref().into(), sink)),
         |kind, reply| {
             if kind != Kind::DESCRIPTION {
                 return Err(Malformed);
@@ -99,7 +97,7 @@ pub fn load(
     );
     match (made, description) {
         (ROption::RSome(object), Some(description)) if outcome.state.is_ok() => {
-            Ok((ConnectorClient::new(about.connector.as_str().into(), object), description))
+            Ok((ConnectorClient::new(about.connector.as_str().into(), Arc::new(object)), description))
         }
         _ => Err(LoadError::Connector(failed(outcome, &about.connector))),
     }
@@ -127,8 +125,14 @@ pub(super) fn check_layout(ours: &'static TypeLayout, theirs: &'static TypeLayou
 }
 
 impl ConnectorClient {
-    pub(super) fn new(name: Arc<str>, object: ConnectorBox) -> Self {
-        ConnectorClient { name, object: Arc::new(object) }
+    /// The connector of this name at the other end of a link.
+    pub fn new(name: Arc<str>, link: Arc<dyn ConnectorLink>) -> Self {
+        ConnectorClient { name, link }
+    }
+
+    /// The link to it, for whoever passes calls on as they come.
+    pub fn link(&self) -> &Arc<dyn ConnectorLink> {
+        &self.link
     }
 
     /// The connector's name, as its handshake says it.
@@ -171,11 +175,9 @@ impl ConnectorClient {
         let mut request = Message::new();
         requests::put_settings(&mut request, settings);
         let (made, outcome) =
-            call(&self.name, |sink| self.object.connect(request.as_ref().into(), sink), no_reply);
+            call(&self.name, |replies| self.link.connect(request.as_ref(), replies), no_reply);
         match made {
-            ROption::RSome(object) if outcome.state.is_ok() => {
-                Ok(ConnectionClient::new(Arc::clone(&self.name), object))
-            }
+            Some(link) if outcome.state.is_ok() => Ok(ConnectionClient::new(Arc::clone(&self.name), link)),
             _ => Err(failed(outcome, &self.name)),
         }
     }
@@ -186,13 +188,15 @@ impl ConnectorClient {
         take: impl FnMut(Kind, MessageRef<'_>) -> Taken,
     ) -> Outcome {
         let message = request.encode();
-        call(&self.name, |sink| self.object.call(request.operation(), message.as_ref().into(), sink), take).1
+        let ask =
+            |replies: &mut dyn TakeReply| self.link.call(request.operation(), message.as_ref(), replies);
+        call(&self.name, ask, take).1
     }
 }
 
 impl ConnectionClient {
-    pub(super) fn new(connector: Arc<str>, object: ConnectionBox) -> Self {
-        ConnectionClient { connector, object }
+    pub(super) fn new(connector: Arc<str>, link: Box<dyn ConnectionLink>) -> Self {
+        ConnectionClient { connector, link }
     }
 
     /// The name of the connector that it is a connection of.
@@ -294,12 +298,9 @@ impl ConnectionClient {
         take: impl FnMut(Kind, MessageRef<'_>) -> Taken,
     ) -> Outcome {
         let message = request.encode();
-        call(
-            &self.connector,
-            |sink| self.object.call(request.operation(), message.as_ref().into(), sink),
-            take,
-        )
-        .1
+        let ask =
+            |replies: &mut dyn TakeReply| self.link.call(request.operation(), message.as_ref(), replies);
+        call(&self.connector, ask, take).1
     }
 }
 
@@ -350,14 +351,14 @@ fn broken(connector: &str, what: &str) -> Outcome {
     }
 }
 
-/// Makes a call: gives it a sink, and reads what comes there.
+/// Makes a call: gives it somewhere to put its replies, and reads what comes there.
 pub(super) fn call<T>(
     connector: &str,
-    make: impl FnOnce(super::objects::SinkRef<'_>) -> T,
+    make: impl FnOnce(&mut dyn TakeReply) -> T,
     take: impl FnMut(Kind, MessageRef<'_>) -> Taken,
 ) -> (T, Outcome) {
     let mut sink = Sink { take, outcome: None, ended: Ended::NotYet };
-    let made = make(ReplySink_TO::from_ptr(RMut::new(&mut sink), TD_Opaque));
+    let made = make(&mut sink);
     let outcome = match (sink.ended, sink.outcome) {
         (Ended::Panicked(panic), _) => resume_unwind(panic),
         (Ended::Malformed, _) => broken(connector, &Malformed.to_string()),
@@ -399,9 +400,9 @@ impl<F: FnMut(Kind, MessageRef<'_>) -> Taken> Sink<F> {
     }
 }
 
-impl<F: FnMut(Kind, MessageRef<'_>) -> Taken> ReplySink for Sink<F> {
-    fn push(&mut self, kind: Kind, reply: Wire<'_>) -> bool {
-        let ended = match catch_unwind(AssertUnwindSafe(|| self.take(kind, reply.message()))) {
+impl<F: FnMut(Kind, MessageRef<'_>) -> Taken> TakeReply for Sink<F> {
+    fn take_reply(&mut self, kind: Kind, reply: MessageRef<'_>) -> bool {
+        let ended = match catch_unwind(AssertUnwindSafe(|| self.take(kind, reply))) {
             Ok(Ok(ControlFlow::Continue(()))) => return matches!(self.ended, Ended::NotYet),
             Ok(Ok(ControlFlow::Break(()))) => Ended::ByUs,
             Ok(Err(Malformed)) => Ended::Malformed,

@@ -5,7 +5,8 @@
 //! of the caller's, the last of which is the outcome. The same messages travel to a plugin in a process of its own.
 //!
 //! Bottom up: `message` and `row` are the form, `requests` and `replies` the content, `objects` the way across,
-//! `handshake` what is read before it, `adapter` and `logging` the plugin's side, [`client`] the host's.
+//! `handshake` what is read before it, `adapter` and `logging` the plugin's side, [`client`] the host's, which reaches the
+//! plugin over a `link`.
 
 // The one place of this crate with `unsafe`; every block has its proof.
 #![allow(unsafe_code)]
@@ -13,6 +14,7 @@
 mod adapter;
 pub mod client;
 mod handshake;
+mod link;
 mod logging;
 mod message;
 mod objects;
@@ -21,6 +23,7 @@ mod requests;
 mod row;
 
 pub use handshake::{About, ApiVersion, HANDSHAKE_SYMBOL, Handshake, Refused, Root};
+pub use link::{ConnectionLink, ConnectorLink, TakeReply};
 pub use logging::Record;
 pub use message::{Malformed, Message, MessageRef, Reader};
 pub use replies::{Description, Kind};

@@ -2,14 +2,15 @@
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::std_types::RBox;
 
 use crate::abi::adapter::connector_object;
 use crate::abi::client::{ConnectionClient, ConnectorClient, call};
-use crate::abi::objects::{ConnectionObject, ConnectionObject_TO, SinkRef, Wire};
-use crate::abi::{ActorCall, ActorOperation, Kind, Message, MessageRef, Operation, replies};
+use crate::abi::objects::{ConnectionBox, ConnectionObject, ConnectionObject_TO, SinkRef, Wire};
+use crate::abi::{ActorCall, ActorOperation, ConnectorLink, Kind, Message, MessageRef, Operation, replies};
 use crate::{Connection, Connector, Field, Host, Outcome, Result, Rows, Settings, State};
 
 /// A connector without surprises: four customers.
@@ -66,7 +67,8 @@ impl ConnectionObject for Odd {
 }
 
 fn odd(push: Push) -> ConnectionClient {
-    ConnectionClient::new("Odd".into(), ConnectionObject_TO::from_ptr(RBox::new(Odd(push)), TD_Opaque))
+    let object: ConnectionBox = ConnectionObject_TO::from_ptr(RBox::new(Odd(push)), TD_Opaque);
+    ConnectionClient::new("Odd".into(), Box::new(object))
 }
 
 fn ok(message: &mut Message) {
@@ -79,7 +81,9 @@ fn all() -> ActorCall<'static> {
 }
 
 fn plain() -> ConnectionClient {
-    ConnectorClient::new("Plain".into(), connector_object(Plain)).connect(&Settings::default()).unwrap()
+    ConnectorClient::new("Plain".into(), Arc::new(connector_object(Plain)))
+        .connect(&Settings::default())
+        .unwrap()
 }
 
 #[test]
@@ -139,10 +143,10 @@ fn a_plugin_that_does_not_keep_to_the_boundary_gets_an_error() {
 
 #[test]
 fn an_operation_that_the_plugin_does_not_know_is_an_error() {
-    let connector = connector_object(Plain);
+    let connector: Arc<dyn ConnectorLink> = Arc::new(connector_object(Plain));
     let nothing = MessageRef { text: "", marks: &[] };
     let take = |_: Kind, _: MessageRef<'_>| Ok(ControlFlow::Continue(()));
-    let ((), outcome) = call("Plain", |sink| connector.call(Operation(4711), nothing.into(), sink), take);
+    let ((), outcome) = call("Plain", |replies| connector.call(Operation(4711), nothing, replies), take);
     assert_eq!(outcome.state, State::Error);
     assert_eq!(outcome.user.as_deref(), Some("not supported by this connector (API 1.0.0, operation 4711)"));
 }
