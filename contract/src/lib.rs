@@ -31,6 +31,7 @@ mod envelope;
 mod fault;
 pub mod namespace;
 mod operation;
+mod owned;
 mod read;
 mod reply;
 mod request;

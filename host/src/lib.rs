@@ -5,6 +5,7 @@
 //! connector, off the I/O threads) -> `contract` (rows -> bytes) -> [`server`].
 
 pub mod caller;
+pub mod client;
 pub mod commands;
 pub mod config;
 pub mod connections;

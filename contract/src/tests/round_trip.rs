@@ -23,6 +23,7 @@ proptest! {
         let mut out = Vec::new();
         write_reply(&mut out, &envelope, operation, &reply);
         let read = read_reply(&out, operation);
+        prop_assert_eq!(read.clone().map(Answer::into_owned), read.clone(), "owned, it is the same");
         prop_assert_eq!(read, Ok(Answer { envelope, reply }), "{}", String::from_utf8_lossy(&out));
     }
 
