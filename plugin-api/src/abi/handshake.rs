@@ -202,6 +202,31 @@ impl Handshake {
     }
 }
 
+#[cfg(test)]
+impl Handshake {
+    /// Where its fields lie.
+    pub(super) fn offsets() -> impl Iterator<Item = (&'static str, usize)> {
+        macro_rules! offsets {
+            ($($field:ident),*) => { [$((stringify!($field), std::mem::offset_of!(Handshake, $field))),*] };
+        }
+        offsets!(
+            magic,
+            size,
+            major,
+            minor,
+            patch,
+            panic_aborts,
+            reserved,
+            connector,
+            version,
+            rustc,
+            target,
+            root
+        )
+        .into_iter()
+    }
+}
+
 impl Text {
     const fn of(text: &'static str) -> Self {
         Text { start: text.as_ptr(), length: text.len() }

@@ -1,6 +1,9 @@
 //! Unit tests of the boundary: its messages, the handshake, and both sides in one process.
 
 mod calls;
+// As text, layouts differ with the size of a pointer.
+#[cfg(target_pointer_width = "64")]
+mod frozen;
 mod handshake;
 mod layout;
 mod messages;
