@@ -9,8 +9,9 @@ use std::sync::Arc;
 pub struct Caller {
     /// The other end of the socket: the client, or the proxy in front of this host.
     pub peer: SocketAddr,
-    /// The client as proxies tell it, if the peer is a trusted one; otherwise the peer's own address.
-    pub client: IpAddr,
+    /// The client as proxies tell it, if the peer is a trusted one; otherwise the peer's own address. `None` when they
+    /// tell it in a way that cannot be relied on: nothing may be granted to such a caller on the strength of an address.
+    pub client: Option<IpAddr>,
     /// The name that the caller proved to have, and how, such as `basic:superoffice`; `None` for one that had to
     /// prove nothing.
     pub name: Option<Arc<str>>,
@@ -19,19 +20,22 @@ pub struct Caller {
 impl Caller {
     /// A caller who came straight from this address and proved nothing.
     pub fn direct(peer: SocketAddr) -> Self {
-        Caller { peer, client: peer.ip().to_canonical(), name: None }
+        Caller { peer, client: Some(peer.ip().to_canonical()), name: None }
     }
 }
 
-/// For a log line: `203.0.113.9`, `203.0.113.9 via 10.0.0.1`, `basic:superoffice at 203.0.113.9`.
+/// For a log line: `203.0.113.9`, `203.0.113.9 via 10.0.0.1`, `unknown via 10.0.0.1`, `basic:superoffice at 203.0.113.9`.
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(name) = &self.name {
             write!(f, "{name} at ")?;
         }
         let peer = self.peer.ip().to_canonical();
-        write!(f, "{}", self.client)?;
-        if peer == self.client { Ok(()) } else { write!(f, " via {peer}") }
+        match self.client {
+            Some(client) if client == peer => write!(f, "{client}"),
+            Some(client) => write!(f, "{client} via {peer}"),
+            None => write!(f, "unknown via {peer}"),
+        }
     }
 }
 
@@ -42,9 +46,11 @@ mod tests {
     #[test]
     fn a_caller_in_a_log_line() {
         let direct = Caller::direct("[::ffff:10.0.0.1]:50000".parse().unwrap());
-        let forwarded = Caller { client: "203.0.113.9".parse().unwrap(), ..direct.clone() };
+        let forwarded = Caller { client: "203.0.113.9".parse().ok(), ..direct.clone() };
         let named = Caller { name: Some("basic:superoffice".into()), ..forwarded.clone() };
+        let unknown = Caller { client: None, ..direct.clone() };
         for (caller, expected) in [
+            (unknown, "unknown via 10.0.0.1"),
             (direct, "10.0.0.1"),
             (forwarded, "203.0.113.9 via 10.0.0.1"),
             (named, "basic:superoffice at 203.0.113.9 via 10.0.0.1"),

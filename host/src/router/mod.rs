@@ -124,7 +124,7 @@ impl Router {
             Ok(call) => Arc::new(call),
             Err(Unread::Charset(error)) => return Err(Refused::Charset(error)),
             Err(Unread::Fault { soap, fault, told }) => {
-                tracing::info!(reason = told, ms = milliseconds(started), "a message was refused");
+                tracing::info!(%caller, reason = told, ms = milliseconds(started), "a message was refused");
                 tracing::debug!("{fault}");
                 return Ok(Answer { soap, is_fault: true, body: reply::fault(soap, &fault) });
             }
@@ -151,6 +151,7 @@ impl Router {
             Err(Stop::Outcome(outcome)) => reply::outcome(envelope, operation, &outcome),
             Err(Stop::Busy) => {
                 tracing::warn!(
+                    %caller,
                     operation = operation.name(),
                     connector = told.connector.as_deref(),
                     "busy: refused"
@@ -158,7 +159,7 @@ impl Router {
                 return Err(Refused::Busy);
             }
         };
-        log(&told, operation, envelope, &replied, started);
+        log(&caller, &told, operation, envelope, &replied, started);
         Ok(Answer { soap: envelope.soap, is_fault: false, body: replied.body })
     }
 
@@ -208,7 +209,14 @@ pub enum RouterError {
 }
 
 /// The one line that every call leaves.
-fn log(told: &Told, operation: Operation, envelope: &Envelope, replied: &Replied, started: Instant) {
+fn log(
+    caller: &Caller,
+    told: &Told,
+    operation: Operation,
+    envelope: &Envelope,
+    replied: &Replied,
+    started: Instant,
+) {
     let connection = told.connection.map(field::display);
     macro_rules! tell {
         ($level:ident $(, $name:ident = $value:expr)*) => {
@@ -216,6 +224,7 @@ fn log(told: &Told, operation: Operation, envelope: &Envelope, replied: &Replied
                 operation = operation.name(),
                 connector = told.connector.as_deref(),
                 connection,
+                %caller,
                 dialect = envelope.dialect.as_str(),
                 state = replied.state.map(State::as_str),
                 rows = replied.rows,

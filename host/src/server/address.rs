@@ -1,13 +1,12 @@
 //! How a caller reaches this host: what a WSDL must say in `soap:address`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use hyper::HeaderMap;
-use hyper::header::{FORWARDED, HOST, HeaderName};
-use ipnet::IpNet;
+use hyper::header::{HOST, HeaderName};
 
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+use super::forwarded::{Way, is_host};
+
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
@@ -19,29 +18,20 @@ pub(super) struct Ends {
 }
 
 /// The address that the caller used for `path`, as far as headers tell: its own `Host`, or what a trusted proxy says
-/// in `Forwarded` or `X-Forwarded-*`. Where several proxies have written, the one that the client spoke to counts, which
-/// stands first. Whatever is no scheme, host, port or path is passed over.
-pub(super) fn public_address(headers: &HeaderMap, path: &str, ends: Ends, trusted: &[IpNet]) -> String {
-    let is_trusted = trusted.iter().any(|network| network.contains(&plain(ends.peer.ip())));
-    let told = |header: &HeaderName| {
-        if is_trusted { headers.get(header)?.to_str().ok()?.split(',').next().map(str::trim) } else { None }
-    };
-    let forwarded = told(&FORWARDED).unwrap_or_default();
-
-    let scheme = forwarded_part(forwarded, "proto").or_else(|| told(&X_FORWARDED_PROTO));
-    let scheme = match scheme {
+/// in `Forwarded` or `X-Forwarded-*`. Whatever is no scheme, host, port or path is passed over.
+pub(super) fn public_address(headers: &HeaderMap, path: &str, ends: Ends, way: &Way<'_>) -> String {
+    let scheme = match way.scheme() {
         Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
         _ => "http",
     };
-    let told_host =
-        forwarded_part(forwarded, "host").or_else(|| told(&X_FORWARDED_HOST)).filter(|host| is_host(host));
+    let told_host = way.host();
     let own_host = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
     let mut host = match told_host.or(own_host) {
         Some(host) => host.to_owned(),
         // HTTP/1.0 without a Host: the address that was reached.
         None => ends.local.to_string(),
     };
-    if let Some(port) = told(&X_FORWARDED_PORT).and_then(|port| port.parse::<u16>().ok()) {
+    if let Some(port) = way.told(&X_FORWARDED_PORT).and_then(|port| port.parse::<u16>().ok()) {
         let named = host.rfind(':').filter(|&colon| !host[colon..].contains(']'));
         let usual = port == if scheme == "https" { 443 } else { 80 };
         // A port that stands in X-Forwarded-Host is the public one; one in our own Host may be the proxy's target.
@@ -54,27 +44,9 @@ pub(super) fn public_address(headers: &HeaderMap, path: &str, ends: Ends, truste
             host.push_str(&format!(":{port}"));
         }
     }
-    let prefix = told(&X_FORWARDED_PREFIX).filter(|prefix| is_path(prefix)).unwrap_or_default();
+    let prefix = way.told(&X_FORWARDED_PREFIX).filter(|prefix| is_path(prefix)).unwrap_or_default();
     let prefix = prefix.trim_end_matches('/');
     format!("{scheme}://{host}{prefix}{path}")
-}
-
-/// An IPv4 address that came in over an IPv6 socket is the IPv4 address that the operator wrote.
-fn plain(address: IpAddr) -> IpAddr {
-    address.to_canonical()
-}
-
-/// `for=1.2.3.4;proto=https;host="x"` -> the value of a part.
-fn forwarded_part<'a>(element: &'a str, name: &str) -> Option<&'a str> {
-    element.split(';').find_map(|part| {
-        let (key, value) = part.split_once('=')?;
-        key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
-    })
-}
-
-fn is_host(host: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-    !host.is_empty() && host.bytes().all(plain)
 }
 
 fn is_path(path: &str) -> bool {
@@ -85,13 +57,16 @@ fn is_path(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::forwarded::Trusted;
 
     fn address(headers: &[(&'static str, &'static str)], peer: &str) -> String {
         let headers = headers.iter().map(|(name, value)| {
             (HeaderName::from_static(name), hyper::header::HeaderValue::from_static(value))
         });
+        let headers = headers.collect();
         let ends = Ends { peer: peer.parse().unwrap(), local: "192.0.2.1:8080".parse().unwrap() };
-        public_address(&headers.collect(), "/p", ends, &["10.0.0.0/8".parse().unwrap()])
+        let trusted = Trusted(vec!["10.0.0.0/8".parse().unwrap()]);
+        public_address(&headers, "/p", ends, &Way::new(&headers, ends.peer.ip(), &trusted))
     }
 
     #[test]
@@ -110,7 +85,7 @@ mod tests {
             (&[("host", "a:8080"), ("x-forwarded-port", "80")], PROXY, "http://a/p"),
             (&[("host", "[::1]"), ("x-forwarded-port", "81")], PROXY, "http://[::1]:81/p"),
             (
-                &[("host", "a"), ("x-forwarded-host", "b:82, c"), ("x-forwarded-port", "81")],
+                &[("host", "a"), ("x-forwarded-host", "c, b:82"), ("x-forwarded-port", "81")],
                 PROXY,
                 "http://b:82/p",
             ),
@@ -125,10 +100,20 @@ mod tests {
             (
                 &[
                     ("host", "a"),
-                    ("forwarded", "For=1.1.1.1; Host=\"b:83\" ;PROTO=https, for=2.2.2.2;host=c"),
+                    ("forwarded", "for=2.2.2.2;host=c, For=1.1.1.1; Host=\"b:83\" ;PROTO=https"),
                 ],
                 PROXY,
                 "https://b:83/p",
+            ),
+            // Two proxies, which both append: the first of them knows what the client asked for.
+            (
+                &[
+                    ("x-forwarded-for", "192.0.2.5, 10.0.0.7"),
+                    ("x-forwarded-host", "evil, b, c"),
+                    ("x-forwarded-proto", "https, http"),
+                ],
+                PROXY,
+                "https://b/p",
             ),
         ] {
             assert_eq!(address(headers, peer), expected, "{headers:?} from {peer}");

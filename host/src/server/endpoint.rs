@@ -10,10 +10,10 @@ use hyper::header::{
     RETRY_AFTER, VARY,
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
-use ipnet::IpNet;
 
 use super::accept::{ContentType, accepts_gzip};
 use super::address::{Ends, public_address};
+use super::forwarded::{Trusted, Way};
 use super::help::HelpPage;
 use super::query;
 use super::reply_body::ReplyBody;
@@ -43,7 +43,7 @@ const TRY_AGAIN_AFTER: HeaderValue = HeaderValue::from_static("5");
 pub(super) struct Endpoint {
     router: Arc<Router>,
     limits: Limits,
-    trusted_proxies: Vec<IpNet>,
+    trusted: Trusted,
     help: HelpPage,
 }
 
@@ -59,7 +59,7 @@ impl Endpoint {
         Endpoint {
             router,
             limits: config.limits.clone(),
-            trusted_proxies: config.trusted_proxies.clone(),
+            trusted: Trusted(config.trusted_proxies.clone()),
             help,
         }
     }
@@ -74,7 +74,10 @@ impl Endpoint {
             .await;
         };
         match (place, request.method()) {
-            (Place::Service, &Method::POST) => self.call(request, Caller::direct(ends.peer)).await,
+            (Place::Service, &Method::POST) => {
+                let caller = self.caller(request.headers(), ends);
+                self.call(request, caller).await
+            }
             (Place::Service, &Method::GET | &Method::HEAD) => self.describe(&request, ends),
             (Place::Root, &Method::GET | &Method::HEAD) => {
                 let mut response = page(PLAIN_TEXT, format!("the connector service is at {SERVICE_PATH}\n"));
@@ -105,7 +108,7 @@ impl Endpoint {
             Err(error) => return text(StatusCode::BAD_REQUEST, format!("{error}\n")),
         };
         let path = request.uri().path();
-        let mut address = public_address(request.headers(), path, ends, &self.trusted_proxies);
+        let mut address = public_address(request.headers(), path, ends, &self.way(request.headers(), ends));
         // A client made from this WSDL goes on talking to the connector that it asked for here, and says its dialect
         // where a request does not show it.
         let connector = query::parameter(query, "ConnectorName").filter(|name| !name.is_empty());
@@ -116,6 +119,14 @@ impl Endpoint {
             address.push_str(&parameter);
         }
         page(XML, contract::wsdl(dialect, &address))
+    }
+
+    fn way<'h>(&self, headers: &'h HeaderMap, ends: Ends) -> Way<'h> {
+        Way::new(headers, ends.peer.ip(), &self.trusted)
+    }
+
+    fn caller(&self, headers: &HeaderMap, ends: Ends) -> Caller {
+        Caller { client: self.way(headers, ends).client, ..Caller::direct(ends.peer) }
     }
 
     /// POST: a call.

@@ -3,6 +3,7 @@
 mod accept;
 mod address;
 mod endpoint;
+mod forwarded;
 mod help;
 mod query;
 mod reply_body;

@@ -161,7 +161,7 @@ fn the_wsdl_has_the_callers_own_address() {
         (
             &trusting,
             "?wsdl&dialect=plain",
-            "Host: x\r\nX-Forwarded-Proto: https, http\r\nX-Forwarded-Host: out.example\r\nX-Forwarded-Port: 8443\r\n\
+            "Host: x\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: out.example\r\nX-Forwarded-Port: 8443\r\n\
              X-Forwarded-Prefix: /erp/",
             "https://out.example:8443/erp/a/Services/ErpConnectorWS.svc?dialect=plain",
         ),
