@@ -97,7 +97,7 @@ impl std::error::Error for CallError {
 
 impl Trouble {
     /// Whether a service may say so to a dialect that it does not know.
-    pub(super) fn may_be_the_dialect(&self) -> bool {
+    pub(crate) fn may_be_the_dialect(&self) -> bool {
         matches!(self, Trouble::Fault(_) | Trouble::Unreadable(_))
     }
 

@@ -282,7 +282,7 @@ fn utc(time: SystemTime) -> String {
 }
 
 /// The text as a terminal may show it: what would move the cursor or turn the writing direction is escaped.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let escaped = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
         if escaped(c) {

@@ -4,10 +4,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod call;
 mod connections;
 mod plugins;
 mod reload;
 mod serve;
+mod service;
+mod table;
 
 /// A reference host for SuperOffice ERP Sync connectors.
 ///
@@ -27,6 +30,7 @@ Examples:
   erp-host plugins                what is in ./plugins, and why a file is not loaded
   erp-host reload                 what the running host makes of ./plugins now
   erp-host connections list       which connections are stored
+  erp-host call localhost:8080 getconfigdata    what any connector service answers
 
 Flags are environment variables, too (ERP_HOST_PLUGINS for --plugins), and lines of
 erp-host.toml. A flag counts over its variable, the variable over the file.
@@ -42,6 +46,7 @@ enum Command {
     Plugins(plugins::Args),
     /// Let the running host look into its plugins folder, and tell what came of it.
     Reload(reload::Args),
+    Call(Box<call::Args>),
     /// List, show, delete, export and import the stored connections.
     Connections(connections::Args),
 }
@@ -52,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Plugins(args) => plugins::run(args),
         Command::Reload(args) => reload::run(args),
+        Command::Call(args) => call::run(*args),
         Command::Connections(args) => connections::run(args),
     };
     match result {
