@@ -26,11 +26,18 @@
 /// The crate's type is `cdylib` (and `rlib` too, for its own tests): `crate-type = ["cdylib", "rlib"]`. It works in a
 /// crate that forbids `unsafe`. A crate built with `panic = "abort"` is refused, because the host catches panics.
 ///
+/// The plugin runs in every host of this major version: what its host is too old for falls back to a default, such as
+/// [`Call::is_cancelled`](crate::Call::is_cancelled), which says no. A connector that cannot do without says which minor
+/// version it needs, and an older host refuses the file: `plugin_api::export!(MyConnector, needs_minor = 1);`
+///
 /// The line exports a symbol of a fixed name, so only one crate of a linked file may have it: a plugin does not depend
 /// on another plugin, and a test program links one of them.
 #[macro_export]
 macro_rules! export {
     ($connector:ty) => {
+        $crate::export!($connector, needs_minor = 0);
+    };
+    ($connector:ty, needs_minor = $minor:literal) => {
         #[cfg(panic = "abort")]
         ::core::compile_error!(
             "a connector must be built with panic = \"unwind\": the host catches its panics, and an abort would end the host"
@@ -39,7 +46,7 @@ macro_rules! export {
             static ROOT: $crate::abi::Root = $crate::abi::Root::of::<$connector>();
             #[unsafe(no_mangle)]
             static ERP_HOST_PLUGIN: $crate::abi::Handshake =
-                $crate::abi::Handshake::of::<$connector>(::core::env!("CARGO_PKG_VERSION"), &ROOT);
+                $crate::abi::Handshake::of::<$connector>(::core::env!("CARGO_PKG_VERSION"), $minor, &ROOT);
         };
     };
 }

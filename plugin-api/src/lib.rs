@@ -83,6 +83,7 @@
 //! | say when an actor changed | [`Stamps`] |
 //! | say what went wrong, and to whom | [`Error`], [`Outcome`], [`ResultExt`] |
 //! | know where the connector runs | [`Host`] |
+//! | know whether anybody still waits, and how long | [`Call`] |
 //! | test without a host | [`testing`] |
 //! | make the file | [`export!`] |
 //!
@@ -90,14 +91,16 @@
 //!
 //! The host calls from many threads at once, also the same connection: what changes stands behind a lock of the
 //! author's. Calls may block. The host answers the caller with an error when a call takes too long, but cannot stop it:
-//! give network calls a timeout. A panic is caught and becomes an error; the connection lives on.
+//! give network calls a timeout ([`Call::time_left`]). A panic is caught and becomes an error; the connection lives on.
 //!
 //! # Versions
 //!
-//! A host runs the plugins that were built with its own or an older minor version of this crate. [`abi`] is the
-//! boundary behind it; authors need nothing of it.
+//! A host runs every plugin that needs its own or an older minor version of the plugin API, which is this crate's version.
+//! A plugin needs 1.0 unless [`export!`] says more: what came later falls back to a default in an older host. [`abi`] is
+//! the boundary behind it; authors need nothing of it.
 
 mod actor;
+mod call;
 mod connector;
 mod export;
 mod field;
@@ -117,6 +120,7 @@ pub mod abi;
 pub mod testing;
 
 pub use actor::{Actor, Parent};
+pub use call::Call;
 pub use connector::{Connection, Connector};
 pub use field::{Field, ListItem};
 pub use host::Host;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::abi::{Message, MessageRef, RowRef, RowWriter};
-use crate::{Actor, Result, Value};
+use crate::{Actor, Call, Result, Value};
 
 /// Text bytes after which a batch of rows is handed over.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -33,6 +33,8 @@ pub struct Rows<'a> {
     filters: Vec<&'a dyn RowFilter>,
     batch: Message,
     sink: &'a mut dyn RowSink,
+    /// No more rows are wanted once this is cancelled.
+    call: Call,
 }
 
 /// Decides which rows of an answer are sent. See [`Rows::filtered`].
@@ -67,7 +69,19 @@ impl<'a> Rows<'a> {
         selection: Option<&'a [&'a str]>,
         sink: &'a mut dyn RowSink,
     ) -> Self {
-        Rows { actor_type, selection, filters: Vec::new(), batch: Message::new(), sink }
+        Rows {
+            actor_type,
+            selection,
+            filters: Vec::new(),
+            batch: Message::new(),
+            sink,
+            call: Call::default(),
+        }
+    }
+
+    /// Takes no more rows once nobody waits for this call any more.
+    pub(crate) fn stop_with(&mut self, call: Call) {
+        self.call = call;
     }
 
     /// The same rows behind a filter: a row that is pushed there is sent if the filter lets it pass.
@@ -81,6 +95,7 @@ impl<'a> Rows<'a> {
             filters,
             batch: Message::new(),
             sink: &mut *self.sink,
+            call: self.call.clone(),
         })
     }
 
@@ -186,7 +201,7 @@ impl Row<'_, '_> {
         }
         self.ended = true;
         RowWriter::new(&mut self.rows.batch).end();
-        let passed = self.filter();
+        let passed = self.rows.call.check().and_then(|()| self.filter());
         if !matches!(passed, Ok(true)) {
             self.rows.batch.truncate(self.start.0, self.start.1);
             return passed.map(drop);

@@ -32,7 +32,9 @@ mod specification;
 
 pub use specification::{Report, Rule, Specification, Verdict};
 
-use crate::abi::{MessageRef, RowRef};
+use std::time::{Duration, Instant};
+
+use crate::abi::{CallWatch, MessageRef, RowRef};
 use crate::rows::RowSink;
 use crate::{Actor, Connector, Host, Outcome, Result, Rows, Settings};
 
@@ -66,6 +68,18 @@ pub fn collect(
         outcome
     };
     Ok((collected.0, outcome))
+}
+
+/// Runs code as a host would whose caller waits this long: see [`Call::time_left`](crate::Call::time_left).
+pub fn within<T>(time: Duration, code: impl FnOnce() -> T) -> T {
+    CallWatch::new(Instant::now().checked_add(time)).during(code)
+}
+
+/// Runs code as a host would whose caller has gone already: see [`Call::is_cancelled`](crate::Call::is_cancelled).
+pub fn cancelled<T>(code: impl FnOnce() -> T) -> T {
+    let call = CallWatch::default();
+    call.cancel();
+    call.during(code)
 }
 
 struct Collected(Vec<Actor>);

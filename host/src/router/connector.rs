@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use plugin_api::abi::CallWatch;
 use plugin_api::abi::client::{ConnectionClient, ConnectorClient};
 use plugin_api::{Field, Outcome, Settings};
 use tokio::sync::OwnedSemaphorePermit;
@@ -29,8 +30,8 @@ pub(super) struct Connector {
 pub(super) enum Interrupted {
     /// It was not begun: too much is running.
     Full,
-    /// It has not ended by its deadline, and goes on.
-    Late,
+    /// It has not ended by its deadline, and goes on. What it has said last that it does.
+    Late(Option<String>),
     /// It panicked on our side of the boundary.
     Panicked,
 }
@@ -87,20 +88,33 @@ impl Connector {
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, Interrupted> {
         let permit = self.gate.enter(deadline).await?;
-        let work = spawn_blocking(inside(permit, deadline, work));
+        let watch = CallWatch::new(Some(deadline.into_std()));
+        let _waiting = Waiting(watch.clone());
+        let watched = watch.clone();
+        let work = spawn_blocking(inside(permit, deadline, move || watched.during(work)));
         match timeout_at(deadline, work).await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => {
                 tracing::error!(connector = self.name(), %error, "a call panicked inside the host");
                 Err(Interrupted::Panicked)
             }
-            Err(_) => Err(Interrupted::Late),
+            Err(_) => Err(Interrupted::Late(watch.progress())),
         }
     }
 
     /// Waits until nothing runs in the connector.
     pub(super) async fn idle(&self) {
         self.gate.empty().await;
+    }
+}
+
+/// Somebody waits for a call. Dropped when it is over, its deadline has passed or its caller has gone: then the connector
+/// is told that nobody waits any more.
+struct Waiting(CallWatch);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 

@@ -135,7 +135,7 @@ impl Router {
             Ok(Ok(Some(open))) => Ok(open),
             Ok(Ok(None)) => Err(stop::unknown_connection(guid)),
             Ok(Err(error)) => Err(stop::not_opened(&error)),
-            Err(_) => Err(Stop::Outcome(stop::late(&own, deadline))),
+            Err(_) => Err(Stop::Outcome(stop::late(&own, deadline, None))),
         }
     }
 

@@ -58,16 +58,23 @@ pub(super) fn not_opened(error: &OpenError<Stop>) -> Stop {
 pub(super) fn interrupted(why: Interrupted, connector: &Connector) -> Stop {
     match why {
         Interrupted::Full => Stop::Busy,
-        Interrupted::Late => Stop::Outcome(late(connector.name(), connector.deadline())),
+        Interrupted::Late(progress) => {
+            Stop::Outcome(late(connector.name(), connector.deadline(), progress.as_deref()))
+        }
         Interrupted::Panicked => Stop::Outcome(panicked()),
     }
 }
 
 /// A call that its connector still works on.
-pub(super) fn late(connector: &str, deadline: Duration) -> Outcome<'static> {
+pub(super) fn late(connector: &str, deadline: Duration, progress: Option<&str>) -> Outcome<'static> {
     let seconds = deadline.as_secs_f64();
+    let goes_on = "the call goes on in the connector; what it changes may still happen";
+    let tech = match progress {
+        Some(progress) => format!("{goes_on}; it said last: {progress}"),
+        None => goes_on.to_owned(),
+    };
     Outcome::error(format!("the connector '{connector}' did not answer within {seconds} seconds"))
-        .with_tech_explanation("the call goes on in the connector; what it changes may still happen")
+        .with_tech_explanation(tech)
 }
 
 fn panicked() -> Outcome<'static> {

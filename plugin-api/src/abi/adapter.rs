@@ -15,10 +15,10 @@ use super::replies::{self, Description};
 use super::requests;
 use super::{
     ActorCall, ActorOperation, ConnectionRequest, ConnectorRequest, Kind, Message, MessageRef, Operation,
-    logging,
+    call, logging,
 };
 use crate::rows::RowSink;
-use crate::{Connection, Connector, Error, Outcome, Result, Rows};
+use crate::{Call, Connection, Connector, Error, Outcome, Result, Rows};
 
 /// Makes the connector: the one function of the root module.
 pub(super) extern "C" fn load<C: Connector>(
@@ -101,7 +101,11 @@ impl<C: Connection> ConnectionObject for ConnectionAdapter<C> {
 /// Does a call that is answered with actors.
 fn actors(connection: &impl Connection, call: &ActorCall<'_>, replies: &mut Replies<'_>) -> Result<Outcome> {
     let actor_type = call.actor_type;
+    let is_read = !matches!(call.operation, ActorOperation::Create { .. } | ActorOperation::Save { .. });
     let mut rows = Rows::new(actor_type, call.fields.as_deref(), replies);
+    if is_read {
+        rows.stop_with(Call::current());
+    }
     let outcome = match &call.operation {
         ActorOperation::Get { keys } => connection.get(actor_type, keys, &mut rows),
         ActorOperation::Search { restrictions } => connection.search(actor_type, restrictions, &mut rows),
@@ -134,7 +138,8 @@ impl<'s> Replies<'s> {
 
     /// The same for a method that makes something.
     fn answer_with<T>(&mut self, method: impl FnOnce(&mut Self) -> Result<(Outcome, T)>) -> Option<T> {
-        let ended = guard(|| match method(self) {
+        let call = self.sink.call().map(call::from_host).into_option().unwrap_or_default();
+        let ended = guard(|| match call.during(|| method(self)) {
             Ok((outcome, made)) => (outcome, Some(made)),
             // In here too, because the texts and the drop of an error are the author's code.
             Err(error) => (error.to_outcome(), None),

@@ -23,7 +23,7 @@ const MAGIC: [u8; 16] = *b"erp-host-plugin\0";
 const LONGEST_TEXT: usize = 4096;
 
 /// A version of the plugin API: `plugin-api`'s own. Major: nothing of it fits together. Minor: a host serves every
-/// plugin of its own or an older minor version.
+/// plugin that needs its own or an older minor version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApiVersion {
     /// Changes when the boundary breaks.
@@ -42,11 +42,13 @@ pub struct Handshake {
     /// Bytes of this struct in the plugin.
     size: u32,
     major: u32,
+    /// The minor version that the plugin needs of its host.
     minor: u32,
     patch: u32,
     /// 0: panics unwind, and are caught. 1: they end the process.
     panic_aborts: u32,
-    reserved: u32,
+    /// The minor version that the plugin was built with. Since 1.1: zero before, which is what it was.
+    built_minor: u32,
     connector: Text,
     version: Text,
     rustc: Text,
@@ -78,6 +80,8 @@ pub struct About {
     pub version: String,
     /// The version of the plugin API it was built with.
     pub api: ApiVersion,
+    /// The oldest version of the plugin API that a host must have to serve it.
+    pub needs: ApiVersion,
     /// The compiler it was built with.
     pub rustc: String,
     /// The target it was built for.
@@ -95,7 +99,7 @@ pub enum Refused {
     Broken(&'static str),
     /// It was built with another major version of the plugin API.
     OtherMajor(ApiVersion),
-    /// It was built with a newer plugin API than the host's.
+    /// It needs a newer plugin API than the host's.
     TooNew(ApiVersion),
     /// It was built for another target than the host.
     OtherTarget(String),
@@ -127,18 +131,26 @@ extern "C" fn construct<C: Connector>() -> RootModuleResult {
 }
 
 impl Handshake {
-    /// The handshake of a plugin file with this connector, at this version of its crate.
-    pub const fn of<C: Connector>(version: &'static str, root: &'static Root) -> Self {
+    /// The handshake of a plugin file with this connector, at this version of its crate, that needs this minor version of
+    /// the plugin API.
+    ///
+    /// # Panics
+    /// When the plugin is compiled: there is no such version yet.
+    #[allow(clippy::panic)]
+    pub const fn of<C: Connector>(version: &'static str, needs_minor: u32, root: &'static Root) -> Self {
+        if needs_minor > ApiVersion::OURS.minor {
+            panic!("the plugin needs a newer plugin API than the plugin-api that it is built with");
+        }
         Handshake {
             magic: MAGIC,
             // A few hundred bytes.
             #[allow(clippy::cast_possible_truncation)]
             size: size_of::<Handshake>() as u32,
             major: ApiVersion::OURS.major,
-            minor: ApiVersion::OURS.minor,
+            minor: needs_minor,
             patch: ApiVersion::OURS.patch,
             panic_aborts: cfg!(panic = "abort") as u32,
-            reserved: 0,
+            built_minor: ApiVersion::OURS.minor,
             connector: Text::of(C::NAME),
             version: Text::of(version),
             rustc: Text::of(env!("PLUGIN_API_RUSTC")),
@@ -180,7 +192,13 @@ impl Handshake {
         Ok(About {
             connector: self.connector.read("the connector's name is no text")?,
             version: self.version.read("the version is no text")?,
-            api: ApiVersion { major: self.major, minor: self.minor, patch: self.patch },
+            api: ApiVersion {
+                major: self.major,
+                // 1.0 did not say it, and such a plugin needs what it was built with.
+                minor: self.built_minor.max(self.minor),
+                patch: self.patch,
+            },
+            needs: ApiVersion { major: self.major, minor: self.minor, patch: 0 },
             rustc: self.rustc.read("the compiler's version is no text")?,
             target: self.target.read("the target is no text")?,
             panic_aborts: self.panic_aborts != 0,
@@ -207,21 +225,13 @@ impl Handshake {
     /// Where its fields lie.
     pub(super) fn offsets() -> impl Iterator<Item = (&'static str, usize)> {
         macro_rules! offsets {
-            ($($field:ident),*) => { [$((stringify!($field), std::mem::offset_of!(Handshake, $field))),*] };
+            ($($field:ident $name:literal),*) => { [$(($name, std::mem::offset_of!(Handshake, $field))),*] };
         }
+        // By the names that they had at first.
         offsets!(
-            magic,
-            size,
-            major,
-            minor,
-            patch,
-            panic_aborts,
-            reserved,
-            connector,
-            version,
-            rustc,
-            target,
-            root
+            magic "magic", size "size", major "major", minor "minor", patch "patch",
+            panic_aborts "panic_aborts", built_minor "reserved", connector "connector", version "version",
+            rustc "rustc", target "target", root "root"
         )
         .into_iter()
     }
@@ -256,8 +266,8 @@ impl About {
         if self.api.major != ours.major {
             return Err(Refused::OtherMajor(self.api));
         }
-        if self.api.minor > ours.minor {
-            return Err(Refused::TooNew(self.api));
+        if self.needs.minor > ours.minor {
+            return Err(Refused::TooNew(self.needs));
         }
         if self.target != env!("PLUGIN_API_TARGET") {
             return Err(Refused::OtherTarget(self.target.clone()));
@@ -304,7 +314,8 @@ impl fmt::Display for Refused {
             ),
             Refused::TooNew(theirs) => write!(
                 f,
-                "it was built for plugin API {theirs}, newer than this host's {ours}; update the host"
+                "it needs plugin API {}.{}, newer than this host's {ours}; update the host, or get a build for {}.{}",
+                theirs.major, theirs.minor, ours.major, ours.minor
             ),
             Refused::OtherTarget(theirs) => write!(
                 f,

@@ -3,9 +3,10 @@
 
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::sabi_types::RMut;
+use abi_stable::std_types::ROption;
 
-use super::objects::{ConnectionBox, ConnectorBox, ReplySink, ReplySink_TO, SinkRef, Wire};
-use super::{Kind, MessageRef, Operation};
+use super::objects::{CallBox, ConnectionBox, ConnectorBox, ReplySink, ReplySink_TO, SinkRef, Wire};
+use super::{Kind, MessageRef, Operation, call};
 
 /// Takes the replies to a call, the last of which is the outcome.
 pub trait TakeReply {
@@ -38,6 +39,10 @@ struct Sink<'r>(&'r mut dyn TakeReply);
 impl ReplySink for Sink<'_> {
     fn push(&mut self, kind: Kind, reply: Wire<'_>) -> bool {
         self.0.take_reply(kind, reply.message())
+    }
+
+    fn call(&self) -> ROption<CallBox> {
+        ROption::RSome(call::to_plugin())
     }
 }
 

@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 mod adapter;
+mod call;
 pub mod client;
 mod handshake;
 mod link;
@@ -22,6 +23,7 @@ mod replies;
 mod requests;
 mod row;
 
+pub use call::CallWatch;
 pub use handshake::{About, ApiVersion, HANDSHAKE_SYMBOL, Handshake, Refused, Root};
 pub use link::{ConnectionLink, ConnectorLink, TakeReply};
 pub use logging::Record;

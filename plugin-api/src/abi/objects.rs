@@ -40,6 +40,25 @@ pub trait ReplySink {
     /// Takes a reply. False: no more are wanted, but for the outcome.
     #[sabi(last_prefix_field)]
     fn push(&mut self, kind: Kind, reply: Wire<'_>) -> bool;
+
+    /// The call that is replied to. Since 1.1: an older host has none.
+    fn call(&self) -> ROption<CallBox> {
+        ROption::RNone
+    }
+}
+
+/// A call that is being made. Lives in the host; the plugin may keep it for longer than the call. Since 1.1.
+#[sabi_trait]
+pub trait CallObject: Send + Sync {
+    /// Whether nobody waits for the answer any more.
+    fn is_cancelled(&self) -> bool;
+
+    /// For how many milliseconds somebody will still wait; `u64::MAX` for as long as it takes.
+    fn time_left(&self) -> u64;
+
+    /// Takes a text that says what is being done.
+    #[sabi(last_prefix_field)]
+    fn progress(&self, text: RStr<'_>);
 }
 
 /// What a plugin may ask of its host at any time. Lives in the host.
@@ -73,6 +92,7 @@ pub trait ConnectionObject: Send + Sync {
 }
 
 pub type SinkRef<'a> = ReplySink_TO<'a, RMut<'a, ()>>;
+pub type CallBox = CallObject_TO<'static, RBox<()>>;
 pub type HostBox = HostObject_TO<'static, RBox<()>>;
 pub type ConnectorBox = ConnectorObject_TO<'static, RBox<()>>;
 pub type ConnectionBox = ConnectionObject_TO<'static, RBox<()>>;

@@ -148,7 +148,7 @@ fn an_operation_that_the_plugin_does_not_know_is_an_error() {
     let take = |_: Kind, _: MessageRef<'_>| Ok(ControlFlow::Continue(()));
     let ((), outcome) = call("Plain", |replies| connector.call(Operation(4711), nothing, replies), take);
     assert_eq!(outcome.state, State::Error);
-    assert_eq!(outcome.user.as_deref(), Some("not supported by this connector (API 1.0.0, operation 4711)"));
+    assert_eq!(outcome.user.as_deref(), Some("not supported by this connector (API 1.1.0, operation 4711)"));
 }
 
 #[test]

@@ -16,7 +16,8 @@ use crate::abi::handshake::Handshake;
 use crate::abi::objects::PluginRef;
 
 /// The frozen layouts, the current version's last.
-const FROZEN: [(&str, &str); 1] = [("1.0", include_str!("layouts/1.0.txt"))];
+const FROZEN: [(&str, &str); 2] =
+    [("1.0", include_str!("layouts/1.0.txt")), ("1.1", include_str!("layouts/1.1.txt"))];
 
 /// All types that cross: each one's name, and what is said of it. Several have the same name, such as the methods of each
 /// trait.

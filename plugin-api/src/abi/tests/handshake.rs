@@ -6,7 +6,7 @@ use super::calls::Plain;
 use crate::abi::{About, ApiVersion, Handshake, Refused, Root};
 
 static ROOT: Root = Root::of::<Plain>();
-static HANDSHAKE: Handshake = Handshake::of::<Plain>("1.2.3", &ROOT);
+static HANDSHAKE: Handshake = Handshake::of::<Plain>("1.2.3", 0, &ROOT);
 
 fn read(handshake: *const Handshake) -> Result<About, Refused> {
     // SAFETY: the tests give null or a handshake whose texts are static.
@@ -20,6 +20,7 @@ fn says_what_it_is() {
         (about.connector.as_str(), about.version.as_str(), about.api),
         ("Plain", "1.2.3", ApiVersion::OURS)
     );
+    assert_eq!(about.needs, ApiVersion { minor: 0, patch: 0, ..ApiVersion::OURS });
     assert!(about.rustc.starts_with("rustc "), "{}", about.rustc);
     assert!(about.target.contains(std::env::consts::ARCH), "{}", about.target);
     assert_eq!(about.check(), Ok(()));
@@ -38,12 +39,12 @@ fn refuses_what_does_not_fit() {
     let cases = [
         (
             About { api: api(ours.major + 1, 0, 0), ..about.clone() },
-            "built for plugin API 2.0.0, this host has 1.0.0",
+            "built for plugin API 2.0.0, this host has 1.1.0",
         ),
         (About { api: api(0, 9, 0), ..about.clone() }, "built for plugin API 0.9.0"),
         (
-            About { api: api(ours.major, ours.minor + 1, 0), ..about.clone() },
-            "1.1.0, newer than this host's 1.0.0; update the host",
+            About { needs: api(ours.major, ours.minor + 1, 0), ..about.clone() },
+            "it needs plugin API 1.2, newer than this host's 1.1.0; update the host, or get a build for 1.1",
         ),
         (
             About { target: "z80-unknown-cpm".to_owned(), ..about.clone() },
@@ -56,6 +57,6 @@ fn refuses_what_does_not_fit() {
         let refused = about.check().unwrap_err().to_string();
         assert!(refused.contains(expected) && !refused.contains('\n'), "{refused}");
     }
-    // An older patch or a newer one makes no difference.
-    assert_eq!(About { api: api(ours.major, ours.minor, ours.patch + 7), ..about }.check(), Ok(()));
+    // What it was built with makes no difference, but what it needs.
+    assert_eq!(About { api: api(ours.major, ours.minor + 1, ours.patch + 7), ..about }.check(), Ok(()));
 }

@@ -237,7 +237,7 @@ fn what_is_not_known_is_said() {
     let nothing = Message::new();
     let error = ConnectionRequest::decode(Operation(4711), nothing.as_ref()).unwrap_err();
     assert_eq!(error, RequestError::Unknown(Operation(4711)));
-    assert_eq!(error.to_string(), "not supported by this connector (API 1.0.0, operation 4711)");
+    assert_eq!(error.to_string(), "not supported by this connector (API 1.1.0, operation 4711)");
 
     let mut message = Message::new();
     message.put_text("Customer");
@@ -249,7 +249,7 @@ fn what_is_not_known_is_said() {
     let error = ConnectionRequest::decode(Operation::SEARCH, message.as_ref()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the operator \"sounds like\" is not supported by this connector (API 1.0.0)"
+        "the operator \"sounds like\" is not supported by this connector (API 1.1.0)"
     );
 }
 

@@ -1,5 +1,6 @@
 //! Unit tests of the boundary: its messages, the handshake, and both sides in one process.
 
+mod call;
 mod calls;
 // As text, layouts differ with the size of a pointer.
 #[cfg(target_pointer_width = "64")]
