@@ -2,6 +2,7 @@
 //! speaks every dialect, and the tools that some tests need.
 
 pub mod documentation;
+pub mod netserver;
 pub mod soap;
 mod test_host;
 pub mod tools;

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod call;
 mod connections;
 mod plugins;
+mod register;
 mod reload;
 mod serve;
 mod service;
@@ -49,6 +50,7 @@ enum Command {
     Call(Box<call::Args>),
     /// List, show, delete, export and import the stored connections.
     Connections(connections::Args),
+    Register(register::Args),
 }
 
 /// Reads the command line and runs the command. Errors go to standard error, in one line.
@@ -59,6 +61,7 @@ pub fn run() -> ExitCode {
         Command::Reload(args) => reload::run(args),
         Command::Call(args) => call::run(*args),
         Command::Connections(args) => connections::run(args),
+        Command::Register(args) => register::run(args),
     };
     match result {
         Ok(code) => code,

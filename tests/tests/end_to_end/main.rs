@@ -10,6 +10,7 @@ mod gateway;
 mod help_page;
 mod operations;
 mod plugins;
+mod register;
 mod replacing;
 mod restart;
 mod stopping;
