@@ -380,7 +380,7 @@ impl State {
             }
             name => format!("<{name}>{}</{name}>", escaped(&self.connections[&id][name])),
         };
-        CONNECTION.iter().map(|name| member(name)).collect()
+        CONNECTION.iter().map(member).collect()
     }
 
     /// The ID in the first member; a new one for 0.

@@ -8,8 +8,12 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::client::Options;
 use crate::form::GivenArgs;
 use crate::register::{Access, NetServer, Registration, SignIn, TimeZone, WantedConnection};
+
+/// No answer of NetServer's services is larger.
+const MOST_BYTES: usize = 16 << 20;
 
 const PASSWORD: &str = "ERP_HOST_NETSERVER_PASSWORD";
 const TICKET: &str = "ERP_HOST_NETSERVER_TICKET";
@@ -88,6 +92,9 @@ pub(super) struct Args {
     /// How long NetServer may take for an answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
+    /// Trust the certificates of this PEM file instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -116,7 +123,12 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         soap_12: args.soap12,
         application_token: secret(args.application_token_file.as_deref(), APPLICATION_TOKEN)?,
         time_zone: args.time_zone.as_deref().map(time_zone),
-        timeout: Duration::from_secs(args.timeout),
+        options: Options {
+            timeout: Duration::from_secs(args.timeout),
+            largest_answer: MOST_BYTES,
+            ca: args.ca.clone(),
+            ..Options::default()
+        },
     };
     let registration = Registration {
         name: args.name,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::client::{SetupError, Trouble};
 use crate::form::FormError;
 
 /// An exception as NetServer tells it.
@@ -50,15 +51,13 @@ pub enum NetServerError {
         reason: String,
     },
     /// No answer.
-    #[error("{url} does not answer: {reason}")]
-    Unreachable {
-        /// Where.
-        url: String,
-        /// What happened.
-        reason: String,
-    },
+    #[error(transparent)]
+    Unreachable(#[from] Trouble),
+    /// The certificates to trust cannot be used.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
     /// An answer without SOAP.
-    #[error("{url} answered with HTTP {status}{}: {}", kind(.content_type), advice(*.status))]
+    #[error("{url} answers with status {status}{}: {}", kind(.content_type), advice(*.status))]
     Http {
         /// Where.
         url: String,
@@ -106,10 +105,9 @@ pub enum NetServerError {
     },
 }
 
-/// ` (text/html)`.
+/// ` and text/html`.
 fn kind(content_type: &str) -> String {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if media_type.is_empty() { String::new() } else { format!(" and {media_type}") }
+    if content_type.is_empty() { String::new() } else { format!(" and {content_type}") }
 }
 
 fn advice(status: u16) -> &'static str {

@@ -1,19 +1,16 @@
 //! NetServer's services SoPrincipal and ErpSync.
 
 use std::fmt;
-use std::time::Duration;
 
-use reqwest::{Client, Url};
+use reqwest::Url;
 use roxmltree::Document;
 use zeroize::Zeroizing;
 
 use super::carriers::{self, Connection, Connector};
 use super::error::NetServerError;
 use super::soap::{self, Body, Version};
+use crate::client::{AddressError, Client, HttpRequest, Options};
 use crate::form::Form;
-
-/// No answer of these services is larger.
-const MOST_BYTES: usize = 16 << 20;
 
 /// How NetServer is reached.
 #[derive(Debug, Clone)]
@@ -28,8 +25,8 @@ pub struct Access {
     pub application_token: Option<Zeroizing<String>>,
     /// The time zone of dates, where it is not the user's own.
     pub time_zone: Option<TimeZone>,
-    /// How long a call may take.
-    pub timeout: Duration,
+    /// How calls travel.
+    pub options: Options,
 }
 
 /// A time zone, as SuperOffice names it.
@@ -84,12 +81,9 @@ impl NetServer {
     /// The address is none, NetServer cannot be reached, or does not let the user in.
     pub async fn sign_in(access: Access, sign_in: SignIn) -> Result<Self, NetServerError> {
         let base = base(&access.base)?;
-        let client = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(access.timeout)
-            .user_agent(concat!("erp-host/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| NetServerError::Unreachable { url: base.to_string(), reason: causes(&error) })?;
+        let error = |reason: String| NetServerError::Address { url: access.base.clone(), reason };
+        let address = base.as_str().parse().map_err(|problem: AddressError| error(problem.to_string()))?;
+        let client = Client::new(address, &access.options)?;
         let version = if access.soap_12 { Version::V12 } else { Version::V11 };
         let mut server = NetServer { client, base, access, version, ticket: None, who: None };
         match sign_in {
@@ -248,40 +242,19 @@ impl NetServer {
             self.access.services
         );
         url.set_path(&path);
-        let unreachable = |error: reqwest::Error| NetServerError::Unreachable {
-            url: self.base.to_string(),
-            reason: causes(&error),
-        };
-
         let message = body.envelope(self.version, &namespace, self.header());
-        let mut request =
-            self.client.post(url.clone()).header("Content-Type", self.version.content_type(&action));
+        let mut request = HttpRequest::post(url.clone(), message);
+        request.set_header("Content-Type", self.version.content_type(&action));
         if self.version == Version::V11 {
-            request = request.header("SOAPAction", format!("\"{action}\""));
+            request.set_header("SOAPAction", format!("\"{action}\""));
         }
-        let mut response = request.body(message).send().await.map_err(unreachable)?;
-        let status = response.status().as_u16();
-        let content_type = response
-            .headers()
-            .get("Content-Type")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
+        let answered = self.client.send(request).await?.answered;
         // A fault has status 500, and is read for its text. In SOAP 1.2 a fault of the caller's has 400.
-        let is_xml = content_type.to_ascii_lowercase().contains("xml")
-            && !content_type.to_ascii_lowercase().contains("html");
-        if !is_xml || !matches!(status, 200 | 400 | 500) {
+        if !answered.is_xml() || !matches!(answered.status, 200 | 400 | 500) {
+            let (status, content_type) = (answered.status, answered.media_type());
             return Err(NetServerError::Http { url: url.to_string(), status, content_type });
         }
-        let mut answer = Zeroizing::new(Vec::new());
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if answer.len() + chunk.len() > MOST_BYTES {
-                let found = format!("more than {} MiB", MOST_BYTES >> 20);
-                return Err(NetServerError::NotSoap { found });
-            }
-            answer.extend_from_slice(&chunk);
-        }
-        Ok(answer)
+        Ok(Zeroizing::new(answered.body))
     }
 
     /// The request headers.
@@ -328,20 +301,6 @@ fn base(text: &str) -> Result<Url, NetServerError> {
     let end = path.to_ascii_lowercase().find("/remote/").unwrap_or(path.len());
     url.set_path(path[..end].trim_end_matches('/'));
     Ok(url)
-}
-
-/// An error with its causes, the URL left out: whoever reads it knows it.
-fn causes(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time (--timeout)".to_owned();
-    }
-    let mut text = String::new();
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = error.to_string();
-        cause = error.source();
-    }
-    if text.is_empty() { error.to_string() } else { text }
 }
 
 #[cfg(test)]
