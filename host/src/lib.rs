@@ -4,6 +4,7 @@
 //! A request flows one way: [`server`] (socket, limits, path) -> `contract` (bytes -> call) -> [`router`] (connection ->
 //! connector, off the I/O threads) -> `contract` (rows -> bytes) -> [`server`].
 
+pub mod audit;
 pub mod caller;
 pub mod client;
 pub mod commands;

@@ -1,8 +1,9 @@
 //! The settings of every connection: stored durably, secrets encrypted, open connections kept.
 //!
 //! - `store`: what a store does; `sqlite`: the store of a single machine. Neither ever sees a secret.
-//! - `secrets`: the key file, sealing and opening.
-//! - `stored`: store and key together. All that the commands need.
+//! - `secrets`: sealing and opening; `key_file`, `key_ring`: the keys, also while they are rotated (`rekey`).
+//! - `recorded`: the audit log of a store.
+//! - `stored`: store, keys and audit log together. All that the commands need.
 //! - `archive`, `import`: connections in a file, for backups and moves.
 //! - `open`: the open connections, opened once, kept, let go of when their settings change.
 //! - [`Connections`], here: all of it joined, as the host uses it.
@@ -18,10 +19,15 @@ use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 use values::Guid;
 
+use crate::audit::{Event, Origin};
+
 mod archive;
 mod import;
+mod key_file;
+mod key_ring;
 mod open;
 pub(crate) mod private_file;
+mod recorded;
 mod secrets;
 mod sqlite;
 mod store;
@@ -34,12 +40,13 @@ pub use archive::{
     Archive, ArchiveError, ArchiveFile, ArchivedConnection, ArchivedSetting, ArchivedValue, SealedArchive,
 };
 pub use import::Import;
+pub use key_file::KeyFile;
 pub use open::{OpenConnection, OpenConnections, OpenError};
 pub use secrets::{KeyCheck, KeyError, KeyId, SealedSecret, SecretKey};
 pub use sqlite::SqliteStore;
 pub use store::{
-    Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, Revision, SealedConnection,
-    SealedSetting, SealedValue, StoreError, StoreFuture,
+    AuditEnd, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, Revision, SealAnew,
+    SealedConnection, SealedSetting, SealedValue, SecretPlace, StoreError, StoreFuture,
 };
 pub use stored::{IfMissing, KEY_FILE, STORE_FILE, StoredConnection, StoredConnections};
 
@@ -144,15 +151,16 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
     /// encrypted. If it is open, it is let go of: the next call opens it with the new settings.
     ///
     /// # Errors
-    /// The store fails: then what was stored and open before still is.
+    /// The connection belongs to another connector, or the store fails: then what was stored and open before still is.
     pub async fn save(
         &self,
         guid: Guid,
         connector: &str,
         settings: &Settings,
         secret_keys: &[&str],
+        by: &Origin,
     ) -> Result<Revision, StoreError> {
-        let revision = self.shared.stored.save(guid, connector, settings, secret_keys).await?;
+        let revision = self.shared.stored.save(guid, connector, settings, secret_keys, by).await?;
         self.shared.open.invalidate(guid, revision);
         Ok(revision)
     }
@@ -161,10 +169,18 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
     ///
     /// # Errors
     /// The store fails: then it is still there.
-    pub async fn delete(&self, guid: Guid) -> Result<bool, StoreError> {
-        let Some(revision) = self.shared.stored.delete(guid).await? else { return Ok(false) };
+    pub async fn delete(&self, guid: Guid, by: &Origin) -> Result<bool, StoreError> {
+        let Some(revision) = self.shared.stored.delete(guid, by).await? else { return Ok(false) };
         self.shared.open.invalidate(guid, revision);
         Ok(true)
+    }
+
+    /// Writes to the audit log what happened.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn record(&self, events: Vec<Event>, by: &Origin) -> Result<(), StoreError> {
+        self.shared.stored.record(events, by).await
     }
 
     /// Lets go of every open connection of a connector, and of those just being opened: the next call opens each anew.
@@ -204,7 +220,7 @@ impl<T: Send + 'static, E> Shared<T, E> {
             self.open.invalidate(change.guid, change.revision);
             *seen = change.revision;
         }
-        Ok(())
+        self.stored.keep_up().await
     }
 }
 

@@ -32,14 +32,41 @@ pub(crate) fn write(path: &Path, bytes: &[u8], present: IfPresent) -> io::Result
     sync_folder(folder)
 }
 
+/// Makes an empty file with mode 0600; fails if there is one.
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Gives a file to whom another one belongs, so that what root writes serves the host's user. Who may not give files
+/// away is their owner, or cannot use them anyway.
+#[cfg(unix)]
+pub(crate) fn give_to_owner_of(file: &File, other: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let (own, other) = (file.metadata()?, fs::metadata(other)?);
+    if (own.uid(), own.gid()) != (other.uid(), other.gid()) {
+        std::os::unix::fs::fchown(file, Some(other.uid()), Some(other.gid()))?;
+    }
+    Ok(())
+}
+
+/// On Windows a file has the access list of its folder.
+#[cfg(not(unix))]
+pub(crate) fn give_to_owner_of(_file: &File, _other: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Makes the names in a folder durable.
 #[cfg(unix)]
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// Windows writes names through by itself and cannot sync a folder.
 #[cfg(not(unix))]
-pub(super) fn sync_folder(_folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -1,12 +1,11 @@
-//! Secrets at rest: the key file, and what is sealed with its key.
+//! Secrets at rest: the key, and what is sealed with it.
 //!
 //! A secret is encrypted with ChaCha20-Poly1305 under a random nonce. The connection's GUID and the setting's key are
 //! bound to it, so that a sealed secret moved to another connection or setting does not open there.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -16,10 +15,8 @@ use sha2::{Digest, Sha256};
 use values::Guid;
 use zeroize::Zeroizing;
 
-use super::private_file::{self, IfPresent};
-
-/// How the one line of a key file begins; the key follows in Base64. A later form gets another number.
-const HEADER: &str = "erp-host-key-1:";
+/// How a line of a key file begins; the key follows in Base64. A later form gets another number.
+pub(super) const HEADER: &str = "erp-host-key-1:";
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 /// What a key check seals.
@@ -105,7 +102,7 @@ pub enum KeyError {
     },
     /// The file is there and is no key file.
     #[error(
-        "the key file {} is damaged: expected one line {HEADER}<32 bytes in Base64>; put it back from your backup",
+        "the key file {} is damaged: expected one line {HEADER}<32 bytes in Base64> for each key; put it back from your backup",
         path.display()
     )]
     Damaged {
@@ -117,7 +114,7 @@ pub enum KeyError {
     Io {
         /// The key file.
         path: PathBuf,
-        /// `read` or `created`.
+        /// `read`, `created` or `replaced`.
         attempt: &'static str,
         /// What it said.
         cause: io::Error,
@@ -164,47 +161,18 @@ impl SecretKey {
         &self.id
     }
 
-    /// Reads the key file; `None` when there is none.
-    ///
-    /// # Errors
-    /// It cannot be read, others can read it too, or it is no key file.
-    pub fn read(path: &Path) -> Result<Option<Self>, KeyError> {
-        let failed = |cause| KeyError::Io { path: path.to_owned(), attempt: "read", cause };
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
-        refuse_loose(path, &file.metadata().map_err(failed)?)?;
-        let damaged = || KeyError::Damaged { path: path.to_owned() };
-        // Far more than a key file has, far less than a mistaken path could hold; and room enough for the buffer never
-        // to move, which would leave a copy behind.
-        const MOST: usize = 1024;
-        let mut text = Zeroizing::new(String::with_capacity(MOST + 1));
-        file.take(MOST as u64).read_to_string(&mut text).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => damaged(),
-            _ => failed(error),
-        })?;
-        let encoded = text.trim().strip_prefix(HEADER).ok_or_else(damaged)?;
-        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-        match BASE64.decode_slice(encoded, bytes.as_mut()) {
-            Ok(KEY_BYTES) => Ok(Some(SecretKey::new(bytes))),
-            _ => Err(damaged()),
-        }
+    /// The key as a line of a key file says it.
+    pub(super) fn to_line(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("{HEADER}{}\n", *Zeroizing::new(BASE64.encode(self.bytes.as_ref()))))
     }
 
-    /// Writes the key file, readable by its owner alone, durable before this returns. Never overwrites a file.
-    ///
-    /// # Errors
-    /// It is there already, or cannot be written.
-    pub fn create(&self, path: &Path) -> Result<(), KeyError> {
-        let line =
-            Zeroizing::new(format!("{HEADER}{}\n", *Zeroizing::new(BASE64.encode(self.bytes.as_ref()))));
-        private_file::write(path, line.as_bytes(), IfPresent::Keep).map_err(|cause| KeyError::Io {
-            path: path.to_owned(),
-            attempt: "created",
-            cause,
-        })
+    /// The key that a line says.
+    pub(super) fn from_line(line: &str) -> Option<Self> {
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        match BASE64.decode_slice(line.strip_prefix(HEADER)?, bytes.as_mut()) {
+            Ok(KEY_BYTES) => Some(SecretKey::new(bytes)),
+            _ => None,
+        }
     }
 
     /// Seals the secret of a setting.
@@ -225,7 +193,25 @@ impl SecretKey {
             return Err("it is sealed with another key than that of the key file");
         }
         let bytes = self.decrypt(&sealed.bytes, &bound_to(guid, setting)).ok_or("it is damaged")?;
-        String::from_utf8(bytes).map_err(|_| "it is no text")
+        String::from_utf8(bytes).map_err(|error| {
+            drop(Zeroizing::new(error.into_bytes()));
+            "it is no text"
+        })
+    }
+
+    /// Seals a secret of the store's own, by its name.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn seal_own(&self, name: &str, secret: &[u8]) -> Result<SealedSecret, KeyError> {
+        let bytes = self.encrypt(secret, &bound_to_store(name))?;
+        Ok(SealedSecret { key_id: self.id.clone(), bytes })
+    }
+
+    /// Opens a secret of the store's own; `None` when it was sealed with another key or under another name, or is
+    /// damaged.
+    pub fn open_own(&self, name: &str, sealed: &SealedSecret) -> Option<Zeroizing<Vec<u8>>> {
+        self.decrypt(&sealed.bytes, &bound_to_store(name)).map(Zeroizing::new)
     }
 
     /// The proof of this key.
@@ -267,21 +253,13 @@ pub(super) fn open_bytes(key: &[u8; KEY_BYTES], sealed: &[u8], bound_to: &[u8]) 
     ChaCha20Poly1305::new(key.into()).decrypt(&Nonce::from(*nonce), payload).ok()
 }
 
+/// What a secret of the store's own is bound to.
+fn bound_to_store(name: &str) -> Vec<u8> {
+    [b"erp-host own secret 1:", name.as_bytes()].concat()
+}
+
 /// What a sealed secret is bound to: its place.
 fn bound_to(guid: Guid, setting: &str) -> Vec<u8> {
     // The GUID has a fixed length, so two places never give the same bytes.
     [b"erp-host setting 1:", &guid.as_u128().to_be_bytes()[..], setting.as_bytes()].concat()
-}
-
-#[cfg(unix)]
-fn refuse_loose(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyError> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 { Err(KeyError::Loose { path: path.to_owned(), mode }) } else { Ok(()) }
-}
-
-/// On Windows the file has the access list of its folder.
-#[cfg(not(unix))]
-fn refuse_loose(_path: &Path, _metadata: &fs::Metadata) -> Result<(), KeyError> {
-    Ok(())
 }

@@ -4,6 +4,7 @@
 //! runs. `synchronous=FULL` makes every commit durable before it returns.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -19,10 +20,14 @@ use values::Guid;
 use super::private_file::sync_folder;
 use super::secrets::{KeyCheck, KeyId, SealedSecret};
 use super::store::{
-    Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, Revision, SealedConnection,
-    SealedSetting, SealedValue, StoreError, StoreFuture,
+    AuditEnd, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, Revision, SealAnew,
+    SealedConnection, SealedSetting, SealedValue, StoreError, StoreFuture,
 };
 use super::stored::IfMissing;
+use crate::audit::{Head, Recording};
+
+mod audit;
+mod keys;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 
@@ -189,12 +194,16 @@ impl ConnectionStore for SqliteStore {
     fn save<'a>(
         &'a self,
         connections: &'a [ConnectionSave],
+        recording: &'a Recording,
         saved: &'a (dyn Fn(usize) + Sync),
     ) -> StoreFuture<'a, Revision> {
         Box::pin(async move {
             let failed = |error| self.file().error(error);
             // IMMEDIATE: waits for another writer now, instead of failing at the first write.
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+            if !has_keys_of(&mut transaction, connections).await.map_err(failed)? {
+                return Err(StoreError::KeyChanged);
+            }
             let revision = next_revision(&mut transaction).await.map_err(failed)?;
             for (done, connection) in connections.iter().enumerate() {
                 if !is_as_expected(&mut transaction, connection).await.map_err(failed)? {
@@ -203,12 +212,13 @@ impl ConnectionStore for SqliteStore {
                 write(&mut transaction, connection, revision).await.map_err(failed)?;
                 saved(done + 1);
             }
+            audit::write(&mut transaction, recording).await.map_err(failed)?;
             transaction.commit().await.map_err(failed)?;
             Ok(revision)
         })
     }
 
-    fn delete(&self, guid: Guid) -> StoreFuture<'_, Option<Revision>> {
+    fn delete<'a>(&'a self, guid: Guid, recording: &'a Recording) -> StoreFuture<'a, Option<Revision>> {
         self.read(async move {
             let guid = guid.to_string();
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
@@ -225,6 +235,7 @@ impl ConnectionStore for SqliteStore {
                 .bind(revision.0)
                 .execute(&mut *transaction)
                 .await?;
+            audit::write(&mut transaction, recording).await?;
             transaction.commit().await?;
             Ok(Some(revision))
         })
@@ -254,35 +265,57 @@ impl ConnectionStore for SqliteStore {
         })
     }
 
-    fn key_check(&self) -> StoreFuture<'_, Option<KeyCheck>> {
-        self.read(async {
-            let row =
-                sqlx::query("SELECT id, check_value FROM encryption_key ORDER BY created_at DESC LIMIT 1")
-                    .fetch_optional(&self.readers)
-                    .await?;
-            row.as_ref().map(key_check).transpose()
-        })
+    fn keys(&self) -> StoreFuture<'_, Vec<KeyCheck>> {
+        self.read(keys::all(&self.readers))
     }
 
     fn add_first_key(&self, check: KeyCheck) -> StoreFuture<'_, KeyCheck> {
+        self.read(keys::add_first(&self.writer, check))
+    }
+
+    fn add_key(&self, check: KeyCheck) -> StoreFuture<'_, ()> {
+        self.read(keys::add(&self.writer, check))
+    }
+
+    fn seal_anew<'a>(&'a self, seal: &'a SealAnew<'a>) -> StoreFuture<'a, usize> {
+        Box::pin(async move {
+            match keys::seal_anew(&self.writer, seal).await {
+                Ok(sealed) => sealed,
+                Err(error) => Err(self.file().error(error)),
+            }
+        })
+    }
+
+    fn forget_former_keys<'a>(&'a self, recording: &'a Recording) -> StoreFuture<'a, bool> {
+        self.read(keys::forget_former(&self.writer, recording))
+    }
+
+    fn own_secret<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<SealedSecret>> {
+        self.read(keys::own_secret(&self.readers, name))
+    }
+
+    fn add_own_secret<'a>(
+        &'a self,
+        name: &'a str,
+        secret: SealedSecret,
+    ) -> StoreFuture<'a, Option<SealedSecret>> {
+        self.read(keys::add_own_secret(&self.writer, name, secret))
+    }
+
+    fn record<'a>(&'a self, recording: &'a Recording) -> StoreFuture<'a, ()> {
         self.read(async move {
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            sqlx::query(
-                "INSERT INTO encryption_key (id, check_value, created_at)
-                 SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM encryption_key)",
-            )
-            .bind(&check.key_id.0)
-            .bind(&check.bytes)
-            .bind(milliseconds(SystemTime::now()))
-            .execute(&mut *transaction)
-            .await?;
-            let row =
-                sqlx::query("SELECT id, check_value FROM encryption_key ORDER BY created_at DESC LIMIT 1")
-                    .fetch_one(&mut *transaction)
-                    .await?;
-            transaction.commit().await?;
-            key_check(&row)
+            audit::write(&mut transaction, recording).await?;
+            transaction.commit().await
         })
+    }
+
+    fn audit_end(&self) -> StoreFuture<'_, AuditEnd> {
+        self.read(audit::end(&self.readers))
+    }
+
+    fn go_on_after<'a>(&'a self, head: &'a Head, recording: &'a Recording) -> StoreFuture<'a, ()> {
+        self.read(audit::go_on_after(&self.writer, head, recording))
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
@@ -291,6 +324,27 @@ impl ConnectionStore for SqliteStore {
             Ok(())
         })
     }
+}
+
+/// Whether the store has every key that these are sealed with.
+async fn has_keys_of(
+    connection: &mut SqliteConnection,
+    saves: &[ConnectionSave],
+) -> Result<bool, sqlx::Error> {
+    let settings = saves.iter().flat_map(|save| &save.settings);
+    let used: HashSet<&str> = settings
+        .filter_map(|setting| match &setting.value {
+            SealedValue::Secret(Some(sealed)) => Some(sealed.key_id.0.as_str()),
+            SealedValue::Secret(None) | SealedValue::Plain(_) => None,
+        })
+        .collect();
+    for id in used {
+        let known = sqlx::query("SELECT 1 FROM encryption_key WHERE id = ?").bind(id);
+        if known.fetch_optional(&mut *connection).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn next_revision(connection: &mut SqliteConnection) -> Result<Revision, sqlx::Error> {
@@ -389,10 +443,6 @@ fn connections(rows: Vec<SqliteRow>) -> Result<Vec<SealedConnection>, sqlx::Erro
         connection.settings.push(SealedSetting { key, value });
     }
     Ok(connections)
-}
-
-fn key_check(row: &SqliteRow) -> Result<KeyCheck, sqlx::Error> {
-    Ok(KeyCheck { key_id: KeyId(row.try_get("id")?), bytes: row.try_get("check_value")? })
 }
 
 fn guid(row: &SqliteRow) -> Result<Guid, sqlx::Error> {

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use values::Guid;
 
 use super::secrets::{KeyCheck, SealedSecret};
+use crate::audit::{Head, Record, Recording};
 
 /// What the methods of a [`ConnectionStore`] return. Boxed, because the store is chosen at run time; a store is asked
 /// when a connection is opened or saved, not on every call.
@@ -128,7 +129,8 @@ pub struct Change {
 }
 
 /// Keeps connections. Everything that returned without error is durable: it survives the end of the process and of the
-/// machine. A save or delete happens as a whole or not at all, and revisions become visible in their order.
+/// machine. A save or delete happens as a whole, together with what is recorded of it, or not at all, and revisions become
+/// visible in their order.
 pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
     /// The connection, or `None` when it is not stored.
     fn get(&self, guid: Guid) -> StoreFuture<'_, Option<SealedConnection>>;
@@ -139,16 +141,17 @@ pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
     /// All connections by GUID, as they were at one moment.
     fn all(&self) -> StoreFuture<'_, Vec<SealedConnection>>;
 
-    /// Saves all of them, or none when one fails or does not find what it [expects](Expected). `saved` is told now and
-    /// then how many are done.
+    /// Saves all of them, or none when one fails or does not find what it [expects](Expected), or is sealed with a key
+    /// that the store does not have (any more). `saved` is told now and then how many are done.
     fn save<'a>(
         &'a self,
         connections: &'a [ConnectionSave],
+        recording: &'a Recording,
         saved: &'a (dyn Fn(usize) + Sync),
     ) -> StoreFuture<'a, Revision>;
 
-    /// Deletes the connection; `None` when it was not stored.
-    fn delete(&self, guid: Guid) -> StoreFuture<'_, Option<Revision>>;
+    /// Deletes the connection; `None` when it was not stored, and then nothing is recorded.
+    fn delete<'a>(&'a self, guid: Guid, recording: &'a Recording) -> StoreFuture<'a, Option<Revision>>;
 
     /// The newest change of all.
     fn latest_revision(&self) -> StoreFuture<'_, Revision>;
@@ -157,14 +160,67 @@ pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
     /// second: it costs nothing worth naming while nothing changed.
     fn changes_since(&self, revision: Revision) -> StoreFuture<'_, Vec<Change>>;
 
-    /// The proof of the key that this store's secrets are sealed with; `None` for a new store.
-    fn key_check(&self) -> StoreFuture<'_, Option<KeyCheck>>;
+    /// The proofs of the keys that this store's secrets are sealed with, the newest first: what is sealed from now on is
+    /// sealed with that one. More than one while the key is being rotated, none in a new store.
+    fn keys(&self) -> StoreFuture<'_, Vec<KeyCheck>>;
 
     /// Stores the proof of the first key, unless there is one already; returns the one that is there afterwards.
     fn add_first_key(&self, check: KeyCheck) -> StoreFuture<'_, KeyCheck>;
 
+    /// Makes this key the newest, if it is not known yet.
+    fn add_key(&self, check: KeyCheck) -> StoreFuture<'_, ()>;
+
+    /// Seals some secrets anew that are not sealed with the newest key, in one transaction; returns how many, 0 when there
+    /// is none left. Settings stay as they are, so this is no change of a connection.
+    fn seal_anew<'a>(&'a self, seal: &'a SealAnew<'a>) -> StoreFuture<'a, usize>;
+
+    /// Forgets all keys but the newest, if nothing is sealed with them any more; otherwise nothing happens.
+    fn forget_former_keys<'a>(&'a self, recording: &'a Recording) -> StoreFuture<'a, bool>;
+
+    /// A secret of the store's own.
+    fn own_secret<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<SealedSecret>>;
+
+    /// Stores a secret of the store's own, unless there is one of that name; returns the one that is there afterwards.
+    fn add_own_secret<'a>(
+        &'a self,
+        name: &'a str,
+        secret: SealedSecret,
+    ) -> StoreFuture<'a, Option<SealedSecret>>;
+
+    /// Records something that is no change of the store.
+    fn record<'a>(&'a self, recording: &'a Recording) -> StoreFuture<'a, ()>;
+
+    /// The end of the audit log, and those records that may not be in its files yet.
+    fn audit_end(&self) -> StoreFuture<'_, AuditEnd>;
+
+    /// Lets the chain of the audit log go on after this record, because the files know it and this store, which is older
+    /// than they are, does not.
+    fn go_on_after<'a>(&'a self, head: &'a Head, recording: &'a Recording) -> StoreFuture<'a, ()>;
+
     /// Waits for what runs and lets go of the store. Calls afterwards fail.
     fn close(&self) -> StoreFuture<'_, ()>;
+}
+
+/// Opens a secret and seals it with the newest key.
+pub type SealAnew<'a> =
+    dyn Fn(SecretPlace<'_>, &SealedSecret) -> Result<SealedSecret, StoreError> + Send + Sync + 'a;
+
+/// Where a secret belongs.
+#[derive(Debug, Clone, Copy)]
+pub enum SecretPlace<'a> {
+    /// A setting of a connection.
+    Setting(Guid, &'a str),
+    /// The store itself.
+    Own(&'a str),
+}
+
+/// The end of the audit log as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEnd {
+    /// The newest record.
+    pub head: Head,
+    /// Those that may not be in the files yet, oldest first.
+    pub unwritten: Vec<Record>,
 }
 
 /// Why a store could not do what it was asked. No text of it holds a setting's value.
@@ -198,9 +254,28 @@ pub enum StoreError {
         /// The connection.
         guid: Guid,
     },
+    /// A connection belongs to one connector, and this is another one's.
+    #[error("the connection {guid} belongs to the connector '{own}'")]
+    OtherConnector {
+        /// The connection.
+        guid: Guid,
+        /// The connector it belongs to.
+        own: String,
+    },
+    /// What was to be saved is sealed with a key that was rotated out meanwhile.
+    #[error("the key of the connection store was changed meanwhile; nothing was saved, try again")]
+    KeyChanged,
     /// The key that seals the secrets.
     #[error(transparent)]
     Key(#[from] super::secrets::KeyError),
+    /// A secret of the store itself that cannot be read back.
+    #[error(
+        "the {name} in the connection store cannot be decrypted: it was changed; restore the store from a backup"
+    )]
+    OwnSecret {
+        /// Which.
+        name: &'static str,
+    },
     /// A secret that cannot be read back.
     #[error(
         "the secret {key:?} of the connection {guid} cannot be decrypted: {problem}; save the connection again"

@@ -5,19 +5,28 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use plugin_api::Settings;
+use tokio::sync::Mutex;
 use values::Guid;
+use zeroize::Zeroizing;
 
-use super::secrets::{KeyError, SecretKey};
+use super::import::Import;
+use super::key_file::KeyFile;
+use super::key_ring::KeyRing;
+use super::recorded::AuditLog;
+use super::secrets::SealedSecret;
 use super::sqlite::SqliteStore;
 use super::store::{
     ConnectionSave, ConnectionStore, Expected, Revision, SealedConnection, SealedSetting, SealedValue,
-    StoreError,
+    SecretPlace, StoreError,
 };
+use crate::audit::{self, AuditFiles, AuditKey, Difference, Event, Origin, Recording};
 
 /// The file of the SQLite store in the data folder.
 pub const STORE_FILE: &str = "erp-host.sqlite";
 /// The key file in the data folder, unless configured elsewhere.
 pub const KEY_FILE: &str = "erp-host.key";
+/// Stands in the data folder while a store is being restored.
+pub(crate) const RESTORING: &str = "erp-host.restoring";
 
 /// A stored connection, its secrets readable. `Debug` shows no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +52,18 @@ pub enum IfMissing {
     Refuse,
 }
 
-/// A store and the key that seals its secrets.
+/// A store, the keys that seal its secrets, and the log of what is changed in it.
 #[derive(Debug, Clone)]
 pub struct StoredConnections {
     store: Arc<dyn ConnectionStore>,
-    key: Arc<SecretKey>,
+    keys: Arc<KeyRing>,
+    audit: Arc<AuditLog>,
+    /// Held while a connection is saved or deleted, so that what is recorded of it is what was done.
+    changing: Arc<Mutex<()>>,
 }
+
+/// How often a save is tried that other processes get in the way of.
+const ATTEMPTS: u32 = 20;
 
 impl StoredConnections {
     /// Opens the store in the data folder, and the key file there or at the given path. On the first start both are
@@ -58,11 +73,13 @@ impl StoredConnections {
     /// The store cannot be used (damaged, locked, of a newer version, not ours, read-only), or the key is missing or
     /// not the one of this store. Nothing is overwritten then.
     pub async fn open(data: &Path, key_file: Option<&Path>, missing: IfMissing) -> Result<Self, StoreError> {
+        refuse_half_restored(data)?;
         let path = data.join(STORE_FILE);
         let store: Arc<dyn ConnectionStore> = Arc::new(SqliteStore::open(&path, missing).await?);
-        let key_file = key_file.map_or_else(|| data.join(KEY_FILE), Path::to_owned);
-        match key_of(store.as_ref(), path, key_file).await {
-            Ok(key) => Ok(StoredConnections { store, key: Arc::new(key) }),
+        let key_file = KeyFile::at(key_file.map_or_else(|| data.join(KEY_FILE), Path::to_owned));
+        let audit_files = AuditFiles::new(data.join(audit::FOLDER));
+        match StoredConnections::join(Arc::clone(&store), path, key_file, audit_files).await {
+            Ok(stored) => Ok(stored),
             Err(error) => {
                 store.close().await?;
                 Err(error)
@@ -70,9 +87,35 @@ impl StoredConnections {
         }
     }
 
+    async fn join(
+        store: Arc<dyn ConnectionStore>,
+        path: PathBuf,
+        key_file: KeyFile,
+        audit_files: AuditFiles,
+    ) -> Result<Self, StoreError> {
+        let keys = KeyRing::open(store.as_ref(), path, key_file).await?;
+        let audit = AuditLog::open(store.as_ref(), &keys, audit_files).await?;
+        Ok(StoredConnections {
+            store,
+            keys: Arc::new(keys),
+            audit: Arc::new(audit),
+            changing: Arc::default(),
+        })
+    }
+
     /// The store underneath.
     pub fn store(&self) -> &dyn ConnectionStore {
         self.store.as_ref()
+    }
+
+    /// The key file.
+    pub fn key_file(&self) -> &KeyFile {
+        self.keys.file()
+    }
+
+    /// The key that signs the audit log.
+    pub fn audit_key(&self) -> &AuditKey {
+        self.audit.key()
     }
 
     /// The connection, or `None` when it is not stored.
@@ -80,35 +123,162 @@ impl StoredConnections {
     /// # Errors
     /// The store fails, or a secret cannot be decrypted.
     pub async fn find(&self, guid: Guid) -> Result<Option<StoredConnection>, StoreError> {
-        self.store.get(guid).await?.map(|sealed| self.unseal(sealed)).transpose()
+        let found = self.readable(async || Ok(self.store.get(guid).await?.into_iter().collect())).await?;
+        found.into_iter().next().map(|sealed| self.unseal(sealed)).transpose()
+    }
+
+    /// All connections, in the order of their GUIDs, so that [`unseal`](Self::unseal) has the keys for them.
+    ///
+    /// # Errors
+    /// The store or the key file fails.
+    pub async fn all(&self) -> Result<Vec<SealedConnection>, StoreError> {
+        self.readable(async || self.store.all().await).await
+    }
+
+    /// Reads until the keys here open what was read: the key may be rotated meanwhile.
+    async fn readable(
+        &self,
+        read: impl AsyncFn() -> Result<Vec<SealedConnection>, StoreError>,
+    ) -> Result<Vec<SealedConnection>, StoreError> {
+        let mut attempts_left = 3;
+        loop {
+            let connections = read().await?;
+            attempts_left -= 1;
+            if attempts_left == 0 || self.keys.opens(&connections) {
+                return Ok(connections);
+            }
+            self.keys.reload(self.store.as_ref()).await?;
+        }
     }
 
     /// Saves the connection, replacing one with the same GUID as a whole. Settings named by `secret_keys` are sealed.
     ///
     /// # Errors
-    /// The store fails: then what was stored before is stored still.
+    /// The connection belongs to another connector, or the store fails: then what was stored before is stored still.
     pub async fn save(
         &self,
         guid: Guid,
         connector: &str,
         settings: &Settings,
         secret_keys: &[&str],
+        by: &Origin,
     ) -> Result<Revision, StoreError> {
-        let settings = settings
-            .iter()
-            .map(|(key, value)| self.seal(guid, key, value, secret_keys.contains(&key)))
-            .collect::<Result<_, _>>()?;
-        let save =
-            ConnectionSave { guid, connector: connector.to_owned(), settings, expected: Expected::Anything };
-        self.store.save(&[save], &|_| ()).await
+        let _changing = self.changing.lock().await;
+        let mut attempts_left = ATTEMPTS;
+        loop {
+            let before = self.store.get(guid).await?;
+            if let Some(before) = &before
+                && !before.connector.eq_ignore_ascii_case(connector)
+            {
+                return Err(StoreError::OtherConnector { guid, own: before.connector.clone() });
+            }
+            let save = ConnectionSave {
+                guid,
+                connector: connector.to_owned(),
+                settings: settings
+                    .iter()
+                    .map(|(key, value)| self.seal(guid, key, value, secret_keys.contains(&key)))
+                    .collect::<Result<_, _>>()?,
+                // What is recorded as the change is against this.
+                expected: before
+                    .as_ref()
+                    .map_or(Expected::Nothing, |before| Expected::Revision(before.revision)),
+            };
+            let recording = self.audit.recording(by.clone(), vec![self.event_of(&save, before.as_ref())]);
+            attempts_left -= 1;
+            match self.store.save(&[save], &recording, &|_| ()).await {
+                Ok(revision) => {
+                    self.audit.write_out(self.store.as_ref()).await;
+                    return Ok(revision);
+                }
+                Err(StoreError::Changed { .. }) if attempts_left > 0 => {}
+                Err(StoreError::KeyChanged) if attempts_left > 0 => {
+                    self.keys.reload(self.store.as_ref()).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Saves what an import has prepared, all or nothing.
+    ///
+    /// # Errors
+    /// A connection is not as it was when the import was prepared, or the store fails: then nothing is saved.
+    pub async fn import(
+        &self,
+        import: &Import,
+        file: &Path,
+        by: &Origin,
+        saved: &(dyn Fn(usize) + Sync),
+    ) -> Result<Revision, StoreError> {
+        let before = self.store.all().await?;
+        let of = |guid| before.binary_search_by_key(&guid, |before| before.guid).ok().map(|at| &before[at]);
+        let mut events = vec![Event::Imported {
+            file: audit::shortened(&file.display().to_string()),
+            added: import.saves.len() - import.replaced.len(),
+            replaced: import.replaced.len(),
+        }];
+        events.extend(import.saves.iter().map(|save| self.event_of(save, of(save.guid))));
+        let recording = self.audit.recording(by.clone(), events);
+        let revision = self.store.save(&import.saves, &recording, saved).await?;
+        self.audit.write_out(self.store.as_ref()).await;
+        Ok(revision)
     }
 
     /// Deletes the connection; `None` when it was not stored.
     ///
     /// # Errors
     /// The store fails.
-    pub async fn delete(&self, guid: Guid) -> Result<Option<Revision>, StoreError> {
-        self.store.delete(guid).await
+    pub async fn delete(&self, guid: Guid, by: &Origin) -> Result<Option<Revision>, StoreError> {
+        let _changing = self.changing.lock().await;
+        let Some(before) = self.store.get(guid).await? else { return Ok(None) };
+        let event =
+            Event::ConnectionDeleted { connection: guid.to_string(), connector: before.connector };
+        let deleted = self.store.delete(guid, &self.audit.recording(by.clone(), vec![event])).await?;
+        self.audit.write_out(self.store.as_ref()).await;
+        Ok(deleted)
+    }
+
+    /// Records what happened.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn record(&self, events: Vec<Event>, by: &Origin) -> Result<(), StoreError> {
+        if !events.is_empty() {
+            self.store.record(&self.audit.recording(by.clone(), events)).await?;
+            self.audit.write_out(self.store.as_ref()).await;
+        }
+        Ok(())
+    }
+
+    /// What is to be written in the transaction of a change.
+    pub(super) fn recording(&self, by: &Origin, events: Vec<Event>) -> Recording {
+        self.audit.recording(by.clone(), events)
+    }
+
+    /// Tries again to write what could not be written to the audit log, and uses the newest key if another process has
+    /// rotated it. To be called now and then.
+    ///
+    /// # Errors
+    /// The store or the key file fails.
+    pub async fn keep_up(&self) -> Result<(), StoreError> {
+        if self.audit.is_failing() {
+            self.audit.write_out(self.store.as_ref()).await;
+        }
+        if !self.keys.is_newest(&self.store.keys().await?) {
+            self.keys.reload(self.store.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is recorded to the audit log.
+    pub(super) async fn write_audit_log(&self) {
+        self.audit.write_out(self.store.as_ref()).await;
+    }
+
+    /// Whether the audit log could not be written lately: its records wait in the store.
+    pub fn is_audit_log_behind(&self) -> bool {
+        self.audit.is_failing()
     }
 
     /// A setting as it goes into the store.
@@ -123,7 +293,7 @@ impl StoredConnections {
         secret: bool,
     ) -> Result<SealedSetting, StoreError> {
         let value = if secret {
-            SealedValue::Secret(value.map(|text| self.key.seal(guid, key, text)).transpose()?)
+            SealedValue::Secret(value.map(|text| self.keys.seal(guid, key, text)).transpose()?)
         } else {
             SealedValue::Plain(value.map(str::to_owned))
         };
@@ -142,7 +312,7 @@ impl StoredConnections {
                 let value = match value {
                     SealedValue::Plain(value) => value,
                     SealedValue::Secret(None) => None,
-                    SealedValue::Secret(Some(secret)) => match self.key.open(guid, &key, &secret) {
+                    SealedValue::Secret(Some(secret)) => match self.keys.open_secret(guid, &key, &secret) {
                         Ok(text) => Some(text),
                         Err(problem) => return Err(StoreError::Secret { guid, key, problem }),
                     },
@@ -152,41 +322,87 @@ impl StoredConnections {
             .collect::<Result<_, _>>()?;
         Ok(StoredConnection { guid, connector, settings, revision, saved_at })
     }
-}
 
-/// The key of a store: that of the key file, which must be the one that the store is proof of. A store without a key
-/// takes the file's, or a new one.
-async fn key_of(
-    store: &dyn ConnectionStore,
-    path: PathBuf,
-    key_file: PathBuf,
-) -> Result<SecretKey, StoreError> {
-    let check = match store.key_check().await? {
-        Some(check) => check,
-        None => {
-            let key = match SecretKey::read(&key_file)? {
-                Some(key) => key,
-                None => create_key(&key_file)?,
-            };
-            // Another process may have been faster: then its key must be ours, too.
-            store.add_first_key(key.check()?).await?
+    /// Opens a secret and seals it with the newest key.
+    ///
+    /// # Errors
+    /// It cannot be decrypted.
+    pub(super) fn seal_anew(
+        &self,
+        place: SecretPlace<'_>,
+        sealed: &SealedSecret,
+    ) -> Result<SealedSecret, StoreError> {
+        match place {
+            SecretPlace::Setting(guid, key) => match self.keys.open_secret(guid, key, sealed) {
+                Ok(text) => self.keys.seal(guid, key, &Zeroizing::new(text)),
+                Err(problem) => Err(StoreError::Secret { guid, key: key.to_owned(), problem }),
+            },
+            SecretPlace::Own(name) => match self.keys.open_own(name, sealed) {
+                Some(secret) => self.keys.seal_own(name, &secret),
+                None => Err(StoreError::OwnSecret { name: "audit key" }),
+            },
         }
-    };
-    match SecretKey::read(&key_file)? {
-        Some(key) if key.passes(&check) => Ok(key),
-        Some(key) => {
-            let found = key.id().clone();
-            Err(KeyError::Wrong { path: key_file, store: path, found, expected: check.key_id }.into())
+    }
+
+    /// Reads the keys again.
+    pub(super) async fn reload_keys(&self) -> Result<(), StoreError> {
+        self.keys.reload(self.store.as_ref()).await
+    }
+
+    /// What a save does, by the names of settings. Values are compared, and never told.
+    fn event_of(&self, save: &ConnectionSave, before: Option<&SealedConnection>) -> Event {
+        let (connection, connector) = (save.guid.to_string(), save.connector.clone());
+        let Some(before) = before else {
+            let settings = save.settings.iter().map(|setting| setting.key.as_str()).collect();
+            return Event::ConnectionAdded { connection, connector, settings };
+        };
+        let was = |key: &str| before.settings.iter().find(|setting| setting.key == key);
+        let is_there = |key: &str| save.settings.iter().any(|setting| setting.key == key);
+        let key = |setting: &'_ SealedSetting| setting.key.clone();
+        let (mut added, mut changed) = (Vec::new(), Vec::new());
+        for setting in &save.settings {
+            match was(&setting.key) {
+                None => added.push(key(setting)),
+                Some(before) if !self.is_same(save.guid, before, setting) => changed.push(key(setting)),
+                Some(_) => {}
+            }
         }
-        None => Err(KeyError::Missing { path: key_file, expected: check.key_id }.into()),
+        let removed: Vec<_> =
+            before.settings.iter().filter(|setting| !is_there(&setting.key)).map(key).collect();
+        let names = |names: &[String]| names.iter().map(String::as_str).collect();
+        let settings =
+            Difference { added: names(&added), changed: names(&changed), removed: names(&removed) };
+        let former_connector =
+            (before.connector != save.connector).then(|| audit::shortened(&before.connector));
+        if settings.is_empty() && former_connector.is_none() {
+            return Event::ConnectionSaved { connection, connector };
+        }
+        Event::ConnectionChanged { connection, connector, former_connector, settings }
+    }
+
+    /// Whether two settings of a connection, of the same key, have the same value. A secret that does not open is another.
+    fn is_same(&self, guid: Guid, one: &SealedSetting, other: &SealedSetting) -> bool {
+        match (&one.value, &other.value) {
+            (SealedValue::Plain(one), SealedValue::Plain(other)) => one == other,
+            (SealedValue::Secret(Some(a)), SealedValue::Secret(Some(b))) => {
+                let open = |sealed| self.keys.open_secret(guid, &one.key, sealed).map(Zeroizing::new);
+                matches!((open(a), open(b)), (Ok(a), Ok(b)) if a == b)
+            }
+            (SealedValue::Secret(one), SealedValue::Secret(other)) => one.is_none() && other.is_none(),
+            _ => false,
+        }
     }
 }
 
-/// Makes the key file. Of two processes that start at the same time one makes it, and both use it.
-fn create_key(path: &Path) -> Result<SecretKey, StoreError> {
-    let key = SecretKey::random()?;
-    match key.create(path) {
-        Ok(()) => Ok(key),
-        Err(error) => Ok(SecretKey::read(path)?.ok_or(error)?),
+/// A restore that was interrupted leaves a mark: what is there may be half of the old store.
+fn refuse_half_restored(data: &Path) -> Result<(), StoreError> {
+    let mark = data.join(RESTORING);
+    if mark.exists() {
+        return Err(StoreError::Unusable {
+            path: data.join(STORE_FILE),
+            problem: "is only half restored: a restore was interrupted".to_owned(),
+            remedy: "run erp-host restore again".to_owned(),
+        });
     }
+    Ok(())
 }
