@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use erp_host::audit::Origin;
 use erp_host::connections::{Connections, KEY_FILE, STORE_FILE};
 use plugin_api::Settings;
 use serde_json::{Value, json};
@@ -38,8 +39,8 @@ impl Host {
         ]
         .into_iter()
         .collect();
-        host.connections.save(guid(1), "Excel", &settings, &["Password"]).await.unwrap();
-        host.connections.save(guid(2), "Hello", &Settings::default(), &[]).await.unwrap();
+        host.connections.save(guid(1), "Excel", &settings, &["Password"], &by()).await.unwrap();
+        host.connections.save(guid(2), "Hello", &Settings::default(), &[], &by()).await.unwrap();
         host
     }
 
@@ -108,6 +109,10 @@ impl Run {
         assert!(self.error.contains(expected), "{:?} in {}", expected, self.error);
         assert_eq!(self.error.lines().count(), 1, "one line: {}", self.error);
     }
+}
+
+fn by() -> Origin {
+    Origin::Host { host: "a test" }
 }
 
 fn guid(number: u128) -> Guid {
@@ -297,15 +302,15 @@ async fn masked_secrets_are_kept_or_refused() {
     host.run(&["import", "m.json", "--replace"]).ok();
     assert_eq!(host.open(guid(1)).await.unwrap().get("Password"), Some(SECRET));
 
-    host.connections.delete(guid(1)).await.unwrap();
-    host.connections.delete(guid(2)).await.unwrap();
+    host.connections.delete(guid(1), &by()).await.unwrap();
+    host.connections.delete(guid(2), &by()).await.unwrap();
     let refused = host.run(&["import", "m.json"]);
     refused.fails(1, &format!("masked in the file and not stored here either: Password of {};", guid(1)));
     assert_eq!(host.run(&["list", "--json"]).ok(), "[]\n", "all or nothing");
 }
 
 #[tokio::test]
-async fn the_key_is_needed_for_secrets_only() {
+async fn the_key_is_needed_for_secrets_and_changes_only() {
     let host = Host::with_connections().await;
     fs::remove_file(host.path("data").join(KEY_FILE)).unwrap();
     host.run(&["list"]).ok();
@@ -314,7 +319,9 @@ async fn the_key_is_needed_for_secrets_only() {
     host.run_with_passphrase(&["export", "all.erpx"], PASSPHRASE)
         .fails(1, "is missing, and the stored secrets cannot be read without it");
     host.run(&["import", "m.json", "--replace"]).fails(1, "is missing");
-    host.run(&["delete", &guid(1).to_string(), "--yes"]).ok();
+    // What changes something is signed in the audit log.
+    host.run(&["delete", &guid(1).to_string(), "--yes"]).fails(1, "is missing");
+    host.run(&["rekey"]).fails(1, "is missing");
     assert!(!host.path("data").join(KEY_FILE).exists(), "no new key is made");
 }
 
@@ -334,7 +341,7 @@ async fn a_damaged_store_is_told() {
 #[tokio::test]
 async fn every_command_teaches_itself() {
     let host = Host::start().await;
-    for command in ["list", "show", "delete", "export", "import"] {
+    for command in ["list", "show", "delete", "export", "import", "rekey"] {
         let help = host.run(&[command, "--help"]).ok();
         assert!(help.contains(&format!("erp-host connections {command} ")), "an example in {help}");
         assert!(help.contains("--data <DIR>") && help.contains("--config <FILE>"), "{help}");

@@ -93,6 +93,14 @@ impl AuditFiles {
         Ok(None)
     }
 
+    /// Keeps everybody from appending until it is dropped, so that no record is met half written. `None` where there is no
+    /// log yet, or it may only be read.
+    pub(super) fn keep_still(&self) -> Option<File> {
+        let lock = File::open(self.folder.join(LOCK)).ok()?;
+        lock.lock_shared().ok()?;
+        Some(lock)
+    }
+
     /// Appends those of the records that are not there yet, and makes them durable.
     ///
     /// # Errors

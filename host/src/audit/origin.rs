@@ -14,7 +14,7 @@ pub enum Origin {
         /// The name that the caller proved to have.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
-        /// The client's address.
+        /// The client's address; `unknown` where a proxy tells it in a way that cannot be relied on.
         client: String,
         /// The proxy's address, where the client came through a trusted one.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,8 +45,8 @@ impl From<&Caller> for Origin {
         let peer = caller.peer.ip().to_canonical();
         Origin::Call {
             name: caller.name.as_deref().map(shortened),
-            client: caller.client.to_string(),
-            via: (peer != caller.client).then(|| peer.to_string()),
+            client: caller.client.map_or_else(|| "unknown".to_owned(), |client| client.to_string()),
+            via: (Some(peer) != caller.client).then(|| peer.to_string()),
         }
     }
 }

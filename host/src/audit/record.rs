@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::{Event, Origin};
 
 /// Bytes of a key.
-pub const KEY_BYTES: usize = 32;
+pub(super) const KEY_BYTES: usize = 32;
 /// How the last member begins.
 const MAC: &str = ",\"mac\":\"";
 
@@ -115,7 +115,7 @@ struct Body<'a> {
     #[serde(flatten)]
     event: &'a Event,
     by: &'a Origin,
-    key: &'a str,
+    audit_key: &'a str,
     prev: &'a str,
 }
 
@@ -123,7 +123,7 @@ struct Body<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct Told {
     pub(super) number: i64,
-    pub(super) key: String,
+    pub(super) audit_key: String,
     pub(super) prev: String,
 }
 
@@ -152,7 +152,7 @@ impl Recording {
                 at: DateTime::from_system_time(SystemTime::now()).to_sortable() + "Z",
                 event,
                 by: &self.by,
-                key: self.key.id(),
+                audit_key: self.key.id(),
                 prev: &head.sha256,
             };
             let body = serde_json::to_string(&body)?;

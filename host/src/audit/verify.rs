@@ -56,6 +56,7 @@ impl fmt::Display for Break {
 /// A file cannot be read.
 pub fn verify(files: &AuditFiles, key: Option<&AuditKey>, expected: Option<&Head>) -> io::Result<Report> {
     let mut report = Report { is_expected_there: expected.map(|_| false), ..Report::default() };
+    let _still = files.keep_still();
     for path in files.list()? {
         report.files += 1;
         let mut reader = BufReader::new(File::open(&path)?);
@@ -98,14 +99,19 @@ impl Report {
             problems.push("record 1 follows another one, it should be the first".to_owned());
         } else if !is_first && number != self.head.number + 1 {
             let before = self.head.number;
-            problems.push(format!("record {number} follows record {before}: records are missing or were put in"));
+            problems
+                .push(format!("record {number} follows record {before}: records are missing or were put in"));
         } else if !is_first && told.prev != self.head.sha256 {
             problems.push(format!("the record before record {number} was changed after it was written"));
         }
-        match key.map(|key| key.check(line, &told.key)) {
+        match key.map(|key| key.check(line, &told.audit_key)) {
             Some(Signature::Good) => self.signed += 1,
             Some(Signature::Bad) => {
                 problems.push(format!("record {number} was not written by this host, or changed since"));
+            }
+            // A former store had another key; but nothing of it comes after what this one has written.
+            Some(Signature::OtherKey) if self.signed > 0 => {
+                problems.push(format!("record {number} is signed with another key than those before it"));
             }
             Some(Signature::OtherKey) => self.of_other_keys += 1,
             None => {}

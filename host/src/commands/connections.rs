@@ -13,14 +13,16 @@ use plugin_api::DateTime;
 use serde_json::json;
 use values::Guid;
 
+use crate::audit::Origin;
 use crate::config::{Config, ConfigError, Flags};
 use crate::connections::{
-    ConnectionStore, IfMissing, STORE_FILE, SealedConnection, SealedValue, SqliteStore,
+    ConnectionStore, IfMissing, STORE_FILE, SealedConnection, SealedValue, SqliteStore, StoredConnections,
 };
 
 mod export;
 mod import;
 mod passphrase;
+mod rekey;
 
 /// What stands for a secret.
 const MASK: &str = "********";
@@ -81,11 +83,13 @@ enum Command {
     Export(export::Args),
     /// Read connections from a file, all or nothing
     Import(import::Args),
+    /// Rotate the key that encrypts the secrets, while the host runs
+    Rekey(rekey::Args),
 }
 
 /// Where the store is: the flags of `serve` that matter here.
 #[derive(Debug, clap::Args)]
-struct Place {
+pub(super) struct Place {
     /// Configuration file of the host [default: erp-host.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "ERP_HOST_CONFIG")]
     config: Option<PathBuf>,
@@ -98,7 +102,7 @@ struct Place {
 }
 
 impl Place {
-    fn config(&self) -> Result<Config, ConfigError> {
+    pub(super) fn config(&self) -> Result<Config, ConfigError> {
         let Place { config, data, key_file } = self;
         Config::load(&Flags {
             config: config.clone(),
@@ -118,6 +122,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
             Command::Delete { guid, yes, place } => delete(guid, yes, &place).await,
             Command::Export(args) => export::run(args).await,
             Command::Import(args) => import::run(args).await,
+            Command::Rekey(args) => rekey::run(args).await,
         }
     });
     match result {
@@ -152,6 +157,24 @@ fn broken_pipe(error: &(dyn Error + 'static)) -> bool {
 async fn existing_store(place: &Place) -> Result<(SqliteStore, PathBuf), Box<dyn Error>> {
     let path = place.config()?.data.join(STORE_FILE);
     Ok((SqliteStore::open(&path, IfMissing::Refuse).await?, path))
+}
+
+/// The same with its key and its audit log: for whatever shows a secret or changes something.
+async fn existing_connections(place: &Place) -> Result<(StoredConnections, PathBuf), Box<dyn Error>> {
+    let config = place.config()?;
+    let stored = StoredConnections::open(&config.data, config.key_file.as_deref(), IfMissing::Refuse).await?;
+    Ok((stored, config.data.join(STORE_FILE)))
+}
+
+/// Ends the work with a store; says so if the audit log is behind.
+async fn close(stored: StoredConnections) -> Result<(), Box<dyn Error>> {
+    if stored.is_audit_log_behind() {
+        eprintln!(
+            "erp-host: warning: the audit log cannot be written; the record of this is in the store, and is written when \
+             the host or the next command can"
+        );
+    }
+    Ok(stored.store().close().await?)
 }
 
 async fn list(json: bool, place: &Place) -> Result<(), Box<dyn Error>> {
@@ -236,15 +259,15 @@ fn shown_as_json(connection: &SealedConnection) -> serde_json::Value {
 }
 
 async fn delete(guid: Guid, yes: bool, place: &Place) -> Result<(), Box<dyn Error>> {
-    let (store, path) = existing_store(place).await?;
-    let deleted = match store.get(guid).await? {
+    let (stored, path) = existing_connections(place).await?;
+    let deleted = match stored.store().get(guid).await? {
         Some(connection) => match confirm(&connection, yes) {
-            Ok(()) => Ok(store.delete(guid).await?),
+            Ok(()) => Ok(stored.delete(guid, &Origin::command("connections delete")).await?),
             Err(error) => Err(error),
         },
         None => Ok(None),
     };
-    store.close().await?;
+    close(stored).await?;
     deleted?.ok_or_else(|| not_found(guid, &path))?;
     writeln!(io::stdout(), "deleted {guid}")?;
     Ok(())

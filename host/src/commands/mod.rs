@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod audit;
 mod call;
 mod connections;
 mod plugins;
@@ -48,8 +49,10 @@ enum Command {
     /// Let the running host look into its plugins folder, and tell what came of it.
     Reload(reload::Args),
     Call(Box<call::Args>),
-    /// List, show, delete, export and import the stored connections.
+    /// List, show, delete, export and import the stored connections; rotate their key.
     Connections(connections::Args),
+    /// Show the audit log, or check that it is whole and as it was written.
+    Audit(audit::Args),
     Register(register::Args),
 }
 
@@ -61,6 +64,7 @@ pub fn run() -> ExitCode {
         Command::Reload(args) => reload::run(args),
         Command::Call(args) => call::run(*args),
         Command::Connections(args) => connections::run(args),
+        Command::Audit(args) => audit::run(args),
         Command::Register(args) => register::run(args),
     };
     match result {

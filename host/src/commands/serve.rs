@@ -17,6 +17,7 @@ use crate::plugins::{Plugins, Watched};
 use crate::router::Router;
 use crate::server::{ConnectorCard, Server};
 
+mod recorded;
 mod replacement;
 
 use replacement::{Orders, Replacement};
@@ -98,6 +99,7 @@ async fn serve(config: &Config, watched: Watched) -> Result<Instant, Box<dyn Err
     let server = Server::bind(config, Arc::clone(&router), &cards(config, plugins))
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    router.record(recorded::start(plugins), "starting").await;
     let stop = stop_on_signals()?;
     let (config, help) = (config.clone(), server.help_page());
     let orders = Replacement { config, watched, router: Arc::clone(&router), help }.start()?;

@@ -48,8 +48,9 @@ impl KeyFile {
             _ => failed(error),
         })?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let keys: Vec<_> =
-            lines.map(|line| SecretKey::from_line(line).ok_or_else(|| self.damaged())).collect::<Result<_, _>>()?;
+        let keys: Vec<_> = lines
+            .map(|line| SecretKey::from_line(line).ok_or_else(|| self.damaged()))
+            .collect::<Result<_, _>>()?;
         if keys.is_empty() { Err(self.damaged()) } else { Ok(Some(keys)) }
     }
 
@@ -58,11 +59,8 @@ impl KeyFile {
     /// # Errors
     /// It is there already, or cannot be written.
     pub fn create(&self, key: &SecretKey) -> Result<(), KeyError> {
-        private_file::write(&self.0, key.to_line().as_bytes(), IfPresent::Keep).map_err(|cause| KeyError::Io {
-            path: self.0.clone(),
-            attempt: "created",
-            cause,
-        })
+        private_file::write(&self.0, key.to_line().as_bytes(), IfPresent::Keep)
+            .map_err(|cause| KeyError::Io { path: self.0.clone(), attempt: "created", cause })
     }
 
     /// Puts a file with these keys in the place of the one that is there, in one step, durable before this returns. It

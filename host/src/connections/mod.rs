@@ -28,6 +28,7 @@ mod key_ring;
 mod open;
 pub(crate) mod private_file;
 mod recorded;
+mod rekey;
 mod secrets;
 mod sqlite;
 mod store;
@@ -42,11 +43,12 @@ pub use archive::{
 pub use import::Import;
 pub use key_file::KeyFile;
 pub use open::{OpenConnection, OpenConnections, OpenError};
+pub use rekey::{KeysHeld, Rotation};
 pub use secrets::{KeyCheck, KeyError, KeyId, SealedSecret, SecretKey};
 pub use sqlite::SqliteStore;
 pub use store::{
-    AuditEnd, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, Revision, SealAnew,
-    SealedConnection, SealedSetting, SealedValue, SecretPlace, StoreError, StoreFuture,
+    AuditEnd, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, Progress, Revision,
+    SealAnew, SealedConnection, SealedSetting, SealedValue, SecretPlace, StoreError, StoreFuture,
 };
 pub use stored::{IfMissing, KEY_FILE, STORE_FILE, StoredConnection, StoredConnections};
 

@@ -109,8 +109,8 @@ impl AuditLog {
             }
         };
         let in_store = store.audit_end().await?.head;
-        let is_older = in_files.number > in_store.number
-            || (in_files.number == in_store.number && in_files != in_store);
+        let is_older =
+            in_files.number > in_store.number || (in_files.number == in_store.number && in_files != in_store);
         // A number beyond all measure was put in by hand, and must not stop the count.
         if !is_older || in_files.number > i64::MAX / 2 {
             return Ok(());

@@ -20,8 +20,8 @@ use values::Guid;
 use super::private_file::sync_folder;
 use super::secrets::{KeyCheck, KeyId, SealedSecret};
 use super::store::{
-    AuditEnd, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, Revision, SealAnew,
-    SealedConnection, SealedSetting, SealedValue, StoreError, StoreFuture,
+    AuditEnd, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, Progress, Revision,
+    SealAnew, SealedConnection, SealedSetting, SealedValue, StoreError, StoreFuture,
 };
 use super::stored::IfMissing;
 use crate::audit::{Head, Recording};
@@ -277,7 +277,7 @@ impl ConnectionStore for SqliteStore {
         self.read(keys::add(&self.writer, check))
     }
 
-    fn seal_anew<'a>(&'a self, seal: &'a SealAnew<'a>) -> StoreFuture<'a, usize> {
+    fn seal_anew<'a>(&'a self, seal: &'a SealAnew<'a>) -> StoreFuture<'a, Progress> {
         Box::pin(async move {
             match keys::seal_anew(&self.writer, seal).await {
                 Ok(sealed) => sealed,

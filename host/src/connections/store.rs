@@ -170,9 +170,9 @@ pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
     /// Makes this key the newest, if it is not known yet.
     fn add_key(&self, check: KeyCheck) -> StoreFuture<'_, ()>;
 
-    /// Seals some secrets anew that are not sealed with the newest key, in one transaction; returns how many, 0 when there
-    /// is none left. Settings stay as they are, so this is no change of a connection.
-    fn seal_anew<'a>(&'a self, seal: &'a SealAnew<'a>) -> StoreFuture<'a, usize>;
+    /// Seals some secrets anew that are not sealed with the newest key, in one transaction. Settings stay as they are, so
+    /// this is no change of a connection.
+    fn seal_anew<'a>(&'a self, seal: &'a SealAnew<'a>) -> StoreFuture<'a, Progress>;
 
     /// Forgets all keys but the newest, if nothing is sealed with them any more; otherwise nothing happens.
     fn forget_former_keys<'a>(&'a self, recording: &'a Recording) -> StoreFuture<'a, bool>;
@@ -204,6 +204,15 @@ pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
 /// Opens a secret and seals it with the newest key.
 pub type SealAnew<'a> =
     dyn Fn(SecretPlace<'_>, &SealedSecret) -> Result<SealedSecret, StoreError> + Send + Sync + 'a;
+
+/// How far sealing anew is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// How many secrets were sealed anew.
+    pub sealed: usize,
+    /// How many are still to be.
+    pub left: usize,
+}
 
 /// Where a secret belongs.
 #[derive(Debug, Clone, Copy)]
@@ -265,6 +274,15 @@ pub enum StoreError {
     /// What was to be saved is sealed with a key that was rotated out meanwhile.
     #[error("the key of the connection store was changed meanwhile; nothing was saved, try again")]
     KeyChanged,
+    /// Another process goes on sealing with a key that is being rotated out.
+    #[error(
+        "the key {} is still being used: something saves connections with it all the time; end it, or try again",
+        former.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    FormerKeyInUse {
+        /// The key.
+        former: Vec<super::secrets::KeyId>,
+    },
     /// The key that seals the secrets.
     #[error(transparent)]
     Key(#[from] super::secrets::KeyError),

@@ -123,7 +123,7 @@ impl StoredConnections {
     /// # Errors
     /// The store fails, or a secret cannot be decrypted.
     pub async fn find(&self, guid: Guid) -> Result<Option<StoredConnection>, StoreError> {
-        let found = self.readable(async || Ok(self.store.get(guid).await?.into_iter().collect())).await?;
+        let found = self.readable(Some(guid)).await?;
         found.into_iter().next().map(|sealed| self.unseal(sealed)).transpose()
     }
 
@@ -132,17 +132,17 @@ impl StoredConnections {
     /// # Errors
     /// The store or the key file fails.
     pub async fn all(&self) -> Result<Vec<SealedConnection>, StoreError> {
-        self.readable(async || self.store.all().await).await
+        self.readable(None).await
     }
 
-    /// Reads until the keys here open what was read: the key may be rotated meanwhile.
-    async fn readable(
-        &self,
-        read: impl AsyncFn() -> Result<Vec<SealedConnection>, StoreError>,
-    ) -> Result<Vec<SealedConnection>, StoreError> {
+    /// Reads one connection or all of them, until the keys here open what was read: the key may be rotated meanwhile.
+    async fn readable(&self, only: Option<Guid>) -> Result<Vec<SealedConnection>, StoreError> {
         let mut attempts_left = 3;
         loop {
-            let connections = read().await?;
+            let connections = match only {
+                Some(guid) => self.store.get(guid).await?.into_iter().collect(),
+                None => self.store.all().await?,
+            };
             attempts_left -= 1;
             if attempts_left == 0 || self.keys.opens(&connections) {
                 return Ok(connections);
@@ -232,8 +232,7 @@ impl StoredConnections {
     pub async fn delete(&self, guid: Guid, by: &Origin) -> Result<Option<Revision>, StoreError> {
         let _changing = self.changing.lock().await;
         let Some(before) = self.store.get(guid).await? else { return Ok(None) };
-        let event =
-            Event::ConnectionDeleted { connection: guid.to_string(), connector: before.connector };
+        let event = Event::ConnectionDeleted { connection: guid.to_string(), connector: before.connector };
         let deleted = self.store.delete(guid, &self.audit.recording(by.clone(), vec![event])).await?;
         self.audit.write_out(self.store.as_ref()).await;
         Ok(deleted)

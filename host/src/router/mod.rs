@@ -36,6 +36,7 @@ use self::route::{Errand, Told};
 use self::spool::SpoolFolder;
 pub use self::spool::Spooled;
 use self::stop::Stop;
+use crate::audit::{Event, Origin};
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::connections::{Connections, StoreError};
@@ -177,6 +178,15 @@ impl Router {
     pub fn remove(&self, connector: &str) {
         self.connectors.remove(connector);
         self.connections.let_go_of(connector);
+    }
+
+    /// Writes to the audit log what happened in this host, while it did what `host` says. Where that fails the operator's
+    /// log has it, and all goes on.
+    pub async fn record(&self, events: Vec<Event>, host: &'static str) {
+        let told = format!("{events:?}");
+        if let Err(error) = self.connections.record(events, &Origin::Host { host }).await {
+            tracing::error!("the audit log does not have {told}: {error}");
+        }
     }
 
     /// Waits until no connector is called any more.

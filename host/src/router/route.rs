@@ -14,14 +14,14 @@ use super::read::ReadCall;
 use super::reply::{self, Replied};
 use super::stop::{self, Stop};
 use super::{Router, convert, perform};
+use crate::audit::Origin;
 use crate::caller::Caller;
-use crate::connections::{OpenConnection, StoredConnection};
+use crate::connections::{OpenConnection, StoreError, StoredConnection};
 
 /// A call on its way.
 pub(super) struct Errand<'c> {
     pub(super) call: &'c Arc<ReadCall>,
     /// Who makes it.
-    #[expect(dead_code, reason = "the audit log tells it")]
     pub(super) caller: &'c Caller,
     /// The connector that the address names.
     pub(super) named: Option<&'c str>,
@@ -84,7 +84,7 @@ impl Router {
             Request::SaveConnection { connection_info } => {
                 let guid = errand.connection()?;
                 let settings = convert::settings(connection_info.as_ref());
-                let outcome = self.save(guid, settings, errand).await?;
+                let outcome = self.save(guid, &settings, errand).await?;
                 Ok(reply::outcome(envelope, Operation::SaveConnection, &outcome))
             }
             Request::DeleteConnection => {
@@ -146,13 +146,29 @@ impl Router {
         Ok(own)
     }
 
-    /// WSSaveConnection: the settings are durable before anything else is done with them.
+    /// WSSaveConnection. Of two first saves of a connection at the same time, for two connectors, one makes the connection
+    /// its connector's; the other one is then a save of a connection that belongs to that one.
     async fn save(
         &self,
         guid: Guid,
-        settings: Settings,
+        settings: &Settings,
         errand: &mut Errand<'_>,
     ) -> Result<Outcome<'static>, Stop> {
+        loop {
+            if let Some(outcome) = self.try_to_save(guid, settings, errand).await? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Saves and opens a connection: the settings are durable before anything else is done with them. `None` when it has
+    /// become another connector's meanwhile.
+    async fn try_to_save(
+        &self,
+        guid: Guid,
+        settings: &Settings,
+        errand: &mut Errand<'_>,
+    ) -> Result<Option<Outcome<'static>>, Stop> {
         if guid.is_zero() {
             let why = "the all-zero ConnectionGuid cannot be saved: it stands for a connection that is being set up";
             return Err(Stop::Outcome(Outcome::error(why)));
@@ -189,31 +205,37 @@ impl Router {
         }
         let secrets = form.iter().filter(|field| field.field_type == FieldType::Password);
         let secrets: Vec<_> = secrets.map(|field| field.key.as_str()).collect();
-        self.connections.save(guid, connector.name(), &settings, &secrets).await?;
+        let by = Origin::from(errand.caller);
+        match self.connections.save(guid, connector.name(), settings, &secrets, &by).await {
+            Ok(_) => {}
+            Err(StoreError::OtherConnector { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
 
         // Opened at once, so that the administrator learns now what is wrong with the settings. They stay stored
         // whatever comes of it: an ERP system that is down tonight is up tomorrow.
-        match self.open(guid, errand).await {
-            Ok(_) => Ok(Outcome::ok()),
+        Ok(Some(match self.open(guid, errand).await {
+            Ok(_) => Outcome::ok(),
             Err(Stop::Outcome(outcome)) => {
                 let saved = "the settings are saved, but the connection could not be opened";
                 let tech = match &outcome.tech_explanation {
                     Some(tech) => format!("{saved}: {tech}"),
                     None => saved.to_owned(),
                 };
-                Ok(Outcome { state: State::Warning, tech_explanation: Some(tech.into()), ..outcome })
+                Outcome { state: State::Warning, tech_explanation: Some(tech.into()), ..outcome }
             }
-            Err(Stop::Busy) => Ok(Outcome {
+            Err(Stop::Busy) => Outcome {
                 state: State::Warning,
                 ..Outcome::error("the settings are saved, but the connector was too busy to try them")
-            }),
-        }
+            },
+        }))
     }
 
     /// WSDeleteConnection. The connector need not be here any more.
     async fn delete(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<(), Stop> {
         self.own_connector(guid, errand).await?;
-        if self.connections.delete(guid).await? { Ok(()) } else { Err(stop::unknown_connection(guid)) }
+        let by = Origin::from(errand.caller);
+        if self.connections.delete(guid, &by).await? { Ok(()) } else { Err(stop::unknown_connection(guid)) }
     }
 }
 

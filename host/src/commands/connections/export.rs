@@ -4,9 +4,10 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Place, connections, existing_store, passphrase};
+use super::{Place, close, connections, existing_connections, existing_store, passphrase};
+use crate::audit::{Event, Origin, shortened};
 use crate::connections::private_file::{self, IfPresent};
-use crate::connections::{Archive, ConnectionStore, IfMissing, StoredConnections};
+use crate::connections::{Archive, ConnectionStore};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -44,12 +45,17 @@ pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         store.close().await?;
         (archive.to_text()?, archive.connections.len())
     } else {
-        let config = place.config()?;
-        let stored =
-            StoredConnections::open(&config.data, config.key_file.as_deref(), IfMissing::Refuse).await?;
+        let (stored, _) = existing_connections(&place).await?;
         let passphrase = passphrase.new_passphrase()?;
-        let archive = Archive::readable(&stored, stored.store().all().await?)?;
-        stored.store().close().await?;
+        let archive = Archive::readable(&stored, stored.all().await?)?;
+        let exported = Event::Exported {
+            file: shortened(&file.display().to_string()),
+            connections: archive.connections.len(),
+            with_secrets: true,
+        };
+        // Before there is a file: an export that nobody knows of would be worse than a record of none.
+        stored.record(vec![exported], &Origin::command("connections export")).await?;
+        close(stored).await?;
         (archive.to_encrypted_text(&passphrase)?.into(), archive.connections.len())
     };
     let present = if force { IfPresent::Replace } else { IfPresent::Keep };

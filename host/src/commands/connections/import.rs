@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Place, connections, passphrase, printable, some_of};
+use super::{Place, close, connections, passphrase, printable, some_of};
+use crate::audit::Origin;
 use crate::connections::{ArchiveFile, IfMissing, Import, StoredConnections};
 
 #[derive(Debug, clap::Args)]
@@ -41,15 +42,20 @@ pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let config = place.config()?;
     let stored = StoredConnections::open(&config.data, config.key_file.as_deref(), IfMissing::Create).await?;
     let import = Import::prepare(&stored, &archive).await?;
-    let result = save(&stored, &import, replace).await;
-    stored.store().close().await?;
+    let result = save(&stored, &import, &file, replace).await;
+    close(stored).await?;
     result?;
     let (all, replaced) = (import.saves.len(), import.replaced.len());
     writeln!(io::stdout(), "imported {}: {} new, {replaced} replaced", connections(all), all - replaced)?;
     Ok(())
 }
 
-async fn save(stored: &StoredConnections, import: &Import, replace: bool) -> Result<(), Box<dyn Error>> {
+async fn save(
+    stored: &StoredConnections,
+    import: &Import,
+    file: &Path,
+    replace: bool,
+) -> Result<(), Box<dyn Error>> {
     if !import.lacking.is_empty() {
         let lacking: Vec<_> =
             import.lacking.iter().map(|(guid, key)| format!("{} of {guid}", printable(key))).collect();
@@ -73,14 +79,12 @@ async fn save(stored: &StoredConnections, import: &Import, replace: bool) -> Res
     }
     let all = import.saves.len();
     let watched = all >= 1000 && io::stderr().is_terminal();
-    stored
-        .store()
-        .save(&import.saves, &|done| {
-            if watched && (done % 500 == 0 || done == all) {
-                eprint!("\r{done} of {all}");
-            }
-        })
-        .await?;
+    let tell = |done| {
+        if watched && (done % 500 == 0 || done == all) {
+            eprint!("\r{done} of {all}");
+        }
+    };
+    stored.import(import, file, &Origin::command("connections import"), &tell).await?;
     if watched {
         eprintln!();
     }

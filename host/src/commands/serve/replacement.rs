@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use super::{cards, options};
+use super::{cards, options, recorded};
 use crate::commands::reload::order::{self, Answer, Taken};
 use crate::config::Config;
 use crate::plugins::{Change, Watched};
@@ -122,6 +122,8 @@ impl Replacement {
         if !changes.is_empty() {
             self.help.show(&cards(config, self.watched.plugins()));
         }
+        let events = changes.iter().map(recorded::change).collect();
+        Handle::current().block_on(self.router.record(events, "looking into the plugins folder"));
         // Last: who reads that something was replaced may rely on it.
         changes.iter().for_each(Change::log);
         Ok(changes)

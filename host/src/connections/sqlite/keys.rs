@@ -8,7 +8,7 @@ use sqlx::{Row, Sqlite, SqlitePool, Transaction};
 use super::{audit, guid, milliseconds};
 use crate::audit::Recording;
 use crate::connections::secrets::{KeyCheck, KeyId, SealedSecret};
-use crate::connections::store::{SealAnew, SecretPlace, StoreError};
+use crate::connections::store::{Progress, SealAnew, SecretPlace, StoreError};
 
 /// How many secrets are sealed anew in one transaction: few enough that a save never waits for long.
 const AT_ONCE: i64 = 100;
@@ -60,7 +60,7 @@ pub(super) async fn add(writer: &SqlitePool, check: KeyCheck) -> Result<(), sqlx
 pub(super) async fn seal_anew(
     writer: &SqlitePool,
     seal: &SealAnew<'_>,
-) -> Result<Result<usize, StoreError>, sqlx::Error> {
+) -> Result<Result<Progress, StoreError>, sqlx::Error> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     let newest = key_check(&sqlx::query(NEWEST).fetch_one(&mut *transaction).await?)?.key_id;
     let own = sqlx::query("SELECT name, sealed_with, sealed FROM own_secret WHERE sealed_with <> ?")
@@ -102,14 +102,17 @@ pub(super) async fn seal_anew(
             .execute(&mut *transaction)
             .await?;
     }
+    let left: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM setting WHERE sealed_with IS NOT NULL AND sealed_with <> ?")
+            .bind(&newest.0)
+            .fetch_one(&mut *transaction)
+            .await?;
     transaction.commit().await?;
-    Ok(Ok(own.len() + settings.len()))
+    let left = usize::try_from(left).unwrap_or_default();
+    Ok(Ok(Progress { sealed: own.len() + settings.len(), left }))
 }
 
-pub(super) async fn forget_former(
-    writer: &SqlitePool,
-    recording: &Recording,
-) -> Result<bool, sqlx::Error> {
+pub(super) async fn forget_former(writer: &SqlitePool, recording: &Recording) -> Result<bool, sqlx::Error> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     let newest = key_check(&sqlx::query(NEWEST).fetch_one(&mut *transaction).await?)?.key_id;
     if is_another_used(&mut transaction, &newest).await? {

@@ -22,8 +22,8 @@ async fn filled() -> (tempfile::TempDir, StoredConnections) {
     ]
     .into_iter()
     .collect();
-    stored.save(guid(1), "Excel", &settings, &["Password", "Token"]).await.unwrap();
-    stored.save(guid(2), "Øvrig", &Settings::default(), &[]).await.unwrap();
+    stored.save(guid(1), "Excel", &settings, &["Password", "Token"], &by()).await.unwrap();
+    stored.save(guid(2), "Øvrig", &Settings::default(), &[], &by()).await.unwrap();
     (folder, stored)
 }
 
@@ -58,7 +58,7 @@ fn open(text: &str) -> Result<Archive, ArchiveError> {
 async fn import(stored: &StoredConnections, archive: &Archive) -> Import {
     let import = Import::prepare(stored, archive).await.unwrap();
     if import.lacking.is_empty() {
-        stored.store().save(&import.saves, &|_| ()).await.unwrap();
+        stored.store().save(&import.saves, &unrecorded(), &|_| ()).await.unwrap();
     }
     import
 }
@@ -118,11 +118,13 @@ async fn a_masked_secret_without_a_value_here_is_told() {
     // Nothing is stored; the setting is there but is no secret; the connection is of another connector.
     let (_other, to) = stored().await;
     assert_eq!(Import::prepare(&to, &archive).await.unwrap().lacking, lacking);
-    to.save(guid(1), "Excel", &Settings::from([("Password", "plain")]), &[]).await.unwrap();
+    to.save(guid(1), "Excel", &Settings::from([("Password", "plain")]), &[], &by()).await.unwrap();
     assert_eq!(Import::prepare(&to, &archive).await.unwrap().lacking, lacking);
-    to.save(guid(1), "Other", &Settings::from([("Password", "p")]), &["Password"]).await.unwrap();
+    to.delete(guid(1), &by()).await.unwrap();
+    to.save(guid(1), "Other", &Settings::from([("Password", "p")]), &["Password"], &by()).await.unwrap();
     assert_eq!(Import::prepare(&to, &archive).await.unwrap().lacking, lacking);
-    to.save(guid(1), "Excel", &Settings::from([("Password", "p")]), &["Password"]).await.unwrap();
+    to.delete(guid(1), &by()).await.unwrap();
+    to.save(guid(1), "Excel", &Settings::from([("Password", "p")]), &["Password"], &by()).await.unwrap();
     assert!(Import::prepare(&to, &archive).await.unwrap().lacking.is_empty());
 }
 
@@ -132,9 +134,9 @@ async fn an_import_does_not_overwrite_what_was_saved_meanwhile() {
     let archive = open(&masked(&stored).await).unwrap();
     let import = Import::prepare(&stored, &archive).await.unwrap();
     let newer = Settings::from([("Server", "newer")]);
-    stored.save(guid(2), "Excel", &newer, &[]).await.unwrap();
+    stored.save(guid(2), "Øvrig", &newer, &[], &by()).await.unwrap();
     let before = contents(&stored).await;
-    let error = stored.store().save(&import.saves, &|_| ()).await.unwrap_err();
+    let error = stored.store().save(&import.saves, &unrecorded(), &|_| ()).await.unwrap_err();
     assert!(matches!(error, StoreError::Changed { guid: changed } if changed == guid(2)), "{error}");
     assert!(contents(&stored).await == before);
 }

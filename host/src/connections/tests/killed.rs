@@ -37,7 +37,10 @@ fn child() {
                 for number in last + 1.. {
                     let new = guid(task << 64 | u128::from(number));
                     for guid in [guid(task), new] {
-                        connections.save(guid, "Excel", &numbered(number), &["Password"]).await.unwrap();
+                        connections
+                            .save(guid, "Excel", &numbered(number), &["Password"], &by())
+                            .await
+                            .unwrap();
                         let line = format!("saved {guid} {number}\n");
                         std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
                     }

@@ -3,6 +3,8 @@
 mod archive;
 mod killed;
 mod open;
+mod recorded;
+mod rekey;
 mod secrets;
 mod sqlite;
 mod suite;
@@ -10,7 +12,20 @@ mod suite;
 use plugin_api::Settings;
 use values::Guid;
 
+use crate::audit::{AuditKey, Recording};
+
 use super::*;
+
+/// By whom a change comes that a test makes.
+fn by() -> Origin {
+    Origin::Host { host: "a test" }
+}
+
+/// Records nothing.
+fn unrecorded() -> Recording {
+    let key = AuditKey::new(zeroize::Zeroizing::new([0; 32]));
+    Recording::new(Arc::new(key), by(), Vec::new(), 0)
+}
 
 fn guid(number: u128) -> Guid {
     Guid::from_u128(number)
@@ -25,7 +40,7 @@ fn save_of(guid: Guid, connector: &str, settings: Vec<SealedSetting>) -> Connect
 }
 
 async fn save(store: &dyn ConnectionStore, connection: ConnectionSave) -> Revision {
-    store.save(&[connection], &|_| ()).await.unwrap()
+    store.save(&[connection], &unrecorded(), &|_| ()).await.unwrap()
 }
 
 /// Settings with a secret named `Password`.

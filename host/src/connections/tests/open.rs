@@ -47,7 +47,7 @@ async fn host_with(server: &str) -> (TempDir, Host) {
 }
 
 async fn save(host: &Host, server: &str) -> Revision {
-    host.save(guid(1), "Excel", &settings(server, "secret"), &["Password"]).await.unwrap()
+    host.save(guid(1), "Excel", &settings(server, "secret"), &["Password"], &by()).await.unwrap()
 }
 
 /// The open connection, opened at once if need be.
@@ -174,11 +174,11 @@ async fn calls_at_the_same_time_wait_for_one_opening() {
 #[tokio::test]
 async fn an_opening_holds_up_no_other_connection() {
     let (_folder, host) = host_with("one").await;
-    host.save(guid(2), "Other", &settings("two", "secret"), &["Password"]).await.unwrap();
+    host.save(guid(2), "Other", &settings("two", "secret"), &["Password"], &by()).await.unwrap();
     let slow = SlowCall::start(&host).await;
     let other = host.get_or_open(guid(2), |stored| async move { Ok(Opened::with(&stored)) }).await;
     assert_eq!(other.unwrap().unwrap().connector(), "Other");
-    host.delete(guid(2)).await.unwrap();
+    host.delete(guid(2), &by()).await.unwrap();
     assert_eq!(server(slow.end(Ok(())).await), "one");
 }
 
@@ -220,7 +220,7 @@ async fn a_secret_that_cannot_be_read_is_an_error_and_not_kept() {
         matches!(&error, OpenError::Store(cause) if matches!(**cause, StoreError::Secret { .. })),
         "{error}"
     );
-    host.save(guid(2), "Excel", &settings("two", "secret"), &["Password"]).await.unwrap();
+    host.save(guid(2), "Excel", &settings("two", "secret"), &["Password"], &by()).await.unwrap();
     assert!(host.get_or_open(guid(2), |stored| async move { Ok(Opened::with(&stored)) }).await.is_ok());
 }
 
@@ -309,7 +309,7 @@ async fn a_failure_of_an_overtaken_opening_does_no_harm() {
 async fn a_delete_while_opening_wins() {
     let (_folder, host) = host_with("one").await;
     let slow = SlowCall::start(&host).await;
-    assert!(host.delete(guid(1)).await.unwrap());
+    assert!(host.delete(guid(1), &by()).await.unwrap());
     let got = host.get_or_open(guid(1), |_| async { panic!("nothing to open") }).await;
     assert!(got.unwrap().is_none());
     assert_eq!(server(slow.end(Ok(())).await), "one");
@@ -406,17 +406,17 @@ async fn a_delete_while_the_settings_are_read_is_seen() {
 async fn a_delete_closes() {
     let (_folder, host) = host_with("one").await;
     let mut closed = get_watched(&host).await;
-    assert!(host.delete(guid(1)).await.unwrap());
+    assert!(host.delete(guid(1), &by()).await.unwrap());
     assert_eq!(closed.recv().await.as_deref(), Some("one"));
     assert!(host.get(guid(1)).is_none());
-    assert!(!host.delete(guid(1)).await.unwrap());
+    assert!(!host.delete(guid(1), &by()).await.unwrap());
 }
 
 #[tokio::test]
 async fn a_connection_saved_again_after_a_delete_is_not_mixed_up_with_the_old_one() {
     let (_folder, host) = host_with("one").await;
     let slow = SlowCall::start(&host).await;
-    host.delete(guid(1)).await.unwrap();
+    host.delete(guid(1), &by()).await.unwrap();
     save(&host, "two").await;
     assert_eq!(server(slow.end(Ok(())).await), "one");
     assert_eq!(get(&host).await.connection().server, "two");
@@ -431,7 +431,7 @@ async fn a_change_by_another_process_is_noticed() {
     // No call to notice_changes: the host looks by itself.
     assert_eq!(closed.recv().await.as_deref(), Some("one"));
     assert_eq!(get(&host).await.connection().server, "two");
-    other.delete(guid(1)).await.unwrap();
+    other.delete(guid(1), &by()).await.unwrap();
     host.notice_changes().await.unwrap();
     assert!(host.get(guid(1)).is_none());
     // And what the other one saves anew under the GUID.
@@ -460,8 +460,8 @@ async fn a_save_that_fails_leaves_the_connection_open() {
     let (_folder, host) = host_with("one").await;
     let open = get(&host).await;
     host.shared.stored.store().close().await.unwrap();
-    assert!(host.save(guid(1), "Excel", &settings("two", "s"), &[]).await.is_err());
-    assert!(host.delete(guid(1)).await.is_err());
+    assert!(host.save(guid(1), "Excel", &settings("two", "s"), &[], &by()).await.is_err());
+    assert!(host.delete(guid(1), &by()).await.is_err());
     assert!(Arc::ptr_eq(&open, &host.get(guid(1)).unwrap()));
 }
 
@@ -516,7 +516,7 @@ async fn saves_and_calls_at_the_same_time_end_with_the_last_settings() {
 #[tokio::test]
 async fn connections_of_a_replaced_connector_are_opened_anew() {
     let (_folder, host) = host_with("one").await;
-    host.save(guid(2), "Other", &settings("two", "secret"), &["Password"]).await.unwrap();
+    host.save(guid(2), "Other", &settings("two", "secret"), &["Password"], &by()).await.unwrap();
     let other = host.get_or_open(guid(2), |stored| async move { Ok(Opened::with(&stored)) });
     let other = other.await.unwrap().unwrap();
     let mut closed = get_watched(&host).await;

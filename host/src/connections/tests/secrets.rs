@@ -21,7 +21,7 @@ async fn close(stored: StoredConnections) {
 async fn written() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path(), None).await.unwrap();
-    stored.save(guid(1), "Excel", &settings("server", SECRET), &["Password"]).await.unwrap();
+    stored.save(guid(1), "Excel", &settings("server", SECRET), &["Password"], &by()).await.unwrap();
     close(stored).await;
     folder
 }
@@ -45,6 +45,7 @@ fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
         .map(|path| (path.clone(), fs::read(path).unwrap()))
         .collect();
     files.sort();
@@ -76,7 +77,7 @@ async fn secrets_may_be_null_or_empty_or_of_any_text() {
         [("a", None), ("b", Some("")), ("c", Some("\0\u{1}\n🔑")), ("a", Some("a key twice"))]
             .into_iter()
             .collect();
-    stored.save(guid(1), "Excel", &settings, &["a", "b", "c", "not there"]).await.unwrap();
+    stored.save(guid(1), "Excel", &settings, &["a", "b", "c", "not there"], &by()).await.unwrap();
     assert!(stored.find(guid(1)).await.unwrap().unwrap().settings == settings);
     let sealed = stored.store().get(guid(1)).await.unwrap().unwrap();
     assert!(sealed.settings.iter().all(SealedSetting::is_secret));
@@ -87,7 +88,7 @@ async fn no_file_holds_a_secret_in_the_clear() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path(), None).await.unwrap();
     for secret in [SECRET, "hunter2-changed"] {
-        stored.save(guid(1), "Excel", &settings("plain-server", secret), &["Password"]).await.unwrap();
+        stored.save(guid(1), "Excel", &settings("plain-server", secret), &["Password"], &by()).await.unwrap();
     }
     let open_files = contents(folder.path());
     assert!(open_files.iter().any(|(path, _)| path.to_string_lossy().ends_with("-wal")));
@@ -104,8 +105,8 @@ async fn no_file_holds_a_secret_in_the_clear() {
 async fn what_was_deleted_leaves_no_trace_in_the_database() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path(), None).await.unwrap();
-    stored.save(guid(1), "Excel", &settings("plain-server", SECRET), &["Password"]).await.unwrap();
-    stored.delete(guid(1)).await.unwrap().unwrap();
+    stored.save(guid(1), "Excel", &settings("plain-server", SECRET), &["Password"], &by()).await.unwrap();
+    stored.delete(guid(1), &by()).await.unwrap().unwrap();
     close(stored).await;
     let bytes = fs::read(folder.path().join(STORE_FILE)).unwrap();
     assert!(!bytes.windows(12).any(|window| window == b"plain-server"));
@@ -145,7 +146,7 @@ async fn a_sealed_secret_opens_in_its_own_place_only() {
 async fn secrets_swapped_in_the_database_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path(), None).await.unwrap();
-    stored.save(guid(1), "Excel", &settings("s", SECRET), &["Password"]).await.unwrap();
+    stored.save(guid(1), "Excel", &settings("s", SECRET), &["Password"], &by()).await.unwrap();
     let sealed = stored.store().get(guid(1)).await.unwrap().unwrap();
     save(stored.store(), save_of(guid(2), "Excel", sealed.settings)).await;
     let error = stored.find(guid(2)).await.unwrap_err().to_string();
@@ -247,7 +248,7 @@ async fn the_key_file_may_lie_elsewhere() {
     let (folder, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let key_file = keys.path().join("deeper").join("host.key");
     let stored = open(folder.path(), Some(&key_file)).await.unwrap();
-    stored.save(guid(1), "Excel", &settings("s", SECRET), &["Password"]).await.unwrap();
+    stored.save(guid(1), "Excel", &settings("s", SECRET), &["Password"], &by()).await.unwrap();
     close(stored).await;
     assert!(key_file.exists());
     assert!(!folder.path().join(KEY_FILE).exists());

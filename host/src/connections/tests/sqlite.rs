@@ -42,7 +42,7 @@ async fn written(folder: &TempDir) -> PathBuf {
     let connections: Vec<_> = (0..100)
         .map(|number| save_of(guid(number), "Excel", vec![plain("a", Some(&"v".repeat(500)))]))
         .collect();
-    store.save(&connections, &|_| ()).await.unwrap();
+    store.save(&connections, &unrecorded(), &|_| ()).await.unwrap();
     store.close().await.unwrap();
     path
 }
@@ -113,7 +113,7 @@ async fn a_newer_schema_is_refused() {
     .unwrap();
     newer.close().await.unwrap();
     let error = refusal(&path).await;
-    assert!(error.contains("was written by a newer erp-host (schema 99, this one knows up to 1)"), "{error}");
+    assert!(error.contains("was written by a newer erp-host (schema 99, this one knows up to 2)"), "{error}");
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn a_writer_that_takes_too_long_fails_a_save_and_nothing_else() {
     let store = open(&path).await.unwrap();
     let mut other = raw(&path).await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    let error = store.save(&[save_of(guid(1), "Excel", vec![])], &|_| ()).await.unwrap_err();
+    let error = store.save(&[save_of(guid(1), "Excel", vec![])], &unrecorded(), &|_| ()).await.unwrap_err();
     assert!(matches!(error, StoreError::Locked { .. }), "{error}");
     assert_eq!(store.get(guid(1)).await.unwrap().unwrap().settings.len(), 1, "reads go on");
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
@@ -213,7 +213,7 @@ async fn several_processes_make_the_store_at_once() {
         let folder = Arc::clone(&folder);
         tasks.spawn(async move {
             let stored = StoredConnections::open(folder.path(), None, IfMissing::Create).await.unwrap();
-            stored.save(guid(number), "Excel", &settings("s", "p"), &["Password"]).await.unwrap();
+            stored.save(guid(number), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();
         });
     }
     tasks.join_all().await;
@@ -230,9 +230,16 @@ async fn only_the_owner_can_read_the_files() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let stored = StoredConnections::open(folder.path(), None, IfMissing::Create).await.unwrap();
-    stored.save(guid(1), "Excel", &settings("s", "p"), &["Password"]).await.unwrap();
-    let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    stored.save(guid(1), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();
+    let list = |folder: &Path| fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<_> = list(folder.path());
+    let audit = files.iter().position(|path| path.is_dir()).unwrap();
+    let audit = files.swap_remove(audit);
+    assert_eq!(fs::metadata(&audit).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(files.len(), 4, "database, its -wal and -shm, and the key: {files:?}");
+    let audit: Vec<_> = list(&audit);
+    assert_eq!(audit.len(), 2, "the lock and a file: {audit:?}");
+    files.extend(audit.into_iter().filter(|path| path.extension().is_some()));
     for file in files {
         let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{}", file.display());
@@ -258,7 +265,7 @@ async fn ten_thousand_connections_are_listed_and_found() {
     let connections: Vec<_> = (0..10_000)
         .map(|number| save_of(guid(number), "Excel", vec![plain("Filename", Some(&number.to_string()))]))
         .collect();
-    let revision = store.save(&connections, &|_| ()).await.unwrap();
+    let revision = store.save(&connections, &unrecorded(), &|_| ()).await.unwrap();
     store.close().await.unwrap();
     let store = open(&path).await.unwrap();
     assert_eq!(store.list().await.unwrap().len(), 10_000);

@@ -79,7 +79,7 @@ pub(super) async fn a_restart_keeps_everything<P: Place>() {
     assert_eq!((after.connector.as_str(), after.revision), ("Excel ☃", revision));
     assert!(after.settings == settings);
     assert_eq!(store.latest_revision().await.unwrap(), revision);
-    assert_eq!(store.key_check().await.unwrap(), Some(key("k1")));
+    assert_eq!(store.keys().await.unwrap(), [key("k1")]);
 }
 
 pub(super) async fn any_settings_come_back_as_they_were<P: Place>() {
@@ -234,12 +234,12 @@ pub(super) async fn a_save_that_nobody_waits_for_happens_whole_or_not_at_all<P: 
 pub(super) async fn what_was_deleted_is_gone<P: Place>() {
     let place = P::new().await;
     let store = place.open().await;
-    assert_eq!(store.delete(guid(1)).await.unwrap(), None);
+    assert_eq!(store.delete(guid(1), &unrecorded()).await.unwrap(), None);
     save(store.as_ref(), save_of(guid(1), "Excel", marked(3))).await;
     save(store.as_ref(), save_of(guid(2), "Excel", marked(4))).await;
-    assert!(store.delete(guid(1)).await.unwrap().is_some());
+    assert!(store.delete(guid(1), &unrecorded()).await.unwrap().is_some());
     assert_eq!(store.get(guid(1)).await.unwrap(), None);
-    assert_eq!(store.delete(guid(1)).await.unwrap(), None);
+    assert_eq!(store.delete(guid(1), &unrecorded()).await.unwrap(), None);
     store.close().await.unwrap();
     let store = place.open().await;
     assert_eq!(store.get(guid(1)).await.unwrap(), None);
@@ -255,7 +255,7 @@ pub(super) async fn every_change_is_newer_than_those_before<P: Place>() {
         let saved = save(store.as_ref(), save_of(guid(1), "Excel", vec![])).await;
         assert!(saved > newest);
         // A deleted connection's revisions are not given again to one that is saved with the same GUID.
-        newest = store.delete(guid(1)).await.unwrap().unwrap();
+        newest = store.delete(guid(1), &unrecorded()).await.unwrap().unwrap();
         assert!(newest > saved);
     }
     store.close().await.unwrap();
@@ -278,7 +278,7 @@ pub(super) async fn changes_are_told_to_another_process<P: Place>() {
     );
     assert_eq!(reader.changes_since(second).await.unwrap(), [change(1, again)]);
     assert_eq!(reader.changes_since(again).await.unwrap(), []);
-    let deleted = writer.delete(guid(2)).await.unwrap().unwrap();
+    let deleted = writer.delete(guid(2), &unrecorded()).await.unwrap().unwrap();
     assert_eq!(reader.changes_since(again).await.unwrap(), [change(2, deleted)]);
     let back = save(writer.as_ref(), save_of(guid(2), "Excel", vec![])).await;
     assert_eq!(reader.changes_since(again).await.unwrap(), [change(2, back)]);
@@ -295,7 +295,7 @@ pub(super) async fn a_save_that_expects_something_else_saves_nothing<P: Place>()
     {
         let first = save_of(guid(1), "Excel", marked(3));
         let second = ConnectionSave { expected, ..save_of(guid(number), "Excel", marked(4)) };
-        let error = store.save(&[first, second], &|_| ()).await.unwrap_err();
+        let error = store.save(&[first, second], &unrecorded(), &|_| ()).await.unwrap_err();
         assert!(matches!(error, StoreError::Changed { guid: named } if named == guid(number)), "{error}");
         assert_eq!(store.get(guid(1)).await.unwrap(), None, "{expected:?}");
         assert!(store.get(guid(2)).await.unwrap().unwrap().settings == marked(2));
@@ -321,7 +321,8 @@ pub(super) async fn a_save_tells_how_far_it_is<P: Place>() {
     let store = place.open().await;
     let connections: Vec<_> = (0..5).map(|number| save_of(guid(number), "Excel", vec![])).collect();
     let told = Mutex::new(Vec::new());
-    let revision = store.save(&connections, &|done| told.lock().unwrap().push(done)).await.unwrap();
+    let revision =
+        store.save(&connections, &unrecorded(), &|done| told.lock().unwrap().push(done)).await.unwrap();
     assert_eq!(told.into_inner().unwrap().last(), Some(&5));
     assert!(store.all().await.unwrap().iter().all(|connection| connection.revision == revision));
 }
@@ -329,10 +330,10 @@ pub(super) async fn a_save_tells_how_far_it_is<P: Place>() {
 pub(super) async fn the_first_key_stays<P: Place>() {
     let place = P::new().await;
     let (one, other) = (place.open().await, place.open().await);
-    assert_eq!(one.key_check().await.unwrap(), None);
+    assert_eq!(one.keys().await.unwrap(), []);
     let (first, second) = tokio::join!(one.add_first_key(key("a")), other.add_first_key(key("b")));
     assert_eq!(first.unwrap(), second.unwrap());
-    assert_eq!(one.add_first_key(key("c")).await.unwrap(), other.key_check().await.unwrap().unwrap());
+    assert_eq!(one.add_first_key(key("c")).await.unwrap(), other.keys().await.unwrap()[0].clone());
 }
 
 pub(super) async fn lists_are_ordered_by_guid<P: Place>() {

@@ -1,0 +1,49 @@
+//! What the audit log is told of plugins.
+
+use crate::audit::{Event, PluginFile, shortened};
+use crate::plugins::{Change, Plugin, Plugins};
+
+/// The host starts with these: what serves, and what was refused.
+pub(super) fn start(plugins: &Plugins) -> Vec<Event> {
+    let started = Event::HostStarted {
+        version: env!("CARGO_PKG_VERSION"),
+        plugins: plugins.connectors().into_iter().map(|plugin| file_of(plugin)).collect(),
+    };
+    let refused = plugins.files().iter().filter_map(|file| {
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+        let reason = file.loaded.as_ref().err()?.to_string();
+        Some(Event::PluginRefused { file: shortened(&name), reason: shortened(&reason) })
+    });
+    std::iter::once(started).chain(refused).collect()
+}
+
+/// A change while the host runs.
+pub(super) fn change(change: &Change) -> Event {
+    match change {
+        Change::Installed(plugin) => Event::PluginLoaded(file_of(plugin)),
+        Change::Replaced { plugin, before } => {
+            Event::PluginReplaced { plugin: file_of(plugin), former_version: shortened(before) }
+        }
+        Change::Renamed { plugin, before } => {
+            Event::PluginRenamed { plugin: file_of(plugin), former_file: shortened(before) }
+        }
+        Change::Retired { connector, version, file, sha256 } => Event::PluginRetired(PluginFile {
+            connector: shortened(connector),
+            version: shortened(version),
+            file: shortened(file),
+            sha256: sha256.clone(),
+        }),
+        Change::Refused { file, reason, serving: _ } => {
+            Event::PluginRefused { file: shortened(file), reason: shortened(reason) }
+        }
+    }
+}
+
+fn file_of(plugin: &Plugin) -> PluginFile {
+    PluginFile {
+        connector: shortened(plugin.name()),
+        version: shortened(&plugin.about.version),
+        file: shortened(&plugin.file_name()),
+        sha256: plugin.sha256.clone(),
+    }
+}
