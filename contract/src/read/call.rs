@@ -7,6 +7,7 @@ use super::error::{ReadError, Refusal, cut};
 use super::members::Members;
 use super::reader::Reader;
 use crate::class::{self, Class};
+use crate::xml::Limits;
 use crate::{Call, Dialect, Envelope, Operation, SoapVersion};
 
 /// The class of a request without parameter.
@@ -20,10 +21,10 @@ static NO_MEMBERS: Class = Class { name: "request", base: None, own: &[] };
 /// # Errors
 /// The message is one that the contract page says to refuse. The error becomes a [`crate::Fault`].
 pub fn read_call<'a>(body: &'a [u8], soap_action: Option<&str>) -> Result<Call<'a>, ReadError> {
-    read_call_as(body, soap_action, Dialect::Data)
+    read_call_as(body, soap_action, Dialect::Data, Limits::REQUEST)
 }
 
-/// As [`read_call`], for a caller whose dialect is known from elsewhere. Where a body element is named after an operation
+/// As [`read_call`], within limits, and for a caller whose dialect is known from elsewhere. Where a body element is named after an operation
 /// and holds no member, as that of WSGetConfigData always is, `data` and `plain` are the same: then the dialect is
 /// `undecided`, which [`read_call`] takes to be `data`.
 ///
@@ -33,18 +34,20 @@ pub fn read_call_as<'a>(
     body: &'a [u8],
     soap_action: Option<&str>,
     undecided: Dialect,
+    limits: Limits,
 ) -> Result<Call<'a>, ReadError> {
     let mut soap = SoapVersion::V11;
-    call(body, soap_action, undecided, &mut soap).map_err(|refusal| ReadError { soap, refusal })
+    call(body, soap_action, undecided, limits, &mut soap).map_err(|refusal| ReadError { soap, refusal })
 }
 
 fn call<'a>(
     body: &'a [u8],
     action: Option<&str>,
     undecided: Dialect,
+    limits: Limits,
     soap: &mut SoapVersion,
 ) -> Result<Call<'a>, Refusal> {
-    let mut reader = Reader::new(envelope::text(body)?);
+    let mut reader = Reader::new(envelope::text(body)?, limits);
     let headers = envelope::open(&mut reader, soap)?;
     let by_action = match action.and_then(soap_action) {
         None => None,

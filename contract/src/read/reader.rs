@@ -8,7 +8,7 @@ use super::error::{Refusal, cut};
 use crate::carriers::{Actor, Dictionary, Field, Restriction, Text, Texts};
 use crate::class::{self, Class, Member};
 use crate::namespace;
-use crate::xml::{Token, Tokenizer};
+use crate::xml::{Limits, Token, Tokenizer, XmlError, XmlErrorKind};
 
 /// Reads a message. Every method that reads an element is called after its start, and reads to its end.
 pub(super) struct Reader<'a> {
@@ -29,8 +29,8 @@ pub(super) enum Meaning {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Reader { xml: Tokenizer::new(text), contract: Cow::Borrowed(namespace::CONTRACT) }
+    pub(super) fn new(text: &'a str, limits: Limits) -> Self {
+        Reader { xml: Tokenizer::new(text, limits), contract: Cow::Borrowed(namespace::CONTRACT) }
     }
 
     fn next(&mut self) -> Result<Option<Token<'a>>, Refusal> {
@@ -160,7 +160,15 @@ impl<'a> Reader<'a> {
         loop {
             match self.next()? {
                 Some(Token::Text(piece)) if text.is_empty() => text = piece,
-                Some(Token::Text(piece)) => text.to_mut().push_str(&piece),
+                // Comments cut a text into pieces; together they are one.
+                Some(Token::Text(piece)) => {
+                    let most = self.xml.limits().text;
+                    if text.len() + piece.len() > most {
+                        let at = self.xml.position();
+                        return Err(XmlError { kind: XmlErrorKind::TextLength(most), at }.into());
+                    }
+                    text.to_mut().push_str(&piece);
+                }
                 Some(Token::Start(found)) => {
                     return Err(Refusal::ElementInText { member, found: cut(found) });
                 }

@@ -7,6 +7,7 @@ use super::envelope;
 use super::error::{ReadError, Refusal, cut};
 use super::members::Members;
 use super::reader::Reader;
+use crate::xml::Limits;
 use crate::{Dialect, Envelope, Fault, FaultCode, Operation, Reply, SoapVersion};
 
 /// A reply, and how it was wrapped.
@@ -47,7 +48,7 @@ fn answer<'a>(
     operation: Operation,
     soap: &mut SoapVersion,
 ) -> Result<Result<Answer<'a>, Fault>, Refusal> {
-    let mut reader = Reader::new(envelope::text(body)?);
+    let mut reader = Reader::new(envelope::text(body)?, Limits::REPLY);
     envelope::open(&mut reader, soap)?;
     let class = operation.reply();
     let empty = Refusal::EmptyBody { operation: operation.name(), expected: class.name };

@@ -119,7 +119,7 @@ fn dialects_are_told_by_structure() {
         assert_eq!(call.request, Request::GetSearchableFields { actor_type }, "{inner}");
     }
     let message = soap(&format!("<WSGetConfigData xmlns='{NS}'/>"));
-    let call = read_call_as(message.as_bytes(), None, Dialect::Plain).unwrap();
+    let call = read_call_as(message.as_bytes(), None, Dialect::Plain, xml::Limits::REQUEST).unwrap();
     assert_eq!((call.envelope.dialect, call.request), (Dialect::Plain, Request::GetConfigData));
 }
 

@@ -58,8 +58,13 @@ fn read_recordings() -> Vec<Recording> {
 #[test]
 fn recorded_requests_decode_to_the_recorded_values() {
     for recording in recordings() {
-        let call =
-            read_call_as(recording.request.as_bytes(), Some(&recording.action), recording.dialect).unwrap();
+        let call = read_call_as(
+            recording.request.as_bytes(),
+            Some(&recording.action),
+            recording.dialect,
+            xml::Limits::REQUEST,
+        )
+        .unwrap();
         assert_eq!(call, recorded_call(recording), "{}", recording.name);
     }
 }
@@ -68,7 +73,7 @@ fn recorded_requests_decode_to_the_recorded_values() {
 fn recorded_requests_tell_their_operation_without_an_action_where_the_body_does() {
     for recording in recordings() {
         let class_is_shared = recording.operation.request_class() == Some("RequestBaseWS");
-        let call = read_call_as(recording.request.as_bytes(), None, recording.dialect);
+        let call = read_call_as(recording.request.as_bytes(), None, recording.dialect, xml::Limits::REQUEST);
         match (recording.dialect, recording.operation) {
             (Dialect::Message, Operation::GetConfigData) => {
                 assert_eq!(call.unwrap_err().refusal, Refusal::NoOperation);

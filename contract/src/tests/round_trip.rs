@@ -11,7 +11,7 @@ proptest! {
         let mut out = Vec::new();
         write_request(&mut out, &call);
         let action = call.soap_action();
-        let read = read_call_as(&out, Some(&action), call.envelope.dialect);
+        let read = read_call_as(&out, Some(&action), call.envelope.dialect, xml::Limits::REQUEST);
         prop_assert_eq!(read.as_ref(), Ok(&call), "{}", String::from_utf8_lossy(&out));
     }
 
@@ -54,7 +54,7 @@ proptest! {
             .flat_map(|unit| if is_big_endian { unit.to_be_bytes() } else { unit.to_le_bytes() })
             .collect();
         let decoded = decode(&bytes, Some("utf-16")).unwrap();
-        let read = read_call_as(&decoded, Some(&call.soap_action()), call.envelope.dialect);
+        let read = read_call_as(&decoded, Some(&call.soap_action()), call.envelope.dialect, xml::Limits::REQUEST);
         prop_assert_eq!(read, Ok(call));
     }
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{MAX_ATTRIBUTES, MAX_BINDINGS, MAX_DEPTH};
+use super::MAX_BINDINGS;
 
 /// What is wrong with a text, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -60,10 +60,14 @@ pub enum XmlErrorKind {
     DeclarationPlace,
     #[error("the XML declaration is not of the form <?xml version=\"1.0\" encoding=\"utf-8\"?>")]
     Declaration,
-    #[error("elements are nested deeper than {MAX_DEPTH}")]
-    Depth,
-    #[error("an element has more than {MAX_ATTRIBUTES} attributes")]
-    Attributes,
+    #[error("elements are nested deeper than {0}")]
+    Depth(usize),
+    #[error("the document has more than {0} elements")]
+    Elements(usize),
+    #[error("an element has more than {0} attributes")]
+    Attributes(usize),
+    #[error("a text is longer than {0} bytes")]
+    TextLength(usize),
     #[error("more than {MAX_BINDINGS} namespace declarations are in force")]
     Bindings,
 }

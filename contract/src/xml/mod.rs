@@ -5,6 +5,7 @@
 
 mod error;
 pub(crate) mod escape;
+mod limits;
 mod names;
 mod start_tag;
 mod text;
@@ -12,7 +13,8 @@ mod tokenizer;
 
 pub use error::{XmlError, XmlErrorKind};
 pub use escape::escape;
-pub use tokenizer::{MAX_ATTRIBUTES, MAX_BINDINGS, MAX_DEPTH, Token, Tokenizer};
+pub use limits::Limits;
+pub use tokenizer::{MAX_BINDINGS, Token, Tokenizer};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::names::{NAME_BYTES, is_name_char, is_name_start};
-use super::tokenizer::{Binding, MAX_ATTRIBUTES, MAX_BINDINGS, Tokenizer, cut};
+use super::tokenizer::{Binding, MAX_BINDINGS, Tokenizer, cut};
 use super::{XmlError, XmlErrorKind};
 
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
@@ -81,12 +81,16 @@ impl<'a> Tokenizer<'a> {
         self.skip_space();
         self.expect(b'=', "'=' after an attribute's name")?;
         self.skip_space();
+        let value_start = self.at;
         let value = self.attribute_value()?;
+        self.check_length(value_start)?;
         let at = |kind| Err(XmlError { kind, at: start });
         let declared = match (name.prefix, name.local) {
             ("", "xmlns") => "",
             ("xmlns", prefix) => prefix,
-            _ if self.attributes.len() == MAX_ATTRIBUTES => return at(XmlErrorKind::Attributes),
+            _ if self.attributes.len() == self.limits.attributes => {
+                return at(XmlErrorKind::Attributes(self.limits.attributes));
+            }
             _ => {
                 self.attributes.push(Attribute { name, namespace: Namespace::None, value });
                 return Ok(());

@@ -10,7 +10,7 @@ use super::*;
 
 /// The document in one line: `<name{namespace} attr=value>`, texts joined, `</>`.
 fn read(text: &str) -> Result<String, XmlError> {
-    let mut xml = Tokenizer::new(text);
+    let mut xml = Tokenizer::new(text, Limits::REQUEST);
     let mut out = String::new();
     while let Some(token) = xml.next()? {
         match token {
@@ -164,7 +164,8 @@ fn what_is_not_well_formed_is_refused_with_its_reason_and_place() {
 
 #[test]
 fn attributes_are_found_by_namespace_and_normalised() {
-    let mut xml = Tokenizer::new("<a xmlns:p='u' p:x=' 1\r\n\t2&#xD;&lt;\"' x=\"3'\"><b/></a>");
+    let mut xml =
+        Tokenizer::new("<a xmlns:p='u' p:x=' 1\r\n\t2&#xD;&lt;\"' x=\"3'\"><b/></a>", Limits::REQUEST);
     xml.next().unwrap();
     assert_eq!(xml.attribute("u", "x"), Some(" 1  2\r<\""));
     assert_eq!(xml.attribute("", "x"), Some("3'"));
@@ -178,7 +179,7 @@ fn attributes_are_found_by_namespace_and_normalised() {
 
 #[test]
 fn text_is_borrowed_unless_something_in_it_was_replaced() {
-    let mut xml = Tokenizer::new("<a>]plain é ￼ text<b>with &amp;</b></a>");
+    let mut xml = Tokenizer::new("<a>]plain é ￼ text<b>with &amp;</b></a>", Limits::REQUEST);
     let mut texts = Vec::new();
     while let Some(token) = xml.next().unwrap() {
         if let Token::Text(text) = token {
@@ -190,17 +191,31 @@ fn text_is_borrowed_unless_something_in_it_was_replaced() {
 
 #[test]
 fn limits_hold_to_the_last_one() {
-    let nested = |depth: usize| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
-    assert!(read(&nested(MAX_DEPTH)).is_ok());
-    assert_eq!(read(&nested(MAX_DEPTH + 1)).unwrap_err().kind, Kind::Depth);
-
-    let attributes = |count: usize| {
-        let attributes: String = (0..count).map(|number| format!(" a{number}=''")).collect();
-        format!("<a{attributes}/>")
+    const LIMITS: Limits = Limits { depth: 3, elements: 5, attributes: 2, text: 4 };
+    let read = |document: &str| {
+        let mut xml = Tokenizer::new(document, LIMITS);
+        loop {
+            match xml.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(error) => return Some(error.kind),
+            }
+        }
     };
-    assert!(read(&attributes(MAX_ATTRIBUTES)).is_ok());
-    assert_eq!(read(&attributes(MAX_ATTRIBUTES + 1)).unwrap_err().kind, Kind::Attributes);
+    for (allowed, refused, kind) in [
+        ("<a><a><a/></a></a>", "<a><a><a><a/></a></a></a>", Kind::Depth(3)),
+        ("<a><b/><b/><b/><b/></a>", "<a><b/><b/><b/><b/><b/></a>", Kind::Elements(5)),
+        ("<a b='' c='' xmlns='d'/>", "<a b='' c='' d=''/>", Kind::Attributes(2)),
+        ("<a>1234</a>", "<a>12345</a>", Kind::TextLength(4)),
+        ("<a>&lt;</a>", "<a>&quot;</a>", Kind::TextLength(4)),
+        ("<a b='12'/>", "<a b='12345'/>", Kind::TextLength(4)),
+    ] {
+        assert_eq!((read(allowed), read(refused)), (None, Some(kind)), "{refused}");
+    }
+}
 
+#[test]
+fn namespace_declarations_are_limited() {
     let bindings = |count: usize| {
         let bindings: String = (0..count).map(|number| format!(" xmlns:a{number}='u'")).collect();
         format!("<r><a{bindings}/><a{bindings}/></r>")
@@ -247,7 +262,7 @@ proptest! {
             String::from_utf8(value).unwrap(),
             String::from_utf8(content).unwrap()
         );
-        let mut xml = Tokenizer::new(&document);
+        let mut xml = Tokenizer::new(&document, Limits::REQUEST);
         xml.next().unwrap();
         prop_assert_eq!(xml.attribute("", "b"), Some(text.as_str()));
         match xml.next().unwrap() {

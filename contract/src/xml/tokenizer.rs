@@ -6,12 +6,8 @@ use memchr::memmem;
 
 use super::names::is_space;
 use super::start_tag::{Attribute, Namespace, QName};
-use super::{XmlError, XmlErrorKind};
+use super::{Limits, XmlError, XmlErrorKind};
 
-/// Elements may be nested so deep (contract page, section 5).
-pub const MAX_DEPTH: usize = 64;
-/// Attributes of one element, namespace declarations not counted.
-pub const MAX_ATTRIBUTES: usize = 256;
 /// Namespace declarations in force at a time: every prefix is looked up among them.
 pub const MAX_BINDINGS: usize = 64;
 
@@ -34,6 +30,8 @@ pub enum Token<'a> {
 pub struct Tokenizer<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
+    pub(super) limits: Limits,
+    elements: usize,
     phase: Phase,
     open: Vec<Open<'a>>,
     /// An empty element was given as a start; its end comes next.
@@ -67,11 +65,13 @@ pub(super) struct Binding<'a> {
 }
 
 impl<'a> Tokenizer<'a> {
-    /// Reads this text, which begins after the byte order mark, if there was one.
-    pub fn new(text: &'a str) -> Self {
+    /// Reads this text, which begins after the byte order mark, if there was one, within these limits.
+    pub fn new(text: &'a str, limits: Limits) -> Self {
         Tokenizer {
             text,
             at: 0,
+            limits,
+            elements: 0,
             phase: Phase::Prolog,
             open: Vec::new(),
             end_is_due: false,
@@ -103,7 +103,12 @@ impl<'a> Tokenizer<'a> {
                         return Ok(Some(token));
                     }
                 }
-                Some(_) if self.phase == Phase::Content => return self.character_data().map(Some),
+                Some(_) if self.phase == Phase::Content => {
+                    let start = self.at;
+                    let text = self.character_data()?;
+                    self.check_length(start)?;
+                    return Ok(Some(text));
+                }
                 Some(byte) if is_space(byte) => self.at += 1,
                 Some(_) if self.phase == Phase::Prolog => return Err(self.error(XmlErrorKind::BeforeRoot)),
                 Some(_) => return Err(self.error(XmlErrorKind::AfterRoot)),
@@ -125,6 +130,11 @@ impl<'a> Tokenizer<'a> {
         found.map(|attribute| attribute.value.as_ref())
     }
 
+    /// How much the document may be.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// How many elements are open.
     pub fn depth(&self) -> usize {
         self.open.len()
@@ -142,7 +152,10 @@ impl<'a> Tokenizer<'a> {
             Some(b'/') => self.end_tag().map(Some),
             Some(b'!') if rest.starts_with(b"<!--") => self.comment().map(|()| None),
             Some(b'!') if rest.starts_with(b"<![CDATA[") && self.phase == Phase::Content => {
-                self.section().map(Some)
+                let start = self.at;
+                let text = self.section()?;
+                self.check_length(start)?;
+                Ok(Some(text))
             }
             Some(b'!') if rest.starts_with(b"<!DOCTYPE") => Err(self.error(XmlErrorKind::Doctype)),
             Some(b'!') => Err(self.error(XmlErrorKind::Expected("a comment or an element"))),
@@ -157,9 +170,13 @@ impl<'a> Tokenizer<'a> {
     }
 
     fn start(&mut self) -> Result<Option<Token<'a>>, XmlError> {
-        if self.open.len() == MAX_DEPTH {
-            return Err(self.error(XmlErrorKind::Depth));
+        if self.open.len() == self.limits.depth {
+            return Err(self.error(XmlErrorKind::Depth(self.limits.depth)));
         }
+        if self.elements == self.limits.elements {
+            return Err(self.error(XmlErrorKind::Elements(self.limits.elements)));
+        }
+        self.elements += 1;
         let bindings = self.bindings.len();
         let (name, empty) = self.start_tag()?;
         self.phase = Phase::Content;
@@ -291,6 +308,14 @@ impl<'a> Tokenizer<'a> {
             (_, Some(open)) => Err(self.error(XmlErrorKind::NotClosed(cut(open.name)))),
             (_, None) => Err(self.error(XmlErrorKind::NoRoot)),
         }
+    }
+
+    /// Checks the length of the text that began at `start` and ends here.
+    pub(super) fn check_length(&self, start: usize) -> Result<(), XmlError> {
+        if self.at - start > self.limits.text {
+            return Err(XmlError { kind: XmlErrorKind::TextLength(self.limits.text), at: start });
+        }
+        Ok(())
     }
 
     pub(super) fn byte(&self) -> Option<u8> {

@@ -1,6 +1,7 @@
 //! What the operator configures: defaults, under the file, under the environment, under the flags.
 
 mod amount;
+mod limits;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +15,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 
+pub use self::limits::{Limits, XmlLimits};
 use crate::logging::refusal;
 
 /// The file that is read when it exists and no other one is named.
@@ -70,7 +72,7 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// The log.
     pub log: LogConfig,
-    /// Limits of the HTTP side.
+    /// Limits of what callers may do.
     pub limits: Limits,
     /// What is special to a connector, by its name.
     pub connectors: BTreeMap<String, ConnectorConfig>,
@@ -96,35 +98,6 @@ pub enum LogFormat {
     Text,
     /// A JSON object a line.
     Json,
-}
-
-/// Limits of the HTTP side.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// The largest request body in bytes, also after unpacking; larger ones get 413.
-    #[serde(deserialize_with = "amount::size")]
-    pub body: usize,
-    /// A reply of more bytes than this is kept in a file until it is sent.
-    #[serde(deserialize_with = "amount::size")]
-    pub reply_in_memory: usize,
-    /// The largest request head in bytes.
-    #[serde(deserialize_with = "amount::size")]
-    pub head: usize,
-    /// The most header lines of a request.
-    pub headers: NonZeroU32,
-    /// How many connections may be open; the next one waits until one closes.
-    pub connections: NonZeroU32,
-    /// How long the head of a connection's first request may take to arrive.
-    #[serde(deserialize_with = "amount::duration")]
-    pub head_timeout: Duration,
-    /// How long a peer may stand still in the middle of a request's body or of a reply.
-    #[serde(deserialize_with = "amount::duration")]
-    pub stall_timeout: Duration,
-    /// How long a connection may be open without a request. Longer than the proxy's in front (nginx: 60 s), which
-    /// would otherwise now and then send a request into a connection that is just closing.
-    #[serde(deserialize_with = "amount::duration")]
-    pub idle_timeout: Duration,
 }
 
 /// What is special to a connector.
@@ -193,22 +166,6 @@ impl Default for LogConfig {
             level: "info".to_owned(),
             format: LogFormat::Text,
             refusals_per_second: refusal::DEFAULT_MOST,
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            body: 16 << 20,
-            reply_in_memory: 1 << 20,
-            head: 64 << 10,
-            headers: NonZeroU32::MIN.saturating_add(99),
-            // Half of the open files that a process usually may have: connectors and replies need some, too.
-            connections: NonZeroU32::MIN.saturating_add(511),
-            head_timeout: Duration::from_secs(15),
-            stall_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(90),
         }
     }
 }

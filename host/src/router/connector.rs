@@ -45,7 +45,8 @@ pub(super) struct Open {
 impl Connector {
     pub(super) fn new(client: ConnectorClient, config: &Config) -> Self {
         let name: Arc<str> = client.name().into();
-        let gate = Gate::new(config.concurrent_calls(&name), config.queued_calls as usize);
+        let (running, waiting) = (config.concurrent_calls(&name), config.queued_calls as usize);
+        let gate = Gate::new(running, waiting, config.limits.queue_timeout);
         let deadline = config.call_deadline(&name);
         Connector { name, client: Some(client), gate, deadline, form: OnceLock::new() }
     }

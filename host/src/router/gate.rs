@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -13,29 +14,33 @@ pub(super) struct Gate {
     most_running: usize,
     waiting: AtomicUsize,
     most_waiting: usize,
+    longest_wait: Duration,
 }
 
-/// Too many calls wait already, or this one has waited until its deadline. It was not begun.
+/// Too many calls wait already, or this one has waited for long enough. It was not begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full;
 
 impl Gate {
-    pub(super) fn new(most_running: usize, most_waiting: usize) -> Self {
+    pub(super) fn new(most_running: usize, most_waiting: usize, longest_wait: Duration) -> Self {
         let most_running = most_running.clamp(1, Semaphore::MAX_PERMITS);
         Gate {
             running: Arc::new(Semaphore::new(most_running)),
             most_running,
             waiting: AtomicUsize::new(0),
             most_waiting,
+            longest_wait,
         }
     }
 
-    /// Waits until the call may run. It runs for as long as the permit is kept.
+    /// Waits until the call may run, but not beyond its deadline, and never for longer than calls may wait: a reply that
+    /// comes too late for its caller is work for nothing. It runs for as long as the permit is kept.
     pub(super) async fn enter(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Full> {
         if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
             return Ok(permit);
         }
         let _place = Place::take(self)?;
+        let deadline = deadline.min(Instant::now() + self.longest_wait);
         match timeout_at(deadline, Arc::clone(&self.running).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(Full),
@@ -70,8 +75,6 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn soon() -> Instant {
@@ -80,7 +83,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]
     async fn lets_some_run_some_wait_and_no_more() {
-        let gate = Gate::new(1, 1);
+        let gate = Gate::new(1, 1, Duration::from_secs(30));
         let first = gate.enter(soon()).await.unwrap();
         let mut second = std::pin::pin!(gate.enter(soon()));
         assert!(timeout_at(Instant::now(), second.as_mut()).await.is_err());
@@ -94,8 +97,19 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn nobody_waits_for_longer_than_calls_may() {
+        let gate = Gate::new(1, 1, Duration::from_secs(30));
+        let _first = gate.enter(soon()).await.unwrap();
+        let began = Instant::now();
+        assert_eq!(gate.enter(soon()).await.unwrap_err(), Full);
+        assert_eq!(began.elapsed(), Duration::from_secs(30));
+        assert_eq!(gate.enter(began + Duration::from_secs(31)).await.unwrap_err(), Full);
+        assert_eq!(began.elapsed(), Duration::from_secs(31), "its own deadline comes first");
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
     async fn who_goes_away_leaves_a_place() {
-        let gate = Gate::new(1, 1);
+        let gate = Gate::new(1, 1, Duration::from_secs(30));
         let _first = gate.enter(soon()).await.unwrap();
         for _ in 0..3 {
             assert!(timeout_at(Instant::now(), gate.enter(soon())).await.is_err());

@@ -40,6 +40,7 @@ use crate::audit::{Event, Origin};
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::connections::{Connections, StoreError};
+use crate::logging::refusal::{self, Cause};
 
 /// The folder of replies under way, below the data folder.
 const SPOOL: &str = "spool";
@@ -51,6 +52,8 @@ pub struct Router {
     spool: Arc<SpoolFolder>,
     /// How long a call may take that has not found its connector yet.
     deadline: Duration,
+    /// How much a message may be.
+    limits: contract::xml::Limits,
 }
 
 /// A call as it came over HTTP.
@@ -111,6 +114,7 @@ impl Router {
             connections,
             spool: Arc::new(spool),
             deadline: config.call_deadline,
+            limits: config.limits.xml.into(),
         })
     }
 
@@ -121,11 +125,11 @@ impl Router {
     pub async fn answer(&self, request: SoapRequest) -> Result<Answer, Refused> {
         let started = Instant::now();
         let (connector, caller) = (request.connector.clone(), request.caller.clone());
-        let call = match read::read(request).await {
+        let call = match read::read(request, self.limits).await {
             Ok(call) => Arc::new(call),
             Err(Unread::Charset(error)) => return Err(Refused::Charset(error)),
             Err(Unread::Fault { soap, fault, told }) => {
-                tracing::info!(%caller, reason = told, ms = milliseconds(started), "a message was refused");
+                refusal::tell(Cause::BadMessage, &caller, told);
                 tracing::debug!("{fault}");
                 return Ok(Answer { soap, is_fault: true, body: reply::fault(soap, &fault) });
             }
@@ -151,16 +155,17 @@ impl Router {
             Ok(replied) => replied,
             Err(Stop::Outcome(outcome)) => reply::outcome(envelope, operation, &outcome),
             Err(Stop::Busy) => {
-                tracing::warn!(
-                    %caller,
-                    operation = operation.name(),
-                    connector = told.connector.as_deref(),
-                    "busy: refused"
-                );
+                let connector = told.connector.as_deref().unwrap_or_default();
+                let why = format_args!("the connector '{connector}' is busy with other calls");
+                refusal::tell(Cause::Overload, &caller, why);
                 return Err(Refused::Busy);
             }
         };
-        log(&caller, &told, operation, envelope, &replied, started);
+        if told.connector.is_none() && replied.error.is_some() {
+            astray(&told, operation, &replied, &caller);
+        } else {
+            log(&caller, &told, operation, envelope, &replied, started);
+        }
         Ok(Answer { soap: envelope.soap, is_fault: false, body: replied.body })
     }
 
@@ -218,7 +223,25 @@ pub enum RouterError {
     },
 }
 
-/// The one line that every call leaves.
+/// The line of a call that found no connector: anybody can make such calls.
+fn astray(told: &Told, operation: Operation, replied: &Replied, caller: &Caller) {
+    let error = replied.error.as_ref();
+    let why = error
+        .and_then(|error| error.error_code.as_deref())
+        .unwrap_or("it names no connection or connector here");
+    let operation = operation.name();
+    match told.connection {
+        Some(connection) => {
+            refusal::tell(Cause::Astray, caller, format_args!("{operation} for {connection}: {why}"))
+        }
+        None => refusal::tell(Cause::Astray, caller, format_args!("{operation}: {why}")),
+    }
+    if let Some(error) = error {
+        tracing::debug!(operation, user = error.user_explanation.as_deref(), "why");
+    }
+}
+
+/// The one line that every other call leaves.
 fn log(
     caller: &Caller,
     told: &Told,

@@ -1,7 +1,7 @@
 //! A call and the bytes that it was read from.
 
 use bytes::Bytes;
-use contract::xml::{XmlError, XmlErrorKind};
+use contract::xml::{Limits, XmlError, XmlErrorKind};
 use contract::{Call, Dialect, EncodingError, Fault, ReadError, Refusal, SoapVersion};
 use self_cell::self_cell;
 use tokio::task::spawn_blocking;
@@ -22,8 +22,13 @@ self_cell!(
 
 impl ReadCall {
     /// Reads a message in UTF-8; `undecided` is its dialect where it does not show one.
-    fn read(message: Bytes, action: Option<&str>, undecided: Dialect) -> Result<Self, ReadError> {
-        ReadCall::try_new(message, |bytes| contract::read_call_as(bytes, action, undecided))
+    fn read(
+        message: Bytes,
+        action: Option<&str>,
+        undecided: Dialect,
+        limits: Limits,
+    ) -> Result<Self, ReadError> {
+        ReadCall::try_new(message, |bytes| contract::read_call_as(bytes, action, undecided, limits))
     }
 
     pub(super) fn call(&self) -> &Call<'_> {
@@ -75,7 +80,7 @@ impl From<ReadError> for Unread {
 }
 
 /// Reads a call; a large one where it delays nobody else.
-pub(super) async fn read(request: SoapRequest) -> Result<ReadCall, Unread> {
+pub(super) async fn read(request: SoapRequest, limits: Limits) -> Result<ReadCall, Unread> {
     let is_large = request.body.len() >= LARGE;
     let read = move || {
         let SoapRequest { body, charset, action, connector: _, dialect, caller: _ } = request;
@@ -84,7 +89,7 @@ pub(super) async fn read(request: SoapRequest) -> Result<ReadCall, Unread> {
             EncodingError::InvalidUtf16 => Unread::because(SoapVersion::V11, Fault::from(&error)),
         })?;
         let undecided = dialect.unwrap_or(Dialect::Data);
-        Ok(ReadCall::read(message, action.as_deref(), undecided)?)
+        Ok(ReadCall::read(message, action.as_deref(), undecided, limits)?)
     };
     if !is_large {
         return read();

@@ -10,9 +10,11 @@ use hyper::header::{
     RETRY_AFTER, VARY,
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use tokio::sync::Semaphore;
 
 use super::accept::{ContentType, accepts_gzip};
 use super::address::{Ends, public_address};
+use super::body_budget::BodyBudget;
 use super::forwarded::{Trusted, Way};
 use super::help::HelpPage;
 use super::query;
@@ -20,6 +22,7 @@ use super::reply_body::ReplyBody;
 use super::request::{self, BodyError};
 use crate::caller::Caller;
 use crate::config::{Config, Limits};
+use crate::logging::refusal::{self, Cause};
 use crate::router::{Answer, Refused, Router, SoapRequest};
 
 /// Where the service is, below any base path and in any case (contract page, section 1).
@@ -43,6 +46,9 @@ const TRY_AGAIN_AFTER: HeaderValue = HeaderValue::from_static("5");
 pub(super) struct Endpoint {
     router: Arc<Router>,
     limits: Limits,
+    /// Places for calls under way.
+    calls: Semaphore,
+    bodies: BodyBudget,
     trusted: Trusted,
     help: HelpPage,
 }
@@ -51,7 +57,10 @@ pub(super) struct Endpoint {
 enum Place {
     Service,
     Root,
+    /// Whether the host lives: answered whatever else is going on.
     Health,
+    /// Whether it takes calls at the moment.
+    Ready,
 }
 
 impl Endpoint {
@@ -59,25 +68,21 @@ impl Endpoint {
         Endpoint {
             router,
             limits: config.limits.clone(),
+            calls: Semaphore::new(config.limits.calls.get() as usize),
+            bodies: BodyBudget::new(config.limits.bodies),
             trusted: Trusted(config.trusted_proxies.clone()),
             help,
         }
     }
 
     pub(super) async fn respond(&self, request: Request<Incoming>, ends: Ends) -> Response<ReplyBody> {
+        let caller = self.caller(request.headers(), ends);
         let Some(place) = place(request.uri().path()) else {
-            return refuse(
-                request,
-                StatusCode::NOT_FOUND,
-                format!("nothing is served here; the connector service is at {SERVICE_PATH}\n"),
-            )
-            .await;
+            let text = format!("nothing is served here; the connector service is at {SERVICE_PATH}\n");
+            return refuse(request, StatusCode::NOT_FOUND, text, &caller).await;
         };
         match (place, request.method()) {
-            (Place::Service, &Method::POST) => {
-                let caller = self.caller(request.headers(), ends);
-                self.call(request, caller).await
-            }
+            (Place::Service, &Method::POST) => self.call(request, caller).await,
             (Place::Service, &Method::GET | &Method::HEAD) => self.describe(&request, ends),
             (Place::Root, &Method::GET | &Method::HEAD) => {
                 let mut response = page(PLAIN_TEXT, format!("the connector service is at {SERVICE_PATH}\n"));
@@ -86,14 +91,38 @@ impl Endpoint {
                 response
             }
             (Place::Health, &Method::GET | &Method::HEAD) => page(PLAIN_TEXT, "ok\n"),
+            (Place::Ready, &Method::GET | &Method::HEAD) if self.is_full() => {
+                try_again(StatusCode::SERVICE_UNAVAILABLE, "busy\n")
+            }
+            (Place::Ready, &Method::GET | &Method::HEAD) => page(PLAIN_TEXT, "ready\n"),
             (place, method) => {
                 let allow = if matches!(place, Place::Service) { "GET, HEAD, POST" } else { "GET, HEAD" };
                 let text = format!("the method {method} is not served here, expected one of {allow}\n");
-                let mut response = refuse(request, StatusCode::METHOD_NOT_ALLOWED, text).await;
+                let mut response = refuse(request, StatusCode::METHOD_NOT_ALLOWED, text, &caller).await;
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
                 response
             }
         }
+    }
+
+    /// The answer on a connection for which there is no room: that the host lives, and nothing else.
+    pub(super) fn turn_away(&self, request: &Request<Incoming>) -> Response<ReplyBody> {
+        let is_health = matches!(place(request.uri().path()), Some(Place::Health));
+        let mut response = if is_health {
+            page(PLAIN_TEXT, "ok\n")
+        } else {
+            try_again(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the host has too many connections, try again in a few seconds\n",
+            )
+        };
+        response.headers_mut().insert(CONNECTION, CLOSE);
+        response
+    }
+
+    /// Whether no call is taken at the moment.
+    fn is_full(&self) -> bool {
+        self.calls.available_permits() == 0
     }
 
     /// GET: the help page or a WSDL.
@@ -132,26 +161,32 @@ impl Endpoint {
     /// POST: a call.
     async fn call(&self, request: Request<Incoming>, caller: Caller) -> Response<ReplyBody> {
         let Some(content_type) = request.headers().get(CONTENT_TYPE).cloned() else {
-            return unsupported(request, "the request has no content type").await;
+            return unsupported(request, "the request has no content type", &caller).await;
         };
         let content_type = String::from_utf8_lossy(content_type.as_bytes()).into_owned();
         let content_type = ContentType::parse(&content_type);
         if !content_type.is_soap() {
-            return unsupported(
-                request,
-                format!("the content type {:?} is not served", content_type.media_type),
-            )
-            .await;
+            let wrong = format!("the content type {:?} is not served", content_type.media_type);
+            return unsupported(request, wrong, &caller).await;
         }
         let dialect = match dialect(request.uri().query().unwrap_or_default()) {
             Ok(dialect) => dialect,
-            Err(error) => return refuse(request, StatusCode::BAD_REQUEST, format!("{error}\n")).await,
+            Err(error) => {
+                return refuse(request, StatusCode::BAD_REQUEST, format!("{error}\n"), &caller).await;
+            }
         };
         let (head, body) = request.into_parts();
-        let body = match request::receive(&head.headers, body, &self.limits).await {
+        if self.is_full() {
+            // Before anything of the body is kept.
+            request::linger(&head.headers, body).await;
+            return busy(&caller, &Refused::Busy);
+        }
+        let body = match request::receive(&head.headers, body, &self.limits, &self.bodies).await {
             Ok(body) => body,
-            Err(error) => return body_error(&error),
+            Err(error) => return body_error(&error, &caller),
         };
+        // Only now: who sends slowly takes nobody's place.
+        let Ok(_place) = self.calls.try_acquire() else { return busy(&caller, &Refused::Busy) };
         let action = head.headers.get(SOAP_ACTION).map(|action| String::from_utf8_lossy(action.as_bytes()));
         let connector = query::parameter(head.uri.query().unwrap_or_default(), "ConnectorName");
         let request = SoapRequest {
@@ -160,16 +195,16 @@ impl Endpoint {
             action: soap_action(action.as_deref(), content_type.parameter("action")).map(str::to_owned),
             connector: connector.filter(|name| !name.is_empty()).map(|name| name.into_owned()),
             dialect,
-            caller,
+            caller: caller.clone(),
         };
         match self.router.answer(request).await {
             Ok(answer) => reply(answer, &head.headers, head.version).await,
+            // The router has told the log which connector is busy.
             Err(refused @ Refused::Busy) => {
-                let mut response = text(StatusCode::SERVICE_UNAVAILABLE, format!("{refused}\n"));
-                response.headers_mut().insert(RETRY_AFTER, TRY_AGAIN_AFTER);
-                response
+                try_again(StatusCode::SERVICE_UNAVAILABLE, format!("{refused}\n"))
             }
             Err(refused @ Refused::Charset(_)) => {
+                refusal::tell(Cause::NotServed, &caller, &refused);
                 text(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("{refused}\n"))
             }
         }
@@ -210,6 +245,7 @@ fn place(path: &str) -> Option<Place> {
     match path {
         "/" => Some(Place::Root),
         _ if path.eq_ignore_ascii_case("/health") => Some(Place::Health),
+        _ if path.eq_ignore_ascii_case("/ready") => Some(Place::Ready),
         _ => None,
     }
 }
@@ -240,38 +276,67 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<ReplyBody> {
     response
 }
 
+/// A refusal that need not last.
+fn try_again(status: StatusCode, body: impl Into<Bytes>) -> Response<ReplyBody> {
+    let mut response = text(status, body);
+    response.headers_mut().insert(RETRY_AFTER, TRY_AGAIN_AFTER);
+    response
+}
+
+/// Refuses a call because there are too many.
+fn busy(caller: &Caller, refused: &Refused) -> Response<ReplyBody> {
+    refusal::tell(Cause::Overload, caller, "as many calls are under way as limits.calls allows");
+    try_again(StatusCode::SERVICE_UNAVAILABLE, format!("{refused}\n"))
+}
+
 /// Refuses a request whose body was not read.
 async fn refuse(
     request: Request<Incoming>,
     status: StatusCode,
-    body: impl Into<Bytes>,
+    body: String,
+    caller: &Caller,
 ) -> Response<ReplyBody> {
     let (head, rest) = request.into_parts();
+    let (method, path) = (&head.method, head.uri.path());
+    refusal::tell(Cause::NotServed, caller, format_args!("{method} {path}: {}", body.trim_end()));
     request::linger(&head.headers, rest).await;
     text(status, body)
 }
 
-async fn unsupported(request: Request<Incoming>, wrong: impl std::fmt::Display) -> Response<ReplyBody> {
+async fn unsupported(
+    request: Request<Incoming>,
+    wrong: impl std::fmt::Display,
+    caller: &Caller,
+) -> Response<ReplyBody> {
     let body = format!("{wrong}, expected text/xml (SOAP 1.1) or application/soap+xml (SOAP 1.2)\n");
-    refuse(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, body).await
+    refuse(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, body, caller).await
 }
 
-fn body_error(error: &BodyError) -> Response<ReplyBody> {
-    let status = match error {
-        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        BodyError::Stalled => StatusCode::REQUEST_TIMEOUT,
-        BodyError::UnknownEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        BodyError::BadGzip(_) | BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+fn body_error(error: &BodyError, caller: &Caller) -> Response<ReplyBody> {
+    let (status, cause) = match error {
+        BodyError::TooLarge { .. } | BodyError::PackedTooWell { .. } => {
+            (StatusCode::PAYLOAD_TOO_LARGE, Cause::LargeBody)
+        }
+        BodyError::Stalled => (StatusCode::REQUEST_TIMEOUT, Cause::SlowBody),
+        BodyError::UnknownEncoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Cause::NotServed),
+        BodyError::BadGzip(_) | BodyError::Broken(_) => (StatusCode::BAD_REQUEST, Cause::BrokenBody),
+        BodyError::UsedUp => (StatusCode::SERVICE_UNAVAILABLE, Cause::Overload),
     };
+    refusal::tell(cause, caller, error);
     let mut response = text(status, format!("{error}\n"));
+    let headers = response.headers_mut();
+    if matches!(error, BodyError::UsedUp) {
+        headers.insert(RETRY_AFTER, TRY_AGAIN_AFTER);
+    }
     match error {
-        BodyError::TooLarge { .. } | BodyError::Stalled | BodyError::Broken(_) => {
-            response.headers_mut().insert(CONNECTION, CLOSE);
-        }
         BodyError::UnknownEncoding(_) => {
-            response.headers_mut().insert(ACCEPT_ENCODING, GZIP);
+            headers.insert(ACCEPT_ENCODING, GZIP);
         }
-        BodyError::BadGzip(_) => {}
+        BodyError::BadGzip(_) | BodyError::PackedTooWell { .. } => {}
+        // Some of it may still be on its way.
+        _ => {
+            headers.insert(CONNECTION, CLOSE);
+        }
     }
     response
 }

@@ -2,40 +2,50 @@
 
 mod accept;
 mod address;
+mod body_budget;
 mod endpoint;
 mod forwarded;
+mod framing;
+mod guarded;
 mod help;
+mod pace;
 mod query;
 mod reply_body;
 mod request;
-mod stall;
+mod seats;
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
 use crate::config::{Config, Limits};
+use crate::logging::refusal::{self, Cause};
 use crate::router::Router;
 
 use self::address::Ends;
 use self::endpoint::{Endpoint, SERVICE_PATH};
+use self::guarded::{End, Guarded};
 pub use self::help::{ConnectorCard, HelpPage};
-use self::stall::Unstalled;
+use self::seats::{NoSeat, Seat, Seats};
 
 /// How long accepting pauses when the system has no sockets left.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
+
+/// For so long a connection is not asked to end for the sake of others.
+const FIRST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a connection reads through at most, when heads need no more.
 const READ_BUFFER: usize = 256 * 1024;
@@ -46,6 +56,7 @@ pub struct Server {
     address: SocketAddr,
     endpoint: Arc<Endpoint>,
     help: HelpPage,
+    seats: Seats,
     limits: Limits,
 }
 
@@ -66,6 +77,7 @@ impl Server {
             listener,
             endpoint: Arc::new(Endpoint::new(config, router, help.clone())),
             help,
+            seats: Seats::new(config),
             limits: config.limits.clone(),
         })
     }
@@ -82,9 +94,10 @@ impl Server {
 
     /// Serves until `stop`; then takes no more connections, closes those that are idle, and returns the rest.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Finishing {
-        let Server { listener, endpoint, limits, .. } = self;
+        let Server { listener, endpoint, seats, limits, .. } = self;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
+            // Between requests; for the rest of a head see `guarded`.
             .header_read_timeout(limits.idle_timeout)
             .max_headers(limits.headers.get() as usize)
             // A client that has said all that it wants to say may still want to hear the answer.
@@ -93,54 +106,55 @@ impl Server {
             // The buffer that a head must fit into while it arrives, and that bodies are read through.
             .max_buf_size(limits.head.max(READ_BUFFER));
 
-        let most = limits.connections.get();
-        let places = Arc::new(Semaphore::new(most as usize));
         let (stopping, stopped) = watch::channel(());
         let mut stop = pin!(stop);
         loop {
-            let (stream, peer, place) = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 () = &mut stop => break,
-                accepted = accept(&listener, &places) => accepted,
+                accepted = accept(&listener) => accepted,
             };
-            let connection = Connection { http: http.clone(), endpoint: Arc::clone(&endpoint), stream, peer };
+            let seat = match seats.take(peer.ip()) {
+                Ok(seat) => seat,
+                Err(full) => {
+                    turn_away(&stream, peer, full);
+                    continue;
+                }
+            };
+            let connection = Connection {
+                http: http.clone(),
+                endpoint: Arc::clone(&endpoint),
+                seats: seats.clone(),
+                stream,
+                peer,
+            };
             let (limits, stopped) = (limits.clone(), stopped.clone());
-            tokio::spawn(async move {
-                connection.serve(&limits, stopped).await;
-                drop(place);
-            });
+            tokio::spawn(connection.serve(limits, seat, stopped));
         }
         drop(listener);
         // Dropping the sender tells every connection.
         drop(stopping);
-        Finishing { places, most }
+        Finishing { seats }
     }
 }
 
 /// The connections of a server that has stopped, with what is still under way on them.
 #[must_use]
 pub struct Finishing {
-    places: Arc<Semaphore>,
-    most: u32,
+    seats: Seats,
 }
 
 impl Finishing {
     /// Waits until all of them are closed.
     pub async fn finish(self) {
-        // Fails only when the semaphore is closed, which it never is.
-        let _ = self.places.acquire_many(self.most).await;
+        self.seats.empty().await;
     }
 }
 
-/// Waits for a place, then for a connection to fill it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, Option<tokio::sync::OwnedSemaphorePermit>) {
-    // The semaphore is never closed, so there always is a permit to be had.
-    let place = Arc::clone(places).acquire_owned().await.ok();
+/// Waits for a connection.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, place),
+            Ok(accepted) => return accepted,
             Err(error) => {
                 // A client that is gone again is its own affair; all else means that the system is short of something.
                 if error.kind() != io::ErrorKind::ConnectionAborted {
@@ -152,52 +166,93 @@ async fn accept(
     }
 }
 
+/// Closes a connection for which there is no room, with a word if that takes no time.
+fn turn_away(stream: &TcpStream, peer: SocketAddr, full: NoSeat) {
+    refusal::tell(Cause::Connections, peer.ip().to_canonical(), full);
+    let _ = stream.try_write(
+        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    );
+}
+
 struct Connection {
     http: http1::Builder,
     endpoint: Arc<Endpoint>,
+    seats: Seats,
     stream: TcpStream,
     peer: SocketAddr,
 }
 
 impl Connection {
-    /// Serves a connection until it closes, or is idle when the host stops.
-    async fn serve(self, limits: &Limits, mut stopped: watch::Receiver<()>) {
-        let Connection { http, endpoint, stream, peer } = self;
+    /// Serves a connection until it closes, or is idle when the host stops or others wait for a seat.
+    async fn serve(self, limits: Limits, mut seat: Seat, mut stopped: watch::Receiver<()>) {
+        let Connection { http, endpoint, seats, stream, peer } = self;
         let Ok(local) = stream.local_addr() else { return };
         let ends = Ends { peer, local };
         // Replies are written whole; waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
+        let has_seat = seat.sit().await;
+        if !has_seat {
+            refusal::tell(Cause::Connections, peer.ip().to_canonical(), NoSeat::All);
+        }
 
-        let has_asked = AtomicBool::new(false);
+        let (served, most) = (AtomicU32::new(0), limits.requests_per_connection.get());
         let service = service_fn(|request| {
-            has_asked.store(true, Ordering::Relaxed);
+            let is_last = served.fetch_add(1, Ordering::Relaxed) + 1 >= most;
             let endpoint = Arc::clone(&endpoint);
-            async move { Ok::<_, Infallible>(endpoint.respond(request, ends).await) }
-        });
-        let stream = TokioIo::new(Unstalled::new(stream, limits.stall_timeout));
-        let mut connection = pin!(http.serve_connection(stream, service));
-        let mut first_head = pin!(sleep(limits.head_timeout));
-        let (mut is_waiting, mut is_stopping) = (true, false);
-        loop {
-            tokio::select! {
-                ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%peer, %error, "a connection ended early");
-                    }
-                    return;
+            // Boxed, because hyper lends a stream back only from a service with such futures.
+            Box::pin(async move {
+                if !has_seat {
+                    return Ok::<_, Infallible>(endpoint.turn_away(&request));
                 }
+                let mut response = endpoint.respond(request, ends).await;
+                if is_last {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok(response)
+            })
+        });
+        let stream = TokioIo::new(Guarded::new(stream, &limits));
+        let mut connection = http.serve_connection(stream, service);
+        let mut crowded = pin!(seats.crowded());
+        let began = Instant::now();
+        let (mut is_stopping, mut is_crowded) = (false, false);
+        let ended = loop {
+            tokio::select! {
+                ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
                 _ = stopped.changed(), if !is_stopping => {
                     is_stopping = true;
-                    connection.as_mut().graceful_shutdown();
+                    Pin::new(&mut connection).graceful_shutdown();
                 }
-                () = first_head.as_mut(), if is_waiting => {
-                    is_waiting = false;
-                    if !has_asked.load(Ordering::Relaxed) {
-                        tracing::debug!(%peer, "a connection sent no request in time");
-                        return;
+                () = crowded.as_mut(), if !is_crowded => {
+                    is_crowded = true;
+                    // Not one that has only just come and was told in the place of one that is gone.
+                    if began.elapsed() > FIRST_WORDS {
+                        Pin::new(&mut connection).graceful_shutdown();
                     }
                 }
             }
+        };
+        let stream = connection.into_parts().io.into_inner();
+        let peer = peer.ip().to_canonical();
+        match stream.end() {
+            Some(End::Refused(refused)) => {
+                refusal::tell(refused.cause, peer, refused.reason);
+                // Whoever reads the body has answered.
+                if !refused.in_body {
+                    stream.refuse(&refused).await;
+                }
+            }
+            Some(End::NotTaken) => refusal::tell(Cause::SlowReader, peer, "it does not take its reply"),
+            Some(End::Silent) => tracing::debug!(%peer, "a connection sent no request in time"),
+            None => match ended {
+                Ok(()) => stream.close().await,
+                Err(error) => {
+                    if error.is_parse() {
+                        refusal::tell(Cause::BadHttp, peer, &error);
+                    }
+                    tracing::debug!(%peer, %error, "a connection ended early");
+                }
+            },
         }
     }
 }

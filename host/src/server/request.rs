@@ -10,22 +10,28 @@ use hyper::HeaderMap;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_ENCODING, EXPECT};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::body_budget::{BodyBudget, Share, UsedUp};
+use super::pace::Pace;
 use crate::config::Limits;
 
-/// A peer that always sends a little is cut off after this many times the patience with one that sends nothing.
-const PATIENCE_IN_ALL: u32 = 10;
 /// How much room is made beforehand on the word of a header.
 const ROOM_ON_TRUST: usize = 256 * 1024;
 /// How long the rest of a body that is not wanted is taken in, so that the client comes to read why.
 const LINGER: Duration = Duration::from_secs(2);
+/// A body is unpacked in steps of so many bytes.
+const STEP: usize = 64 * 1024;
+/// Up to this size a body may be packed as well as it likes: spaces and zeros do no harm there.
+const ANY_RATIO: usize = 1 << 20;
 
 /// Why a body was not received.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BodyError {
     #[error("the request body is larger than the limit of {limit} bytes")]
     TooLarge { limit: usize },
+    #[error("the request body unpacks to more than {ratio} times its size, which no message does")]
+    PackedTooWell { ratio: u32 },
     #[error("the request body did not arrive in time")]
     Stalled,
     #[error("the content encoding {0:?} is not known, expected gzip or none")]
@@ -35,23 +41,37 @@ pub(super) enum BodyError {
     /// The client went away, or its chunks are broken.
     #[error("the request body is broken: {0}")]
     Broken(hyper::Error),
+    #[error("the host has too many request bodies in memory, try again in a few seconds")]
+    UsedUp,
 }
 
-/// Receives a body and unpacks it.
+impl From<UsedUp> for BodyError {
+    fn from(_: UsedUp) -> Self {
+        BodyError::UsedUp
+    }
+}
+
+/// Receives a body and unpacks it. For as long as any piece of it is kept, it counts in the budget.
 pub(super) async fn receive(
     headers: &HeaderMap,
     body: Incoming,
     limits: &Limits,
+    budget: &BodyBudget,
 ) -> Result<Bytes, BodyError> {
     let packed = is_packed(headers)?;
-    let in_all = limits.stall_timeout.saturating_mul(PATIENCE_IN_ALL);
-    let received = timeout(in_all, receive_packed(headers, body, limits)).await;
+    let mut share = budget.share();
+    let received = timeout(limits.body_timeout, receive_packed(headers, body, limits, &mut share)).await;
     let bytes = received.unwrap_or(Err(BodyError::Stalled))?;
     if !packed {
-        return Ok(bytes);
+        return Ok(share.keep(bytes));
     }
-    let limit = limits.body;
-    match spawn_blocking(move || gunzip(&bytes, limit)).await {
+    let (most, ratio, mut unpacked_share) = (limits.body, limits.gzip_ratio.get(), budget.share());
+    let unpack = move || {
+        let unpacked = gunzip(&bytes, most, ratio, &mut unpacked_share)?;
+        drop(share);
+        Ok(unpacked_share.keep(unpacked))
+    };
+    match spawn_blocking(unpack).await {
         Ok(unpacked) => unpacked,
         Err(error) => Err(BodyError::BadGzip(std::io::Error::other(error))),
     }
@@ -82,6 +102,7 @@ async fn receive_packed(
     headers: &HeaderMap,
     mut body: Incoming,
     limits: &Limits,
+    share: &mut Share,
 ) -> Result<Bytes, BodyError> {
     let announced = body.size_hint().lower();
     if announced > limits.body as u64 {
@@ -91,17 +112,28 @@ async fn receive_packed(
     // A body that comes in one piece is taken as it is.
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
+    let mut pace = Pace::new(limits);
     loop {
-        let frame = match timeout(limits.stall_timeout, body.frame()).await {
+        let frame = match timeout_at(pace.deadline(Instant::now()), body.frame()).await {
             Err(_) => return Err(BodyError::Stalled),
             Ok(None) => break,
             Ok(Some(frame)) => frame.map_err(BodyError::Broken)?,
         };
         // Trailers say nothing to us.
         let Ok(piece) = frame.into_data() else { continue };
-        if first.len() + all.len() + piece.len() > limits.body {
+        pace.count(piece.len());
+        let length = first.len() + all.len() + piece.len();
+        let refused = match share.grow_to(length) {
+            _ if length > limits.body => Some(BodyError::TooLarge { limit: limits.body }),
+            Err(used_up) => Some(used_up.into()),
+            Ok(()) => None,
+        };
+        if let Some(refused) = refused {
+            // What is refused takes no more room.
+            drop((first, all));
+            share.give_back();
             linger(headers, body).await;
-            return Err(BodyError::TooLarge { limit: limits.body });
+            return Err(refused);
         }
         if first.is_empty() && all.is_empty() {
             first = piece;
@@ -128,28 +160,51 @@ pub(super) async fn linger(headers: &HeaderMap, mut body: Incoming) {
     let _ = timeout(LINGER, rest).await;
 }
 
-fn gunzip(packed: &[u8], limit: usize) -> Result<Bytes, BodyError> {
-    let mut unpacked = Vec::with_capacity(packed.len().saturating_mul(4).min(limit));
-    // One byte more than allowed tells that there is more.
-    let read = MultiGzDecoder::new(packed).take(limit as u64 + 1).read_to_end(&mut unpacked);
-    read.map_err(BodyError::BadGzip)?;
-    if unpacked.len() > limit { Err(BodyError::TooLarge { limit }) } else { Ok(unpacked.into()) }
+/// Unpacks step by step, so that nothing grows beyond what is allowed.
+fn gunzip(packed: &[u8], most: usize, ratio: u32, share: &mut Share) -> Result<Bytes, BodyError> {
+    let by_ratio = packed.len().saturating_mul(ratio as usize).max(ANY_RATIO);
+    let mut unpacked = Vec::with_capacity(packed.len().saturating_mul(4).min(most).min(ROOM_ON_TRUST));
+    let mut decoder = MultiGzDecoder::new(packed);
+    loop {
+        let step = (&mut decoder).take(STEP as u64).read_to_end(&mut unpacked);
+        if step.map_err(BodyError::BadGzip)? == 0 {
+            return Ok(unpacked.into());
+        }
+        if unpacked.len() > most {
+            return Err(BodyError::TooLarge { limit: most });
+        }
+        if unpacked.len() > by_ratio {
+            return Err(BodyError::PackedTooWell { ratio });
+        }
+        share.grow_to(unpacked.len())?;
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    //! See `server/tests.rs` for the rest: bodies come from sockets.
+    //! See `tests/http` for the rest: bodies come from sockets.
+
+    use std::io::Write;
 
     use super::*;
 
     #[test]
-    fn gzip_is_capped_after_unpacking() {
-        use std::io::Write;
-        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        packer.write_all(&vec![b' '; 10_000]).unwrap();
-        let packed = packer.finish().unwrap();
-        assert_eq!(gunzip(&packed, 10_000).unwrap().len(), 10_000);
-        assert!(matches!(gunzip(&packed, 9_999), Err(BodyError::TooLarge { limit: 9_999 })));
-        assert!(matches!(gunzip(&packed[..20], 10_000), Err(BodyError::BadGzip(_))));
+    fn gzip_is_capped_while_it_is_unpacked() {
+        let gzip = |bytes: &[u8]| {
+            let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            packer.write_all(bytes).unwrap();
+            packer.finish().unwrap()
+        };
+        let budget = BodyBudget::new(4 << 20);
+        let unpack = |packed: &[u8], most, ratio| gunzip(packed, most, ratio, &mut budget.share());
+        let packed = gzip(&vec![b' '; 10_000]);
+        assert_eq!(unpack(&packed, 10_000, 1).unwrap().len(), 10_000);
+        assert!(matches!(unpack(&packed, 9_999, 1), Err(BodyError::TooLarge { limit: 9_999 })));
+        assert!(matches!(unpack(&packed[..20], 10_000, 1), Err(BodyError::BadGzip(_))));
+        let bomb = gzip(&vec![0; 3 << 20]);
+        assert!(matches!(unpack(&bomb, 16 << 20, 100), Err(BodyError::PackedTooWell { ratio: 100 })));
+        assert_eq!(unpack(&bomb, 16 << 20, 2000).unwrap().len(), 3 << 20);
+        let two = [gzip(&vec![0; 3 << 20]), gzip(&vec![0; 3 << 20])].concat();
+        assert!(matches!(unpack(&two, 16 << 20, 2000), Err(BodyError::UsedUp)));
     }
 }

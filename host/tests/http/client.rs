@@ -102,6 +102,11 @@ impl Client {
         has_answer
     }
 
+    /// Takes a few bytes of what is sent; nothing once the connection has ended.
+    pub(crate) fn take_a_little(&mut self) -> Option<usize> {
+        self.stream.get_mut().read(&mut [0; 16]).ok().filter(|&bytes| bytes > 0)
+    }
+
     /// Whether the host has closed the connection, without another byte.
     pub(crate) fn is_closed(&mut self) -> bool {
         // A connection with unread bytes is reset instead of closed.

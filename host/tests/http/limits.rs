@@ -110,6 +110,13 @@ fn who_stands_still_is_let_go() {
     assert!(client.is_closed());
     let mut client = host.client();
     client.send(b"POST / HTTP/1.1\r\nHo");
+    assert_eq!(client.receive().status, 408);
+    assert!(client.is_closed());
+    // In the middle of a later head, too.
+    let mut client = host.client();
+    client.send(b"GET /health HTTP/1.1\r\nHost: t\r\n\r\nGET /hea");
+    assert_eq!(client.receive().status, 200);
+    assert_eq!(client.receive().status, 408);
     assert!(client.is_closed());
     // In the middle of a reply: nobody takes it, and still the connection ends.
     host.save(&[("changed_since", "huge:20000")]);
@@ -172,6 +179,22 @@ fn only_so_many_connections_are_open() {
     second.send(health);
     drop(first);
     assert_eq!(second.receive().status, 200, "served once the first one is gone");
+
+    // One that is busy goes on; whoever comes then is told, and a monitor that the host lives.
+    let host = Host::configured("[limits]\nconnections = 1");
+    host.save(&[("test_connection", "block")]);
+    let mut busy = host.client();
+    // It may have to wait until the seat of the one before is free.
+    busy.send(health);
+    assert_eq!(busy.receive().status, 200);
+    busy.send(&request(GUID, Request::TestConnection));
+    let mut turned_away = host.client();
+    turned_away.send(&request(GUID, Request::TestConnection));
+    let response = turned_away.receive();
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("5")), "{}", response.text());
+    assert!(turned_away.is_closed());
+    assert_eq!(host.exchange(health).text(), "ok\n");
+    assert!(!busy.has_answer());
 }
 
 #[test]

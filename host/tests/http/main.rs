@@ -11,4 +11,5 @@ mod calls;
 mod client;
 mod edge;
 mod host;
+mod hostile;
 mod limits;

@@ -1,0 +1,374 @@
+//! Callers who mean no good.
+
+use std::io::Write;
+
+use contract::{Call, Dialect, Envelope, Request, State};
+
+use crate::host::{GUID, Host, message, post, soap_headers};
+
+const SERVICE: &str = "/Services/ErpConnectorWS.svc";
+const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n";
+
+fn call(request: Request<'static>) -> Call<'static> {
+    Call { envelope: Envelope::new(Dialect::Message), connection_guid: Some(GUID.into()), request }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(bytes).unwrap();
+    packer.finish().unwrap()
+}
+
+/// A request inside the body of another: whoever counts the bytes of the outer one differently sees it.
+const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: t\r\n\r\n";
+
+#[test]
+fn requests_that_can_be_read_in_two_ways_are_refused() {
+    let host = Host::start();
+    let length = SMUGGLED.len();
+    let chunked = format!("{length:x}\r\n{SMUGGLED}\r\n0\r\n\r\n");
+    for (lines, body) in [
+        // Both length headers, in either order and in every disguise.
+        (
+            format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n"),
+            format!("0\r\n\r\n{SMUGGLED}"),
+        ),
+        (
+            format!("Transfer-Encoding: chunked\r\nContent-Length: {length}\r\n"),
+            format!("0\r\n\r\n{SMUGGLED}"),
+        ),
+        (format!("Content-Length: {length}\r\nTransfer-Encoding: xchunked\r\n"), SMUGGLED.to_owned()),
+        (format!("Content-Length: {length}\r\nTransfer-Encoding : chunked\r\n"), SMUGGLED.to_owned()),
+        (format!("Content-Length: {length}\r\nTransfer-Encoding:\x0Bchunked\r\n"), SMUGGLED.to_owned()),
+        (format!("Content-Length: {length}\r\nX: y\rTransfer-Encoding: chunked\r\n"), SMUGGLED.to_owned()),
+        (format!("Content-Length: {length}\r\nX: y\nTransfer-Encoding: chunked\r\n"), SMUGGLED.to_owned()),
+        (format!("Content-Length: {length}\r\nX: y\r\n Transfer-Encoding: chunked\r\n"), SMUGGLED.to_owned()),
+        // Lengths that come twice, or are none.
+        (format!("Content-Length: {length}\r\nContent-Length: {length}\r\n"), SMUGGLED.to_owned()),
+        (format!("Content-Length: 0\r\nContent-Length: {length}\r\n"), SMUGGLED.to_owned()),
+        (format!("Content-Length: 0, {length}\r\n"), SMUGGLED.to_owned()),
+        (format!("Content-Length: +{length}\r\n"), SMUGGLED.to_owned()),
+        (format!("Content-Length: 0{length:o}_0\r\n"), SMUGGLED.to_owned()),
+        (format!("Content-Length : {length}\r\n"), SMUGGLED.to_owned()),
+        (format!("Content-Length:\r\n {length}\r\n"), SMUGGLED.to_owned()),
+        // Encodings that are not the one, or not alone.
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n".to_owned(), chunked.clone()),
+        ("Transfer-Encoding: identity, chunked\r\n".to_owned(), chunked.clone()),
+        ("Transfer-Encoding: chunked, identity\r\n".to_owned(), chunked.clone()),
+        ("Transfer-Encoding: cow\r\n".to_owned(), chunked.clone()),
+        ("Host: other\r\nContent-Length: 0\r\n".to_owned(), SMUGGLED.to_owned()),
+    ] {
+        let request =
+            format!("POST {SERVICE} HTTP/1.1\r\nHost: t\r\nContent-Type: text/xml\r\n{lines}\r\n{body}");
+        let mut client = host.client();
+        client.send_some(request.as_bytes());
+        let response = client.receive();
+        assert!(matches!(response.status, 400 | 501), "{lines:?}: {}", response.status);
+        assert_eq!(response.header("connection"), Some("close"), "{lines:?}");
+        assert!(client.is_closed(), "{lines:?}: nothing else is answered");
+    }
+}
+
+#[test]
+fn bodies_in_broken_chunks_are_refused_and_nothing_behind_them_is_read() {
+    let host = Host::start();
+    for chunks in [
+        "5\r\nabc\r\n0\r\n\r\n",
+        "3\r\nabcd\r\n0\r\n\r\n",
+        "3\nabc\r\n0\r\n\r\n",
+        "3\r\nabc\n0\r\n\r\n",
+        "-1\r\nabc\r\n0\r\n\r\n",
+        "0x3\r\nabc\r\n0\r\n\r\n",
+        "3 \r\nabc\r\n0\r\n\r\n",
+        "fffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+        "3;a\nb\r\nabc\r\n0\r\n\r\n",
+        "0\r\nContent-Length: 9\r\n\r\n",
+        "0\r\n X: folded\r\n\r\n",
+    ] {
+        let head = "Transfer-Encoding: chunked\r\nContent-Type: text/xml\r\n";
+        let request = format!("POST {SERVICE} HTTP/1.1\r\nHost: t\r\n{head}\r\n{chunks}{SMUGGLED}");
+        let mut client = host.client();
+        client.send_some(request.as_bytes());
+        client.end();
+        let response = client.receive();
+        assert_eq!(response.status, 400, "{chunks:?}: {}", response.text());
+        assert!(client.is_closed(), "{chunks:?}");
+    }
+}
+
+#[test]
+fn what_is_no_http_is_refused() {
+    let host = Host::start();
+    for (bytes, status) in [
+        (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n"[..], 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (b"GET /\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\n\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/3\r\nHost: t\r\n\r\n", 505),
+        (b"GET http://[ HTTP/1.1\r\nHost: t\r\n\r\n", 400),
+        (b"\0\0\0\0\r\n\r\n", 400),
+    ] {
+        let mut client = host.client();
+        client.send_some(bytes);
+        let response = client.receive();
+        assert_eq!(response.status, status, "{}", bytes.escape_ascii());
+        assert!(client.is_closed());
+    }
+}
+
+#[test]
+fn heads_beyond_the_limits_are_refused() {
+    let host = Host::configured("[limits]\nhead = \"1KiB\"\nheaders = 4");
+    let long = "x".repeat(2000);
+    for (request, status) in [
+        (format!("GET /{long} HTTP/1.1\r\nHost: t\r\n\r\n"), 414),
+        (format!("GET /health HTTP/1.1\r\nHost: t\r\nX: {long}\r\n\r\n"), 431),
+        (format!("GET /health HTTP/1.1\r\nHost: t\r\n{}\r\n", "X: y\r\n".repeat(3)), 200),
+        (format!("GET /health HTTP/1.1\r\nHost: t\r\n{}\r\n", "X: y\r\n".repeat(4)), 431),
+    ] {
+        let mut client = host.client();
+        client.send_some(request.as_bytes());
+        assert_eq!(client.receive().status, status, "{request:.60}");
+    }
+}
+
+#[test]
+fn bombs_do_not_go_off() {
+    let host = Host::configured("[limits]\nbody = \"3MiB\"");
+    let xml = "Content-Type: text/xml\r\nContent-Encoding: gzip\r\n";
+    // Within the limit of bodies, and still nothing that means well.
+    let bomb = host.post(xml, &gzip(&vec![b' '; 2 << 20]));
+    assert_eq!(bomb.status, 413);
+    assert!(bomb.text().contains("100 times"), "{}", bomb.text());
+    assert_eq!(host.post(xml, &gzip(&vec![0; 5 << 20])).status, 413);
+    // Packed twice.
+    let nested = gzip(&gzip(&vec![b' '; 2 << 20]));
+    assert_eq!(host.post(&format!("{xml}Content-Encoding: gzip\r\n"), &nested).status, 415);
+
+    let entities: String =
+        (1..10).map(|n| format!("<!ENTITY e{n} \"{}\">", format!("&e{};", n - 1).repeat(10))).collect();
+    let secret = host.data.join("secret");
+    std::fs::write(&secret, "treasure").unwrap();
+    let secret = format!("file://{}", secret.display());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/x.dtd", listener.local_addr().unwrap());
+    for prolog in [
+        format!("<!DOCTYPE x [<!ENTITY e0 \"lol\">{entities}]>"),
+        format!("<!DOCTYPE x [<!ENTITY e9 SYSTEM \"{secret}\">]>"),
+        format!("<!DOCTYPE x [<!ENTITY e9 SYSTEM \"{url}\">]>"),
+        format!("<!DOCTYPE x SYSTEM \"{url}\">"),
+        format!("<!DOCTYPE x [<!ENTITY % p SYSTEM \"{url}\">%p;]>"),
+        "<!DOCTYPE x [<!ENTITY e9 SYSTEM \"file:///dev/zero\">]>".to_owned(),
+        format!("<?xml-stylesheet href=\"{url}\"?>"),
+        String::new(),
+    ] {
+        let ns = "http://www.superoffice.net/EIS/Connector/1.0";
+        let soap = "http://schemas.xmlsoap.org/soap/envelope/";
+        let text = format!(
+            "{prolog}<s:Envelope xmlns:s=\"{soap}\" xmlns:xi=\"http://www.w3.org/2001/XInclude\" \
+             xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:schemaLocation=\"{ns} {url}\"><s:Body>\
+             <RequestBaseWS xmlns=\"{ns}\"><xi:include href=\"{secret}\"/><ConnectionGuid>&e9;</ConnectionGuid>\
+             </RequestBaseWS></s:Body></s:Envelope>"
+        );
+        let response = host.post("Content-Type: text/xml\r\n", text.as_bytes());
+        assert_eq!(response.status, 500, "{prolog}");
+        assert!(response.text().contains("s:Client") && !response.text().contains("treasure"), "{prolog}");
+    }
+    let asked = listener.accept().unwrap_err();
+    assert_eq!(asked.kind(), std::io::ErrorKind::WouldBlock, "nobody was asked for anything");
+}
+
+#[test]
+fn messages_beyond_the_limits_are_refused() {
+    let host = Host::configured("[limits.xml]\ndepth = 10\nelements = 100\nattributes = 5\ntext = \"1KiB\"");
+    for (content, reason) in [
+        ("<a>".repeat(20), "nested deeper than 10"),
+        ("<a/>".repeat(200), "more than 100 elements"),
+        ("<a b='' c='' d='' e='' f='' g=''/>".to_owned(), "more than 5 attributes"),
+        (format!("<a>{}</a>", "x".repeat(2000)), "longer than 1024 bytes"),
+        (format!("<a b='{}'/>", "x".repeat(2000)), "longer than 1024 bytes"),
+    ] {
+        let ns = "http://www.superoffice.net/EIS/Connector/1.0";
+        let soap = "http://schemas.xmlsoap.org/soap/envelope/";
+        let text =
+            format!("<s:Envelope xmlns:s=\"{soap}\"><s:Body><GetListRequestWS xmlns=\"{ns}\">{content}");
+        let response = host.post("Content-Type: text/xml\r\n", text.as_bytes());
+        assert_eq!(response.status, 500);
+        assert!(response.text().contains(reason), "{reason}: {}", response.text());
+    }
+}
+
+#[test]
+fn the_bodies_of_all_requests_share_their_memory() {
+    let host = Host::configured("[limits]\nbodies = \"1MiB\"\nbody = \"1MiB\"");
+    let head = |length: usize| {
+        format!(
+            "POST {SERVICE} HTTP/1.1\r\nHost: t\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\n\r\n"
+        )
+    };
+    let mut first = host.client();
+    first.send(head(900_000).as_bytes());
+    first.send(&vec![b' '; 899_999]);
+    // The other one comes to be too much at some time, whichever of its pieces it is.
+    let response = loop {
+        let mut second = host.client();
+        second.send(head(300_000).as_bytes());
+        second.send_some(&vec![b' '; 300_000]);
+        let response = second.receive();
+        if response.status == 503 {
+            break response;
+        }
+        assert_eq!(response.status, 500, "it had room because the first one's bytes were still on their way");
+    };
+    assert_eq!((response.header("retry-after"), response.header("connection")), (Some("5"), Some("close")));
+    // Small ones always have room, and so has the next large one once the first one is done.
+    let small = call(Request::TestConnection);
+    assert_eq!(host.post(&soap_headers(&small), &message(&small)).status, 200);
+    first.send(b" ");
+    assert_eq!(first.receive().status, 500);
+    assert_eq!(host.exchange(&[head(900_000).as_bytes(), &vec![b' '; 900_000]].concat()).status, 500);
+}
+
+#[test]
+fn a_connection_carries_so_many_requests() {
+    let host = Host::configured("[limits]\nrequests_per_connection = 2");
+    let mut client = host.client();
+    client.send(HEALTH);
+    assert_eq!(client.receive().header("connection"), None);
+    client.send(HEALTH);
+    assert_eq!(client.receive().header("connection"), Some("close"));
+    assert!(client.is_closed());
+}
+
+#[test]
+fn a_peer_has_so_many_connections() {
+    let host = Host::configured("[limits]\nconnections_per_peer = 2");
+    let mut clients = [host.client(), host.client()];
+    for client in &mut clients {
+        client.send(HEALTH);
+        assert_eq!(client.receive().status, 200);
+    }
+    let mut third = host.client();
+    let response = third.receive();
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("5")));
+    drop(clients);
+    // The host learns of it in its own time.
+    loop {
+        let mut client = host.client();
+        client.send_some(HEALTH);
+        if client.receive().status == 200 {
+            break;
+        }
+    }
+    let proxied = Host::configured("trusted_proxies = [\"127.0.0.1\"]\n[limits]\nconnections_per_peer = 2");
+    let mut clients: Vec<_> = (0..5).map(|_| proxied.client()).collect();
+    for client in &mut clients {
+        client.send(HEALTH);
+        assert_eq!(client.receive().status, 200, "a proxy speaks for many");
+    }
+}
+
+#[test]
+fn who_only_trickles_is_let_go() {
+    let host = Host::configured(
+        "[limits]\nstall_timeout = \"300ms\"\nslowest = \"1GiB\"\nbody_timeout = \"1h\"\nhead_timeout = \"1h\"",
+    );
+    // A body of which some comes all the time.
+    let mut client = host.client();
+    client.send(
+        format!(
+            "POST {SERVICE} HTTP/1.1\r\nHost: t\r\nContent-Type: text/xml\r\nContent-Length: 100000\r\n\r\n"
+        )
+        .as_bytes(),
+    );
+    while !client.has_answer() {
+        client.send_some(b" ");
+    }
+    assert_eq!(client.receive().status, 408);
+
+    // A reply of which some is taken all the time.
+    host.save(&[("changed_since", "huge:50000")]);
+    let changed = call(Request::GetActorsByTimestamp {
+        updated_on_or_after: None,
+        actor_type: Some("Customer".into()),
+        field_keys: None,
+    });
+    let mut client = host.client();
+    client.send(&post(SERVICE, &soap_headers(&changed), &message(&changed)));
+    let head = client.receive_head();
+    assert_eq!(head.status, 200);
+    let whole: usize = head.header("content-length").unwrap().parse().unwrap();
+    let mut taken = 0;
+    while let Some(bytes) = client.take_a_little() {
+        taken += bytes;
+    }
+    assert!(taken < whole, "it came to the end of its {whole} bytes after all");
+}
+
+#[test]
+fn all_calls_together_are_limited_and_the_host_says_so() {
+    let host = Host::configured("[limits]\ncalls = 1");
+    assert_eq!(host.exchange(b"GET /ready HTTP/1.1\r\nHost: t\r\n\r\n").text(), "ready\n");
+    host.save(&[("test_connection", "block")]);
+    let blocks = call(Request::TestConnection);
+    let whole = post(SERVICE, &soap_headers(&blocks), &message(&blocks));
+    let mut blocked = host.client();
+    blocked.send(&whole);
+    loop {
+        let ready = host.exchange(b"GET /ready HTTP/1.1\r\nHost: t\r\n\r\n");
+        if ready.status == 503 {
+            assert_eq!((ready.text().as_str(), ready.header("retry-after")), ("busy\n", Some("5")));
+            break;
+        }
+    }
+    assert_eq!(host.exchange(HEALTH).text(), "ok\n");
+    let response = host.exchange(&whole);
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("5")));
+    // Not even a large body is waited for; and the connection can be used again.
+    let head = String::from_utf8_lossy(&whole).split("\r\n\r\n").next().unwrap().to_owned();
+    let mut client = host.client();
+    client.send(format!("{head}\r\nExpect: 100-continue\r\n\r\n").as_bytes());
+    assert_eq!(client.receive().status, 503);
+    // Done again, it is taken again.
+    host.call_within("11111111-2222-3333-4444-555555555555", Request::TestConnection);
+    assert!(!blocked.has_answer());
+}
+
+#[test]
+fn a_call_waits_for_its_turn_no_longer_than_it_may() {
+    let host =
+        Host::configured("[limits]\nqueue_timeout = \"100ms\"\n[connectors.Rogue]\nconcurrent_calls = 1");
+    host.save(&[("test_connection", "block")]);
+    let blocks = call(Request::TestConnection);
+    let whole = post(SERVICE, &soap_headers(&blocks), &message(&blocks));
+    let mut callers = [host.client(), host.client()];
+    callers.iter_mut().for_each(|caller| caller.send(&whole));
+    let turned_away = loop {
+        if let Some(caller) = callers.iter().position(|caller| caller.has_answer()) {
+            break caller;
+        }
+    };
+    let response = callers[turned_away].receive();
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("5")));
+}
+
+#[test]
+fn two_thousand_idle_connections_disturb_nobody() {
+    let host = Host::configured("[limits]\nconnections = 2100\nconnections_per_peer = 2100");
+    host.save(&[]);
+    let mut idle: Vec<_> = (0..2000).map(|_| host.client()).collect();
+    // Some have asked something, some say nothing.
+    for client in idle.iter_mut().step_by(10) {
+        client.send(HEALTH);
+        assert_eq!(client.receive().status, 200);
+    }
+    for _ in 0..5 {
+        assert_eq!(host.call(Request::TestConnection).state, State::Warning);
+    }
+    for client in idle.iter_mut().step_by(10) {
+        client.send(HEALTH);
+        assert_eq!(client.receive().status, 200);
+    }
+}
