@@ -5,6 +5,7 @@
 //! connector, off the I/O threads) -> `contract` (rows -> bytes) -> [`server`].
 
 pub mod audit;
+pub mod auth;
 pub mod caller;
 pub mod client;
 pub mod commands;
@@ -14,5 +15,6 @@ pub mod form;
 pub mod logging;
 pub mod plugins;
 pub mod register;
+pub mod reread;
 pub mod router;
 pub mod server;

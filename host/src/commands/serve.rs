@@ -14,6 +14,7 @@ use crate::commands::reload::order::Running;
 use crate::config::{Config, Flags};
 use crate::logging;
 use crate::plugins::{Plugins, Watched};
+use crate::reread::Rereading;
 use crate::router::Router;
 use crate::server::{ConnectorCard, Server};
 
@@ -62,7 +63,7 @@ A configuration file, with some of what it may say:
 When it is ready it prints one line to standard output:
   listening on http://ADDR/Services/ErpConnectorWS.svc
 Plugin files that are added, replaced or removed are noticed within a few seconds, and at
-SIGHUP; no call is lost. See erp-host reload.
+SIGHUP; no call is lost. So are certificate and key files. See erp-host reload.
 The log goes to standard error. SIGINT or SIGTERM ends it when running calls are done (30 s
 at most), a second one at once.";
 
@@ -102,14 +103,16 @@ async fn serve(config: &Config, watched: Watched) -> Result<Instant, Box<dyn Err
     router.record(recorded::start(plugins), "starting").await;
     let stop = stop_on_signals()?;
     let (config, help) = (config.clone(), server.help_page());
-    let orders = Replacement { config, watched, router: Arc::clone(&router), help }.start()?;
+    let rereading: Rereading = router.online().files().into_iter().collect();
+    let until_stopped = rereading.start()?;
+    let orders = Replacement { config, watched, router: Arc::clone(&router), help, rereading }.start()?;
     let reloading = reload_on_signals(&orders)?;
     tell_ready(&server.url());
 
     let serving = server.run(stop.notified()).await;
     // Nothing is replaced any more.
     reloading.abort();
-    drop(orders);
+    drop((orders, until_stopped));
     tracing::info!("stopping: waiting for running calls, {} s at most", GRACE.as_secs());
     let end = Instant::now() + GRACE;
     let finished = timeout_at(end, async {
@@ -164,6 +167,11 @@ fn warn_of_absent(config: &Config, plugins: &Plugins) {
     }
     for name in config.connectors.keys().filter(|name| is_absent(name)) {
         tracing::warn!("the configuration has a section for the connector '{name}', which is not loaded");
+    }
+    for (client, online) in &config.online.clients {
+        for name in online.connectors.iter().flatten().filter(|name| is_absent(name)) {
+            tracing::warn!(client, "the client ID is for the connector '{name}', which is not loaded");
+        }
     }
 }
 

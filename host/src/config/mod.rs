@@ -2,6 +2,7 @@
 
 mod amount;
 mod limits;
+mod online;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 
 pub use self::limits::{Limits, XmlLimits};
+pub use self::online::{OnlineClient, OnlineConfig};
 use crate::logging::refusal;
 
 /// The file that is read when it exists and no other one is named.
@@ -76,6 +78,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is special to a connector, by its name.
     pub connectors: BTreeMap<String, ConnectorConfig>,
+    /// Online authentication.
+    pub online: OnlineConfig,
 }
 
 /// The log.
@@ -156,6 +160,7 @@ impl Default for Config {
             log: LogConfig::default(),
             limits: Limits::default(),
             connectors: BTreeMap::new(),
+            online: OnlineConfig::default(),
         }
     }
 }

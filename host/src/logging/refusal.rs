@@ -67,6 +67,8 @@ causes! {
     BadMessage = "bad message",
     /// A call for a connection that is not stored, or for a connector that is not here.
     Astray = "astray",
+    /// A token of online authentication that is not accepted.
+    NotAuthenticated = "not authenticated",
     /// The host has as much to do, or to keep, as its limits allow.
     Overload = "overload",
     /// The peer, or everybody together, has as many connections as the limits allow.

@@ -37,6 +37,7 @@ use self::spool::SpoolFolder;
 pub use self::spool::Spooled;
 use self::stop::Stop;
 use crate::audit::{Event, Origin};
+use crate::auth::Online;
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::connections::{Connections, StoreError};
@@ -50,6 +51,7 @@ pub struct Router {
     connectors: Arc<Connectors>,
     connections: Connections<Open, Stop>,
     spool: Arc<SpoolFolder>,
+    online: Arc<Online>,
     /// How long a call may take that has not found its connector yet.
     deadline: Duration,
     /// How much a message may be.
@@ -108,14 +110,21 @@ impl Router {
         let folder = config.data.join(SPOOL);
         let spool = SpoolFolder::new(&folder, config.limits.reply_in_memory)
             .map_err(|cause| RouterError::Spool { folder, cause })?;
+        let online = Online::new(&config.online).map_err(RouterError::Online)?;
         let connections = Connections::open_store(&config.data, config.key_file.as_deref()).await?;
         Ok(Router {
             connectors: Arc::new(Connectors::new(config, connectors)),
             connections,
             spool: Arc::new(spool),
+            online: Arc::new(online),
             deadline: config.call_deadline,
             limits: config.limits.xml.into(),
         })
+    }
+
+    /// What authenticates callers.
+    pub fn online(&self) -> &Arc<Online> {
+        &self.online
     }
 
     /// Answers a call.
@@ -213,6 +222,9 @@ pub enum RouterError {
     /// The store of connections cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A key of online authentication cannot be used.
+    #[error("online authentication cannot be set up: {0}")]
+    Online(String),
     /// The folder for replies cannot be made.
     #[error("the folder {} cannot be made: {cause}", folder.display())]
     Spool {

@@ -15,8 +15,10 @@ use super::reply::{self, Replied};
 use super::stop::{self, Stop};
 use super::{Router, convert, perform};
 use crate::audit::Origin;
+use crate::auth::{Answer, Authenticated};
 use crate::caller::Caller;
 use crate::connections::{OpenConnection, StoreError, StoredConnection};
+use crate::logging::refusal::{self, Cause};
 
 /// A call on its way.
 pub(super) struct Errand<'c> {
@@ -75,7 +77,11 @@ impl Router {
         let call = errand.call.call();
         let (envelope, request) = (&call.envelope, &call.request);
         match request {
-            Request::Authenticate { .. } => Ok(reply::not_authenticated(envelope)),
+            Request::Authenticate { signed_token } => {
+                let token = signed_token.as_ref().map_or("", |token| &token.0);
+                let answer = self.authenticate(token, errand).await;
+                Ok(reply::authentication(envelope, answer.as_ref().map(|answer| answer.0.as_str())))
+            }
             Request::GetConfigData | Request::TestConfigData { .. } => self.in_setup(errand).await,
             // A list that a setting takes its values from, while there is no connection yet.
             Request::GetList { .. } if stop::connection_of(call).is_ok_and(Guid::is_zero) => {
@@ -95,6 +101,26 @@ impl Router {
             _ => {
                 let guid = errand.connection()?;
                 self.in_connection(guid, errand).await
+            }
+        }
+    }
+
+    /// Authenticate. It belongs to a connector, and does not call it.
+    async fn authenticate(&self, token: &str, errand: &mut Errand<'_>) -> Option<Answer> {
+        let caller = errand.caller;
+        let Ok(connector) = self.connectors.find(errand.named) else {
+            refusal::tell(Cause::NotAuthenticated, caller, "the address names no connector that is here");
+            return None;
+        };
+        errand.tell(connector.name());
+        match self.online.authenticate(token, connector.name()).await {
+            Ok(Authenticated { client, context, answer }) => {
+                tracing::info!(%caller, client, context, connector = connector.name(), "authenticated");
+                Some(answer)
+            }
+            Err(denied) => {
+                refusal::tell(Cause::NotAuthenticated, caller, denied);
+                None
             }
         }
     }

@@ -13,6 +13,7 @@ use super::{cards, options, recorded};
 use crate::commands::reload::order::{self, Answer, Taken};
 use crate::config::Config;
 use crate::plugins::{Change, Watched};
+use crate::reread::Rereading;
 use crate::router::Router;
 use crate::server::HelpPage;
 
@@ -28,6 +29,7 @@ pub(super) struct Replacement {
     pub(super) watched: Watched,
     pub(super) router: Arc<Router>,
     pub(super) help: HelpPage,
+    pub(super) rereading: Rereading,
 }
 
 /// Tells the replacement to look at once. Dropping it ends the replacement, as soon as it is done with what it does.
@@ -137,15 +139,18 @@ impl Replacement {
         let mut changes: Vec<_> =
             reload.changes.iter().rev().filter(|change| told.insert(change.file())).collect();
         changes.reverse();
-        let has_failed = changes.iter().any(|change| change.is_refusal());
+        let reread = self.rereading.look(true);
+        let has_failed =
+            changes.iter().any(|change| change.is_refusal()) || reread.iter().any(Result::is_err);
         let changes = changes.iter().map(ToString::to_string);
+        let reread = reread.into_iter().map(|looked| looked.unwrap_or_else(|failed| failed));
         let serving = self.watched.plugins().connectors().into_iter().map(|plugin| {
             let (name, version) = (plugin.name(), &plugin.about.version);
             format!("{name} {version} from {} (sha256 {})", plugin.file_name(), plugin.short_hash())
         });
         let answer = Answer {
             has_failed: has_failed || unsettled.is_some() || reload.failed.is_some(),
-            changes: changes.chain(unsettled).chain(reload.failed).collect(),
+            changes: changes.chain(reread).chain(unsettled).chain(reload.failed).collect(),
             serving: serving.collect(),
         };
         tracing::info!(changes = answer.changes.len(), "reloaded");

@@ -42,15 +42,18 @@ pub(super) fn payload(
     Replied { body: Spooled::in_memory(body), state: Some(state), rows: rows as u64, error }
 }
 
-/// Online authentication is not there yet: nobody is let in, and the caller is not told why (contract page, section 6).
-pub(super) fn not_authenticated(envelope: &Envelope) -> Replied {
-    tracing::warn!("a caller was not authenticated: online authentication is not configured");
-    let refused = Authentication {
-        reason: Some("Failed to validate authentication request".into()),
-        ..Authentication::default()
-    };
-    let mut body = Vec::with_capacity(512);
-    let reply = Reply::Authentication(refused);
+/// The reply of Authenticate; without an answer the caller was refused, and is not told why (contract page, section 6).
+pub(super) fn authentication(envelope: &Envelope, answer: Option<&str>) -> Replied {
+    let reply = Reply::Authentication(match answer {
+        Some(answer) => {
+            Authentication { reason: None, signed_application_token: Some(answer.into()), succeeded: true }
+        }
+        None => Authentication {
+            reason: Some("Failed to validate authentication request".into()),
+            ..Authentication::default()
+        },
+    });
+    let mut body = Vec::with_capacity(1024);
     contract::write_reply(&mut body, envelope, Operation::Authenticate, &reply);
     Replied { body: Spooled::in_memory(body), state: None, rows: 0, error: None }
 }

@@ -1,0 +1,244 @@
+//! Online authentication (contract page, section 6): SuperOffice shows a signed token, and is answered with its nonce,
+//! signed with the partner's key. Nothing of it is kept.
+//!
+//! - `token`: what a token says and whether that can be believed; `denied`: why not, for the log;
+//! - `verification_key`: SuperOffice's public keys, from certificates, or from a `key_set` in a file or behind a URL
+//!   (`remote`);
+//! - `partner_key`: the private key that signs replies, in PEM or as `rsa_key_value`.
+
+mod denied;
+mod key_set;
+mod partner_key;
+mod remote;
+mod rsa_key_value;
+mod token;
+mod verification_key;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::task::spawn_blocking;
+
+pub use self::denied::Denied;
+use self::partner_key::PartnerKey;
+use self::remote::RemoteKeySet;
+use self::token::{Expected, Unverified};
+use self::verification_key::{MOST_KEYS, VerificationKey, read_certificates};
+use crate::config::{OnlineClient, OnlineConfig};
+use crate::reread::{Look, Reread};
+
+/// Everything that online authentication needs. Without a client ID nobody is authenticated.
+pub struct Online {
+    issuer: String,
+    clock_skew: Duration,
+    clients: Vec<Client>,
+}
+
+/// A client ID, and what belongs to it.
+struct Client {
+    id: String,
+    certificates: Arc<Reread<Vec<VerificationKey>>>,
+    key_set: Option<KeySet>,
+    partner_key: Arc<Reread<PartnerKey>>,
+    /// `None`: all of them.
+    connectors: Option<Vec<String>>,
+}
+
+enum KeySet {
+    File(Arc<Reread<Vec<VerificationKey>>>),
+    Remote(Arc<RemoteKeySet>),
+}
+
+/// Who was authenticated.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// The client ID, as it is configured.
+    pub client: String,
+    /// The customer's context ID.
+    pub context: String,
+    /// What proves to the caller that this host has the partner's key.
+    pub answer: Answer,
+}
+
+/// A `SignedApplicationToken`. `Debug` shows nothing of it.
+pub struct Answer(pub String);
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({} bytes)", self.0.len())
+    }
+}
+
+impl Online {
+    /// Reads every key; begins to fetch those that come from a URL. Must be called on a runtime.
+    ///
+    /// # Errors
+    /// A file cannot be read, or does not hold what it must. The text says which one and what is expected.
+    pub fn new(config: &OnlineConfig) -> Result<Self, String> {
+        let mut clients: Vec<Client> = Vec::new();
+        for (id, client) in &config.clients {
+            if clients.iter().any(|other| other.id.eq_ignore_ascii_case(id)) {
+                return Err(format!("[online.clients] has the client ID {id:?} twice; case does not count"));
+            }
+            let client = Client::new(id, client).map_err(|why| format!("online.clients.{id}: {why}"))?;
+            clients.push(client);
+        }
+        Ok(Online { issuer: config.issuer.clone(), clock_skew: config.clock_skew, clients })
+    }
+
+    /// What is to be read again when its files change.
+    pub fn files(&self) -> Vec<Arc<dyn Look>> {
+        let mut all: Vec<Arc<dyn Look>> = Vec::new();
+        for client in &self.clients {
+            all.push(Arc::clone(&client.certificates) as Arc<dyn Look>);
+            all.push(Arc::clone(&client.partner_key) as Arc<dyn Look>);
+            if let Some(KeySet::File(keys)) = &client.key_set {
+                all.push(Arc::clone(keys) as Arc<dyn Look>);
+            }
+        }
+        all
+    }
+
+    /// Verifies a token that came with a call for this connector, and signs the answer to it.
+    ///
+    /// # Errors
+    /// The caller is not authenticated. Why is not for the caller to know.
+    pub async fn authenticate(
+        self: &Arc<Self>,
+        token: &str,
+        connector: &str,
+    ) -> Result<Authenticated, Denied> {
+        if self.clients.is_empty() {
+            return Err(Denied::NotConfigured);
+        }
+        let token = Arc::new(Unverified::parse(token)?);
+        let place = self.clients.iter().position(|client| token.is_for(&client.id));
+        let place = place.ok_or_else(|| Denied::Audience(token.told_audience()))?;
+        let client = &self.clients[place];
+        let keys = client.key_set().await;
+        let is_known = token.key.is_some() && keys.iter().any(|known| known.id == token.key);
+        let examined = self.examine_elsewhere(place, &token, connector, keys).await;
+        // It may be signed with a key that is new since the set was fetched.
+        let fits_no_key = matches!(examined, Err(Denied::Signature { .. }));
+        match &client.key_set {
+            Some(KeySet::Remote(set)) if fits_no_key && !is_known && set.refresh().await => {
+                let keys = set.keys().await;
+                self.examine_elsewhere(place, &token, connector, keys).await
+            }
+            _ => examined,
+        }
+    }
+
+    /// Signing takes a millisecond, and the I/O threads have others to serve.
+    async fn examine_elsewhere(
+        self: &Arc<Self>,
+        place: usize,
+        token: &Arc<Unverified>,
+        connector: &str,
+        key_set: Arc<Vec<VerificationKey>>,
+    ) -> Result<Authenticated, Denied> {
+        let (online, token, connector) = (Arc::clone(self), Arc::clone(token), connector.to_owned());
+        let examine = move || online.examine(&online.clients[place], &token, &connector, &key_set);
+        spawn_blocking(examine).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "verifying a token panicked");
+            Err(Denied::Malformed("verifying it panicked"))
+        })
+    }
+
+    fn examine(
+        &self,
+        client: &Client,
+        token: &Unverified,
+        connector: &str,
+        key_set: &[VerificationKey],
+    ) -> Result<Authenticated, Denied> {
+        let now = SystemTime::now();
+        let expected =
+            Expected { client: &client.id, issuer: &self.issuer, clock_skew: self.clock_skew, now };
+        let certificates = client.certificates.get();
+        let verified = token.verify(certificates.iter().chain(key_set), &expected)?;
+        // After the signature: only SuperOffice learns, if anybody, what is served here.
+        if !client.serves(connector) {
+            return Err(Denied::Connector { client: client.id.clone(), connector: connector.to_owned() });
+        }
+        let answer = client.partner_key.get().answer(&verified.nonce, now);
+        let answer = answer.ok_or_else(|| Denied::NotSigned { client: client.id.clone() })?;
+        Ok(Authenticated { client: client.id.clone(), context: verified.context, answer: Answer(answer) })
+    }
+}
+
+impl Client {
+    fn new(id: &str, config: &OnlineClient) -> Result<Self, String> {
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+            return Err("a client ID has letters, digits, and -_. only".to_owned());
+        }
+        if config.certificates.is_empty() && config.jwks.is_none() {
+            return Err("certificates or jwks must say with which keys SuperOffice signs".to_owned());
+        }
+        let key_file = config.private_key.clone();
+        let partner_key =
+            Reread::new(format!("the private key of {id}"), [&config.private_key], move || {
+                PartnerKey::read(&key_file)
+            })?;
+        let files = config.certificates.clone();
+        let certificates =
+            Reread::new(format!("the certificates of {id}"), &config.certificates, move || {
+                certificates(&files)
+            })?;
+        for key in certificates.get().iter() {
+            tracing::info!(client = id, "tokens are verified with {}", key.told);
+            if !key.is_valid(SystemTime::now(), Duration::ZERO) {
+                tracing::error!(
+                    client = id,
+                    "{} is not valid now: tokens that it fits are refused",
+                    key.told
+                );
+            }
+        }
+        let key_set = match &config.jwks {
+            Some(url) if url.contains("://") => Some(KeySet::Remote(RemoteKeySet::start(url)?)),
+            Some(file) => {
+                let file = PathBuf::from(file);
+                let path = file.clone();
+                let keys = Reread::new(format!("the key set of {id}"), [file], move || key_set::read(&path))?;
+                Some(KeySet::File(Arc::new(keys)))
+            }
+            None => None,
+        };
+        tracing::info!(client = id, bits = partner_key.get().bits(), "online authentication is ready");
+        Ok(Client {
+            id: id.to_owned(),
+            certificates: Arc::new(certificates),
+            key_set,
+            partner_key: Arc::new(partner_key),
+            connectors: config.connectors.clone(),
+        })
+    }
+
+    async fn key_set(&self) -> Arc<Vec<VerificationKey>> {
+        match &self.key_set {
+            None => Arc::default(),
+            Some(KeySet::File(keys)) => keys.get(),
+            Some(KeySet::Remote(keys)) => keys.keys().await,
+        }
+    }
+
+    fn serves(&self, connector: &str) -> bool {
+        let Some(connectors) = &self.connectors else { return true };
+        connectors.iter().any(|own| own.eq_ignore_ascii_case(connector))
+    }
+}
+
+fn certificates(files: &[PathBuf]) -> Result<Vec<VerificationKey>, String> {
+    let all: Result<Vec<_>, _> = files.iter().map(|file| read_certificates(file)).collect();
+    let all: Vec<_> = all?.into_iter().flatten().collect();
+    if all.len() > MOST_KEYS {
+        return Err(format!("there are {} certificates, at most {MOST_KEYS} are used", all.len()));
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests;

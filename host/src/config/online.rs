@@ -1,0 +1,49 @@
+//! `[online]`: who may authenticate for which connectors, and with which keys.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::amount;
+
+/// Online authentication. Without clients there is none.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OnlineConfig {
+    /// The `iss` of tokens.
+    pub issuer: String,
+    /// By how much the caller's clock and this machine's may differ.
+    #[serde(deserialize_with = "amount::duration")]
+    pub clock_skew: Duration,
+    /// What belongs to each client ID (without `app://` or `spn:`).
+    pub clients: BTreeMap<String, OnlineClient>,
+}
+
+/// What belongs to a client ID.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnlineClient {
+    /// Certificate files of SuperOffice's, PEM or DER; several while one takes the place of another.
+    #[serde(default)]
+    pub certificates: Vec<PathBuf>,
+    /// A JSON Web Key Set: an `https` URL or a file.
+    #[serde(default)]
+    pub jwks: Option<String>,
+    /// The partner's private key: `RSAKeyValue` in XML, or PEM.
+    pub private_key: PathBuf,
+    /// The connectors that this client ID is for; `None`: all.
+    #[serde(default)]
+    pub connectors: Option<Vec<String>>,
+}
+
+impl Default for OnlineConfig {
+    fn default() -> Self {
+        OnlineConfig {
+            issuer: "SuperOffice AS".to_owned(),
+            clock_skew: Duration::from_secs(120),
+            clients: BTreeMap::new(),
+        }
+    }
+}
