@@ -3,7 +3,7 @@
 use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, PublicKeyComponents};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use contract::xml::{Token, Tokenizer};
+use contract::xml::{Limits, Token, Tokenizer};
 use zeroize::Zeroizing;
 
 /// The members of a key with its private parts.
@@ -15,7 +15,7 @@ const MEMBERS: [&str; 8] = ["Modulus", "Exponent", "P", "Q", "DP", "DQ", "Invers
 /// It is no `RSAKeyValue`, has no private parts, or they do not fit together. The text quotes nothing of the file.
 pub(super) fn read(xml: &str) -> Result<KeyPair, String> {
     let mut members: [Option<Zeroizing<Vec<u8>>>; MEMBERS.len()] = Default::default();
-    let mut tokens = Tokenizer::new(xml);
+    let mut tokens = Tokenizer::new(xml, Limits::default());
     let mut path: Vec<&str> = Vec::new();
     let mut text = Zeroizing::new(String::with_capacity(2048));
     // What the tokenizer says may quote the file.
