@@ -7,4 +7,4 @@ pub mod soap;
 mod test_host;
 pub mod tools;
 
-pub use test_host::{EXCEL, HELLO, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, plugin_bytes};
+pub use test_host::{EXCEL, HELLO, MIRROR, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, plugin_bytes};

@@ -1,13 +1,13 @@
-//! Tools that are not ours: nginx, and a Python SOAP client. Without them a test says loudly that it skips; in CI it
+//! Tools that are not ours: nginx, curl, and SOAP clients of other languages. Without them a test says loudly that it skips; in CI it
 //! fails.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::LazyLock;
 
-/// The zeep release that the tests were written with.
-const ZEEP: &str = "zeep==4.3.3";
+/// The releases of SOAP clients that the tests were written with.
+const FROM_PYPI: [&str; 2] = ["zeep==4.3.3", "suds==1.2.0"];
+const FROM_NPM: [&str; 2] = ["soap@1.13.0", "strong-soap@5.0.10"];
 
 /// nginx, where it is installed.
 pub fn nginx() -> Option<PathBuf> {
@@ -24,27 +24,61 @@ pub fn curl() -> Option<PathBuf> {
     }
 }
 
-/// A Python with zeep, in a virtual environment below the target folder that is made when it is missing.
-pub fn zeep() -> Option<PathBuf> {
-    static PYTHON: LazyLock<Result<PathBuf, String>> = LazyLock::new(python_with_zeep);
-    match &*PYTHON {
-        Ok(python) => Some(python.clone()),
-        Err(reason) => skip(reason),
+/// A Python with zeep and suds, in a virtual environment below the target folder that is made when it is missing.
+pub fn python_with_soap() -> Option<PathBuf> {
+    let folder = xtask::build::target().join("interop").join("python");
+    let python = folder.join("bin").join("python");
+    if run(Command::new(&python).args(["-c", "import zeep, suds"])).is_ok() {
+        return Some(python);
+    }
+    if let Err(reason) = run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)) {
+        return skip(&format!("no virtual environment (Debian: apt-get install python3-venv): {reason}"));
+    }
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    match run(Command::new(&python).args(pip).args(FROM_PYPI)) {
+        Ok(()) => Some(python),
+        Err(reason) => skip(&format!("pip cannot install {}: {reason}", FROM_PYPI.join(" and "))),
     }
 }
 
-fn python_with_zeep() -> Result<PathBuf, String> {
-    let folder = xtask::build::target().join("zeep");
-    let python = folder.join("bin").join("python");
-    if run(Command::new(&python).args(["-c", "import zeep"])).is_ok() {
-        return Ok(python);
+/// The `node_modules` folder with node-soap and strong-soap, below the target folder; filled when it is missing.
+pub fn node_modules_with_soap() -> Option<PathBuf> {
+    let folder = xtask::build::target().join("interop").join("node");
+    let modules = folder.join("node_modules");
+    if modules.join("soap").exists() && modules.join("strong-soap").exists() {
+        return Some(modules);
     }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)).map_err(|reason| {
-        format!("no virtual environment (Debian: apt-get install python3-venv): {reason}")
-    })?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ZEEP]))
-        .map_err(|reason| format!("pip cannot install {ZEEP}: {reason}"))?;
-    Ok(python)
+    let made = std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(folder.join("package.json"), "{\"private\": true}"));
+    let npm = ["install", "--silent", "--no-audit", "--no-fund"];
+    let installed = made
+        .map_err(|error| error.to_string())
+        .and_then(|()| run(Command::new("npm").current_dir(&folder).args(npm).args(FROM_NPM)));
+    match installed {
+        Ok(()) => Some(modules),
+        Err(reason) => skip(&format!(
+            "npm (Debian: apt-get install nodejs npm) cannot install {}: {reason}",
+            FROM_NPM.join(" and ")
+        )),
+    }
+}
+
+/// Whether these programs and files are there, which come with the Debian packages named.
+pub fn installed(programs: &[&str], files: &[&str], packages: &str) -> bool {
+    let in_path = |program: &&&str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        !std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    };
+    let missing = programs
+        .iter()
+        .find(in_path)
+        .or_else(|| files.iter().find(|file| !std::path::Path::new(file).exists()));
+    match missing {
+        None => true,
+        Some(missing) => {
+            skip::<()>(&format!("{missing} is missing (Debian: apt-get install {packages})")).is_some()
+        }
+    }
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

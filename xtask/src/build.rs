@@ -9,7 +9,7 @@ pub const PLUGINS: &[&str] = &["excel-connector", "hello-connector"];
 
 /// Plugins that only tests load: one that misbehaves on purpose, and two versions of one.
 pub const TEST_PLUGINS: &[&str] =
-    &["rogue-connector", "versioned-connector-first", "versioned-connector-second"];
+    &["mirror-connector", "rogue-connector", "versioned-connector-first", "versioned-connector-second"];
 
 /// How to build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -64,6 +64,14 @@ fn call<'a>(
         envelope::close_after_body(&mut reader)?;
         return Ok(assemble(envelope, operation, Members::default(), headers));
     };
+    if let Some((namespace, operation)) = by_action
+        && means_no_parameter(element, operation)
+    {
+        envelope.namespace = known_or_owned(namespace);
+        body::of_class(&mut reader, &NO_MEMBERS, &mut Members::default())?;
+        envelope::close(&mut reader)?;
+        return Ok(assemble(envelope, operation, Members::default(), headers));
+    }
     let operation = operation_of(element, by_action.map(|(_, operation)| operation))?;
     if reader.namespace().is_empty() {
         return Err(Refusal::NoNamespace(cut(element)));
@@ -82,6 +90,16 @@ fn call<'a>(
     }
     envelope::close(&mut reader)?;
     Ok(assemble(envelope, operation, members, headers))
+}
+
+/// Whether a body element stands for the empty body of an operation without parameter. Some clients cannot send an empty
+/// body, and send an element of the name that the WSDL gives to the message (seen by node-soap and strong-soap). What
+/// names another operation is still a disagreement.
+fn means_no_parameter(element: &str, operation: Operation) -> bool {
+    operation.request().is_none()
+        && !Operation::ALL
+            .iter()
+            .any(|other| other.name() == element || other.request_class() == Some(element))
 }
 
 /// The operation of a body element, which has to be the one that the action names.

@@ -123,6 +123,18 @@ fn dialects_are_told_by_structure() {
     assert_eq!((call.envelope.dialect, call.request), (Dialect::Plain, Request::GetConfigData));
 }
 
+/// node-soap sends an element of the name that the WSDL gives to the message, in no namespace at that.
+#[test]
+fn an_element_may_stand_for_an_empty_body() {
+    for element in
+        ["<IErpConnectorWS_WSGetConfigData_InputMessage/>", "<x:anything xmlns:x='urn:x'> <y/> </x:anything>"]
+    {
+        let message = soap(element);
+        let call = read_call(message.as_bytes(), Some(&action(Operation::GetConfigData))).unwrap();
+        assert_eq!((call.envelope, call.request), (Envelope::new(Dialect::Message), Request::GetConfigData));
+    }
+}
+
 #[test]
 fn the_callers_namespaces_are_mirrored() {
     let other = "http://www.superoffice.net/EIS/Connector/2.0";

@@ -7,9 +7,9 @@ use crate::build::{self, PLUGINS, Profile, TEST_PLUGINS};
 
 /// Builds the host and the plugin files, and runs every test of the workspace.
 ///
-/// The end-to-end tests start the real program with the real plugin files. Some also use nginx and a Python SOAP client
-/// (zeep, installed with pip into target/zeep); where one of these cannot be had they say so and pass, but with CI=true
-/// they fail.
+/// The end-to-end tests start the real program with the real plugin files. Some also use nginx and SOAP clients of other
+/// languages (.ci/run lists their packages; docs/interop.md tells what they are for); where one of these cannot be had they
+/// say so and pass, but with CI=true they fail.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask test                                    everything
