@@ -1,6 +1,7 @@
 //! Runs the program `erp-host` and stops it again.
 
 use std::error::Error;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -34,7 +35,21 @@ impl HostProcess {
     /// # Errors
     /// It cannot be run, ends, or says nothing for a minute; the error holds what it wrote to standard error.
     pub fn start(mut command: Command) -> Result<Self, Box<dyn Error>> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stderr(Stdio::piped());
+        HostProcess::start_as_it_is(command)
+    }
+
+    /// The same, with the program's log in a file.
+    ///
+    /// # Errors
+    /// As above; what it wrote is in the file.
+    pub fn start_with_log(mut command: Command, log: File) -> Result<Self, Box<dyn Error>> {
+        command.stderr(log);
+        HostProcess::start_as_it_is(command)
+    }
+
+    fn start_as_it_is(mut command: Command) -> Result<Self, Box<dyn Error>> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let program = command.get_program().to_string_lossy().into_owned();
         let mut child = command.spawn().map_err(|error| format!("cannot run {program}: {error}"))?;
 

@@ -88,7 +88,7 @@ impl Default for Limits {
             body: 16 << 20,
             gzip_ratio: number(100),
             bodies: 256 << 20,
-            reply_in_memory: 1 << 20,
+            reply_in_memory: 4 << 20,
             head: 64 << 10,
             headers: number(100),
             xml: XmlLimits::default(),

@@ -18,13 +18,13 @@ const WORTH_PACKING: u64 = 1024;
 
 /// A body on its way to the client.
 pub(super) enum ReplyBody {
-    /// Everything is here, in up to two parts; empty ones are gone.
-    Whole([Bytes; 2]),
+    /// Everything is in memory.
+    Whole(Spooled),
     /// It stands in a file, of which a block at a time is in memory, and the next one is being read.
     Blocks {
         /// Bytes to come, unless they are packed.
         left: Option<u64>,
-        next: JoinHandle<io::Result<(Blocks, Vec<u8>)>>,
+        next: JoinHandle<io::Result<(Blocks, Bytes)>>,
     },
     /// A file that is done.
     End,
@@ -38,26 +38,24 @@ pub(super) struct Blocks {
 
 impl ReplyBody {
     pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
-        ReplyBody::Whole([bytes.into(), Bytes::new()])
+        ReplyBody::Whole(Spooled::in_memory(bytes))
     }
 
     /// The body of a reply, and whether it is packed. `pack`: the client takes packed bodies. `chunks`: it takes
     /// bodies of unknown length.
     pub(super) async fn new(reply: Spooled, pack: bool, chunks: bool) -> io::Result<(Self, bool)> {
         let pack = pack && reply.len() >= WORTH_PACKING;
-        match reply.into_memory() {
-            Ok(parts) if pack => {
-                let packed = spawn_blocking(move || gzip(&parts)).await.map_err(io::Error::other)??;
-                Ok((ReplyBody::whole(packed), true))
-            }
-            Ok(parts) => Ok((ReplyBody::Whole(parts.map(Bytes::from)), false)),
-            Err(reply) => {
-                let pack = pack && chunks;
-                let left = (!pack).then(|| reply.len());
-                let packer = pack.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
-                Ok((ReplyBody::Blocks { left, next: Blocks { reply, packer }.read() }, pack))
-            }
+        if reply.is_in_file() {
+            let pack = pack && chunks;
+            let left = (!pack).then(|| reply.len());
+            let packer = pack.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
+            return Ok((ReplyBody::Blocks { left, next: Blocks { reply, packer }.read() }, pack));
         }
+        if pack {
+            let packed = spawn_blocking(move || gzip(reply)).await.map_err(io::Error::other)??;
+            return Ok((ReplyBody::whole(packed), true));
+        }
+        Ok((ReplyBody::Whole(reply), false))
     }
 }
 
@@ -68,9 +66,9 @@ impl Body for ReplyBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let body = &mut *self;
         match body {
-            ReplyBody::Whole(parts) => {
-                let next = parts.iter_mut().find(|part| !part.is_empty()).map(std::mem::take);
-                Poll::Ready(next.map(|part| Ok(Frame::data(part))))
+            ReplyBody::Whole(reply) => {
+                let block = reply.take_block().map(Frame::data);
+                Poll::Ready(Some(block).filter(|block| !block.as_ref().is_ok_and(is_empty)))
             }
             ReplyBody::End => Poll::Ready(None),
             ReplyBody::Blocks { left, next } => {
@@ -84,7 +82,7 @@ impl Body for ReplyBody {
                         // The next block is read while this one is sent.
                         *next = blocks.read();
                         *left = left.map(|left| left.saturating_sub(block.len() as u64));
-                        Poll::Ready(Some(Ok(Frame::data(block.into()))))
+                        Poll::Ready(Some(Ok(Frame::data(block))))
                     }
                     Err(error) => {
                         tracing::error!(%error, "a reply could not be read back from its file");
@@ -98,7 +96,7 @@ impl Body for ReplyBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            ReplyBody::Whole(parts) => parts.iter().all(Bytes::is_empty),
+            ReplyBody::Whole(reply) => reply.is_empty(),
             ReplyBody::Blocks { .. } => false,
             ReplyBody::End => true,
         }
@@ -106,7 +104,7 @@ impl Body for ReplyBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            ReplyBody::Whole(parts) => SizeHint::with_exact(parts.iter().map(|part| part.len() as u64).sum()),
+            ReplyBody::Whole(reply) => SizeHint::with_exact(reply.len()),
             ReplyBody::End => SizeHint::with_exact(0),
             ReplyBody::Blocks { left: Some(left), .. } => SizeHint::with_exact(*left),
             ReplyBody::Blocks { left: None, .. } => SizeHint::default(),
@@ -116,34 +114,44 @@ impl Body for ReplyBody {
 
 impl Blocks {
     /// Reads the next block off the I/O threads; an empty one is the end.
-    fn read(mut self) -> JoinHandle<io::Result<(Blocks, Vec<u8>)>> {
+    fn read(mut self) -> JoinHandle<io::Result<(Blocks, Bytes)>> {
         spawn_blocking(move || {
             let block = self.next()?;
             Ok((self, block))
         })
     }
 
-    fn next(&mut self) -> io::Result<Vec<u8>> {
+    fn next(&mut self) -> io::Result<Bytes> {
         loop {
             let block = self.reply.take_block()?;
             let Some(packer) = &mut self.packer else { return Ok(block) };
             if block.is_empty() {
                 return match self.packer.take() {
-                    Some(packer) => packer.finish(),
+                    Some(packer) => packer.finish().map(Bytes::from),
                     None => Ok(block),
                 };
             }
             packer.write_all(&block)?;
             // A block that packs well may leave nothing to send yet.
             if !packer.get_ref().is_empty() {
-                return Ok(std::mem::take(packer.get_mut()));
+                return Ok(std::mem::take(packer.get_mut()).into());
             }
         }
     }
 }
 
-fn gzip(parts: &[Vec<u8>]) -> io::Result<Vec<u8>> {
+/// Packs a reply that is in memory.
+fn gzip(mut reply: Spooled) -> io::Result<Vec<u8>> {
     let mut packer = GzEncoder::new(Vec::with_capacity(4096), Compression::fast());
-    parts.iter().try_for_each(|part| packer.write_all(part))?;
-    packer.finish()
+    loop {
+        let block = reply.take_block()?;
+        if block.is_empty() {
+            return packer.finish();
+        }
+        packer.write_all(&block)?;
+    }
+}
+
+fn is_empty(frame: &Frame<Bytes>) -> bool {
+    frame.data_ref().is_none_or(Bytes::is_empty)
 }

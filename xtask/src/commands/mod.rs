@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod compare;
 pub mod demo;
 pub mod test;
 
@@ -24,6 +25,8 @@ struct Cli {
 enum Task {
     /// Build everything, start the host on a sample workbook, and show calls to try.
     Demo(demo::Args),
+    /// Compare the host's speed with that of other servers, side by side.
+    Compare(compare::Args),
     /// Build the host and the plugin files, and run every test.
     Test(test::Args),
 }
@@ -32,6 +35,7 @@ enum Task {
 pub fn run() -> ExitCode {
     let result: Result<ExitCode, Box<dyn Error>> = match Cli::parse().task {
         Task::Demo(args) => demo::run(&args),
+        Task::Compare(args) => compare::run(&args),
         Task::Test(args) => test::run(&args),
     };
     match result {

@@ -75,12 +75,14 @@ fn error_of(outcome: &Outcome<'_>) -> Option<Outcome<'static>> {
     })
 }
 
-/// A reply with actors, written as they come. How the call ended is known last and may stand first, so the head is
-/// kept apart; and when it ended badly, none of it is sent.
+/// A reply with actors, written as they come. How the call ended is known last and may stand first: it begins as if it had
+/// ended well, and another head takes the place of that one if need be. When it ended badly, none of it is sent.
 pub(super) struct ActorsReply<'e> {
     envelope: &'e Envelope,
     operation: Operation,
     writer: ReplyWriter,
+    /// Bytes of the head.
+    head: usize,
     spool: Spool<'e>,
     rows: u64,
     broken: Option<io::Error>,
@@ -89,7 +91,10 @@ pub(super) struct ActorsReply<'e> {
 impl<'e> ActorsReply<'e> {
     pub(super) fn new(envelope: &'e Envelope, operation: Operation, folder: &'e SpoolFolder) -> Self {
         let writer = ReplyWriter::new(envelope, operation);
-        ActorsReply { envelope, operation, writer, spool: folder.spool(), rows: 0, broken: None }
+        let mut spool = folder.spool();
+        writer.head(spool.buffer(), &Outcome::ok());
+        let head = spool.buffer().len();
+        ActorsReply { envelope, operation, writer, head, spool, rows: 0, broken: None }
     }
 
     /// Writes an actor. Breaks off when it cannot be kept.
@@ -113,7 +118,7 @@ impl<'e> ActorsReply<'e> {
 
     /// Ends the reply with what the connector said.
     pub(super) fn finish(self, ended: &plugin_api::Outcome) -> Replied {
-        let ActorsReply { envelope, operation, writer, mut spool, rows, broken } = self;
+        let ActorsReply { envelope, operation, writer, head, mut spool, rows, broken } = self;
         if let Some(error) = broken {
             return not_kept(envelope, operation, &error);
         }
@@ -121,10 +126,13 @@ impl<'e> ActorsReply<'e> {
         if ended.state == State::Error {
             return outcome(envelope, operation, &ended);
         }
-        let mut head = Vec::with_capacity(1024);
-        writer.head(&mut head, &ended);
         writer.tail(spool.buffer(), &ended);
-        match spool.finish(head) {
+        let another_head = (writer.head_depends_on_outcome() && ended != Outcome::ok()).then(|| {
+            let mut another = Vec::with_capacity(1024);
+            writer.head(&mut another, &ended);
+            (head, another)
+        });
+        match spool.finish(another_head) {
             Ok(body) => Replied { body, state: Some(ended.state), rows, error: None },
             Err(error) => not_kept(envelope, operation, &error),
         }

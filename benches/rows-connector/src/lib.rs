@@ -1,0 +1,112 @@
+//! The connector that the speed comparison calls: rows of 20 fields from memory, the same as the gSOAP peer's
+//! (`benches/peers/gsoap/server.cpp`), so that what is compared are the servers and not what they serve.
+#![forbid(unsafe_code)]
+
+use plugin_api::{
+    Actor, Connection, Connector, Error, Field, Host, Outcome, Result, Rows, Settings, SettingsForm,
+};
+
+/// What the comparison sends, and two settings more, so that the form is as large as the peer's.
+#[derive(SettingsForm)]
+struct Setup {
+    /// Path of the workbook <full>
+    #[setting(label(no = "Filnavn", us = "File name"), default = "ErpClient.xlsm", max_length = 500)]
+    #[allow(dead_code)] // The rows stand in no file.
+    filename: String,
+    /// How many rows each actor type has
+    #[setting(label(no = "Rader", us = "Rows"), default = 1000)]
+    rows: u32,
+    /// Path of the workbook <full>
+    #[setting(label(no = "Filnavn", us = "File name"), default = "ErpClient.xlsm", max_length = 500)]
+    #[allow(dead_code)]
+    mode: Option<String>,
+    /// Path of the workbook <full>
+    #[setting(label(no = "Filnavn", us = "File name"), default = "ErpClient.xlsm", max_length = 500)]
+    #[allow(dead_code)]
+    hint: Option<String>,
+}
+
+/// The connector.
+pub struct RowsConnector;
+
+/// Its rows, which no call changes.
+pub struct InMemory {
+    rows: Vec<Actor>,
+}
+
+impl Connector for RowsConnector {
+    const NAME: &'static str = "Rows";
+    const DESCRIPTION: &'static str = "Rows from memory, to measure the host";
+    const ACTOR_TYPES: &'static [&'static str] = &[ACTOR_TYPE];
+    type Connection = InMemory;
+
+    fn new(_host: &Host) -> Result<Self> {
+        Ok(RowsConnector)
+    }
+
+    fn settings(&self) -> Result<Vec<Field>> {
+        Ok(Setup::fields())
+    }
+
+    fn connect(&self, settings: &Settings) -> Result<InMemory> {
+        Ok(InMemory { rows: (1..=Setup::read(settings)?.rows).map(row).collect() })
+    }
+}
+
+const ACTOR_TYPE: &str = "Customer";
+
+/// The row of this number.
+fn row(i: u32) -> Actor {
+    let stamp = format!("[DT:01/{:02}/2026 12:00:00.0000000]", 1 + i % 28);
+    let mut actor = Actor::new(ACTOR_TYPE, i.to_string()).stamped(stamp);
+    for (key, value) in [
+        ("NAME", format!("Customer number {i}")),
+        ("NUMBER1", format!("[I:{}]", 1000 + i)),
+        ("POSTALAD1", format!("Street {i}")),
+        ("POSTALZIP", format!("{}", 1000 + i % 9000)),
+        ("POSTALCITY", format!("City {}", i % 97)),
+        ("EMAIL1", format!("mail{i}@example.org")),
+        ("PHONE1", format!("+47 22 00 {i}")),
+        ("LIMIT", format!("[F:{i}.5]")),
+        ("SINCE", "[DT:12/31/2013 23:59:59.0000000]".to_owned()),
+        ("ACTIVE", format!("[I:{}]", 1 - i % 2)),
+        ("CATEGORY", format!("{}", 1 + i % 2)),
+    ] {
+        actor = actor.with(key, value.as_str());
+    }
+    for k in 11..20 {
+        actor = actor.with(format!("TEXT{k}"), format!("Value of text field {k} in row {i}").as_str());
+    }
+    actor
+}
+
+impl Connection for InMemory {
+    fn actor_types(&self) -> Result<Vec<String>> {
+        Ok(vec![ACTOR_TYPE.to_owned()])
+    }
+
+    fn fields(&self, _actor_type: &str) -> Result<Vec<Field>> {
+        let first = self.rows.first().ok_or_else(|| Error::user("this connection has no rows"))?;
+        Ok(first.fields.iter().map(|(key, _)| Field::text(key)).collect())
+    }
+
+    fn actors(&self, _actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+        self.rows.iter().try_for_each(|row| rows.push(row))?;
+        Ok(Outcome::ok())
+    }
+
+    fn get(&self, _actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<Outcome> {
+        // The row of number `n` stands at `n - 1`.
+        let places = keys.iter().filter_map(|key| key.parse::<usize>().ok()?.checked_sub(1));
+        places.filter_map(|place| self.rows.get(place)).try_for_each(|row| rows.push(row))?;
+        Ok(Outcome::ok())
+    }
+
+    fn changed_since(&self, _actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
+        let is_newer = |row: &&Actor| stamp.is_none_or(|stamp| row.last_modified.as_deref() >= Some(stamp));
+        self.rows.iter().filter(is_newer).try_for_each(|row| rows.push(row))?;
+        Ok(Outcome::ok())
+    }
+}
+
+plugin_api::export!(RowsConnector);
