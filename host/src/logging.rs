@@ -7,7 +7,13 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
+mod lines;
+mod on_call;
 pub mod refusal;
+
+use lines::Lines;
+pub use lines::Rest;
+pub(crate) use on_call::OnCall;
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -24,23 +30,29 @@ pub enum LogError {
     /// The process has one already.
     #[error("the log cannot be started: {0}")]
     Taken(Box<dyn std::error::Error + Send + Sync>),
+    /// The system has no thread left for it.
+    #[error("the log cannot be started: {0}")]
+    Thread(io::Error),
 }
 
-/// Starts the log of this process.
+/// Starts the log of this process. Lines may be written a few milliseconds late: the [`Rest`] writes those that still wait,
+/// and is to be kept until nothing is logged any more.
 ///
 /// # Errors
 /// The level is none, or the process has a log already.
-pub fn start(config: &LogConfig) -> Result<(), LogError> {
+pub fn start(config: &LogConfig) -> Result<Rest, LogError> {
     refusal::limit(config.refusals_per_second);
     let filter = filter(&config.level).ok_or_else(|| LogError::Level { level: config.level.clone() })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let (lines, rest) = Lines::start(io::stderr()).map_err(LogError::Thread)?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     match config.format {
         LogFormat::Text => log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
         LogFormat::Json => {
             log.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
         }
     }
-    .map_err(LogError::Taken)
+    .map_err(LogError::Taken)?;
+    Ok(rest)
 }
 
 /// A filter. A word alone must be a level: `EnvFilter` would take it as the name of a target, so that a mistyped level

@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -150,9 +152,18 @@ fn the_log_tells_of_every_call_and_never_a_secret() {
     std::fs::copy(file, folder.path().join("plugins").join(&name)).unwrap();
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--log", "trace", "--log-format", "json"];
     let (mut child, address) = start(folder.path(), &arguments);
-    let log = child.stderr.take().unwrap();
-    let log =
-        std::thread::spawn(move || BufReader::new(log).lines().map(|line| line.unwrap()).collect::<Vec<_>>());
+    let log = BufReader::new(child.stderr.take().unwrap());
+    // The host may write a line some milliseconds late: the last one is awaited before the host is killed.
+    let (sender, last) = mpsc::channel();
+    let log = std::thread::spawn(move || {
+        let lines = log.lines().map(|line| line.unwrap());
+        let tell = |line: &String| {
+            if line.contains("a message was refused") {
+                let _ = sender.send(());
+            }
+        };
+        lines.inspect(tell).collect::<Vec<_>>()
+    });
 
     let settings = [("Server", "here"), ("Password", "never-in-a-log"), ("test_connection", "log")];
     let settings = settings.map(|(key, value)| {
@@ -165,6 +176,7 @@ fn the_log_tells_of_every_call_and_never_a_secret() {
     assert!(tested.contains("mind the step"), "{tested}");
     let fault = call(&address, "WSTestConnection", "<x>never-in-a-log</y>");
     assert!(fault.contains("faultstring"), "{fault}");
+    last.recv_timeout(Duration::from_secs(60)).expect("the host logs that it refused a message");
     child.kill().unwrap();
     child.wait().unwrap();
 

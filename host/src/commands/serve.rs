@@ -70,7 +70,7 @@ at most), a second one at once.";
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let mut config = Config::load(&args.flags)?;
     config.listen = args.listen.unwrap_or(config.listen);
-    logging::start(&config.log)?;
+    let log = logging::start(&config.log)?;
     std::fs::create_dir_all(&config.data)
         .map_err(|error| format!("the data folder {} cannot be made: {error}", config.data.display()))?;
     let _running = Running::tell(&config.data);
@@ -83,17 +83,23 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .worker_threads(io_threads())
         .max_blocking_threads(MOST_THREADS)
         .build()?;
-    let end = runtime.block_on(serve(&config, watched))?;
+    let end = runtime.block_on(serve(&config, watched, &log))?;
     // What still runs in a connector has the rest of the time, and no more.
     runtime.shutdown_timeout(end.saturating_duration_since(Instant::now()));
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
+/// As many as can run at once, and one that takes over when a connector holds up one of them (see the router's lookout).
+fn io_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from) + 1
+}
+
 /// Serves until a signal; returns by when all must be over.
-async fn serve(config: &Config, watched: Watched) -> Result<Instant, Box<dyn Error>> {
+async fn serve(config: &Config, watched: Watched, log: &logging::Rest) -> Result<Instant, Box<dyn Error>> {
     let plugins = watched.plugins();
     let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
     let router = Arc::new(Router::new(config, clients).await?);
@@ -101,7 +107,7 @@ async fn serve(config: &Config, watched: Watched) -> Result<Instant, Box<dyn Err
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     router.record(recorded::start(plugins), "starting").await;
-    let stop = stop_on_signals()?;
+    let stop = stop_on_signals(log.clone())?;
     let (config, help) = (config.clone(), server.help_page());
     let rereading: Rereading = router.online().files().into_iter().collect();
     let until_stopped = rereading.start()?;
@@ -176,7 +182,7 @@ fn warn_of_absent(config: &Config, plugins: &Plugins) {
 }
 
 /// Notifies at the first signal to stop; ends the process at the second.
-fn stop_on_signals() -> io::Result<Arc<Notify>> {
+fn stop_on_signals(log: logging::Rest) -> io::Result<Arc<Notify>> {
     let mut signals = Signals::new()?;
     let stop = Arc::new(Notify::new());
     let first = Arc::clone(&stop);
@@ -185,6 +191,7 @@ fn stop_on_signals() -> io::Result<Arc<Notify>> {
         first.notify_one();
         signals.next().await;
         tracing::warn!("stopped at once");
+        log.write();
         std::process::exit(1);
     });
     Ok(stop)

@@ -16,6 +16,8 @@ use tracing::metadata::Kind;
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Span};
 
+use crate::logging::OnCall;
+
 /// Places that are kept; a plugin that makes up targets as it goes gets the last one for the rest.
 const MOST_PLACES: usize = 4096;
 /// Fields that a place may have; more become part of the message.
@@ -41,9 +43,10 @@ impl Log for ToTracing {
 
     fn log(&self, record: &Record<'_>) {
         // A thread of the connector's own is in no call: its records tell at least whose they are.
-        let _span = Span::current()
-            .is_none()
-            .then(|| tracing::error_span!("connector", connector = %self.connector).entered());
+        let _span = Span::current().is_none().then(|| match OnCall::current() {
+            Some(call) => call.span().entered(),
+            None => tracing::error_span!("connector", connector = %self.connector).entered(),
+        });
         let place = place(record.level, record.target, &record.fields);
         if !place.is_enabled() {
             return;

@@ -3,16 +3,19 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use contract::Operation;
 use plugin_api::abi::CallWatch;
 use plugin_api::abi::client::{ConnectionClient, ConnectorClient};
 use plugin_api::{Field, Outcome, Settings};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
-use tracing::Span;
 
 use super::gate::{Full, Gate};
+use super::lookout::Lookout;
+use super::pace::{Pace, Paces};
 use crate::config::Config;
+use crate::logging::OnCall;
 
 /// A connector with its limits. Dropping it ends it: once another version is in its place, and the last call in it is
 /// over.
@@ -23,6 +26,8 @@ pub(super) struct Connector {
     gate: Gate,
     deadline: Duration,
     form: OnceLock<Arc<[Field]>>,
+    paces: Paces,
+    lookout: Arc<Lookout>,
 }
 
 /// Why work in a connector gave no result.
@@ -43,15 +48,16 @@ pub(super) struct Open {
 }
 
 impl Connector {
-    pub(super) fn new(client: ConnectorClient, config: &Config) -> Self {
+    pub(super) fn new(client: ConnectorClient, config: &Config, lookout: Arc<Lookout>) -> Self {
         let name: Arc<str> = client.name().into();
         let (running, waiting) = (config.concurrent_calls(&name), config.queued_calls as usize);
         let gate = Gate::new(running, waiting, config.limits.queue_timeout);
         let deadline = config.call_deadline(&name);
-        Connector { name, client: Some(client), gate, deadline, form: OnceLock::new() }
+        let (form, paces) = (OnceLock::new(), Paces::default());
+        Connector { name, client: Some(client), gate, deadline, form, paces, lookout }
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
@@ -81,10 +87,16 @@ impl Connector {
         Ok(Open { client: self.client().connect(settings)?, connector: Arc::clone(self) })
     }
 
-    /// Works with the connector on a thread where that may block. The place in the gate is kept until the work really
-    /// ends, be it long after its deadline: a connector that hangs fills its own gate and nothing else.
+    /// Works with the connector where that may block: on a thread of its own, or on this one if it is known to be quick.
+    /// The place in the gate is kept until the work really ends, be it long after its deadline: a connector that hangs
+    /// fills its own gate and nothing else.
+    ///
+    /// Even here it is a task of its own, so that whoever waits for it can go away, or is told that it is late. Work
+    /// without a pace is never done here.
     pub(super) async fn work<R: Send + 'static>(
         &self,
+        call: OnCall,
+        pace: Option<&Arc<Pace>>,
         deadline: Instant,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, Interrupted> {
@@ -92,15 +104,26 @@ impl Connector {
         let watch = CallWatch::new(Some(deadline.into_std()));
         let _waiting = Waiting(watch.clone());
         let watched = watch.clone();
-        let work = spawn_blocking(inside(permit, deadline, move || watched.during(work)));
+        let work = inside(permit, deadline, call, move || watched.during(work));
+        let place = pace.filter(|pace| pace.is_quick()).and_then(|_| self.lookout.place());
+        let work = match (place, pace.cloned()) {
+            (Some(place), Some(pace)) => tokio::spawn(async move { place.run(&pace, work) }),
+            (_, Some(pace)) => spawn_blocking(move || pace.measure(work)),
+            (_, None) => spawn_blocking(work),
+        };
         match timeout_at(deadline, work).await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => {
-                tracing::error!(connector = self.name(), %error, "a call panicked inside the host");
+                tracing::error!(connector = %self.name, %error, "a call panicked inside the host");
                 Err(Interrupted::Panicked)
             }
             Err(_) => Err(Interrupted::Late(watch.progress())),
         }
+    }
+
+    /// How long an operation takes.
+    pub(super) fn pace(&self, operation: Operation) -> &Arc<Pace> {
+        self.paces.of(operation)
     }
 
     /// Waits until nothing runs in the connector.
@@ -129,18 +152,20 @@ impl Drop for Connector {
     }
 }
 
-/// Work that keeps its permit and the span of its call, so that what a connector logs tells whose it is.
+/// Work that keeps its permit, and tells whose call it is to whatever is logged.
 fn inside<R>(
     permit: OwnedSemaphorePermit,
     deadline: Instant,
+    call: OnCall,
     work: impl FnOnce() -> R,
 ) -> impl FnOnce() -> R {
-    let span = Span::current();
     move || {
-        span.in_scope(|| {
+        let span = call.clone();
+        call.within(|| {
             let result = work();
             let late = Instant::now().saturating_duration_since(deadline);
             if !late.is_zero() {
+                let _span = span.span().entered();
                 tracing::warn!(seconds = late.as_secs_f64(), "a call ended after its deadline");
             }
             drop(permit);

@@ -7,6 +7,7 @@ use contract::Outcome;
 use plugin_api::abi::client::ConnectorClient;
 
 use super::connector::Connector;
+use super::lookout::Lookout;
 use super::stop::Stop;
 use crate::config::Config;
 
@@ -14,6 +15,7 @@ use crate::config::Config;
 /// goes on with the one that it has found.
 pub(super) struct Connectors {
     config: Config,
+    lookout: Arc<Lookout>,
     /// In the order of their names.
     current: ArcSwap<Vec<Arc<Connector>>>,
     /// Those that were replaced or retired, as long as anything runs in them. Also what those wait for who change
@@ -23,8 +25,12 @@ pub(super) struct Connectors {
 
 impl Connectors {
     pub(super) fn new(config: &Config, connectors: impl IntoIterator<Item = ConnectorClient>) -> Self {
-        let all =
-            Connectors { config: config.clone(), current: ArcSwap::default(), former: Mutex::default() };
+        let all = Connectors {
+            config: config.clone(),
+            lookout: Arc::new(Lookout::start()),
+            current: ArcSwap::default(),
+            former: Mutex::default(),
+        };
         for client in connectors {
             all.put(client);
         }
@@ -34,7 +40,7 @@ impl Connectors {
     /// Puts a connector in its place, from where it serves whoever asks from now on; in the place of the one of its name
     /// if there is one.
     pub(super) fn put(&self, client: ConnectorClient) {
-        let connector = Arc::new(Connector::new(client, &self.config));
+        let connector = Arc::new(Connector::new(client, &self.config, Arc::clone(&self.lookout)));
         self.change(|all| {
             let before = take(all, connector.name());
             let name = connector.name().to_lowercase();
@@ -69,7 +75,7 @@ impl Connectors {
     /// The connector of that name: exactly, or else in another case.
     pub(super) fn get(&self, name: &str) -> Option<Arc<Connector>> {
         let all = self.current.load();
-        let exact = all.iter().find(|connector| connector.name() == name);
+        let exact = all.iter().find(|connector| **connector.name() == *name);
         exact.or_else(|| all.iter().find(|connector| connector.name().eq_ignore_ascii_case(name))).cloned()
     }
 
@@ -103,7 +109,7 @@ impl Connectors {
     /// The names, for an error text.
     fn here(&self) -> String {
         let all = self.current.load();
-        let names: Vec<_> = all.iter().map(|connector| connector.name()).collect();
+        let names: Vec<_> = all.iter().map(|connector| &**connector.name()).collect();
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! - `read`: bytes to a call; `convert`: the contract's types to those of connectors and back;
 //! - `route`: the rules of connections; `stop`: what a caller reads who meets one of them;
-//! - `connectors`, `connector`: a connector called off the I/O threads, behind its `gate`, within a deadline;
+//! - `connectors`, `connector`: a connector called where that holds up nobody, behind its `gate`, within a deadline;
+//! - `pace`, `lookout`: what is quick enough for an I/O thread, and what is done when it is not after all;
 //! - `perform`: what each operation does, on such a thread;
 //! - `reply`, `spool`: what is answered, and where it gathers.
 
@@ -10,6 +11,8 @@ mod connector;
 mod connectors;
 mod convert;
 mod gate;
+mod lookout;
+mod pace;
 mod perform;
 mod read;
 mod reply;
@@ -23,16 +26,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use contract::{Dialect, EncodingError, Envelope, Operation, SoapVersion, State};
+use contract::{Dialect, EncodingError, Envelope, SoapVersion, State};
 use plugin_api::abi::client::ConnectorClient;
 use tokio::time::Instant;
-use tracing::{Instrument, field};
+use tracing::field;
 
 use self::connector::Open;
 use self::connectors::Connectors;
 use self::read::Unread;
 use self::reply::Replied;
-use self::route::{Errand, Told};
+use self::route::Errand;
 use self::spool::SpoolFolder;
 pub use self::spool::Spooled;
 use self::stop::Stop;
@@ -41,6 +44,7 @@ use crate::auth::Online;
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::connections::{Connections, StoreError};
+use crate::logging::OnCall;
 use crate::logging::refusal::{self, Cause};
 
 /// The folder of replies under way, below the data folder.
@@ -144,21 +148,9 @@ impl Router {
             }
         };
         let (operation, envelope) = (call.call().operation(), &call.call().envelope);
-        // Of the highest level, so that it is there for whatever a connector logs.
-        let span = tracing::error_span!(
-            "call",
-            operation = operation.name(),
-            connector = field::Empty,
-            connection = field::Empty
-        );
-        let mut errand = Errand {
-            call: &call,
-            caller: &caller,
-            named: connector.as_deref(),
-            started,
-            told: Told::default(),
-        };
-        let replied = self.route(&mut errand).instrument(span).await;
+        let told = OnCall { operation: operation.name(), connector: None, connection: None };
+        let mut errand = Errand { call: &call, caller: &caller, named: connector.as_deref(), started, told };
+        let replied = self.route(&mut errand).await;
         let told = errand.told;
         let replied = match replied {
             Ok(replied) => replied,
@@ -171,9 +163,9 @@ impl Router {
             }
         };
         if told.connector.is_none() && replied.error.is_some() {
-            astray(&told, operation, &replied, &caller);
+            astray(&told, &replied, &caller);
         } else {
-            log(&caller, &told, operation, envelope, &replied, started);
+            log(&caller, &told, envelope, &replied, started);
         }
         Ok(Answer { soap: envelope.soap, is_fault: false, body: replied.body })
     }
@@ -236,12 +228,12 @@ pub enum RouterError {
 }
 
 /// The line of a call that found no connector: anybody can make such calls.
-fn astray(told: &Told, operation: Operation, replied: &Replied, caller: &Caller) {
+fn astray(told: &OnCall, replied: &Replied, caller: &Caller) {
     let error = replied.error.as_ref();
     let why = error
         .and_then(|error| error.error_code.as_deref())
         .unwrap_or("it names no connection or connector here");
-    let operation = operation.name();
+    let operation = told.operation;
     match told.connection {
         Some(connection) => {
             refusal::tell(Cause::Astray, caller, format_args!("{operation} for {connection}: {why}"))
@@ -254,19 +246,12 @@ fn astray(told: &Told, operation: Operation, replied: &Replied, caller: &Caller)
 }
 
 /// The one line that every other call leaves.
-fn log(
-    caller: &Caller,
-    told: &Told,
-    operation: Operation,
-    envelope: &Envelope,
-    replied: &Replied,
-    started: Instant,
-) {
+fn log(caller: &Caller, told: &OnCall, envelope: &Envelope, replied: &Replied, started: Instant) {
     let connection = told.connection.map(field::display);
     macro_rules! tell {
         ($level:ident $(, $name:ident = $value:expr)*) => {
             tracing::$level!(
-                operation = operation.name(),
+                operation = told.operation,
                 connector = told.connector.as_deref(),
                 connection,
                 %caller,
@@ -286,7 +271,7 @@ fn log(
             tell!(warn, code = error.error_code.as_deref());
             // An explanation names the value that was wrong, and values of fields stay out of the log above debug.
             tracing::debug!(
-                operation = operation.name(),
+                operation = told.operation,
                 connection,
                 user = error.user_explanation.as_deref(),
                 tech = error.tech_explanation.as_deref(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use contract::{Operation, Outcome, Request, State};
 use plugin_api::{Access, Field, FieldType, Settings};
 use tokio::time::{Instant, timeout_at};
-use tracing::{Span, field};
+use tracing::{Instrument, Span, field};
 use values::Guid;
 
 use super::connector::{Connector, Open};
@@ -18,6 +18,7 @@ use crate::audit::Origin;
 use crate::auth::{Answer, Authenticated};
 use crate::caller::Caller;
 use crate::connections::{OpenConnection, StoreError, StoredConnection};
+use crate::logging::OnCall;
 use crate::logging::refusal::{self, Cause};
 
 /// A call on its way.
@@ -28,14 +29,8 @@ pub(super) struct Errand<'c> {
     /// The connector that the address names.
     pub(super) named: Option<&'c str>,
     pub(super) started: Instant,
-    pub(super) told: Told,
-}
-
-/// What the log tells of a call's way.
-#[derive(Default)]
-pub(super) struct Told {
-    pub(super) connector: Option<Arc<str>>,
-    pub(super) connection: Option<Guid>,
+    /// What the log tells of its way.
+    pub(super) told: OnCall,
 }
 
 impl Errand<'_> {
@@ -54,15 +49,15 @@ impl Errand<'_> {
     }
 
     /// Tells the log of the connector that it is about.
-    fn tell(&mut self, connector: &str) {
+    fn tell(&mut self, connector: &Arc<str>) {
         if self.told.connector.is_none() {
-            Span::current().record("connector", connector);
-            self.told.connector = Some(connector.into());
+            Span::current().record("connector", &**connector);
+            self.told.connector = Some(Arc::clone(connector));
         }
     }
 
     /// A connection belongs to one connector, and calls that name another one went astray.
-    fn check_name(&mut self, guid: Guid, own: &str) -> Result<(), Stop> {
+    fn check_name(&mut self, guid: Guid, own: &Arc<str>) -> Result<(), Stop> {
         self.tell(own);
         match self.named {
             Some(named) if !named.eq_ignore_ascii_case(own) => Err(stop::other_connector(guid, own, named)),
@@ -90,12 +85,14 @@ impl Router {
             Request::SaveConnection { connection_info } => {
                 let guid = errand.connection()?;
                 let settings = convert::settings(connection_info.as_ref());
-                let outcome = self.save(guid, &settings, errand).await?;
+                let span = errand.told.span();
+                let outcome = self.save(guid, &settings, errand).instrument(span).await?;
                 Ok(reply::outcome(envelope, Operation::SaveConnection, &outcome))
             }
             Request::DeleteConnection => {
                 let guid = errand.connection()?;
-                self.delete(guid, errand).await?;
+                let span = errand.told.span();
+                self.delete(guid, errand).instrument(span).await?;
                 Ok(reply::outcome(envelope, Operation::DeleteConnection, &Outcome::ok()))
             }
             _ => {
@@ -115,7 +112,7 @@ impl Router {
         errand.tell(connector.name());
         match self.online.authenticate(token, connector.name()).await {
             Ok(Authenticated { client, context, answer }) => {
-                tracing::info!(%caller, client, context, connector = connector.name(), "authenticated");
+                tracing::info!(%caller, client, context, connector = %connector.name(), "authenticated");
                 Some(answer)
             }
             Err(denied) => {
@@ -130,33 +127,42 @@ impl Router {
         let connector = self.connectors.find(errand.named)?;
         let deadline = errand.go_to(&connector);
         let (call, worker) = (Arc::clone(errand.call), Arc::clone(&connector));
-        let work = connector.work(deadline, move || perform::in_setup(call.call(), &worker));
+        let pace = connector.pace(call.call().operation());
+        let work = connector
+            .work(errand.told.clone(), Some(pace), deadline, move || perform::in_setup(call.call(), &worker));
         work.await.map_err(|why| stop::interrupted(why, &connector))
     }
 
     /// A call that belongs to a connection.
     async fn in_connection(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<Replied, Stop> {
-        let open = self.open(guid, errand).await?;
+        let open = match self.connections.get(guid) {
+            Some(open) => {
+                errand.check_name(guid, open.connection().connector.name())?;
+                open
+            }
+            None => {
+                let span = errand.told.span();
+                self.open(guid, errand).instrument(span).await?
+            }
+        };
         let connector = Arc::clone(&open.connection().connector);
         let deadline = errand.go_to(&connector);
         let (call, spool) = (Arc::clone(errand.call), Arc::clone(&self.spool));
-        let work = connector
-            .work(deadline, move || perform::in_connection(call.call(), &open.connection().client, &spool));
+        let pace = connector.pace(call.call().operation());
+        let work = connector.work(errand.told.clone(), Some(pace), deadline, move || {
+            perform::in_connection(call.call(), &open.connection().client, &spool)
+        });
         work.await.map_err(|why| stop::interrupted(why, &connector))
     }
 
-    /// The connection, opened if it is not yet.
+    /// A connection that was not open.
     async fn open(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<Arc<OpenConnection<Open>>, Stop> {
-        if let Some(open) = self.connections.get(guid) {
-            errand.check_name(guid, open.connector())?;
-            return Ok(open);
-        }
         // Not in one step with the opening: that is shared with others, who may have named another connector.
         let own = self.own_connector(guid, errand).await?;
         let connector = self.connectors.get(&own);
         let deadline = connector.map_or(self.deadline, |connector| connector.deadline());
-        let connectors = Arc::clone(&self.connectors);
-        let opening = self.connections.get_or_open(guid, move |stored| open_stored(connectors, stored));
+        let (connectors, call) = (Arc::clone(&self.connectors), errand.told.clone());
+        let opening = self.connections.get_or_open(guid, move |stored| open_stored(connectors, stored, call));
         match timeout_at(errand.started + deadline, opening).await {
             Ok(Ok(Some(open))) => Ok(open),
             Ok(Ok(None)) => Err(stop::unknown_connection(guid)),
@@ -166,8 +172,9 @@ impl Router {
     }
 
     /// The name of the connector that the connection belongs to, and that the call may have named.
-    async fn own_connector(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<String, Stop> {
+    async fn own_connector(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<Arc<str>, Stop> {
         let own = self.connections.connector_of(guid).await?.ok_or_else(|| stop::unknown_connection(guid))?;
+        let own = own.into();
         errand.check_name(guid, &own)?;
         Ok(own)
     }
@@ -199,7 +206,7 @@ impl Router {
             let why = "the all-zero ConnectionGuid cannot be saved: it stands for a connection that is being set up";
             return Err(Stop::Outcome(Outcome::error(why)));
         }
-        let own = self.connections.connector_of(guid).await?;
+        let own: Option<Arc<str>> = self.connections.connector_of(guid).await?.map(Arc::from);
         let connector = match &own {
             Some(own) => {
                 errand.check_name(guid, own)?;
@@ -209,7 +216,7 @@ impl Router {
         };
         let deadline = errand.go_to(&connector);
         let worker = Arc::clone(&connector);
-        let form = connector.work(deadline, move || worker.settings_form()).await;
+        let form = connector.work(errand.told.clone(), None, deadline, move || worker.settings_form()).await;
         let form = form
             .map_err(|why| stop::interrupted(why, &connector))?
             .map_err(|outcome| Stop::Outcome(stop::owned(&outcome)))?;
@@ -266,11 +273,16 @@ impl Router {
 }
 
 /// Opens a connection with its stored settings.
-async fn open_stored(connectors: Arc<Connectors>, stored: StoredConnection) -> Result<Open, Stop> {
+async fn open_stored(
+    connectors: Arc<Connectors>,
+    stored: StoredConnection,
+    call: OnCall,
+) -> Result<Open, Stop> {
     let connector = connectors.get(&stored.connector);
     let connector = connector.ok_or_else(|| Stop::Outcome(connectors.not_loaded(&stored.connector)))?;
     let worker = Arc::clone(&connector);
-    let opened = connector.work(Instant::now() + connector.deadline(), move || worker.open(&stored.settings));
+    let deadline = Instant::now() + connector.deadline();
+    let opened = connector.work(call, None, deadline, move || worker.open(&stored.settings));
     let opened = opened.await.map_err(|why| stop::interrupted(why, &connector))?;
     opened.map_err(|outcome| Stop::Outcome(stop::owned(&outcome)))
 }
