@@ -1,12 +1,13 @@
 //! A SOAP client that speaks every dialect, and answers that are easy to compare.
 
-use std::net::SocketAddr;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 
 use contract::{
     Actor, Call, Dialect, Envelope, Fault, Operation, Payload, Reply, ReplyError, Request, read_reply,
 };
 use values::State;
-use xtask::http::Response;
+use xtask::http::{self, Response};
 use xtask::soap::{self, Exchange};
 
 /// Calls a host in one dialect.
@@ -140,14 +141,30 @@ impl Client {
         Ok(Answer::new(answer.reply, exchange.response.clone()))
     }
 
+    /// Sends a call, and leaves its answer to whoever reads the stream, or hangs up.
+    pub fn send(&self, request: Request<'_>) -> TcpStream {
+        let call = self.with_envelope(request);
+        let mut body = Vec::new();
+        contract::write_request(&mut body, &call);
+        let request = http::Request::soap(&self.target(), &call.soap_action(), body);
+        // As clients do that use a connection again.
+        let request = request.header("Connection", "keep-alive");
+        let mut stream = http::connect(self.address).expect("the host listens");
+        stream.write_all(&request.to_bytes(&self.address.to_string())).expect("the host reads");
+        stream
+    }
+
     /// Makes a call, and gives what travelled.
     pub fn exchange(&self, request: Request<'_>) -> Exchange {
-        let call = Call {
+        soap::exchange(self.address, &self.target(), &self.with_envelope(request)).expect("the host answers")
+    }
+
+    fn with_envelope<'r>(&'r self, request: Request<'r>) -> Call<'r> {
+        Call {
             envelope: self.envelope.clone(),
             connection_guid: self.guid.as_deref().map(Into::into),
             request,
-        };
-        soap::exchange(self.address, &self.target(), &call).expect("the host answers")
+        }
     }
 
     /// As the WSDL has it: WSGetConfigData is the same in `data` and `plain`, so the address says which it is.

@@ -5,8 +5,12 @@
 
 use std::io::Read;
 use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
 
-use plugin_api::{Actor, Connection, Connector, Error, Field, Host, Outcome, Parent, Result, Rows, Settings};
+use plugin_api::{
+    Actor, Call, Connection, Connector, Error, Field, Host, Outcome, Parent, Result, Rows, Settings,
+};
 
 plugin_api::export!(Versioned);
 
@@ -66,7 +70,8 @@ impl Connection for VersionedConnection {
     }
 
     /// Rows that tell the version and the text. The text `until 127.0.0.1:4711` makes it wait until that address, to
-    /// which it connects, closes the connection.
+    /// which it connects, closes the connection; `while somebody waits` makes it wait until its caller does not, in a host
+    /// that tells it.
     fn search_text(
         &self,
         actor_type: &str,
@@ -76,6 +81,15 @@ impl Connection for VersionedConnection {
     ) -> Result<Outcome> {
         if let Some(address) = text.strip_prefix("until ") {
             wait_for(address)?;
+        }
+        if text == "while somebody waits" {
+            let call = Call::current();
+            call.progress("waiting");
+            tracing::info!(told = call.time_left().is_some(), "waits");
+            while call.time_left().is_some() && !call.is_cancelled() {
+                thread::sleep(Duration::from_millis(5));
+            }
+            tracing::info!("waits no more");
         }
         for key in 1..=ROWS {
             rows.push(&Actor::new(actor_type, key.to_string()).with("VERSION", VERSION).with("TEXT", text))?;

@@ -2,6 +2,7 @@
 
 mod accept;
 mod address;
+mod attended;
 mod body_budget;
 mod endpoint;
 mod forwarded;
@@ -36,6 +37,7 @@ use crate::logging::refusal::{self, Cause};
 use crate::router::Router;
 
 use self::address::Ends;
+use self::attended::{Attended, Stays};
 use self::endpoint::{Endpoint, SERVICE_PATH};
 use self::guarded::{End, Guarded};
 pub use self::help::{ConnectorCard, HelpPage};
@@ -100,7 +102,7 @@ impl Server {
             // Between requests; for the rest of a head see `guarded`.
             .header_read_timeout(limits.idle_timeout)
             .max_headers(limits.headers.get() as usize)
-            // A client that has said all that it wants to say may still want to hear the answer.
+            // A client that has said all that it wants to say may still want to hear the answer; see `attended`.
             .half_close(true)
             .max_header_size(limits.head)
             // The buffer that a head must fit into while it arrives, and that bodies are read through.
@@ -196,7 +198,10 @@ impl Connection {
         }
 
         let (served, most) = (AtomicU32::new(0), limits.requests_per_connection.get());
+        let stays = Stays::default();
         let service = service_fn(|request| {
+            stays.asked(&request);
+            let stays = stays.clone();
             let is_last = served.fetch_add(1, Ordering::Relaxed) + 1 >= most;
             let endpoint = Arc::clone(&endpoint);
             // Boxed, because hyper lends a stream back only from a service with such futures.
@@ -205,13 +210,14 @@ impl Connection {
                     return Ok::<_, Infallible>(endpoint.turn_away(&request));
                 }
                 let mut response = endpoint.respond(request, ends).await;
+                stays.answered();
                 if is_last {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok(response)
             })
         });
-        let stream = TokioIo::new(Guarded::new(stream, &limits));
+        let stream = TokioIo::new(Guarded::new(Attended::new(stream, stays.clone()), &limits));
         let mut connection = http.serve_connection(stream, service);
         let mut crowded = pin!(seats.crowded());
         let began = Instant::now();

@@ -110,15 +110,15 @@ fn handshakes_that_do_not_fit_are_refused() {
         (handshake(magic, "20", ours, 0, "C", &target), "its handshake is broken: it is too short"),
         (
             handshake(magic, whole, [major + 1, 0, 0], 0, "C", &target),
-            "built for plugin API 2.0.0, this host has 1.0.0",
+            "built for plugin API 2.0.0, this host has 1.1.0",
         ),
         (
             handshake(magic, whole, [0, 3, 0], 0, "C", &target),
-            "built for plugin API 0.3.0, this host has 1.0.0",
+            "built for plugin API 0.3.0, this host has 1.1.0",
         ),
         (
             handshake(magic, whole, [major, minor + 1, 0], 0, "C", &target),
-            "built for plugin API 1.1.0, newer than this host's 1.0.0; update the host",
+            "it needs plugin API 1.2, newer than this host's 1.1.0; update the host, or get a build for 1.1",
         ),
         (handshake(magic, whole, ours, 1, "C", &target), "built with panic = \"abort\""),
         (

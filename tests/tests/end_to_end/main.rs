@@ -3,6 +3,7 @@
 mod architecture;
 mod bad_input;
 mod commands;
+mod compatibility;
 mod demo;
 mod documentation;
 mod gateway;

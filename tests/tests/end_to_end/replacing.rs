@@ -18,7 +18,7 @@ const ROWS: usize = 200;
 const NUMBERS: [&str; 2] = ["1.0.0", "2.0.0"];
 
 /// Waits until something is so; a minute without it fails the test.
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
     while !is_so() {
         assert!(Instant::now() < end, "{what}: not within a minute");
