@@ -58,7 +58,7 @@ fn speaks_json() {
     let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&seen["loaded"], &seen["error"]), (&true.into(), &Value::Null));
     assert_eq!((&seen["connector"], &seen["panics"]), (&"Hello".into(), &"unwind".into()));
-    assert_eq!((&seen["api_version"], &seen["host_api_version"]), (&"1.1.0".into(), &"1.0.0".into()));
+    assert_eq!((&seen["api_version"], &seen["host_api_version"]), (&"1.1.0".into(), &"1.1.0".into()));
     assert_eq!(seen["sha256"].as_str().map(str::len), Some(64));
     let setting = &seen["settings"][0];
     assert_eq!((&setting["key"], &setting["type"]), (&"Prefix".into(), &"Text".into()));
