@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Record;
 use super::record::{Head, Told, hash_of};
-use crate::connections::private_file::sync_folder;
+use crate::connections::private_file::{self, sync_folder};
 
 /// The folder of the audit log, below the data folder. With a dot, for a connector's folder has none.
 pub const FOLDER: &str = "erp-host.audit";
@@ -109,7 +109,7 @@ impl AuditFiles {
         let Some(first) = records.first() else { return Ok(()) };
         let mut known_end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         make_folder(&self.folder)?;
-        let lock = File::options().create(true).append(true).open(self.folder.join(LOCK))?;
+        let lock = private_file::lock_file(&self.folder.join(LOCK))?;
         lock.lock()?;
 
         let files = self.list()?;
@@ -134,6 +134,10 @@ impl AuditFiles {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut open = options.open(&file)?;
+        if is_new {
+            // A command run as root must not lock out the host.
+            private_file::give_to_owner_of(&open, &self.folder)?;
+        }
         let length = open.metadata()?.len();
         let written = open.write_all(text.as_bytes()).and_then(|()| open.sync_data());
         if let Err(error) = written {
@@ -158,7 +162,10 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
-    sync_folder(folder.parent().unwrap_or(Path::new(".")))
+    let data = folder.parent().filter(|data| !data.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    #[cfg(unix)]
+    private_file::give_to_owner_of(&File::open(folder)?, data)?;
+    sync_folder(data)
 }
 
 /// The lines of the two newest files: what another process, or this one before it was killed, may have written without

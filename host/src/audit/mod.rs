@@ -20,7 +20,7 @@ mod tests;
 
 pub use files::{AuditFiles, FOLDER};
 pub use origin::Origin;
-pub use record::{AuditKey, Head, Record, Recording, Signature};
+pub use record::{AuditKey, Head, Record, Recording, Signature, hash_of_file};
 pub use verify::{Break, Report, verify};
 
 /// Names of settings in one record, and characters of a name or reason: a caller must not fill the disk.

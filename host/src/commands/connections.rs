@@ -21,7 +21,7 @@ use crate::connections::{
 
 mod export;
 mod import;
-mod passphrase;
+pub(super) mod passphrase;
 mod rekey;
 
 /// What stands for a secret.
@@ -160,14 +160,16 @@ async fn existing_store(place: &Place) -> Result<(SqliteStore, PathBuf), Box<dyn
 }
 
 /// The same with its key and its audit log: for whatever shows a secret or changes something.
-async fn existing_connections(place: &Place) -> Result<(StoredConnections, PathBuf), Box<dyn Error>> {
+pub(super) async fn existing_connections(
+    place: &Place,
+) -> Result<(StoredConnections, PathBuf), Box<dyn Error>> {
     let config = place.config()?;
     let stored = StoredConnections::open(&config.data, config.key_file.as_deref(), IfMissing::Refuse).await?;
     Ok((stored, config.data.join(STORE_FILE)))
 }
 
 /// Ends the work with a store; says so if the audit log is behind.
-async fn close(stored: StoredConnections) -> Result<(), Box<dyn Error>> {
+pub(super) async fn close(stored: StoredConnections) -> Result<(), Box<dyn Error>> {
     if stored.is_audit_log_behind() {
         eprintln!(
             "erp-host: warning: the audit log cannot be written; the record of this is in the store, and is written when \
@@ -299,7 +301,7 @@ fn not_found(guid: Guid, store: &std::path::Path) -> String {
 }
 
 /// Date and time to the second, in UTC.
-fn utc(time: SystemTime) -> String {
+pub(super) fn utc(time: SystemTime) -> String {
     let sortable = DateTime::from_system_time(time).to_sortable();
     format!("{}Z", sortable.split('.').next().unwrap_or_default())
 }
@@ -318,7 +320,7 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// `1 connection`, `2 connections`.
-fn connections(count: usize) -> String {
+pub(super) fn connections(count: usize) -> String {
     if count == 1 { "1 connection".to_owned() } else { format!("{count} connections") }
 }
 

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod audit;
+mod backup;
 mod call;
 mod connections;
 mod plugins;
 mod register;
 mod reload;
+mod restore;
 mod serve;
 mod service;
 mod table;
@@ -51,6 +53,8 @@ enum Command {
     Call(Box<call::Args>),
     /// List, show, delete, export and import the stored connections; rotate their key.
     Connections(connections::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     /// Show the audit log, or check that it is whole and as it was written.
     Audit(audit::Args),
     Register(register::Args),
@@ -64,6 +68,8 @@ pub fn run() -> ExitCode {
         Command::Reload(args) => reload::run(args),
         Command::Call(args) => call::run(*args),
         Command::Connections(args) => connections::run(args),
+        Command::Backup(args) => backup::run(args),
+        Command::Restore(args) => restore::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Register(args) => register::run(args),
     };

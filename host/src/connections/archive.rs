@@ -242,20 +242,7 @@ impl Archive {
     /// # Errors
     /// There are no random numbers or not enough memory for the key.
     pub fn to_encrypted_text(&self, passphrase: &str) -> Result<String, ArchiveError> {
-        let mut salt = [0; SALT_BYTES];
-        getrandom::fill(&mut salt).map_err(KeyError::Random)?;
-        let salt = BASE64.encode(salt);
-        let key = key_from(passphrase, &salt, DERIVATION)?;
-        let sealed = seal_bytes(&key, self.to_text()?.as_bytes(), &bound_to(&salt, DERIVATION))?;
-        let envelope = Envelope {
-            format: ENCRYPTED_FORMAT.to_owned(),
-            version: VERSION,
-            argon2id: DERIVATION,
-            salt,
-            content: BASE64.encode(sealed),
-        };
-        let text = serde_json::to_string_pretty(&envelope).map_err(ArchiveError::Write)?;
-        Ok(text + "\n")
+        seal_text(ENCRYPTED_FORMAT, self.to_text()?.as_bytes(), passphrase)
     }
 
     fn parse(text: &[u8]) -> Result<Self, ArchiveError> {
@@ -293,16 +280,7 @@ impl ArchiveFile {
             return Archive::parse(bytes).map(ArchiveFile::Readable);
         }
         let envelope: Envelope = serde_json::from_slice(bytes).map_err(wrong_form)?;
-        let Derivation { memory_kib, passes, lanes } = envelope.argon2id;
-        if memory_kib > MOST.memory_kib || passes > MOST.passes || lanes > MOST.lanes {
-            return Err(ArchiveError::TooMuchWork);
-        }
-        let content = BASE64.decode(&envelope.content).map_err(|_| ArchiveError::WrongPassphrase)?;
-        Ok(ArchiveFile::Encrypted(SealedArchive {
-            derivation: envelope.argon2id,
-            salt: envelope.salt,
-            content,
-        }))
+        envelope.unpack().map(ArchiveFile::Encrypted)
     }
 }
 
@@ -312,10 +290,59 @@ impl SealedArchive {
     /// # Errors
     /// The passphrase is another, or the file was changed.
     pub fn open(&self, passphrase: &str) -> Result<Archive, ArchiveError> {
-        let key = key_from(passphrase, &self.salt, self.derivation)?;
-        let text = open_bytes(&key, &self.content, &bound_to(&self.salt, self.derivation));
-        Archive::parse(&Zeroizing::new(text.ok_or(ArchiveError::WrongPassphrase)?))
+        Archive::parse(&self.open_as(ENCRYPTED_FORMAT, passphrase)?)
     }
+
+    fn open_as(&self, format: &str, passphrase: &str) -> Result<Zeroizing<Vec<u8>>, ArchiveError> {
+        let key = key_from(passphrase, &self.salt, self.derivation)?;
+        let text = open_bytes(&key, &self.content, &bound_to(format, &self.salt, self.derivation));
+        text.map(Zeroizing::new).ok_or(ArchiveError::WrongPassphrase)
+    }
+}
+
+impl Envelope {
+    fn unpack(self) -> Result<SealedArchive, ArchiveError> {
+        let Derivation { memory_kib, passes, lanes } = self.argon2id;
+        if memory_kib > MOST.memory_kib || passes > MOST.passes || lanes > MOST.lanes {
+            return Err(ArchiveError::TooMuchWork);
+        }
+        let content = BASE64.decode(&self.content).map_err(|_| ArchiveError::WrongPassphrase)?;
+        Ok(SealedArchive { derivation: self.argon2id, salt: self.salt, content })
+    }
+}
+
+/// Encrypts a text with a passphrase; `format` says what it is.
+///
+/// # Errors
+/// There are no random numbers or not enough memory for the key.
+pub(super) fn seal_text(format: &str, text: &[u8], passphrase: &str) -> Result<String, ArchiveError> {
+    let mut salt = [0; SALT_BYTES];
+    getrandom::fill(&mut salt).map_err(KeyError::Random)?;
+    let salt = BASE64.encode(salt);
+    let key = key_from(passphrase, &salt, DERIVATION)?;
+    let sealed = seal_bytes(&key, text, &bound_to(format, &salt, DERIVATION))?;
+    let envelope = Envelope {
+        format: format.to_owned(),
+        version: VERSION,
+        argon2id: DERIVATION,
+        salt,
+        content: BASE64.encode(sealed),
+    };
+    let text = serde_json::to_string_pretty(&envelope).map_err(ArchiveError::Write)?;
+    Ok(text + "\n")
+}
+
+/// Decrypts what [`seal_text`] made for the same format.
+///
+/// # Errors
+/// The passphrase is another, or the text was changed.
+pub(super) fn open_text(
+    format: &str,
+    sealed: &str,
+    passphrase: &str,
+) -> Result<Zeroizing<Vec<u8>>, ArchiveError> {
+    let envelope: Envelope = serde_json::from_str(sealed).map_err(wrong_form)?;
+    envelope.unpack()?.open_as(format, passphrase)
 }
 
 fn key_from(
@@ -334,9 +361,9 @@ fn key_from(
 }
 
 /// What the envelope says of itself, bound to its content.
-fn bound_to(salt: &str, derivation: Derivation) -> Vec<u8> {
+fn bound_to(format: &str, salt: &str, derivation: Derivation) -> Vec<u8> {
     let Derivation { memory_kib, passes, lanes } = derivation;
-    format!("{ENCRYPTED_FORMAT} {VERSION}:{memory_kib}:{passes}:{lanes}:{salt}").into_bytes()
+    format!("{format} {VERSION}:{memory_kib}:{passes}:{lanes}:{salt}").into_bytes()
 }
 
 /// Where the form is wrong. The reader's own words may repeat a value of the file, so they are left out.

@@ -47,11 +47,23 @@ impl KeyFile {
             io::ErrorKind::InvalidData => self.damaged(),
             _ => failed(error),
         })?;
+        KeyFile::parse(&text).map(Some).ok_or_else(|| self.damaged())
+    }
+
+    /// The text of a key file.
+    pub(super) fn text<'k>(keys: impl IntoIterator<Item = &'k SecretKey>) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(MOST_BYTES));
+        for key in keys {
+            text.push_str(&key.to_line());
+        }
+        text
+    }
+
+    /// Reads the text of a key file; `None` when it is none.
+    pub(super) fn parse(text: &str) -> Option<Vec<SecretKey>> {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let keys: Vec<_> = lines
-            .map(|line| SecretKey::from_line(line).ok_or_else(|| self.damaged()))
-            .collect::<Result<_, _>>()?;
-        if keys.is_empty() { Err(self.damaged()) } else { Ok(Some(keys)) }
+        let keys: Vec<_> = lines.map(SecretKey::from_line).collect::<Option<_>>()?;
+        (!keys.is_empty()).then_some(keys)
     }
 
     /// Writes a file with this key, readable by its owner alone, durable before this returns. Never overwrites one.
@@ -69,15 +81,25 @@ impl KeyFile {
     /// # Errors
     /// It cannot be written: then the old one is as it was.
     pub fn replace<'k>(&self, keys: impl IntoIterator<Item = &'k SecretKey>) -> Result<(), KeyError> {
-        let mut text = Zeroizing::new(String::with_capacity(MOST_BYTES));
-        for key in keys {
-            text.push_str(&key.to_line());
-        }
-        self.put(text.as_bytes()).map_err(|cause| KeyError::Io {
+        self.put(KeyFile::text(keys).as_bytes()).map_err(|cause| KeyError::Io {
             path: self.0.clone(),
             attempt: "replaced",
             cause,
         })
+    }
+
+    /// Writes a file with these keys where there is none, for the owner of another file.
+    ///
+    /// # Errors
+    /// It is there, or cannot be written.
+    pub(super) fn write_for(&self, keys: &[SecretKey], owner_of: &Path) -> Result<(), KeyError> {
+        let text = KeyFile::text(keys);
+        let write = || {
+            private_file::write(&self.0, text.as_bytes(), IfPresent::Keep)?;
+            private_file::give_to_owner_of(&File::open(&self.0)?, owner_of)
+        };
+        let written: io::Result<()> = write();
+        written.map_err(|cause| KeyError::Io { path: self.0.clone(), attempt: "created", cause })
     }
 
     fn put(&self, bytes: &[u8]) -> io::Result<()> {

@@ -4,7 +4,8 @@
 //! - `secrets`: sealing and opening; `key_file`, `key_ring`: the keys, also while they are rotated (`rekey`).
 //! - `recorded`: the audit log of a store.
 //! - `stored`: store, keys and audit log together. All that the commands need.
-//! - `archive`, `import`: connections in a file, for backups and moves.
+//! - `backup`: a copy of the whole store, and restoring one.
+//! - `archive`, `import`: connections in a file, for moves, or to read.
 //! - `open`: the open connections, opened once, kept, let go of when their settings change.
 //! - [`Connections`], here: all of it joined, as the host uses it.
 
@@ -22,6 +23,7 @@ use values::Guid;
 use crate::audit::{Event, Origin};
 
 mod archive;
+mod backup;
 mod import;
 mod key_file;
 mod key_ring;
@@ -40,6 +42,7 @@ mod tests;
 pub use archive::{
     Archive, ArchiveError, ArchiveFile, ArchivedConnection, ArchivedSetting, ArchivedValue, SealedArchive,
 };
+pub use backup::{Backup, BackupError, Restore, Restored, back_up};
 pub use import::Import;
 pub use key_file::KeyFile;
 pub use open::{OpenConnection, OpenConnections, OpenError};

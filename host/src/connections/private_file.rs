@@ -41,6 +41,16 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Opens a file that is there to be locked; makes it, for the owner of its folder, if it is missing.
+pub(crate) fn lock_file(path: &Path) -> io::Result<File> {
+    let is_new = !fs::exists(path)?;
+    let file = File::options().create(true).append(true).open(path)?;
+    if is_new && let Some(folder) = path.parent() {
+        give_to_owner_of(&file, folder)?;
+    }
+    Ok(file)
+}
+
 /// Gives a file to whom another one belongs, so that what root writes serves the host's user. Who may not give files
 /// away is their owner, or cannot use them anyway.
 #[cfg(unix)]

@@ -30,11 +30,13 @@ pub(super) struct AuditLog {
 }
 
 impl AuditLog {
-    /// The log of this store; writes out what a crash has left in the store alone.
+    /// The log of this store; writes out what a crash has left in the store alone. `restored` is recorded of a store that
+    /// was just restored.
     pub(super) async fn open(
         store: &dyn ConnectionStore,
         keys: &KeyRing,
         files: AuditFiles,
+        restored: Option<(Event, Origin)>,
     ) -> Result<Self, StoreError> {
         let log = AuditLog {
             key: Arc::new(key(store, keys).await?),
@@ -43,7 +45,7 @@ impl AuditLog {
             writing: Mutex::default(),
             is_failing: AtomicBool::new(false),
         };
-        log.notice_older_store(store).await?;
+        log.notice_older_store(store, restored).await?;
         log.write_out(store).await;
         Ok(log)
     }
@@ -98,21 +100,31 @@ impl AuditLog {
 
     /// A store that is older than the files was put in its place by hand, or is a new one. The chain goes on after what
     /// the files have, and says so.
-    async fn notice_older_store(&self, store: &dyn ConnectionStore) -> Result<(), StoreError> {
+    async fn notice_older_store(
+        &self,
+        store: &dyn ConnectionStore,
+        restored: Option<(Event, Origin)>,
+    ) -> Result<(), StoreError> {
         // Before the store is asked, which other processes may move on meanwhile.
-        let in_files = match self.files.head() {
-            Ok(Some(head)) => head,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                tracing::error!("the audit log in {} cannot be read: {error}", self.files.folder().display());
-                return Ok(());
-            }
-        };
+        let in_files = self.files.head().unwrap_or_else(|error| {
+            tracing::error!("the audit log in {} cannot be read: {error}", self.files.folder().display());
+            None
+        });
+        let in_files = in_files.unwrap_or_default();
         let in_store = store.audit_end().await?.head;
         let is_older =
             in_files.number > in_store.number || (in_files.number == in_store.number && in_files != in_store);
         // A number beyond all measure was put in by hand, and must not stop the count.
-        if !is_older || in_files.number > i64::MAX / 2 {
+        let is_older = is_older && in_files.number < i64::MAX / 2;
+        if let Some((event, by)) = restored {
+            let recording = self.recording(by, vec![event]);
+            return if is_older {
+                store.go_on_after(&in_files, &recording).await
+            } else {
+                store.record(&recording).await
+            };
+        }
+        if !is_older {
             return Ok(());
         }
         tracing::warn!(

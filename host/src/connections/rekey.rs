@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use super::private_file;
 use super::secrets::{KeyId, SecretKey};
 use super::store::{Progress, StoreError};
 use super::stored::StoredConnections;
@@ -68,7 +69,7 @@ impl KeysHeld {
 }
 
 fn lock_file(data: &Path) -> io::Result<File> {
-    File::options().create(true).append(true).open(data.join(LOCK))
+    private_file::lock_file(&data.join(LOCK))
 }
 
 impl StoredConnections {

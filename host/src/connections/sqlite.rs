@@ -27,7 +27,10 @@ use super::stored::IfMissing;
 use crate::audit::{Head, Recording};
 
 mod audit;
+mod copy;
 mod keys;
+
+pub(super) use copy::CopyNote;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 

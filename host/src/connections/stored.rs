@@ -74,11 +74,12 @@ impl StoredConnections {
     /// not the one of this store. Nothing is overwritten then.
     pub async fn open(data: &Path, key_file: Option<&Path>, missing: IfMissing) -> Result<Self, StoreError> {
         refuse_half_restored(data)?;
+        refuse_emptied(data)?;
         let path = data.join(STORE_FILE);
         let store: Arc<dyn ConnectionStore> = Arc::new(SqliteStore::open(&path, missing).await?);
         let key_file = KeyFile::at(key_file.map_or_else(|| data.join(KEY_FILE), Path::to_owned));
         let audit_files = AuditFiles::new(data.join(audit::FOLDER));
-        match StoredConnections::join(Arc::clone(&store), path, key_file, audit_files).await {
+        match StoredConnections::join(Arc::clone(&store), path, key_file, audit_files, None).await {
             Ok(stored) => Ok(stored),
             Err(error) => {
                 store.close().await?;
@@ -92,15 +93,30 @@ impl StoredConnections {
         path: PathBuf,
         key_file: KeyFile,
         audit_files: AuditFiles,
+        restored: Option<(Event, Origin)>,
     ) -> Result<Self, StoreError> {
         let keys = KeyRing::open(store.as_ref(), path, key_file).await?;
-        let audit = AuditLog::open(store.as_ref(), &keys, audit_files).await?;
+        let audit = AuditLog::open(store.as_ref(), &keys, audit_files, restored).await?;
         Ok(StoredConnections {
             store,
             keys: Arc::new(keys),
             audit: Arc::new(audit),
             changing: Arc::default(),
         })
+    }
+
+    /// Joins a copy that is about to be the store of this data folder, which the event tells of, with what is there.
+    pub(super) async fn restored(
+        store: Arc<dyn ConnectionStore>,
+        path: &Path,
+        key_file: KeyFile,
+        data: &Path,
+        event: Event,
+        by: &Origin,
+    ) -> Result<Self, StoreError> {
+        let audit_files = AuditFiles::new(data.join(audit::FOLDER));
+        let restored = Some((event, by.clone()));
+        StoredConnections::join(store, path.to_owned(), key_file, audit_files, restored).await
     }
 
     /// The store underneath.
@@ -391,6 +407,20 @@ impl StoredConnections {
             _ => false,
         }
     }
+}
+
+/// A file without a byte is how a first start begins; but where the audit log tells of earlier days it was emptied.
+fn refuse_emptied(data: &Path) -> Result<(), StoreError> {
+    let path = data.join(STORE_FILE);
+    let is_empty = path.metadata().is_ok_and(|metadata| metadata.len() == 0);
+    if is_empty && AuditFiles::new(data.join(audit::FOLDER)).head().is_ok_and(|head| head.is_some()) {
+        return Err(StoreError::Unusable {
+            path,
+            problem: "is damaged (it is empty, and the audit log tells that it was not)".to_owned(),
+            remedy: "restore it from a backup; to begin anew, move it away".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// A restore that was interrupted leaves a mark: what is there may be half of the old store.

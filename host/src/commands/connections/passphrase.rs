@@ -14,7 +14,7 @@ const VARIABLE: &str = "ERP_HOST_PASSPHRASE";
 const LEAST_CHARACTERS: usize = 12;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Source {
+pub(in crate::commands) struct Source {
     /// File whose first line is the passphrase. Without it: the environment variable ERP_HOST_PASSPHRASE, or else it is
     /// asked for
     #[arg(long, value_name = "FILE")]
@@ -23,7 +23,7 @@ pub(super) struct Source {
 
 impl Source {
     /// The passphrase to encrypt with: long enough, and typed twice if it is typed.
-    pub(super) fn new_passphrase(&self) -> Result<Zeroizing<String>, Box<dyn Error>> {
+    pub(in crate::commands) fn new_passphrase(&self) -> Result<Zeroizing<String>, Box<dyn Error>> {
         let given = self.given()?;
         let typed = given.is_none();
         let passphrase = match given {
@@ -44,11 +44,16 @@ impl Source {
     }
 
     /// The passphrase to decrypt with.
-    pub(super) fn passphrase(&self) -> Result<Zeroizing<String>, Box<dyn Error>> {
+    pub(in crate::commands) fn passphrase(&self) -> Result<Zeroizing<String>, Box<dyn Error>> {
         match self.given()? {
             Some(passphrase) => Ok(passphrase),
             None => ask("passphrase of the file: "),
         }
+    }
+
+    /// The passphrase, if one was given without asking.
+    pub(in crate::commands) fn given_passphrase(&self) -> Result<Option<Zeroizing<String>>, Box<dyn Error>> {
+        self.given()
     }
 
     fn given(&self) -> Result<Option<Zeroizing<String>>, Box<dyn Error>> {

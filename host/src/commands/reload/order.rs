@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::connections::private_file;
+
 /// The file that a running host has locked, below the data folder.
 const LOCK: &str = "erp-host.lock";
 
@@ -60,6 +62,17 @@ pub(super) fn is_host_running(data: &Path) -> io::Result<bool> {
     };
     // Where files cannot be locked it may well run; an order that nobody takes tells.
     Ok(file.try_lock().is_err())
+}
+
+/// Makes sure that no host runs on this data folder, and that none starts until the lock is dropped: it would wait.
+/// `None` when one runs.
+pub(in crate::commands) fn nobody_runs(data: &Path) -> io::Result<Option<File>> {
+    let file = private_file::lock_file(&data.join(LOCK))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// An order, from where it is put down to where its answer is read. Dropping it clears both away.

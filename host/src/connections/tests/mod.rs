@@ -1,6 +1,7 @@
 //! The stores pass one suite (`suite`); what is special to each stands beside it.
 
 mod archive;
+mod backup;
 mod killed;
 mod open;
 mod recorded;

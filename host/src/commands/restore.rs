@@ -1,0 +1,85 @@
+//! `erp-host restore`.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::connections::{Place, connections, passphrase, utc};
+use super::reload::order;
+use crate::audit::Origin;
+use crate::connections::{KeysHeld, Restore};
+
+/// Puts a backup in the place of the store of connections. The host must not run.
+///
+/// The backup is checked first: that it is whole, and that every secret in it opens with the key file or with the keys in
+/// it. A store that is there is kept beside it, as erp-host.sqlite.replaced-..., and so is a key file that is replaced.
+/// Interrupted, it leaves a mark that keeps the host from starting; run it again.
+#[derive(Debug, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  \
+    erp-host restore /backup/erp-host-2026-11-22.sqlite --replace\n  \
+    erp-host restore nightly.sqlite --data /var/lib/new-host --passphrase-file /run/secrets/backup"
+)]
+pub(super) struct Args {
+    /// The backup
+    file: PathBuf,
+    /// Replace the store that is there
+    #[arg(long)]
+    replace: bool,
+    /// Ask for the passphrase of the keys in the backup
+    #[arg(long)]
+    ask_passphrase: bool,
+    #[command(flatten)]
+    passphrase: passphrase::Source,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(restore(args))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn restore(args: Args) -> Result<(), Box<dyn Error>> {
+    let Args { file, replace, ask_passphrase, passphrase, place } = args;
+    let config = place.config()?;
+    let data = &config.data;
+    let passphrase =
+        if ask_passphrase { Some(passphrase.passphrase()?) } else { passphrase.given_passphrase()? };
+    std::fs::create_dir_all(data)
+        .map_err(|error| format!("the data folder {} cannot be made: {error}", data.display()))?;
+    // A host that starts from now on waits for none of this: it refuses while the mark is there.
+    let _running = order::nobody_runs(data)
+        .map_err(|error| {
+            format!("cannot see whether a host runs on the data folder {}: {error}", data.display())
+        })?
+        .ok_or_else(|| format!("a host runs on the data folder {}; stop it first", data.display()))?;
+    let _held = KeysHeld::to_change(data)
+        .map_err(|error| format!("the data folder {} cannot be written to: {error}", data.display()))?
+        .ok_or("a rekey or a backup is running on this data folder; try again when it is done")?;
+    let restored = Restore {
+        backup: &file,
+        data,
+        key_file: config.key_file.as_deref(),
+        passphrase: passphrase.as_ref().map(|passphrase| passphrase.as_str()),
+        replace,
+    };
+    let restored = restored.run(&Origin::command("restore")).await?;
+    let mut out = io::stdout().lock();
+    let made = restored.made_at.map(|at| format!(", made at {}", utc(at))).unwrap_or_default();
+    writeln!(out, "restored {} from {}{made}", connections(restored.connections), file.display())?;
+    if restored.unreadable > 0 {
+        let of = connections(restored.unreadable);
+        writeln!(
+            out,
+            "a secret of {of} was damaged before the backup was made; save it in SuperOffice again"
+        )?;
+    }
+    for former in [&restored.former_store, &restored.former_key_file].into_iter().flatten() {
+        writeln!(out, "the former file is kept as {}", former.display())?;
+    }
+    Ok(())
+}
