@@ -9,6 +9,7 @@ use crate::config::{LogConfig, LogFormat};
 
 mod lines;
 mod on_call;
+mod plain;
 pub mod refusal;
 
 use lines::Lines;
@@ -46,7 +47,8 @@ pub fn start(config: &LogConfig) -> Result<Rest, LogError> {
     let (lines, rest) = Lines::start(io::stderr()).map_err(LogError::Thread)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     match config.format {
-        LogFormat::Text => log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
+        LogFormat::Text if io::IsTerminal::is_terminal(&io::stderr()) => log.with_ansi(true).try_init(),
+        LogFormat::Text => log.with_ansi(false).event_format(plain::Plain).try_init(),
         LogFormat::Json => {
             log.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
         }

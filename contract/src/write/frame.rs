@@ -1,5 +1,8 @@
 //! What stands around the members: envelope, body, the levels of the dialect, namespace declarations.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
 use crate::class::{Class, Kind};
 use crate::xml::escape::escape_attribute;
 use crate::{Dialect, Envelope, Operation, SoapVersion, namespace};
@@ -18,6 +21,12 @@ pub(super) struct Frame {
     pub(super) inherited_first: bool,
 }
 
+const OPERATIONS: usize = Operation::ALL.len();
+
+/// The frames of replies in the contract's own namespaces, as far as they were needed.
+static REPLIES: [OnceLock<Frame>; 2 * Dialect::ALL.len() * OPERATIONS] =
+    [const { OnceLock::new() }; 2 * Dialect::ALL.len() * OPERATIONS];
+
 impl Frame {
     pub(super) fn of_request(envelope: &Envelope, operation: Operation) -> Self {
         let Some(class) = operation.request() else {
@@ -32,7 +41,19 @@ impl Frame {
         }
     }
 
-    pub(super) fn of_reply(envelope: &Envelope, operation: Operation) -> Self {
+    /// The frame of a reply; kept, unless its caller speaks another version of the contract.
+    pub(super) fn of_reply(envelope: &Envelope, operation: Operation) -> Cow<'static, Self> {
+        let make = || Self::make_of_reply(envelope, operation);
+        if envelope.namespace != namespace::CONTRACT || envelope.plain_namespace.is_some() {
+            return Cow::Owned(make());
+        }
+        // `as usize` is the place in `SoapVersion`, `Dialect::ALL` and `Operation::ALL`.
+        let place = (envelope.soap as usize * Dialect::ALL.len() + envelope.dialect as usize) * OPERATIONS
+            + operation as usize;
+        Cow::Borrowed(REPLIES[place].get_or_init(make))
+    }
+
+    fn make_of_reply(envelope: &Envelope, operation: Operation) -> Self {
         let (class, name) = (operation.reply(), operation.name());
         match envelope.dialect {
             Dialect::Message => Self::new(envelope, operation, class, [class.name, ""], None),

@@ -1,5 +1,7 @@
 //! Replies with actors, written as the actors arrive.
 
+use std::borrow::Cow;
+
 use super::carriers::{close, entries, nullable, open, text};
 use super::frame::Frame;
 use super::reply::outcome_member;
@@ -26,7 +28,7 @@ pub struct ActorRow<'r> {
 /// writes null actors.
 #[derive(Debug, Clone)]
 pub struct ReplyWriter {
-    frame: Frame,
+    frame: Cow<'static, Frame>,
     operation: Operation,
 }
 

@@ -37,6 +37,15 @@ pub(super) const fn is_name_char(c: char) -> bool {
 /// U+FFFF.
 pub(super) const TEXT_STOPS: [bool; 256] = stops_at(b"<&]\xEF");
 
+/// Bytes that the value of an attribute cannot be taken over as it is at: quotes, markup, all white space but spaces,
+/// controls, and the first byte of U+FFFE and U+FFFF.
+pub(super) const VALUE_STOPS: [bool; 256] = {
+    let mut table = stops_at(b"<&\"'\xEF");
+    table[b'\t' as usize] = true;
+    table[b'\n' as usize] = true;
+    table
+};
+
 /// A table of bytes to stop at: these, and all controls but tab and newline.
 pub(super) const fn stops_at(bytes: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];

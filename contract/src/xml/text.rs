@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::names::{TEXT_STOPS, is_noncharacter};
+use super::names::{TEXT_STOPS, VALUE_STOPS, is_noncharacter};
 use super::tokenizer::{Token, Tokenizer, cut};
 use super::{XmlError, XmlErrorKind};
 
@@ -57,6 +57,8 @@ impl<'a> Tokenizer<'a> {
         self.at += 1;
         let mut text = Piecewise::new(self.text, self.at);
         loop {
+            let rest = &self.text.as_bytes()[self.at..];
+            self.at += rest.iter().position(|&byte| VALUE_STOPS[usize::from(byte)]).unwrap_or(rest.len());
             match self.byte() {
                 None => return Err(self.error(XmlErrorKind::End("the quote that ends an attribute's value"))),
                 Some(byte) if byte == quote => {
@@ -75,8 +77,8 @@ impl<'a> Tokenizer<'a> {
                     text.replace(self.at, ' ', end);
                     self.at = end;
                 }
-                Some(byte) if TEXT_STOPS[usize::from(byte)] && byte != b']' => self.check_character()?,
-                Some(_) => self.at += 1,
+                Some(b'"' | b'\'') => self.at += 1,
+                Some(_) => self.check_character()?,
             }
         }
     }

@@ -117,13 +117,14 @@ impl Drop for Lookout {
 impl Place {
     /// Does the work, watched.
     pub(super) fn run<R>(self, pace: &Arc<Pace>, work: impl FnOnce() -> R) -> R {
-        *self.call() = Some(Running { since: Instant::now(), pace: Arc::clone(pace), is_late: false });
+        let since = Instant::now();
+        *self.call() = Some(Running { since, pace: Arc::clone(pace), is_late: false });
         // Either the lookout sees the call before it sleeps, or we see that it sleeps.
         fence(Ordering::SeqCst);
         if self.watch.asleep.load(Ordering::Relaxed) {
             self.watch.wake();
         }
-        pace.measure(work)
+        pace.measure_since(since, work)
     }
 
     fn call(&self) -> MutexGuard<'_, Option<Running>> {

@@ -46,7 +46,11 @@ impl Pace {
 
     /// Does the work, and learns from it.
     pub(super) fn measure<R>(&self, work: impl FnOnce() -> R) -> R {
-        let since = Instant::now();
+        self.measure_since(Instant::now(), work)
+    }
+
+    /// The same, for work that begins now.
+    pub(super) fn measure_since<R>(&self, since: Instant, work: impl FnOnce() -> R) -> R {
         let result = work();
         self.took(since.elapsed());
         result

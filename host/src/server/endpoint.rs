@@ -1,5 +1,6 @@
 //! What is served at which address.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -163,7 +164,7 @@ impl Endpoint {
         let Some(content_type) = request.headers().get(CONTENT_TYPE).cloned() else {
             return unsupported(request, "the request has no content type", &caller).await;
         };
-        let content_type = String::from_utf8_lossy(content_type.as_bytes()).into_owned();
+        let content_type = readable(&content_type);
         let content_type = ContentType::parse(&content_type);
         if !content_type.is_soap() {
             let wrong = format!("the content type {:?} is not served", content_type.media_type);
@@ -187,12 +188,13 @@ impl Endpoint {
         };
         // Only now: who sends slowly takes nobody's place.
         let Ok(_place) = self.calls.try_acquire() else { return busy(&caller, &Refused::Busy) };
-        let action = head.headers.get(SOAP_ACTION).map(|action| String::from_utf8_lossy(action.as_bytes()));
+        let action = head.headers.get(SOAP_ACTION).map(readable);
+        let action = soap_action(action.as_deref(), || content_type.parameter("action"));
         let connector = query::parameter(head.uri.query().unwrap_or_default(), "ConnectorName");
         let request = SoapRequest {
             body,
             charset: content_type.parameter("charset").map(str::to_owned),
-            action: soap_action(action.as_deref(), content_type.parameter("action")).map(str::to_owned),
+            action: action.map(str::to_owned),
             connector: connector.filter(|name| !name.is_empty()).map(|name| name.into_owned()),
             dialect,
             caller: caller.clone(),
@@ -258,9 +260,14 @@ fn dialect(query: &str) -> Result<Option<Dialect>, values::UnknownName> {
 
 /// The action that a request names: in its header, or in its content type. Quotes and emptiness are the contract's
 /// business.
-fn soap_action<'a>(header: Option<&'a str>, parameter: Option<&'a str>) -> Option<&'a str> {
-    let is_empty = |action: &&str| action.trim().trim_matches('"').is_empty();
-    header.filter(|action| !is_empty(action)).or(parameter)
+fn soap_action<'a>(header: Option<&'a str>, parameter: impl FnOnce() -> Option<&'a str>) -> Option<&'a str> {
+    let is_empty = |action: &&str| action.trim().bytes().all(|byte| byte == b'"');
+    header.filter(|action| !is_empty(action)).or_else(parameter)
+}
+
+/// A header as text.
+fn readable(header: &HeaderValue) -> Cow<'_, str> {
+    header.to_str().map_or_else(|_| String::from_utf8_lossy(header.as_bytes()), Cow::Borrowed)
 }
 
 /// A page of known content.
