@@ -44,8 +44,8 @@ pub use envelope::{Dialect, Envelope, SoapVersion};
 pub use fault::{Fault, FaultCode};
 pub use operation::{Operation, PayloadKind};
 pub use read::{
-    Answer, EncodingError, ReadError, Refusal, ReplyError, decode, read_call, read_call_as, read_reply,
-    soap_action,
+    Answer, EncodingError, Loss, LossKind, ReadError, Refusal, ReplyError, decode, losses, read_call,
+    read_call_as, read_reply, soap_action,
 };
 pub use reply::{Authentication, Outcome, Payload, Reply};
 pub use request::{Call, Request};

@@ -18,3 +18,4 @@ pub mod register;
 pub mod reread;
 pub mod router;
 pub mod server;
+pub mod verify;

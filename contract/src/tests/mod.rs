@@ -2,6 +2,7 @@
 
 mod accepted;
 mod canonical;
+mod losses;
 mod public_types;
 mod recordings;
 mod refused;

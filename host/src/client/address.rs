@@ -55,11 +55,18 @@ impl ServiceAddress {
         found.map(|(_, name)| name.into_owned())
     }
 
-    /// The address to call in a dialect. WSGetConfigData is the same message in `data` and in `plain`, so a service that
-    /// speaks both knows by the address; others do not look.
+    /// The address to call in a dialect. WSGetConfigData is the same message in `data`, in `plain` and by operation, so a
+    /// service that speaks several knows by the address; others do not look.
     pub fn of_dialect(&self, dialect: Dialect) -> Url {
+        match dialect {
+            Dialect::Message | Dialect::Data => self.url.clone(),
+            Dialect::MessageByOperation | Dialect::Plain => self.naming(dialect),
+        }
+    }
+
+    fn naming(&self, dialect: Dialect) -> Url {
         let mut url = self.url.clone();
-        if dialect == Dialect::Plain && !url.query_pairs().any(|(key, _)| key == "dialect") {
+        if !url.query_pairs().any(|(key, _)| key == "dialect") {
             url.query_pairs_mut().append_pair("dialect", dialect.as_str());
         }
         url
@@ -67,7 +74,8 @@ impl ServiceAddress {
 
     /// The address of a description of the service: `wsdl` or `singleWsdl`.
     pub fn description(&self, parameter: &str, dialect: Dialect) -> Url {
-        let mut url = self.of_dialect(dialect);
+        // A service with several descriptions is asked for the right one.
+        let mut url = if dialect == Dialect::Message { self.url.clone() } else { self.naming(dialect) };
         let query = url.query().filter(|query| !query.is_empty()).map(|rest| format!("&{rest}"));
         url.set_query(Some(&format!("{parameter}{}", query.unwrap_or_default())));
         url

@@ -64,6 +64,11 @@ impl Client {
         self.envelope.dialect
     }
 
+    /// How its calls are wrapped.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
     /// The address of the service.
     pub fn address(&self) -> &ServiceAddress {
         &self.address

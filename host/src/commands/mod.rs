@@ -15,6 +15,7 @@ mod restore;
 mod serve;
 mod service;
 mod table;
+mod verify;
 
 /// A reference host for SuperOffice ERP Sync connectors.
 ///
@@ -35,6 +36,7 @@ Examples:
   erp-host reload                 what the running host makes of ./plugins now
   erp-host connections list       which connections are stored
   erp-host call localhost:8080 getconfigdata    what any connector service answers
+  erp-host verify localhost:8080                whether it keeps the rules of SuperOffice
 
 Flags are environment variables, too (ERP_HOST_PLUGINS for --plugins), and lines of
 erp-host.toml. A flag counts over its variable, the variable over the file.
@@ -51,6 +53,7 @@ enum Command {
     /// Let the running host look into its plugins folder, and tell what came of it.
     Reload(reload::Args),
     Call(Box<call::Args>),
+    Verify(Box<verify::Args>),
     /// List, show, delete, export and import the stored connections; rotate their key.
     Connections(connections::Args),
     Backup(backup::Args),
@@ -67,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Plugins(args) => plugins::run(args),
         Command::Reload(args) => reload::run(args),
         Command::Call(args) => call::run(*args),
+        Command::Verify(args) => verify::run(*args),
         Command::Connections(args) => connections::run(args),
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),

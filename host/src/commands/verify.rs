@@ -1,0 +1,161 @@
+//! `erp-host verify`: whether a connector service keeps the rules.
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use values::Guid;
+
+use super::service::{DialectChoice, ServiceFlags, SetFlags};
+use crate::verify::{Progress, Report, Verdict, Verification, Weight};
+
+/// Verify that a connector service keeps the rules that SuperOffice depends on
+///
+/// It makes a connection with the given settings, tries every operation in every way that SuperOffice uses them, and
+/// judges the answers by numbered rules. The service may be anybody's. Use a test company: unless --read-only is given,
+/// actors are created and saved, and the contract cannot delete them. The connection is deleted at the end.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    service: ServiceFlags,
+    #[command(flatten)]
+    settings: SetFlags,
+    /// How calls are wrapped: auto, message, message-by-operation, data, plain
+    #[arg(long, value_name = "DIALECT", default_value = "auto")]
+    dialect: DialectChoice,
+    /// Create and save no actors
+    #[arg(long)]
+    read_only: bool,
+    /// Use this stored connection instead of making one; it is neither saved nor deleted
+    #[arg(long, value_name = "GUID")]
+    connection: Option<Guid>,
+    /// Write the whole report, with all exchanges, to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write a JUnit report to this file
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Let warnings count as failures
+    #[arg(long)]
+    strict: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  erp-host verify http://localhost:8080 --set Filename=test.xlsx
+  erp-host verify https://erp.example.com/Services/ErpConnectorWS.svc --connector Visma \\
+      --set Server=test --ask Password --read-only --junit verify.xml
+  erp-host verify http://localhost:8080 --connection 3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf --read-only
+
+A rule that is broken fails, or is a warning where SuperOffice can do without it. One that cannot be judged, as the
+service has nothing to judge it by, is skipped with the reason. The rules and their sources: docs/verify.md.
+
+Exit codes: 0 no rule failed, 1 some did, 2 it could not begin (no service, wrong settings, wrong usage), 130 interrupted.";
+
+pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+    let prepared = args.service.client().and_then(|client| Ok((client, args.settings.entries()?)));
+    let (client, settings) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return Ok(cannot_begin(&error)),
+    };
+    let dialect = match args.dialect {
+        DialectChoice::Auto => None,
+        DialectChoice::Only(dialect) => Some(dialect),
+    };
+    let verification =
+        Verification { client, dialect, settings, read_only: args.read_only, connection: args.connection };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut shown = Shown::new(args.quiet);
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let ended = runtime.block_on(verification.run(interrupted, |progress| shown.show(progress)));
+    shown.clear();
+    let report = match ended {
+        Ok(report) => report,
+        Err(error) => return Ok(cannot_begin(&error)),
+    };
+    if let Some(path) = &args.json {
+        write_file(path, &format!("{:#}\n", report.to_json()))?;
+    }
+    if let Some(path) = &args.junit {
+        write_file(path, &report.to_junit())?;
+    }
+    match write!(io::stdout().lock(), "{report}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
+    }
+    Ok(exit_code(&report, args.strict))
+}
+
+fn exit_code(report: &Report, strict: bool) -> ExitCode {
+    let counts = report.counts();
+    match counts.failed + if strict { counts.warned } else { 0 } {
+        _ if report.interrupted => ExitCode::from(130),
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn cannot_begin(error: &impl std::fmt::Display) -> ExitCode {
+    eprintln!("erp-host: {error}");
+    ExitCode::from(2)
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text)
+        .map_err(|error| format!("the report cannot be written to {}: {error}", path.display()))
+}
+
+/// Progress on standard error: a line that changes at a terminal, else a line for each rule that is not kept.
+struct Shown {
+    quiet: bool,
+    at_terminal: bool,
+}
+
+impl Shown {
+    fn new(quiet: bool) -> Self {
+        Shown { quiet, at_terminal: io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, progress: Progress<'_>) {
+        if self.quiet {
+            return;
+        }
+        // Progress that cannot be shown is no reason to end.
+        let mut out = io::stderr().lock();
+        let _ = match progress {
+            Progress::Looking(rule, at, of) if self.at_terminal => {
+                let text: String = rule.text.chars().take(60).collect();
+                write!(out, "\r\x1b[K{at}/{of}  {} {text}", rule.number).and_then(|()| out.flush())
+            }
+            Progress::Looking(rule, at, of) if at % 20 == 1 => {
+                writeln!(out, "looking at rule {} ({at} of {of})", rule.number)
+            }
+            Progress::Looking(..) => Ok(()),
+            Progress::Done(rule, Verdict::Failed(findings)) => {
+                let word = if rule.weight == Weight::Must { "FAILED" } else { "warning" };
+                let first = findings.first().map(|finding| finding.text.as_str()).unwrap_or_default();
+                let clear = if self.at_terminal { "\r\x1b[K" } else { "" };
+                writeln!(out, "{clear}rule {} {word}: {first}", rule.number)
+            }
+            Progress::Done(..) => Ok(()),
+            Progress::CleaningUp if self.at_terminal => write!(out, "\r\x1b[Kcleaning up"),
+            Progress::CleaningUp => Ok(()),
+        };
+    }
+
+    fn clear(&self) {
+        if self.at_terminal && !self.quiet {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}

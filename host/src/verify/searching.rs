@@ -1,0 +1,399 @@
+//! Rules of searching: what comes is compared with what the operators mean for the actors that the service has itself.
+
+use contract::{FieldType, Operator, Request, error_code};
+use plugin_api::{Actor, Field, Matcher, Parent, Restriction};
+
+use super::fields::searchable_of;
+use super::rule::{Findings, Stop};
+use super::subject::{Listed, NOBODY, Reply, Subject, difference, sample, text, texts};
+
+/// The actors of a type, and the fields to search them by.
+fn searched(subject: &Subject) -> Result<Vec<(&Listed, Vec<Field>)>, Stop> {
+    subject.needs(&[701])?;
+    let described = subject.described()?;
+    let listed = subject.listed()?.iter();
+    listed
+        .filter_map(|one| described.iter().find(|other| other.name == one.name).map(|fields| (one, fields)))
+        .map(|(one, fields)| Ok((one, searchable_of(fields)?)))
+        .collect()
+}
+
+pub(super) async fn texts_of(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
+    of_types(subject, findings, &[FieldType::Text]).await
+}
+
+pub(super) async fn numbers(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
+    of_types(subject, findings, &[FieldType::Integer, FieldType::Double]).await
+}
+
+pub(super) async fn checkboxes(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
+    of_types(subject, findings, &[FieldType::Checkbox]).await
+}
+
+pub(super) async fn lists(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
+    of_types(subject, findings, &[FieldType::List]).await
+}
+
+pub(super) async fn dates(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
+    of_types(subject, findings, &[FieldType::Datetime]).await
+}
+
+/// Tries every operator of these types on every searchable field of theirs.
+async fn of_types(subject: &Subject, findings: &mut Findings, types: &[FieldType]) -> Result<(), Stop> {
+    let names: Vec<&str> = types.iter().map(|field_type| field_type.as_str()).collect();
+    findings.needs(format!("no searchable field of type {} has values", names.join(" or ")));
+    for (one, fields) in searched(subject)? {
+        for field in fields.iter().filter(|field| types.contains(&field.field_type)) {
+            for restriction in restrictions(one, field) {
+                expect_matches(subject, findings, one, &fields, &[restriction]).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn search(subject: &Subject, actor_type: &str, restrictions: &[Restriction]) -> Result<Reply, Stop> {
+    let restrictions = restrictions
+        .iter()
+        .map(|one| contract::Restriction {
+            field_key: text(&one.field),
+            operator: Some(one.operator.as_str().into()),
+            scalar_value: None,
+            values: texts(&one.values),
+        })
+        .collect();
+    // The fields are known already.
+    let request = Request::SearchActorsAdvanced {
+        actor_type: text(actor_type),
+        restrictions: Some(restrictions),
+        field_keys: Some(vec![]),
+    };
+    subject.ok(request).await
+}
+
+/// Expects what the operators mean. What null and empty values are equal to is the connector's own affair, and so is
+/// the order of texts beyond that of the bounds themselves.
+async fn expect_matches(
+    subject: &Subject,
+    findings: &mut Findings,
+    one: &Listed,
+    fields: &[Field],
+    restrictions: &[Restriction],
+) {
+    let Ok(matcher) = Matcher::new(restrictions, fields) else { return };
+    let Some(reply) = findings.take(search(subject, &one.name, restrictions).await) else { return };
+    let is_clear = |actor: &&Actor| {
+        restrictions.iter().all(|restriction| {
+            let value = actor.field(&restriction.field).flatten().unwrap_or_default();
+            let is_text = fields
+                .iter()
+                .any(|field| field.key == restriction.field && field.field_type == FieldType::Text);
+            let is_bound =
+                restriction.values.iter().any(|bound| bound.to_lowercase() == value.to_lowercase());
+            !value.is_empty() && (restriction.operator != Operator::Between || !is_text || is_bound)
+        })
+    };
+    let clear: Vec<&Actor> = one.actors.iter().filter(is_clear).collect();
+    let mut expected: Vec<String> =
+        clear.iter().filter(|actor| matcher.matches(**actor)).map(|actor| actor.key.clone()).collect();
+    expected.sort();
+    let is_known = |key: &String| clear.iter().any(|actor| actor.key == *key);
+    let is_open = |key: &String| one.actors.iter().any(|actor| actor.key == *key);
+    let came: Vec<String> = reply.keys().into_iter().filter(|key| is_known(key) || !is_open(key)).collect();
+    let differs = difference(&came, &expected);
+    findings.expect(differs.is_none(), &reply.traffic, || {
+        format!("{}: {} {}", one.name, shown(restrictions), differs.unwrap_or_default())
+    });
+}
+
+fn shown(restrictions: &[Restriction]) -> String {
+    let told = |one: &Restriction| format!("{} {} {:?}", one.field, one.operator, one.values);
+    restrictions.iter().map(told).collect::<Vec<_>>().join(" and ")
+}
+
+/// Values of a field that occur, two at most.
+fn some_values<'a>(one: &'a Listed, key: &str) -> Vec<&'a str> {
+    let values = one.actors.iter().filter_map(|actor| actor.field(key).flatten());
+    let mut values: Vec<&str> = values.filter(|value| !value.is_empty()).collect();
+    values.sort_unstable();
+    values.dedup();
+    sample(&values, 2).into_iter().copied().collect()
+}
+
+/// Restrictions of a field with each operator of its type, around values that occur.
+fn restrictions(one: &Listed, field: &Field) -> Vec<Restriction> {
+    let occurring = some_values(one, &field.key);
+    if occurring.is_empty() {
+        return Vec::new();
+    }
+    let mut singles: Vec<String> = match field.field_type {
+        FieldType::Text => occurring.iter().flat_map(|value| pieces(value)).collect(),
+        FieldType::Checkbox => vec!["[I:1]".to_owned(), "[I:0]".to_owned()],
+        _ => occurring.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    singles.sort();
+    singles.dedup();
+    let mut all = Vec::new();
+    for &operator in Restriction::operators(field.field_type) {
+        let mut with = |values: Vec<&str>| all.push(Restriction::new(&field.key, operator, values));
+        match operator {
+            Operator::Between => {
+                for from in &occurring {
+                    occurring.iter().for_each(|to| with(vec![from, to]));
+                }
+            }
+            Operator::OneOf | Operator::NotOneOf => {
+                occurring.iter().for_each(|value| with(vec![value]));
+                with(occurring.clone());
+                with(vec![NOBODY]);
+            }
+            _ => singles.iter().for_each(|value| with(vec![value])),
+        }
+    }
+    all
+}
+
+/// A text in another case, and its halves. Spaces at the ends are left out: databases differ on them.
+fn pieces(text: &str) -> Vec<String> {
+    let flipped: String = text
+        .chars()
+        .map(|c| {
+            let mut other =
+                if c.is_lowercase() { c.to_uppercase().to_string() } else { c.to_lowercase().to_string() };
+            // `ß` and the like grow: they stay as they are.
+            if other.chars().count() != 1 {
+                other = c.to_string();
+            }
+            other
+        })
+        .collect();
+    let middle = flipped.chars().count().div_ceil(2);
+    let (head, tail) = (flipped.chars().take(middle).collect(), flipped.chars().skip(middle).collect());
+    [flipped, head, tail]
+        .into_iter()
+        .filter(|piece: &String| !piece.is_empty() && piece.trim() == piece)
+        .collect()
+}
+
+pub(super) async fn together(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
+    subject.needs(&[801, 802, 803, 804, 805])?;
+    findings.needs("no actor type has two restrictions to combine");
+    for (one, fields) in searched(subject)? {
+        let each: Vec<Restriction> = fields.iter().flat_map(|field| restrictions(one, field)).collect();
+        for pair in sample(&each, 6).windows(2) {
+            expect_matches(subject, findings, one, &fields, &[pair[0].clone(), pair[1].clone()]).await;
+        }
+        let text_field = fields.iter().find(|field| field.field_type == FieldType::Text);
+        if let (Some(field), Some(any)) = (text_field, each.first()) {
+            let nobody = Restriction::new(&field.key, Operator::Equal, [NOBODY]);
+            expect_matches(subject, findings, one, &fields, &[any.clone(), nobody.clone()]).await;
+            expect_matches(subject, findings, one, &fields, &[nobody, any.clone()]).await;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn scalar(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
+    subject.needs(&[801])?;
+    findings.needs("no searchable field of type Text has values");
+    for (one, fields) in searched(subject)? {
+        let Some(field) = fields.iter().find(|field| field.field_type == FieldType::Text) else { continue };
+        let Some(value) = some_values(one, &field.key).first().copied() else { continue };
+        let wanted = Restriction::new(&field.key, Operator::Equal, [value]);
+        let Some(expected) = findings.take(search(subject, &one.name, &[wanted]).await) else { continue };
+        for (what, values, scalar) in [
+            ("ScalarValue, Values null", None, value),
+            ("ScalarValue, Values empty", Some(vec![]), value),
+            ("Values, and a ScalarValue that says something else", texts(&[value]), NOBODY),
+        ] {
+            let restriction = contract::Restriction {
+                field_key: text(&field.key),
+                operator: text("="),
+                scalar_value: text(scalar),
+                values,
+            };
+            let request = Request::SearchActorsAdvanced {
+                actor_type: text(&one.name),
+                restrictions: Some(vec![restriction]),
+                field_keys: Some(vec![]),
+            };
+            let Some(reply) = findings.take(subject.ok(request).await) else { continue };
+            let differs = difference(&reply.keys(), &expected.keys());
+            findings.expect(differs.is_none(), &reply.traffic, || {
+                format!(
+                    "{}: {} = {value:?} given as {what} {}",
+                    one.name,
+                    field.key,
+                    differs.unwrap_or_default()
+                )
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn nonsense(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
+    for name in subject.names()? {
+        let restriction = |field: &'static str, operator: &'static str| contract::Restriction {
+            field_key: text(field),
+            operator: text(operator),
+            scalar_value: None,
+            values: texts(&["1"]),
+        };
+        for (what, one) in [
+            ("an unknown field", restriction(NOBODY, "=")),
+            ("an unknown operator", restriction("NAME", "looks like")),
+            ("an empty field", restriction("", "=")),
+        ] {
+            let is_unknown_field = what == "an unknown field";
+            let request = Request::SearchActorsAdvanced {
+                actor_type: text(name),
+                restrictions: Some(vec![one]),
+                field_keys: Some(vec![]),
+            };
+            let Some(reply) = findings.take(subject.ask(request).await) else { continue };
+            findings.expect(reply.is_error(), &reply.traffic, || {
+                format!(
+                    "{name}: a search by {what} is answered by {} actors, expected State=Error",
+                    reply.actors().len()
+                )
+            });
+            let code = reply.outcome.error_code.as_deref();
+            let is_named = !is_unknown_field || code == Some(error_code::UNKOWN_FIELDKEY);
+            findings.expect(!reply.is_error() || is_named, &reply.traffic, || {
+                format!(
+                    "{name}: a search by {what} has the ErrorCode {code:?}, expected {}",
+                    error_code::UNKOWN_FIELDKEY
+                )
+            });
+        }
+    }
+    Ok(())
+}
+
+async fn search_text(subject: &Subject, actor_type: &str, wanted: &str) -> Result<Reply, Stop> {
+    let request = Request::SearchActors {
+        actor_type: text(actor_type),
+        search_text: text(wanted),
+        field_keys: Some(vec![]),
+    };
+    subject.ok(request).await
+}
+
+pub(super) async fn by_text(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
+    subject.needs(&[701])?;
+    findings.needs("no actor has a NAME");
+    for one in subject.listed()? {
+        for actor in sample(&one.actors, 2) {
+            let name = actor.text("NAME");
+            if name.trim().is_empty() || name.trim() != name {
+                continue;
+            }
+            for wanted in pieces(name).into_iter().filter(|piece| piece.chars().count() > 2) {
+                let Some(reply) = findings.take(search_text(subject, &one.name, &wanted).await) else {
+                    continue;
+                };
+                findings.expect(reply.keys().contains(&actor.key), &reply.traffic, || {
+                    format!(
+                        "{}: a search for {wanted:?} does not find {:?} with the NAME {name:?}",
+                        one.name, actor.key
+                    )
+                });
+            }
+        }
+        let Some(reply) = findings.take(search_text(subject, &one.name, NOBODY).await) else { continue };
+        findings.expect(reply.keys().is_empty(), &reply.traffic, || {
+            format!(
+                "{}: a search for {NOBODY:?} finds {} actors, expected none",
+                one.name,
+                reply.keys().len()
+            )
+        });
+    }
+    Ok(())
+}
+
+/// Types with actors that have parents, and some of these.
+fn with_parents(subject: &Subject) -> Result<Vec<(&Listed, Vec<Parent>)>, Stop> {
+    subject.needs(&[701])?;
+    let mut all = Vec::new();
+    for one in subject.listed()? {
+        let mut parents: Vec<Parent> = one.actors.iter().filter_map(|actor| actor.parent.clone()).collect();
+        parents.sort_unstable_by(|a, b| (&a.actor_type, &a.key).cmp(&(&b.actor_type, &b.key)));
+        parents.dedup();
+        let Some(first) = parents.first() else { continue };
+        let nobody = Parent::new(first.actor_type.as_str(), NOBODY);
+        let mut some: Vec<Parent> = sample(&parents, 3).into_iter().cloned().collect();
+        some.push(nobody);
+        all.push((one, some));
+    }
+    Ok(all)
+}
+
+fn children_of(one: &Listed, parent: &Parent) -> Vec<String> {
+    let children = one.actors.iter().filter(|actor| actor.parent.as_ref() == Some(parent));
+    let mut keys: Vec<String> = children.map(|actor| actor.key.clone()).collect();
+    keys.sort();
+    keys
+}
+
+pub(super) async fn below_by_restrictions(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
+    findings.needs("no actor has a parent");
+    for (one, parents) in with_parents(subject)? {
+        for parent in &parents {
+            let below = [
+                Restriction::new(Restriction::PARENT_TYPE, Operator::Equal, [parent.actor_type.as_str()]),
+                Restriction::new(Restriction::PARENT_KEY, Operator::Equal, [parent.key.as_str()]),
+            ];
+            let Some(reply) = findings.take(search(subject, &one.name, &below).await) else { continue };
+            let differs = difference(&reply.keys(), &children_of(one, parent));
+            findings.expect(differs.is_none(), &reply.traffic, || {
+                format!(
+                    "{}: below {} {:?}, the search {}",
+                    one.name,
+                    parent.actor_type,
+                    parent.key,
+                    differs.unwrap_or_default()
+                )
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn below_by_text(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
+    findings.needs("no actor has a parent");
+    for (one, parents) in with_parents(subject)? {
+        for parent in &parents {
+            let child = one.actors.iter().find(|actor| actor.parent.as_ref() == Some(parent));
+            let name = child.map(|actor| actor.text("NAME")).filter(|name| name.trim() == *name);
+            for wanted in [Some(""), name].into_iter().flatten() {
+                let request = Request::SearchActorByParent {
+                    actor_type: text(&one.name),
+                    search_text: text(wanted),
+                    parent_actor_type: text(&parent.actor_type),
+                    parent_actor_erp_key: text(&parent.key),
+                    field_keys: Some(vec![]),
+                };
+                let Some(reply) = findings.take(subject.ok(request).await) else { continue };
+                let (came, children) = (reply.keys(), children_of(one, parent));
+                let strangers: Vec<&String> = came.iter().filter(|key| !children.contains(key)).collect();
+                let place = || {
+                    format!(
+                        "{}: a search for {wanted:?} below {} {:?}",
+                        one.name, parent.actor_type, parent.key
+                    )
+                };
+                findings.expect(strangers.is_empty(), &reply.traffic, || {
+                    format!("{} gives {strangers:?}, which are not below it", place())
+                });
+                let found =
+                    child.filter(|_| !wanted.is_empty()).is_none_or(|actor| came.contains(&actor.key));
+                findings.expect(found, &reply.traffic, || {
+                    format!("{} does not find the child of that name", place())
+                });
+            }
+        }
+    }
+    Ok(())
+}
