@@ -8,8 +8,13 @@ use std::time::{Duration, Instant};
 const HANGS: Duration = Duration::from_secs(20);
 
 /// Watches cases, one after the other. Ends the process when one hangs, which could not be ended otherwise.
-#[derive(Clone, Default)]
-pub(crate) struct Watch(Arc<Mutex<Option<(Instant, Vec<u8>)>>>);
+#[derive(Default)]
+pub(crate) struct Watch(Arc<Mutex<Option<Case>>>);
+
+struct Case {
+    since: Instant,
+    bytes: Vec<u8>,
+}
 
 impl Watch {
     pub(crate) fn start() -> Self {
@@ -17,10 +22,10 @@ impl Watch {
         let current = Arc::downgrade(&watch.0);
         thread::spawn(move || {
             while let Some(current) = current.upgrade() {
-                if let Some((since, case)) = &*current.lock().unwrap()
-                    && since.elapsed() > HANGS
+                if let Some(case) = &*current.lock().unwrap()
+                    && case.since.elapsed() > HANGS
                 {
-                    eprintln!("this case hangs: {}", case.escape_ascii());
+                    eprintln!("this case hangs: {}", case.bytes.escape_ascii());
                     std::process::abort();
                 }
                 drop(current);
@@ -32,7 +37,7 @@ impl Watch {
 
     /// Runs a case.
     pub(crate) fn case<T>(&self, bytes: &[u8], run: impl FnOnce() -> T) -> T {
-        *self.0.lock().unwrap() = Some((Instant::now(), bytes.to_vec()));
+        *self.0.lock().unwrap() = Some(Case { since: Instant::now(), bytes: bytes.to_vec() });
         let tell = TellCase(bytes);
         let result = run();
         std::mem::forget(tell);
