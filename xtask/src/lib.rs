@@ -5,5 +5,6 @@ pub mod build;
 pub mod commands;
 pub mod host_process;
 pub mod http;
+pub mod open_load;
 pub mod soap;
 pub mod workbook;

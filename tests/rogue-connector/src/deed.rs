@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use plugin_api::{Error, Result, Rows};
 
@@ -31,6 +32,8 @@ pub enum Deed {
     Block,
     /// `release`: lets those go that wait.
     Release,
+    /// `sleep:N`: takes N milliseconds.
+    Sleep(u32),
     /// `log`: logs in every way there is.
     Log,
     /// `log-nothing:N`: N records that nobody wants.
@@ -59,6 +62,7 @@ impl Deed {
             "huge" => Deed::Huge(number),
             "block" => Deed::Block,
             "release" => Deed::Release,
+            "sleep" => Deed::Sleep(number),
             "log" => Deed::Log,
             "log-nothing" => Deed::LogNothing(number),
             "thread" => Deed::Thread,
@@ -110,6 +114,7 @@ impl Deed {
                 *RELEASED.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                 RELEASED.1.notify_all();
             }
+            Deed::Sleep(milliseconds) => thread::sleep(Duration::from_millis(milliseconds.into())),
             Deed::Log => log_in_every_way(),
             Deed::LogNothing(count) => (0..count).for_each(|number| tracing::trace!(number, "nothing")),
             Deed::Thread => {

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 pub mod compare;
 pub mod demo;
+pub mod overload;
 pub mod test;
 
 /// Tasks for people who work on erp-host, or want to see it run.
@@ -27,6 +28,8 @@ enum Task {
     Demo(demo::Args),
     /// Compare the host's speed with that of other servers, side by side.
     Compare(compare::Args),
+    /// Ask the host for more than it can do, and show what is left of it.
+    Overload(overload::Args),
     /// Build the host and the plugin files, and run every test.
     Test(test::Args),
 }
@@ -36,6 +39,7 @@ pub fn run() -> ExitCode {
     let result: Result<ExitCode, Box<dyn Error>> = match Cli::parse().task {
         Task::Demo(args) => demo::run(&args),
         Task::Compare(args) => compare::run(&args),
+        Task::Overload(args) => overload::run(&args),
         Task::Test(args) => test::run(&args),
     };
     match result {
