@@ -18,4 +18,5 @@ pub mod register;
 pub mod reread;
 pub mod router;
 pub mod server;
+pub mod simulate;
 pub mod verify;

@@ -7,4 +7,5 @@ pub mod host_process;
 pub mod http;
 pub mod open_load;
 pub mod soap;
-pub mod workbook;
+
+pub use sample_workbook as workbook;

@@ -14,6 +14,7 @@ mod reload;
 mod restore;
 mod serve;
 mod service;
+mod simulate;
 mod table;
 mod verify;
 
@@ -61,6 +62,7 @@ enum Command {
     /// Show the audit log, or check that it is whole and as it was written.
     Audit(audit::Args),
     Register(register::Args),
+    Simulate(simulate::Args),
 }
 
 /// Reads the command line and runs the command. Errors go to standard error, in one line.
@@ -76,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Restore(args) => restore::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Register(args) => register::run(args),
+        Command::Simulate(args) => simulate::run(args),
     };
     match result {
         Ok(code) => code,

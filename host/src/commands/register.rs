@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::service::SetFlags;
 use crate::client::Options;
-use crate::form::GivenArgs;
 use crate::register::{Access, NetServer, Registration, SignIn, TimeZone, WantedConnection};
 
 /// No answer of NetServer's services is larger.
@@ -54,7 +54,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     connection: Option<String>,
     #[command(flatten)]
-    settings: GivenArgs,
+    settings: SetFlags,
     /// A description of the connection
     #[arg(long, value_name = "TEXT", requires = "connection")]
     description: Option<String>,
@@ -107,15 +107,15 @@ Examples:
       --connection 'Our customers' --set Filename=customers.xlsx
 
 Passwords, tickets and tokens come from a file, the environment or the terminal: others can
-read a command line. The same for settings that are secret: --set-file Password=FILE.
+read a command line. The same for settings that are secret: --set-file FILE, --ask Password.
 
 Exit code: 0 when everything is as wanted, 1 when it is not, 2 for a wrong command line.";
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    let settings = args.settings.read()?;
-    if args.connection.is_none() && !settings.is_empty() {
+    if args.connection.is_none() && !args.settings.is_empty() {
         return Err("--set fills in the form of a connection: say which one with --connection NAME".into());
     }
+    let settings = args.settings.entries()?.into_iter().collect();
     let sign_in = sign_in(&args)?;
     let access = Access {
         base: args.netserver.clone(),

@@ -4,16 +4,16 @@
 //! The connector says which fields there are (WSGetConfigData; through NetServer GetConfigurationFields). What is filled
 //! in comes from the command line, so every refusal names the field, the value and what was expected.
 
-mod args;
 mod fill;
+mod given;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use values::{Access, FieldType, LocalizedText};
 
-pub use args::{Given, GivenArgs};
 pub use fill::FormError;
+pub use given::Given;
 
 /// What stands in place of a secret.
 const MASK: &str = "********";

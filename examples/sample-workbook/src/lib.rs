@@ -1,4 +1,4 @@
-//! The sample workbook of the demo and the end-to-end tests: a small ERP system, the same every time it is made.
+//! The sample workbook of the demos and the end-to-end tests: a small ERP system, the same every time it is made.
 
 use std::path::Path;
 

@@ -1,0 +1,324 @@
+//! `erp-host simulate`.
+
+use std::error::Error;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+
+use super::service::{DialectChoice, ServiceFlags, SetFlags};
+use crate::client::{Client, Options};
+use crate::config::{Config, Flags};
+use crate::form::Given;
+use crate::plugins::Plugins;
+use crate::simulate::{
+    AnomalyKind, DemoHost, Detail, Ended, ErpUser, Narration, Record, Simulation, Stop, Winner,
+};
+
+/// Simulates SuperOffice: a connection's whole life, against any connector.
+///
+/// It fills in the form, saves a connection, imports everything, lets edits appear on both sides and synchronises them
+/// round by round, compares both sides field by field, and deletes the connection. Its CRM is an SQLite file that you can
+/// look into. It WRITES into the ERP system behind the connector: use a test system, or --read-only.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[command(group(clap::ArgGroup::new("target").required(true).multiple(false).args(["url", "demo"])))]
+pub(super) struct Args {
+    #[command(flatten)]
+    service: Option<ServiceFlags>,
+    /// Start a host with the plugins of the plugins folder, and simulate against one of its connectors [default: Excel,
+    /// on a sample workbook, if it is there]
+    #[arg(long, value_name = "CONNECTOR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    demo: Option<String>,
+    /// With --demo: the plugins folder [default: ./plugins]
+    #[arg(long, value_name = "DIR", env = "ERP_HOST_PLUGINS", requires = "demo")]
+    plugins: Option<PathBuf>,
+    /// With --demo: kill the host and start it again before every so many rounds; 0 for never [default: 3 with Excel]
+    #[arg(long, value_name = "ROUNDS", requires = "demo")]
+    restart_every: Option<u64>,
+    /// With --demo: kill the host and remove its data folder before every so many rounds; 0 for never [default: 5 with
+    /// Excel]
+    #[arg(long, value_name = "ROUNDS", requires = "demo")]
+    lose_store_every: Option<u64>,
+    #[command(flatten)]
+    settings: SetFlags,
+    /// How the calls are wrapped: message, message-by-operation, data, plain; auto finds out
+    #[arg(long, value_name = "DIALECT", default_value = "auto")]
+    dialect: DialectChoice,
+
+    /// How many rounds; 0 to go on until Ctrl-C
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    rounds: u64,
+    /// How many edits a round makes up on each side
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    edits: usize,
+    /// The most calls a second, of all connections together [default: no limit]
+    #[arg(long, value_name = "CALLS", value_parser = rate)]
+    rate: Option<f64>,
+    /// How many connections live at once, each with a CRM of its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    connections: u16,
+    /// Decides every edit: the same seed makes the same edits on the same data [default: another one each time]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// Who wins when both sides have changed a field
+    #[arg(long, value_enum, value_name = "SIDE", default_value = "erp")]
+    winner: Winner,
+    /// Through which connection the made-up ERP user works
+    #[arg(long, value_enum, value_name = "CONNECTION", default_value = "auto")]
+    erp_user: ErpUser,
+    /// Write nothing into the ERP system: only fetch what others change there
+    #[arg(long)]
+    read_only: bool,
+    /// How long to wait for a service that does not answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    patience: u64,
+
+    /// Keep the CRM's data in this SQLite file; one of an earlier simulation goes on [default: in memory]
+    #[arg(long, value_name = "FILE")]
+    crm: Option<PathBuf>,
+    /// Write the report to this file, too, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The language of labels and messages: US, NO, SW, DA, GE, ...
+    #[arg(long, value_name = "CODE", default_value = "US")]
+    language: String,
+    /// Do not delete the connections in the end
+    #[arg(long)]
+    keep: bool,
+    /// Tell only anomalies and the report; twice as short as a line a round
+    #[arg(long, short)]
+    quiet: bool,
+    /// Tell every edit and every change
+    #[arg(long, short, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Do not ask before writing into an ERP system on another machine
+    #[arg(long, short)]
+    yes: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  erp-host simulate --demo                                what it does, in a minute
+  erp-host simulate --demo=Hello --seed 7 --verbose
+  erp-host simulate http://localhost:8080 --connector Excel --set Filename=test.xlsx --crm crm.db
+  erp-host simulate https://erp.example.com --set Server=test --read-only
+  erp-host simulate http://localhost:8080 --set Filename=test.xlsx \\
+      --rounds 0 --connections 20 --rate 50 --quiet --json report.json     a soak test, until Ctrl-C
+
+Ctrl-C ends the edits: what is on its way is synchronised, compared and reported. A second one
+does not wait for a service that is away; a third one ends at once.
+
+Exit code: 0 both sides are equal and nothing was odd, 1 there are anomalies, 2 it could not run.";
+
+/// It could not run.
+const COULD_NOT_RUN: u8 = 2;
+
+pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+    let json = args.json.clone();
+    match simulate(args) {
+        Ok((ended, seed)) => {
+            report(&ended, seed)?;
+            if let Some(path) = json {
+                write_json(&path, &ended, seed)?;
+            }
+            Ok(if is_good(&ended) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Err(error) => {
+            eprintln!("erp-host: {error}");
+            Ok(ExitCode::from(COULD_NOT_RUN))
+        }
+    }
+}
+
+fn is_good(ended: &Ended) -> bool {
+    ended.converged && ended.record.anomaly_count() == 0
+}
+
+fn simulate(args: Args) -> Result<(Ended, u64), Box<dyn Error>> {
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let mut settings: Given = args.settings.entries()?.into_iter().collect();
+    let (client, demo) = match &args.demo {
+        Some(connector) => {
+            let (client, host) = demo(&args, connector, &mut settings)?;
+            (client, Some(host))
+        }
+        None => {
+            let service = args.service.as_ref().ok_or("say which service: a URL, or --demo")?;
+            (service.client()?, None)
+        }
+    };
+    if demo.is_none() {
+        confirm(&args, &client)?;
+    }
+    let simulation = Simulation {
+        seed,
+        rounds: args.rounds,
+        edits: args.edits,
+        rate: args.rate,
+        connections: usize::from(args.connections),
+        language: args.language,
+        settings,
+        winner: args.winner,
+        erp_user: args.erp_user,
+        read_only: args.read_only,
+        keep: args.keep,
+        patience: Duration::from_secs(args.patience),
+        crm: args.crm,
+    };
+    let detail = match (args.quiet, args.verbose) {
+        (true, _) => Detail::Quiet,
+        (_, true) => Detail::Everything,
+        _ => Detail::Rounds,
+    };
+    let narration = Narration::new(Box::new(io::stdout()), detail, args.connections > 1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let client = match args.dialect {
+            DialectChoice::Auto => client.detect_dialect().await?,
+            DialectChoice::Only(dialect) => client.in_dialect(dialect),
+        };
+        narration.write(&format!("simulating against {}, seed {seed}\n", client.address()));
+        let run = simulation.prepare(client, narration, demo);
+        stop_on_ctrl_c(run.stop());
+        Ok::<_, Box<dyn Error>>(run.run().await?)
+    })?;
+    Ok((ended, seed))
+}
+
+/// Starts the demo's host; picks the connector, and what its form is filled with.
+fn demo(args: &Args, connector: &str, settings: &mut Given) -> Result<(Client, DemoHost), Box<dyn Error>> {
+    let flags = Flags { plugins: args.plugins.clone(), ..Flags::default() };
+    let config = Config::load(&flags)?;
+    let looked = tempfile::tempdir()?;
+    let plugins = Plugins::load(&config.plugins, looked.path(), &|_| Vec::new())?;
+    let names: Vec<String> = plugins.connectors().iter().map(|plugin| plugin.name().to_owned()).collect();
+    let find = |name: &str| names.iter().find(|known| known.eq_ignore_ascii_case(name));
+    let found = match connector {
+        "" => find("Excel").or(names.first()),
+        name => find(name),
+    };
+    let Some(name) = found else {
+        let folder = config.plugins.display();
+        return Err(match names.as_slice() {
+            [] => format!("there is no connector in {folder} to demonstrate: name the folder with --plugins"),
+            names => format!("there is no connector {connector:?} in {folder}, only {}", names.join(", ")),
+        }
+        .into());
+    };
+    let is_excel = name == "Excel";
+    // A connector that keeps its data in memory would lose them: only one that is known not to is restarted unasked.
+    let every = |asked: Option<u64>, usual: u64| asked.unwrap_or(if is_excel { usual } else { 0 });
+    let host =
+        DemoHost::start(&config.plugins, every(args.restart_every, 3), every(args.lose_store_every, 5))?;
+    if is_excel {
+        settings.otherwise("Filename", &host.workbook().display().to_string());
+    }
+    let client = Client::new(
+        host.url().parse::<crate::client::ServiceAddress>()?.connector(name),
+        &Options::default(),
+    )?;
+    Ok((client, host))
+}
+
+/// Whoever simulates against a system in use would be sorry.
+fn confirm(args: &Args, client: &Client) -> Result<(), Box<dyn Error>> {
+    if args.yes || args.read_only || client.address().is_loopback() {
+        return Ok(());
+    }
+    let warning = format!("this writes made-up data into the ERP system behind {}", client.address());
+    if !io::stdin().is_terminal() {
+        return Err(format!("{warning}: say --yes, or --read-only").into());
+    }
+    eprint!("{warning}. Is it a test system? [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err("nothing was done; --read-only writes nothing".into()),
+    }
+}
+
+fn stop_on_ctrl_c(stop: Stop) {
+    tokio::spawn(async move {
+        let _ = tokio::signal::ctrl_c().await;
+        eprintln!("stopping: no more edits, what is on its way is synchronised and compared");
+        stop.soon();
+        let _ = tokio::signal::ctrl_c().await;
+        eprintln!("not waiting for a service that is away any more");
+        stop.now();
+        let _ = tokio::signal::ctrl_c().await;
+        std::process::exit(1);
+    });
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let expected = "expected a number of calls a second, such as 50 or 0.5";
+    let rate: f64 = text.parse().map_err(|_| expected.to_owned())?;
+    if rate.is_finite() && (0.001..=1e6).contains(&rate) { Ok(rate) } else { Err(expected.to_owned()) }
+}
+
+/// The report, for people.
+fn report(ended: &Ended, seed: u64) -> io::Result<()> {
+    let record: &Record = &ended.record;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let written = (|| {
+        writeln!(out)?;
+        for (count, number) in record.counts() {
+            writeln!(out, "{:28}{number:>10}", count.label())?;
+        }
+        let heading =
+            ["calls", "p50", "p90", "p99", "p99.9", "max"].map(|name| format!("{name:>9}")).concat();
+        writeln!(out, "\n{:28}{heading}   (times in ms)", "")?;
+        for latency in record.latencies() {
+            let times =
+                latency.quantiles.map(|time| format!("{:>9.1}", time.as_secs_f64() * 1000.0)).concat();
+            writeln!(out, "{:28}{:>9}{times}", latency.operation, latency.calls)?;
+        }
+        writeln!(out)?;
+        let anomalies = record.anomaly_count();
+        if anomalies > 0 {
+            let kinds = kinds(record);
+            writeln!(out, "{anomalies} anomalies: {kinds}")?;
+        }
+        let verdict = match (ended.converged, anomalies) {
+            (true, 0) => "converged: both sides are equal, and nothing was odd",
+            (true, _) => "both sides are equal in the end, but there were anomalies",
+            (false, _) => "not converged",
+        };
+        let early = if ended.interrupted { " (stopped early)" } else { "" };
+        writeln!(out, "{verdict}{early}; {:.1} s, seed {seed}", ended.elapsed.as_secs_f64())?;
+        out.flush()
+    })();
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// `2 stamp, 1 diverged`.
+fn kinds(record: &Record) -> String {
+    let mut counted: std::collections::BTreeMap<AnomalyKind, usize> = std::collections::BTreeMap::new();
+    for anomaly in record.anomalies() {
+        *counted.entry(anomaly.kind).or_default() += 1;
+    }
+    let parts: Vec<String> =
+        counted.into_iter().map(|(kind, number)| format!("{number} {}", kind.as_str())).collect();
+    parts.join(", ")
+}
+
+fn write_json(path: &Path, ended: &Ended, seed: u64) -> Result<(), Box<dyn Error>> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut report = ended.record.to_json();
+    if let Some(report) = report.as_object_mut() {
+        report.insert("converged".to_owned(), json!(ended.converged));
+        report.insert("interrupted".to_owned(), json!(ended.interrupted));
+        report.insert("seed".to_owned(), json!(seed));
+        report.insert("elapsed_s".to_owned(), json!(ended.elapsed.as_secs_f64()));
+        report.insert("ended_at_unix".to_owned(), json!(now.as_secs()));
+    }
+    std::fs::write(path, format!("{report:#}\n"))
+        .map_err(|error| format!("the report cannot be written to {}: {error}", path.display()).into())
+}
