@@ -4,6 +4,7 @@
 pub mod documentation;
 pub mod netserver;
 pub mod soap;
+pub mod tampering;
 mod test_host;
 pub mod tools;
 

@@ -126,10 +126,20 @@ impl TestHost {
         self.process = Some(self.try_start().unwrap_or_else(|error| panic!("{error}")));
     }
 
+    /// Starts the host again where it listened before.
+    pub fn start_at(&mut self, address: SocketAddr) {
+        self.process = None;
+        self.process = Some(self.try_start_at(address).unwrap_or_else(|error| panic!("{error}")));
+    }
+
     /// Starts the host, where that may fail; the error holds its log.
     pub fn try_start(&self) -> Result<HostProcess, Box<dyn std::error::Error>> {
+        self.try_start_at(([127, 0, 0, 1], 0).into())
+    }
+
+    fn try_start_at(&self, address: SocketAddr) -> Result<HostProcess, Box<dyn std::error::Error>> {
         let mut command = self.program();
-        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command.args(["serve", "--listen", &address.to_string()]);
         HostProcess::start(command)
     }
 
@@ -145,7 +155,8 @@ impl TestHost {
         command.output().expect("the program runs")
     }
 
-    fn program(&self) -> Command {
+    /// The program with the same folders, to be run in the test's own way.
+    pub fn program(&self) -> Command {
         let mut command = Command::new(&BUILT.host);
         // What the developer has set for a host of their own.
         for (name, _) in

@@ -38,7 +38,11 @@ impl Life {
         let filled = form.fill(&self.simulation.settings, &BTreeMap::new());
         let language = &self.simulation.language;
         let shown = form.show(language, filled.as_ref().ok());
-        self.say(Detail::Rounds, "form", &format!("{} settings (* mandatory)\n{shown}", form.fields().len()));
+        self.say(
+            Detail::Rounds,
+            "form",
+            &format!("settings: {} (* mandatory)\n{shown}", form.fields().len()),
+        );
         Ok((form, filled?))
     }
 

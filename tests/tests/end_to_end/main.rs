@@ -14,6 +14,7 @@ mod plugins;
 mod register;
 mod replacing;
 mod restart;
+mod simulate;
 mod stopping;
 mod tutorial;
 mod workbook;
