@@ -17,7 +17,7 @@ fn open() -> Result<ConnectionClient, Box<dyn Error>> {
     const PLUGIN: &[&str] = &["rogue-connector"];
     let folder = tempfile::TempDir::new()?;
     build::install(&build::build(Profile::Release, PLUGIN)?, PLUGIN, folder.path())?;
-    let plugins = Plugins::load(folder.path(), &folder.path().join("data"), &|_| Vec::new())?;
+    let plugins = Plugins::load(folder.path(), &folder.path().join("data"), &|_: &str| Vec::new())?;
     let connector = &plugins.connector(None)?.connector;
     let settings = Settings::from([("search", "huge:1000"), ("list_items", "log-nothing:1000")]);
     connector.connect(&settings).map_err(|outcome| format!("{outcome:?}").into())

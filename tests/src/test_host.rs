@@ -103,7 +103,9 @@ impl Setup {
         let _ = std::fs::create_dir_all(host.plugins());
         build::install(&BUILT, &self.packages, &host.plugins()).expect("plugin files are copied");
         for (name, content) in &self.files {
-            std::fs::write(host.plugins().join(name), content).expect("a plugin file is written");
+            let file = host.plugins().join(name);
+            std::fs::write(&file, content).expect("a plugin file is written");
+            build::not_for_others(&file).expect("it is not for others");
         }
         if self.packages.contains(&EXCEL) {
             std::fs::create_dir_all(host.data().join("excel")).expect("the connector's folder");

@@ -105,12 +105,44 @@ pub fn build(profile: Profile, plugins: &[&str]) -> Result<Built, Box<dyn Error>
 /// A file cannot be copied.
 pub fn install(built: &Built, packages: &[&str], folder: &Path) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(folder)?;
+    not_for_others(folder)?;
     for package in packages {
         let file = built.plugin(package).ok_or_else(|| format!("{package} was not built"))?;
         let name = file.file_name().ok_or("a plugin file without a name")?;
-        std::fs::copy(file, folder.join(name))
+        copy_plugin(file, &folder.join(name))
             .map_err(|error| format!("cannot copy {} into {}: {error}", file.display(), folder.display()))?;
     }
+    Ok(())
+}
+
+/// Copies a plugin file to where a host loads it.
+///
+/// # Errors
+/// It cannot be copied.
+pub fn copy_plugin(file: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::copy(file, to)?;
+    not_for_others(to)
+}
+
+/// Takes from others the right to change a file or a folder, which what cargo makes may give them: a host loads nothing
+/// that others can change.
+///
+/// # Errors
+/// Its permissions cannot be changed.
+#[cfg(unix)]
+pub fn not_for_others(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut permissions = std::fs::metadata(path)?.permissions();
+    permissions.set_mode(permissions.mode() & !0o022);
+    std::fs::set_permissions(path, permissions)
+}
+
+/// Windows has no such rights.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn not_for_others(_path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

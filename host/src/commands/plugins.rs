@@ -2,6 +2,7 @@
 
 mod inspect;
 mod new;
+mod signing;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -36,12 +37,18 @@ pub(super) struct Args {
 enum Command {
     Inspect(inspect::Args),
     New(new::Args),
+    Keygen(signing::KeygenArgs),
+    Sign(signing::SignArgs),
+    Verify(signing::VerifyArgs),
 }
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     match args.command {
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::New(args)) => new::run(args),
+        Some(Command::Keygen(args)) => signing::keygen(&args),
+        Some(Command::Sign(args)) => signing::sign(&args),
+        Some(Command::Verify(args)) => signing::verify(&args),
         None => list(args),
     }
 }
@@ -51,7 +58,7 @@ fn list(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     // Who only looks leaves no data folder behind where there was none.
     let elsewhere = if config.data.is_dir() { None } else { Some(tempfile::TempDir::new()?) };
     let data = elsewhere.as_ref().map_or(config.data.as_path(), tempfile::TempDir::path);
-    let plugins = Plugins::load(&config.plugins, data, &|connector| config.options(connector).to_vec())?;
+    let plugins = Plugins::load(&config.plugins, data, &config)?;
     let mut output = io::stdout().lock();
     if args.json {
         print_json(&plugins, &mut output)?;

@@ -74,7 +74,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     std::fs::create_dir_all(&config.data)
         .map_err(|error| format!("the data folder {} cannot be made: {error}", config.data.display()))?;
     let _running = Running::tell(&config.data);
-    let watched = Watched::load(&config.plugins, &config.data, &|connector| options(&config, connector))?;
+    let watched = Watched::load(&config.plugins, &config.data, &config)?;
     warn_of_absent(&config, watched.plugins());
 
     for plugin in watched.plugins().connectors() {
@@ -142,11 +142,6 @@ fn tell_ready(url: &str) {
     if let Err(error) = told {
         tracing::warn!(%error, "nobody reads standard output; listening on {url}");
     }
-}
-
-/// The options of a connector, as plugins want them.
-fn options(config: &Config, connector: &str) -> Vec<(String, String)> {
-    config.options(connector).to_vec()
 }
 
 fn cards(config: &Config, plugins: &Plugins) -> Vec<ConnectorCard> {

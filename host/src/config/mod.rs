@@ -3,6 +3,7 @@
 mod amount;
 mod limits;
 mod online;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +20,7 @@ use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 pub use self::limits::{Limits, XmlLimits};
 pub use self::online::{OnlineClient, OnlineConfig};
 use crate::logging::refusal;
+use crate::plugins::Trust;
 
 /// The file that is read when it exists and no other one is named.
 pub const DEFAULT_FILE: &str = "erp-host.toml";
@@ -72,6 +74,8 @@ pub struct Config {
     /// The proxies whose `Forwarded` and `X-Forwarded-*` headers are believed: addresses or networks.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Which plugin files are loaded.
+    pub trust: Trust,
     /// The log.
     pub log: LogConfig,
     /// Limits of what callers may do.
@@ -157,6 +161,7 @@ impl Default for Config {
             concurrent_calls: NonZeroU32::MIN.saturating_add(31),
             queued_calls: 256,
             trusted_proxies: Vec::new(),
+            trust: Trust::default(),
             log: LogConfig::default(),
             limits: Limits::default(),
             connectors: BTreeMap::new(),

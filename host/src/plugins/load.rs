@@ -1,7 +1,7 @@
 //! Loading one plugin file: read, look, copy, open, shake hands, make the connector.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,10 +14,11 @@ use super::image::{self, ImageError};
 use super::library::{self, OpenError};
 use super::log::ToTracing;
 use super::look::Mark;
-use super::{Plugin, PluginFile};
+use super::trust::Untrusted;
+use super::{Plugin, PluginFile, Rules};
 
 /// The folder of the copies, below the data folder.
-const CACHE: &str = "plugins-cache";
+pub(super) const CACHE: &str = "plugins-cache";
 
 /// Folders of the host's own below the data folder: no connector is called so.
 const TAKEN: [&str; 2] = [CACHE, "spool"];
@@ -34,6 +35,9 @@ pub enum LoadError {
     /// It is a folder or a device.
     #[error("it is not a file; take it out of the plugins folder")]
     NotAFile,
+    /// It is not trusted.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
     /// It is no library, or not a whole one.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -78,8 +82,8 @@ pub enum LoadError {
 pub(super) struct Around<'a> {
     /// The host's data folder.
     pub(super) data: &'a Path,
-    /// A connector's options, by its name.
-    pub(super) options: &'a dyn Fn(&str) -> Vec<(String, String)>,
+    /// What the operator has decided.
+    pub(super) rules: &'a dyn Rules,
     /// What a look has shown of the file; `None` when nobody has looked.
     pub(super) seen: Option<&'a Option<Mark>>,
     /// The plugin that already serves this content (by its hash), if the file may take its place.
@@ -109,15 +113,27 @@ impl Loading {
         if !metadata.is_file() {
             return Err(LoadError::NotAFile);
         }
-        let mark = Some(Mark::of(&metadata));
-        let bytes = fs::read(&self.path).map_err(LoadError::Read)?;
+        let mark = Mark::of(&self.path).ok();
+        let mut file = File::open(&self.path).map_err(LoadError::Read)?;
+        // Of what was opened, whatever has the name by now.
+        let opened = file.metadata().map_err(LoadError::Read)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(LoadError::Read)?;
+        let sha256 = hexadecimal(&Sha256::digest(&bytes));
+        let trust = around.rules.trust();
+        // From here on the file is these bytes, which nobody else can change.
+        let trusted = trust
+            .check_permissions(&self.path, &opened)
+            .and_then(|()| trust.check(&self.path, &bytes, &sha256));
         // Written to since the look, or while it was read: what was read may be half of one file and half of another.
-        let after = fs::metadata(&self.path).ok().as_ref().map(Mark::of);
-        if mark != after || around.seen.is_some_and(|seen| *seen != mark) {
+        if mark.is_none()
+            || mark != Mark::of(&self.path).ok()
+            || around.seen.is_some_and(|seen| *seen != mark)
+        {
             return Err(LoadError::Changing);
         }
-        let sha256 = hexadecimal(&Sha256::digest(&bytes));
         self.sha256 = Some(sha256.clone());
+        trusted?;
         if let Some(plugin) = (around.serving)(&sha256) {
             self.about = Some(plugin.about.clone());
             return Ok(if plugin.path == self.path {
@@ -128,10 +144,9 @@ impl Loading {
         }
         image::check(&bytes)?;
 
-        let Around { data, options, .. } = around;
+        let Around { data, rules, .. } = around;
         let cache = data.join(CACHE);
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let copy = library::copy(&bytes, &cache, &format!("{sha256}-{name}"))
+        let copy = library::copy(&bytes, &cache, &copy_name(&sha256, &self.path))
             .map_err(|source| LoadError::Copy { folder: cache, source })?;
         drop(bytes);
         let handshake = library::open(&copy).map_err(|error| match error {
@@ -155,12 +170,17 @@ impl Loading {
         // As a connector's settings may be relative to it, it must not depend on where the process stands.
         let folder =
             std::path::absolute(&folder).map_err(|source| LoadError::DataFolder { folder, source })?;
-        let host = client::host(env!("CARGO_PKG_VERSION"), folder, options(name));
+        let host = client::host(env!("CARGO_PKG_VERSION"), folder, rules.options(name));
         let _span = tracing::error_span!("load", connector = %name).entered();
         let (connector, description) = client::load(handshake, &host, ToTracing::new(name))?;
         let Description { description, actor_types, .. } = description;
         Ok(Arc::new(Plugin { path: self.path.clone(), sha256, about, description, actor_types, connector }))
     }
+}
+
+/// The name of the copy of a file that holds this.
+pub(super) fn copy_name(sha256: &str, path: &Path) -> String {
+    format!("{sha256}-{}", path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// Whether a connector's name can stand in a URL and be the name of a folder beside the host's own.

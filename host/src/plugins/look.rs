@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::trust::signature_of;
+
 /// The plugin files of a folder, in the order of their names. A file that nothing can be said about has no mark.
 pub(super) type Look = BTreeMap<PathBuf, Option<Mark>>;
 
@@ -13,6 +15,13 @@ pub(super) type Look = BTreeMap<PathBuf, Option<Mark>>;
 /// done every second, on network folders too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mark {
+    file: Stamp,
+    /// Of the file that signs it: when that comes, what was refused without it may be loaded.
+    signature: Option<Stamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
     /// Device, inode, and when the inode changed: also those who set `modified` back cannot help changing this.
@@ -21,10 +30,19 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    /// What a file and its signature are like now.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let file = Stamp::of(&fs::metadata(path)?);
+        let signature = fs::metadata(signature_of(path)).ok().as_ref().map(Stamp::of);
+        Ok(Mark { file, signature })
+    }
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]
         use std::os::unix::fs::MetadataExt;
-        Mark {
+        Stamp {
             length: metadata.len(),
             modified: metadata.modified().ok(),
             #[cfg(unix)]
@@ -42,7 +60,7 @@ pub(super) fn look(folder: &Path) -> io::Result<Look> {
             ["so", "dll", "dylib"].iter().any(|known| extension.eq_ignore_ascii_case(known))
         };
         if path.extension().is_some_and(is_library) {
-            let mark = fs::metadata(&path).ok().as_ref().map(Mark::of);
+            let mark = Mark::of(&path).ok();
             look.insert(path, mark);
         }
     }

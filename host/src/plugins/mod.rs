@@ -2,13 +2,19 @@
 //! long as the process runs.
 //!
 //! - `look`: which files are there, and whether one has changed; `watched`: what becomes of the connectors then;
-//! - `load`: one file, from its bytes to its connector: `image`, `library`, and `log` for what it logs.
+//! - `trust`: which files are loaded at all, by their permissions, hashes and `signature`s;
+//! - `load`: one file, from its bytes to its connector: `image`, `library`, and `log` for what it logs; `copies`: what is
+//!   left of it in the data folder.
 
+mod copies;
 mod image;
 mod library;
 mod load;
 mod log;
 mod look;
+mod rules;
+mod signature;
+mod trust;
 mod watched;
 
 use std::collections::HashMap;
@@ -21,6 +27,10 @@ use thiserror::Error;
 
 pub use load::LoadError;
 pub(crate) use load::is_name as is_connector_name;
+pub use rules::Rules;
+pub use signature::{KeyError, PublicKey, Signature, SigningKey};
+pub(crate) use trust::signature_of;
+pub use trust::{Trust, Untrusted};
 pub use watched::{Change, Watched};
 
 use load::Around;
@@ -67,12 +77,25 @@ pub struct Plugin {
     pub connector: ConnectorClient,
 }
 
-/// The plugins folder cannot be read.
+/// The plugins folder is of no use.
 #[derive(Debug, Error)]
-#[error("the plugins folder {} cannot be read: {source}; create it, or name another one with --plugins", folder.display())]
-pub struct FolderError {
-    folder: PathBuf,
-    source: std::io::Error,
+pub enum FolderError {
+    /// It cannot be read.
+    #[error("the plugins folder {} cannot be read: {source}; create it, or name another one with --plugins", folder.display())]
+    Read {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Others than the operator could put plugins there.
+    #[error("the plugins folder {} is not trusted: {source}", folder.display())]
+    Untrusted {
+        /// The folder.
+        folder: PathBuf,
+        /// Why, and what to do.
+        source: Untrusted,
+    },
 }
 
 /// There is no connector of that name.
@@ -90,29 +113,26 @@ impl Plugins {
     /// reason and stops no other one.
     ///
     /// `data` is the host's data folder: copies of the files go to `<data>/plugins-cache`, and each connector gets a
-    /// folder `<data>/<its name in lower case>`. `options` are a connector's options, by its name.
+    /// folder `<data>/<its name in lower case>`.
     ///
     /// # Errors
-    /// The folder cannot be read.
-    pub fn load(
-        folder: &Path,
-        data: &Path,
-        options: &dyn Fn(&str) -> Vec<(String, String)>,
-    ) -> Result<Self, FolderError> {
-        Ok(Plugins::load_seen(folder, &Plugins::look(folder)?, data, options))
+    /// The folder cannot be read, or others may write to it.
+    pub fn load(folder: &Path, data: &Path, rules: &dyn Rules) -> Result<Self, FolderError> {
+        Ok(Plugins::load_seen(folder, &Plugins::look(folder, rules)?, data, rules))
     }
 
-    fn look(folder: &Path) -> Result<Look, FolderError> {
-        look::look(folder).map_err(|source| FolderError { folder: folder.to_owned(), source })
+    fn look(folder: &Path, rules: &dyn Rules) -> Result<Look, FolderError> {
+        let read = |source| FolderError::Read { folder: folder.to_owned(), source };
+        let metadata = std::fs::metadata(folder).map_err(read)?;
+        rules
+            .trust()
+            .check_permissions(folder, &metadata)
+            .map_err(|source| FolderError::Untrusted { folder: folder.to_owned(), source })?;
+        look::look(folder).map_err(read)
     }
 
     /// Loads the files that a look has shown.
-    fn load_seen(
-        folder: &Path,
-        seen: &Look,
-        data: &Path,
-        options: &dyn Fn(&str) -> Vec<(String, String)>,
-    ) -> Self {
+    fn load_seen(folder: &Path, seen: &Look, data: &Path, rules: &dyn Rules) -> Self {
         let mut plugins = Plugins {
             folder: folder.to_owned(),
             files: Vec::new(),
@@ -122,7 +142,7 @@ impl Plugins {
         for path in seen.keys() {
             let around = Around {
                 data,
-                options,
+                rules,
                 seen: None,
                 serving: &|_| None,
                 holder: &|name| {
@@ -193,8 +213,8 @@ impl Plugins {
 
 impl PluginFile {
     /// Loads one file, as [`Plugins::load`] does with those of a folder.
-    pub fn load(path: PathBuf, data: &Path, options: &dyn Fn(&str) -> Vec<(String, String)>) -> Self {
-        load::load(path, &Around { data, options, seen: None, serving: &|_| None, holder: &|_| None })
+    pub fn load(path: PathBuf, data: &Path, rules: &dyn Rules) -> Self {
+        load::load(path, &Around { data, rules, seen: None, serving: &|_| None, holder: &|_| None })
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::load::{self, Around};
 use super::look::Look;
-use super::{FolderError, LoadError, Plugin, PluginFile, Plugins};
+use super::{FolderError, LoadError, Plugin, PluginFile, Plugins, Rules, copies};
 
 /// Characters of a hash that tell two files apart well enough for people.
 const HASH_SHOWN: usize = 12;
@@ -73,14 +73,11 @@ impl Watched {
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn load(
-        folder: &Path,
-        data: &Path,
-        options: &dyn Fn(&str) -> Vec<(String, String)>,
-    ) -> Result<Self, FolderError> {
+    pub fn load(folder: &Path, data: &Path, rules: &dyn Rules) -> Result<Self, FolderError> {
         // The look comes first, so that what is written while the files are loaded is seen as a change.
-        let before = Plugins::look(folder)?;
-        let plugins = Plugins::load_seen(folder, &before, data, options);
+        let before = Plugins::look(folder, rules)?;
+        let plugins = Plugins::load_seen(folder, &before, data, rules);
+        copies::clean(data, &plugins);
         let mut known = before.clone();
         for file in plugins.files.iter().filter(|file| matches!(file.loaded, Err(LoadError::Changing))) {
             known.remove(&file.path);
@@ -104,12 +101,8 @@ impl Watched {
     ///
     /// # Errors
     /// The folder cannot be read: then everything serves on.
-    pub fn look(
-        &mut self,
-        options: &dyn Fn(&str) -> Vec<(String, String)>,
-        again: bool,
-    ) -> Result<Vec<Change>, FolderError> {
-        let now = Plugins::look(&self.plugins.folder)?;
+    pub fn look(&mut self, rules: &dyn Rules, again: bool) -> Result<Vec<Change>, FolderError> {
+        let now = Plugins::look(&self.plugins.folder, rules)?;
         let is_as_before = |(path, mark): &(&PathBuf, &_)| self.before.get(*path) == Some(*mark);
         let is_due = |(path, mark): &(&PathBuf, &_)| {
             self.known.get(*path) != Some(*mark) || (again && self.is_refused(path))
@@ -125,7 +118,7 @@ impl Watched {
         if due.is_empty() && !is_anything_gone {
             return Ok(Vec::new());
         }
-        Ok(self.heed(&now, due, options))
+        Ok(self.heed(&now, due, rules))
     }
 
     fn is_refused(&self, path: &Path) -> bool {
@@ -133,31 +126,21 @@ impl Watched {
     }
 
     /// Deals with the files that are due, and with those that have gone.
-    fn heed(
-        &mut self,
-        now: &Look,
-        due: Vec<PathBuf>,
-        options: &dyn Fn(&str) -> Vec<(String, String)>,
-    ) -> Vec<Change> {
+    fn heed(&mut self, now: &Look, due: Vec<PathBuf>, rules: &dyn Rules) -> Vec<Change> {
         self.plugins.files.retain(|file| now.contains_key(&file.path));
         let mut changes = Vec::new();
         for path in due {
-            changes.extend(self.take(path, now, options));
+            changes.extend(self.take(path, now, rules));
         }
         for path in self.freed(now) {
-            changes.extend(self.take(path, now, options));
+            changes.extend(self.take(path, now, rules));
         }
         self.retire(now, &mut changes);
         changes
     }
 
     /// Loads a file, and lets its connector serve if that works.
-    fn take(
-        &mut self,
-        path: PathBuf,
-        now: &Look,
-        options: &dyn Fn(&str) -> Vec<(String, String)>,
-    ) -> Option<Change> {
+    fn take(&mut self, path: PathBuf, now: &Look, rules: &dyn Rules) -> Option<Change> {
         let seen = now.get(&path)?;
         // Before, for a connector that hangs as it is made leaves no other line.
         tracing::debug!(file = name_of(&path), "loading");
@@ -166,7 +149,7 @@ impl Watched {
             path.clone(),
             &Around {
                 data: &self.data,
-                options,
+                rules,
                 seen: Some(seen),
                 serving: &|sha256| plugins.serving(sha256, &path, now),
                 holder: &|name| plugins.holder(name, &path, now),

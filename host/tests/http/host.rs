@@ -15,6 +15,7 @@ use erp_host::server::Server;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
+use xtask::build;
 
 use crate::client::{Client, Response};
 
@@ -61,9 +62,9 @@ impl Host {
         // Each host loads a copy of its own, so that what one test blocks another one does not release.
         let name = format!("{}rogue_connector{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
         let file = std::env::current_exe().unwrap().with_file_name(&name);
-        std::fs::copy(&file, config.plugins.join(&name)).unwrap();
-        let options = |connector: &str| config.options(connector).to_vec();
-        let plugins = Plugins::load(&config.plugins, &config.data, &options).unwrap();
+        build::not_for_others(&config.plugins).unwrap();
+        build::copy_plugin(&file, &config.plugins.join(&name)).unwrap();
+        let plugins = Plugins::load(&config.plugins, &config.data, &config).unwrap();
         let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
 
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

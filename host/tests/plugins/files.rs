@@ -209,7 +209,8 @@ fn a_folder_without_plugins_has_no_connectors() {
     assert!(plugins.files().is_empty() && plugins.default_connector().is_none());
     let unknown = plugins.connector(Some("Excel")).unwrap_err().to_string();
     assert_eq!(unknown, "the connector 'Excel' was not found, expected one of: (none is loaded)");
-    let missing = Plugins::load(&scene.plugins().join("none"), &scene.data(), &|_| Vec::new()).unwrap_err();
+    let missing =
+        Plugins::load(&scene.plugins().join("none"), &scene.data(), &|_: &str| Vec::new()).unwrap_err();
     assert!(missing.to_string().contains("none cannot be read"), "{missing}");
 }
 

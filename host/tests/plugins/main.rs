@@ -11,4 +11,5 @@ mod logs;
 mod new;
 mod panics;
 mod scene;
+mod trust;
 mod watched;

@@ -64,9 +64,10 @@ fn a_new_connector_passes_its_tests_and_is_loaded() {
     cargo(&["build", "--offline"]);
     let plugins = folder.join("plugins");
     fs::create_dir(&plugins).unwrap();
+    build::not_for_others(&plugins).unwrap();
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let file = format!("{prefix}acme_connector{suffix}");
-    fs::copy(target.join("debug").join(&file), plugins.join(&file)).unwrap();
+    build::copy_plugin(&target.join("debug").join(&file), &plugins.join(&file)).unwrap();
     let output = erp_host(&folder, &["--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let files: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -33,18 +33,21 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let scene = Scene { folder: TempDir::new().unwrap() };
         std::fs::create_dir(scene.plugins()).unwrap();
+        build::not_for_others(&scene.plugins()).unwrap();
         scene
     }
 
     /// With the plugin file of a package in it.
     pub(crate) fn with(self, package: &str, name: &str) -> Self {
-        std::fs::copy(built(package), self.plugins().join(name)).unwrap();
+        build::copy_plugin(&built(package), &self.plugins().join(name)).unwrap();
         self
     }
 
     /// With a file in it.
     pub(crate) fn with_file(self, name: &str, bytes: &[u8]) -> Self {
-        std::fs::write(self.plugins().join(name), bytes).unwrap();
+        let file = self.plugins().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        build::not_for_others(&file).unwrap();
         self
     }
 
@@ -64,7 +67,7 @@ impl Scene {
     pub(crate) fn load_with(&self, options: &[(&str, &str)]) -> Plugins {
         let options: Vec<_> =
             options.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Plugins::load(&self.plugins(), &self.data(), &|_| options.clone()).unwrap()
+        Plugins::load(&self.plugins(), &self.data(), &|_: &str| options.clone()).unwrap()
     }
 }
 

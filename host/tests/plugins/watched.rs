@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use erp_host::plugins::Watched;
+use xtask::build;
 
 use super::scene::{FIRST, HELLO, SECOND, Scene, built};
 
@@ -24,7 +25,7 @@ impl Scenery {
         let scene = files.iter().fold(Scene::new(), |scene, (package, name)| scene.with(package, name));
         let options: Vec<_> =
             options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let watched = Watched::load(&scene.plugins(), &scene.data(), &|_| options.clone()).unwrap();
+        let watched = Watched::load(&scene.plugins(), &scene.data(), &|_: &str| options.clone()).unwrap();
         Scenery { scene, watched, options }
     }
 
@@ -37,6 +38,7 @@ impl Scenery {
     fn put_bytes(&self, bytes: &[u8], name: &str) {
         let part = self.scene.plugins().join("part");
         fs::write(&part, bytes).unwrap();
+        build::not_for_others(&part).unwrap();
         fs::rename(part, self.scene.plugins().join(name)).unwrap();
     }
 
@@ -55,7 +57,7 @@ impl Scenery {
 
     fn look_with(&mut self, again: bool) -> Vec<String> {
         let options = self.options.clone();
-        let changes = self.watched.look(&|_| options.clone(), again).unwrap();
+        let changes = self.watched.look(&|_: &str| options.clone(), again).unwrap();
         changes
             .iter()
             .map(|change| change.to_string())
@@ -271,7 +273,7 @@ fn a_folder_that_cannot_be_read_changes_nothing() {
     let (folder, aside) = (scenery.scene.plugins(), scenery.scene.folder.path().join("aside"));
     fs::rename(&folder, &aside).unwrap();
     for _ in 0..3 {
-        let error = scenery.watched.look(&|_| Vec::new(), false).unwrap_err().to_string();
+        let error = scenery.watched.look(&|_: &str| Vec::new(), false).unwrap_err().to_string();
         assert!(error.contains("cannot be read"), "{error}");
     }
     fs::rename(&aside, &folder).unwrap();
@@ -285,7 +287,9 @@ fn a_link_to_a_version_is_followed() {
     let mut scenery = Scenery::new(&[]);
     let link = |package: &str| {
         let part = scenery.scene.plugins().join("part");
-        std::os::unix::fs::symlink(built(package), &part).unwrap();
+        let target = scenery.scene.folder.path().join(package);
+        build::copy_plugin(&built(package), &target).unwrap();
+        std::os::unix::fs::symlink(target, &part).unwrap();
         fs::rename(part, scenery.scene.plugins().join("v.so")).unwrap();
     };
     link(FIRST);

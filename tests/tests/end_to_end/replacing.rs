@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use contract::{Dialect, Request};
 use end_to_end::soap::{Answer, Client};
 use end_to_end::{Setup, TestHost, VERSIONS, plugin_bytes};
+use xtask::build::not_for_others;
 use xtask::soap::PATH;
 
 const FILE: &str = "versioned.so";
@@ -68,6 +69,7 @@ fn host_with_first(configuration: &str) -> (TestHost, Client) {
 fn put(host: &TestHost, bytes: &[u8], name: &str) {
     let part = host.plugins().join("part");
     std::fs::write(&part, bytes).unwrap();
+    not_for_others(&part).unwrap();
     std::fs::rename(part, host.plugins().join(name)).unwrap();
 }
 
@@ -350,6 +352,7 @@ fn at_sighup_files_are_tried_again() {
     });
     wait_until("that is all", || logged(&host, &["reloaded"]) == 1);
     std::fs::write(&target, plugin_bytes(VERSIONS[1])).unwrap();
+    not_for_others(&target).unwrap();
     hang_up(&mut host);
     wait_until("it is replaced", || logged(&host, &["replaced", "before=\"1.0.0\" version=\"2.0.0\""]) == 1);
     assert_eq!(version(&client, "after"), "2.0.0");

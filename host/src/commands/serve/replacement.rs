@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use super::{cards, options, recorded};
+use super::{cards, recorded};
 use crate::commands::reload::order::{self, Answer, Taken};
 use crate::config::Config;
 use crate::plugins::{Change, Watched};
@@ -110,8 +110,7 @@ impl Replacement {
 
     /// Looks, and lets what has changed serve.
     fn look(&mut self, again: bool) -> Result<Vec<Change>, crate::plugins::FolderError> {
-        let config = &self.config;
-        let changes = self.watched.look(&|connector| options(config, connector), again)?;
+        let changes = self.watched.look(&self.config, again)?;
         for change in &changes {
             match change {
                 Change::Installed(plugin) | Change::Replaced { plugin, .. } => {
@@ -122,7 +121,7 @@ impl Replacement {
             }
         }
         if !changes.is_empty() {
-            self.help.show(&cards(config, self.watched.plugins()));
+            self.help.show(&cards(&self.config, self.watched.plugins()));
         }
         let events = changes.iter().map(recorded::change).collect();
         Handle::current().block_on(self.router.record(events, "looking into the plugins folder"));
