@@ -4,6 +4,7 @@
 //! A request flows one way: [`server`] (socket, limits, path) -> `contract` (bytes -> call) -> [`router`] (connection ->
 //! connector, off the I/O threads) -> `contract` (rows -> bytes) -> [`server`].
 
+pub mod access;
 pub mod audit;
 pub mod auth;
 pub mod caller;
@@ -12,6 +13,7 @@ pub mod commands;
 pub mod config;
 pub mod connections;
 pub mod form;
+mod key_file;
 pub mod logging;
 pub mod plugins;
 pub mod register;

@@ -1,8 +1,6 @@
 //! The partner's private key, which signs replies.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -14,12 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use values::DateTime;
-use zeroize::Zeroizing;
 
 use super::rsa_key_value;
-
-/// Far more than a key of 8192 bits takes.
-const MOST_BYTES: usize = 64 * 1024;
+use crate::key_file;
 
 /// The key that a partner got from SuperOffice for a client ID. `Debug` shows nothing of it.
 pub(super) struct PartnerKey(KeyPair);
@@ -37,7 +32,7 @@ impl PartnerKey {
     /// It cannot be read, others can read it too, or there is no such key in it.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let told = |why: String| format!("the private key file {}: {why}", path.display());
-        let bytes = read_private(path).map_err(told)?;
+        let bytes = key_file::read(path).map_err(told)?;
         PartnerKey::parse(&bytes).map_err(told)
     }
 
@@ -82,35 +77,4 @@ impl PartnerKey {
         STANDARD.encode_string(signature, &mut answer);
         Some(answer)
     }
-}
-
-/// Reads a file that only its owner, and at most its group, may read.
-fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let failed = |error: std::io::Error| format!("it cannot be read: {error}");
-    let file = File::open(path).map_err(failed)?;
-    refuse_loose(&file.metadata().map_err(failed)?)?;
-    // Room enough for the buffer never to move, which would leave a copy behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MOST_BYTES + 1));
-    file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > MOST_BYTES {
-        return Err(format!("it is larger than {MOST_BYTES} bytes, which no key is"));
-    }
-    Ok(bytes)
-}
-
-/// A group may read it: that is how systems share one key between services (`ssl-cert`, systemd's credentials).
-#[cfg(unix)]
-fn refuse_loose(metadata: &std::fs::Metadata) -> Result<(), String> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o027 == 0 {
-        return Ok(());
-    }
-    Err(format!("others may read it (mode {mode:04o}); make it 0600, or 0640 with a group of its own"))
-}
-
-/// On Windows the file has the access list of its folder.
-#[cfg(not(unix))]
-fn refuse_loose(_: &std::fs::Metadata) -> Result<(), String> {
-    Ok(())
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod access;
 mod audit;
 mod backup;
 mod call;
@@ -61,6 +62,8 @@ enum Command {
     Restore(restore::Args),
     /// Show the audit log, or check that it is whole and as it was written.
     Audit(audit::Args),
+    /// Make a secret that callers must show, and the hash of it for the configuration.
+    Access(access::Args),
     Register(register::Args),
     Simulate(simulate::Args),
 }
@@ -76,6 +79,7 @@ pub fn run() -> ExitCode {
         Command::Connections(args) => connections::run(args),
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),
+        Command::Access(args) => access::run(&args),
         Command::Audit(args) => audit::run(args),
         Command::Register(args) => register::run(args),
         Command::Simulate(args) => simulate::run(args),

@@ -103,13 +103,11 @@ async fn serve(config: &Config, watched: Watched, log: &logging::Rest) -> Result
     let plugins = watched.plugins();
     let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
     let router = Arc::new(Router::new(config, clients).await?);
-    let server = Server::bind(config, Arc::clone(&router), &cards(config, plugins))
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let server = Server::bind(config, Arc::clone(&router), &cards(config, plugins)).await?;
     router.record(recorded::start(plugins), "starting").await;
     let stop = stop_on_signals(log.clone())?;
     let (config, help) = (config.clone(), server.help_page());
-    let rereading: Rereading = router.online().files().into_iter().collect();
+    let rereading: Rereading = router.online().files().into_iter().chain(server.files()).collect();
     let until_stopped = rereading.start()?;
     let orders = Replacement { config, watched, router: Arc::clone(&router), help, rereading }.start()?;
     let reloading = reload_on_signals(&orders)?;

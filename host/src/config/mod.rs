@@ -1,8 +1,10 @@
 //! What the operator configures: defaults, under the file, under the environment, under the flags.
 
+mod access;
 mod amount;
 mod limits;
 mod online;
+mod tls;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -17,8 +19,10 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 
+pub use self::access::AccessConfig;
 pub use self::limits::{Limits, XmlLimits};
 pub use self::online::{OnlineClient, OnlineConfig};
+pub use self::tls::TlsConfig;
 use crate::logging::refusal;
 use crate::plugins::Trust;
 
@@ -84,6 +88,10 @@ pub struct Config {
     pub connectors: BTreeMap<String, ConnectorConfig>,
     /// Online authentication.
     pub online: OnlineConfig,
+    /// Who may call.
+    pub access: AccessConfig,
+    /// HTTPS of the host's own; `None`: plain HTTP.
+    pub tls: Option<TlsConfig>,
 }
 
 /// The log.
@@ -166,6 +174,8 @@ impl Default for Config {
             limits: Limits::default(),
             connectors: BTreeMap::new(),
             online: OnlineConfig::default(),
+            access: AccessConfig::default(),
+            tls: None,
         }
     }
 }

@@ -67,6 +67,10 @@ causes! {
     BadMessage = "bad message",
     /// A call for a connection that is not stored, or for a connector that is not here.
     Astray = "astray",
+    /// Somebody who may not call.
+    NoEntry = "no entry",
+    /// A connection that does not become a secure one.
+    NotSecured = "not secured",
     /// A token of online authentication that is not accepted.
     NotAuthenticated = "not authenticated",
     /// The host has as much to do, or to keep, as its limits allow.

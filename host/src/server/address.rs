@@ -1,27 +1,34 @@
 //! How a caller reaches this host: what a WSDL must say in `soap:address`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hyper::HeaderMap;
 use hyper::header::{HOST, HeaderName};
 
 use super::forwarded::{Way, is_host};
+use crate::access::CertificateNames;
 
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// The two ends of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Ends {
     pub(super) peer: SocketAddr,
     pub(super) local: SocketAddr,
+    /// Whether it is secure.
+    pub(super) is_tls: bool,
+    /// What the peer is called, if it has shown a certificate.
+    pub(super) certificate: Option<Arc<CertificateNames>>,
 }
 
 /// The address that the caller used for `path`, as far as headers tell: its own `Host`, or what a trusted proxy says
 /// in `Forwarded` or `X-Forwarded-*`. Whatever is no scheme, host, port or path is passed over.
-pub(super) fn public_address(headers: &HeaderMap, path: &str, ends: Ends, way: &Way<'_>) -> String {
+pub(super) fn public_address(headers: &HeaderMap, path: &str, ends: &Ends, way: &Way<'_>) -> String {
     let scheme = match way.scheme() {
         Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
+        None if ends.is_tls => "https",
         _ => "http",
     };
     let told_host = way.host();
@@ -64,9 +71,10 @@ mod tests {
             (HeaderName::from_static(name), hyper::header::HeaderValue::from_static(value))
         });
         let headers = headers.collect();
-        let ends = Ends { peer: peer.parse().unwrap(), local: "192.0.2.1:8080".parse().unwrap() };
+        let (peer, local) = (peer.parse().unwrap(), "192.0.2.1:8080".parse().unwrap());
+        let ends = Ends { peer, local, is_tls: false, certificate: None };
         let trusted = Trusted(vec!["10.0.0.0/8".parse().unwrap()]);
-        public_address(&headers, "/p", ends, &Way::new(&headers, ends.peer.ip(), &trusted))
+        public_address(&headers, "/p", &ends, &Way::new(&headers, ends.peer.ip(), &trusted))
     }
 
     #[test]

@@ -8,7 +8,7 @@ use contract::{Dialect, SoapVersion};
 use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
-    RETRY_AFTER, VARY,
+    RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use tokio::sync::Semaphore;
@@ -21,6 +21,7 @@ use super::help::HelpPage;
 use super::query;
 use super::reply_body::ReplyBody;
 use super::request::{self, BodyError};
+use crate::access::{Access, BASIC_CHALLENGE, NoEntry};
 use crate::caller::Caller;
 use crate::config::{Config, Limits};
 use crate::logging::refusal::{self, Cause};
@@ -51,6 +52,7 @@ pub(super) struct Endpoint {
     calls: Semaphore,
     bodies: BodyBudget,
     trusted: Trusted,
+    access: Access,
     help: HelpPage,
 }
 
@@ -65,20 +67,31 @@ enum Place {
 }
 
 impl Endpoint {
-    pub(super) fn new(config: &Config, router: Arc<Router>, help: HelpPage) -> Self {
+    pub(super) fn new(config: &Config, access: Access, router: Arc<Router>, help: HelpPage) -> Self {
         Endpoint {
             router,
             limits: config.limits.clone(),
             calls: Semaphore::new(config.limits.calls.get() as usize),
             bodies: BodyBudget::new(config.limits.bodies),
             trusted: Trusted(config.trusted_proxies.clone()),
+            access,
             help,
         }
     }
 
-    pub(super) async fn respond(&self, request: Request<Incoming>, ends: Ends) -> Response<ReplyBody> {
-        let caller = self.caller(request.headers(), ends);
-        let Some(place) = place(request.uri().path()) else {
+    pub(super) async fn respond(&self, request: Request<Incoming>, ends: &Ends) -> Response<ReplyBody> {
+        let mut caller = self.caller(request.headers(), ends);
+        let place = place(request.uri().path());
+        // Before all else: who may not call learns nothing of what is here.
+        let admitted = match place {
+            Some(Place::Health | Place::Ready) => self.access.admit_to_health(&caller).map(|()| None),
+            _ => self.access.admit(&caller, request.headers(), ends.certificate.as_deref()),
+        };
+        match admitted {
+            Ok(name) => caller.name = name,
+            Err(no_entry) => return keep_out(request, &no_entry, &caller).await,
+        }
+        let Some(place) = place else {
             let text = format!("nothing is served here; the connector service is at {SERVICE_PATH}\n");
             return refuse(request, StatusCode::NOT_FOUND, text, &caller).await;
         };
@@ -127,7 +140,7 @@ impl Endpoint {
     }
 
     /// GET: the help page or a WSDL.
-    fn describe(&self, request: &Request<Incoming>, ends: Ends) -> Response<ReplyBody> {
+    fn describe(&self, request: &Request<Incoming>, ends: &Ends) -> Response<ReplyBody> {
         let query = request.uri().query().unwrap_or_default();
         let is_wsdl = ["wsdl", "singleWsdl"].iter().any(|name| query::parameter(query, name).is_some());
         if !is_wsdl {
@@ -151,11 +164,11 @@ impl Endpoint {
         page(XML, contract::wsdl(dialect, &address))
     }
 
-    fn way<'h>(&self, headers: &'h HeaderMap, ends: Ends) -> Way<'h> {
+    fn way<'h>(&self, headers: &'h HeaderMap, ends: &Ends) -> Way<'h> {
         Way::new(headers, ends.peer.ip(), &self.trusted)
     }
 
-    fn caller(&self, headers: &HeaderMap, ends: Ends) -> Caller {
+    fn caller(&self, headers: &HeaderMap, ends: &Ends) -> Caller {
         Caller { client: self.way(headers, ends).client, ..Caller::direct(ends.peer) }
     }
 
@@ -294,6 +307,23 @@ fn try_again(status: StatusCode, body: impl Into<Bytes>) -> Response<ReplyBody> 
 fn busy(caller: &Caller, refused: &Refused) -> Response<ReplyBody> {
     refusal::tell(Cause::Overload, caller, "as many calls are under way as limits.calls allows");
     try_again(StatusCode::SERVICE_UNAVAILABLE, format!("{refused}\n"))
+}
+
+/// Sends away who may not call.
+async fn keep_out(request: Request<Incoming>, why: &NoEntry, caller: &Caller) -> Response<ReplyBody> {
+    let (head, rest) = request.into_parts();
+    refusal::tell(Cause::NoEntry, caller, format_args!("{} {}: {why}", head.method, head.uri.path()));
+    request::linger(&head.headers, rest).await;
+    let mut response = match why {
+        NoEntry::Credential { has_users: true, .. } => {
+            let mut response = text(StatusCode::UNAUTHORIZED, "a name and a password are needed\n");
+            response.headers_mut().insert(WWW_AUTHENTICATE, BASIC_CHALLENGE);
+            response
+        }
+        _ => text(StatusCode::FORBIDDEN, "you may not call this service\n"),
+    };
+    response.headers_mut().insert(CONNECTION, CLOSE);
+    response
 }
 
 /// Refuses a request whose body was not read.

@@ -11,9 +11,11 @@ mod guarded;
 mod help;
 mod pace;
 mod query;
+mod redirect;
 mod reply_body;
 mod request;
 mod seats;
+mod tls;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -28,12 +30,15 @@ use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use crate::access::Access;
 use crate::config::{Config, Limits};
 use crate::logging::refusal::{self, Cause};
+use crate::reread::Look;
 use crate::router::Router;
 
 use self::address::Ends;
@@ -42,6 +47,7 @@ use self::endpoint::{Endpoint, SERVICE_PATH};
 use self::guarded::{End, Guarded};
 pub use self::help::{ConnectorCard, HelpPage};
 use self::seats::{NoSeat, Seat, Seats};
+use self::tls::{NotSecured, Tls};
 
 /// How long accepting pauses when the system has no sockets left.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
@@ -56,6 +62,8 @@ const READ_BUFFER: usize = 256 * 1024;
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Tls>,
+    redirect: Option<TcpListener>,
     endpoint: Arc<Endpoint>,
     help: HelpPage,
     seats: Seats,
@@ -66,18 +74,34 @@ impl Server {
     /// Listens at the configured address.
     ///
     /// # Errors
-    /// The address is none, is taken, or may not be used.
+    /// The address is none, is taken, or may not be used; or the configuration says something of TLS or of who may call
+    /// that cannot be done.
     pub async fn bind(
         config: &Config,
         router: Arc<Router>,
         connectors: &[ConnectorCard],
-    ) -> io::Result<Self> {
-        let listener = TcpListener::bind(&config.listen).await?;
+    ) -> Result<Self, BindError> {
+        let access = Access::new(config).map_err(BindError::Access)?;
+        let tls = config.tls.as_ref().map(Tls::new).transpose().map_err(BindError::Tls)?;
+        let listener = listen(&config.listen).await?;
+        let redirect = match config.tls.as_ref().and_then(|tls| tls.redirect_from.as_ref()) {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let address = listener.local_addr().map_err(BindError::at(&config.listen))?;
+        if !address.ip().is_loopback() {
+            warn_of_openness(&access, config);
+        }
+        if let Some(plain) = redirect.as_ref().and_then(|listener| listener.local_addr().ok()) {
+            tracing::info!("plain HTTP at {plain} is sent to https://{address}");
+        }
         let help = HelpPage::new(connectors);
         Ok(Server {
-            address: listener.local_addr()?,
+            address,
             listener,
-            endpoint: Arc::new(Endpoint::new(config, router, help.clone())),
+            tls,
+            redirect,
+            endpoint: Arc::new(Endpoint::new(config, access, router, help.clone())),
             help,
             seats: Seats::new(config),
             limits: config.limits.clone(),
@@ -86,7 +110,13 @@ impl Server {
 
     /// The address of the service, with the real port.
     pub fn url(&self) -> String {
-        format!("http://{}{SERVICE_PATH}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{SERVICE_PATH}", self.address)
+    }
+
+    /// What is to be read again when its files change.
+    pub fn files(&self) -> Vec<Arc<dyn Look>> {
+        self.tls.iter().map(|tls| tls.files() as Arc<dyn Look>).collect()
     }
 
     /// The page for people, to be changed when the connectors do.
@@ -96,7 +126,8 @@ impl Server {
 
     /// Serves until `stop`; then takes no more connections, closes those that are idle, and returns the rest.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Finishing {
-        let Server { listener, endpoint, seats, limits, .. } = self;
+        let Server { listener, address, tls, redirect, endpoint, seats, limits, .. } = self;
+        let door = tls.map_or(Door::Plain, Door::Tls);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             // Between requests; for the rest of a head see `guarded`.
@@ -111,14 +142,15 @@ impl Server {
         let (stopping, stopped) = watch::channel(());
         let mut stop = pin!(stop);
         loop {
-            let (stream, peer) = tokio::select! {
+            let ((stream, peer), door) = tokio::select! {
                 () = &mut stop => break,
-                accepted = accept(&listener) => accepted,
+                accepted = accept(&listener) => (accepted, door.clone()),
+                accepted = accept_if_any(redirect.as_ref()) => (accepted, Door::Redirect(address.port())),
             };
             let seat = match seats.take(peer.ip()) {
                 Ok(seat) => seat,
                 Err(full) => {
-                    turn_away(&stream, peer, full);
+                    turn_away(&stream, peer, &door, full);
                     continue;
                 }
             };
@@ -128,11 +160,12 @@ impl Server {
                 seats: seats.clone(),
                 stream,
                 peer,
+                door,
             };
             let (limits, stopped) = (limits.clone(), stopped.clone());
             tokio::spawn(connection.serve(limits, seat, stopped));
         }
-        drop(listener);
+        drop((listener, redirect));
         // Dropping the sender tells every connection.
         drop(stopping);
         Finishing { seats }
@@ -168,12 +201,79 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
+/// Waits for a connection at a second address, if there is one.
+async fn accept_if_any(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
+    match listener {
+        Some(listener) => accept(listener).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn listen(address: &str) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(BindError::at(address))
+}
+
+/// Says at the start what an operator may not have meant.
+fn warn_of_openness(access: &Access, config: &Config) {
+    if access.is_open() {
+        tracing::warn!(
+            "whoever reaches {} can call: say who may in [access], or let only the web server in front reach it",
+            config.listen
+        );
+    }
+    if access.has_credentials() && config.tls.is_none() && config.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "callers must show a secret, over plain HTTP: whoever is on the way can read it; see [tls]"
+        );
+    }
+}
+
+/// Why a server cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address is none, is taken, or may not be used.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        cause: io::Error,
+    },
+    /// Certificate or key cannot be used.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+    /// The rules of who may call make no sense.
+    #[error("{0}")]
+    Access(String),
+}
+
+impl BindError {
+    fn at(address: &str) -> impl FnOnce(io::Error) -> BindError {
+        let address = address.to_owned();
+        |cause| BindError::Listen { address, cause }
+    }
+}
+
 /// Closes a connection for which there is no room, with a word if that takes no time.
-fn turn_away(stream: &TcpStream, peer: SocketAddr, full: NoSeat) {
+fn turn_away(stream: &TcpStream, peer: SocketAddr, door: &Door, full: NoSeat) {
     refusal::tell(Cause::Connections, peer.ip().to_canonical(), full);
+    if matches!(door, Door::Tls(_)) {
+        return;
+    }
     let _ = stream.try_write(
         b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
     );
+}
+
+/// Where a connection has come in.
+#[derive(Clone)]
+enum Door {
+    /// Calls over HTTP.
+    Plain,
+    /// Calls over HTTPS.
+    Tls(Tls),
+    /// No calls: the way to HTTPS, on this port.
+    Redirect(u16),
 }
 
 struct Connection {
@@ -182,34 +282,85 @@ struct Connection {
     seats: Seats,
     stream: TcpStream,
     peer: SocketAddr,
+    door: Door,
 }
 
 impl Connection {
     /// Serves a connection until it closes, or is idle when the host stops or others wait for a seat.
     async fn serve(self, limits: Limits, mut seat: Seat, mut stopped: watch::Receiver<()>) {
-        let Connection { http, endpoint, seats, stream, peer } = self;
+        let Connection { http, endpoint, seats, stream, peer, door } = self;
         let Ok(local) = stream.local_addr() else { return };
-        let ends = Ends { peer, local };
+        let mut ends = Ends { peer, local, is_tls: false, certificate: None };
         // Replies are written whole; waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
         let has_seat = seat.sit().await;
         if !has_seat {
             refusal::tell(Cause::Connections, peer.ip().to_canonical(), NoSeat::All);
         }
-
-        let (served, most) = (AtomicU32::new(0), limits.requests_per_connection.get());
         let stays = Stays::default();
+        let mut talk = Talk { http, endpoint, seats, has_seat, redirect_to: None, stays: stays.clone() };
+        match door {
+            Door::Plain => talk.hold(Attended::new(stream, stays), ends, limits, stopped).await,
+            Door::Redirect(port) => {
+                talk.redirect_to = Some(port);
+                talk.hold(Attended::new(stream, stays), ends, limits, stopped).await;
+            }
+            Door::Tls(tls) => {
+                let secured = tokio::select! {
+                    secured = tls.secure(stream, &stays) => secured,
+                    _ = stopped.changed() => return,
+                };
+                match secured {
+                    Ok((stream, certificate)) => {
+                        ends.is_tls = true;
+                        ends.certificate = certificate.map(Arc::new);
+                        talk.hold(stream, ends, limits, stopped).await;
+                    }
+                    Err(NotSecured::Silent) => tracing::debug!(%peer, "a connection closed without a word"),
+                    Err(why) => refusal::tell(Cause::NotSecured, peer.ip().to_canonical(), why),
+                }
+            }
+        }
+    }
+}
+
+/// What is said on a connection, secure or not.
+struct Talk {
+    http: http1::Builder,
+    endpoint: Arc<Endpoint>,
+    seats: Seats,
+    has_seat: bool,
+    /// The port of HTTPS, where nothing else is served.
+    redirect_to: Option<u16>,
+    /// Shared with the stream.
+    stays: Stays,
+}
+
+impl Talk {
+    async fn hold(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        ends: Ends,
+        limits: Limits,
+        mut stopped: watch::Receiver<()>,
+    ) {
+        let Talk { http, endpoint, seats, has_seat, redirect_to, stays } = self;
+        let (peer, ends) = (ends.peer, Arc::new(ends));
+        let (served, most) = (AtomicU32::new(0), limits.requests_per_connection.get());
         let service = service_fn(|request| {
             stays.asked(&request);
             let stays = stays.clone();
             let is_last = served.fetch_add(1, Ordering::Relaxed) + 1 >= most;
-            let endpoint = Arc::clone(&endpoint);
+            let (endpoint, ends) = (Arc::clone(&endpoint), Arc::clone(&ends));
             // Boxed, because hyper lends a stream back only from a service with such futures.
             Box::pin(async move {
                 if !has_seat {
                     return Ok::<_, Infallible>(endpoint.turn_away(&request));
                 }
-                let mut response = endpoint.respond(request, ends).await;
+                let mut response = match redirect_to {
+                    Some(port) => redirect::respond(&request, port),
+                    None => endpoint.respond(request, &ends).await,
+                };
                 stays.answered();
                 if is_last {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -217,7 +368,7 @@ impl Connection {
                 Ok(response)
             })
         });
-        let stream = TokioIo::new(Guarded::new(Attended::new(stream, stays.clone()), &limits));
+        let stream = TokioIo::new(Guarded::new(stream, &limits));
         let mut connection = http.serve_connection(stream, service);
         let mut crowded = pin!(seats.crowded());
         let began = Instant::now();

@@ -10,6 +10,7 @@ use contract::{Answer, Call, Dialect, Envelope, Outcome, Payload, Reply, Request
 use erp_host::caller::Caller;
 use erp_host::config::Config;
 use erp_host::plugins::Plugins;
+use erp_host::reread::{Looked, Rereading};
 use erp_host::router::{Router, SoapRequest};
 use erp_host::server::Server;
 use tempfile::TempDir;
@@ -31,6 +32,7 @@ pub(crate) struct Host {
     stop: Arc<Notify>,
     finished: mpsc::Receiver<()>,
     runtime: Option<Runtime>,
+    rereading: Rereading,
     _folder: TempDir,
 }
 
@@ -70,7 +72,8 @@ impl Host {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let router = Arc::new(runtime.block_on(Router::new(&config, clients)).unwrap());
         let server = runtime.block_on(Server::bind(&config, Arc::clone(&router), &[])).unwrap();
-        let address = server.url()["http://".len()..].split('/').next().unwrap().parse().unwrap();
+        let address = server.url().split('/').nth(2).unwrap().parse().unwrap();
+        let rereading = server.files().into_iter().collect();
         let stop = Arc::new(Notify::new());
         let (tell, finished) = mpsc::channel();
         let stopped = Arc::clone(&stop);
@@ -79,7 +82,30 @@ impl Host {
             tell.send(()).unwrap();
         });
         let (data, runtime) = (config.data, Some(runtime));
-        Host { address, router, data, stop, finished, runtime, _folder: folder }
+        Host { address, router, data, stop, finished, runtime, rereading, _folder: folder }
+    }
+
+    /// Why a server with this configuration does not start.
+    pub(crate) fn refused(toml: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::parse(toml, Path::new("test.toml")).unwrap();
+        config.data = folder.path().to_owned();
+        config.listen = "127.0.0.1:0".to_owned();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let router = Arc::new(Router::new(&config, []).await.unwrap());
+            Server::bind(&config, router, &[]).await.err().unwrap().to_string()
+        })
+    }
+
+    /// Looks at certificate files, as a reload does.
+    pub(crate) fn look(&self) -> Vec<Looked> {
+        self.rereading.look(true)
+    }
+
+    /// Waits for what a client of this host does.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().unwrap().block_on(work)
     }
 
     /// Tells the server to stop, as a signal does.

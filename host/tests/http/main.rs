@@ -7,9 +7,11 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+mod access;
 mod calls;
 mod client;
 mod edge;
 mod host;
 mod hostile;
 mod limits;
+mod tls;

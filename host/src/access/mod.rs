@@ -1,0 +1,204 @@
+//! Who may call at all: from which networks, and with which credential. Checked before anything of a request but its head
+//! is read.
+//!
+//! - `secret`: credentials as the configuration keeps them;
+//! - `certificate`: the names that a client certificate is known by.
+
+mod certificate;
+mod secret;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::HeaderMap;
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use ipnet::IpNet;
+use zeroize::Zeroizing;
+
+pub use self::certificate::CertificateNames;
+pub use self::secret::{NewSecretError, SecretHash, new_secret};
+use crate::caller::Caller;
+use crate::config::{AccessConfig, Config};
+
+/// What a caller without a good password is told to come with.
+pub const BASIC_CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"erp-host\", charset=\"UTF-8\"");
+
+/// Who may call.
+#[derive(Debug)]
+pub struct Access {
+    networks: Vec<IpNet>,
+    health_networks: Vec<IpNet>,
+    secret_header: HeaderName,
+    secrets: Vec<(String, SecretHash)>,
+    users: Vec<(String, SecretHash)>,
+    /// Names of which a client certificate must have one; empty: any. `None`: no certificate is asked for.
+    certificates: Option<Vec<String>>,
+}
+
+/// Why somebody may not call. For the log; the caller is told less.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoEntry {
+    /// From somewhere else.
+    #[error("the address is in none of the networks of {0}")]
+    Network(&'static str),
+    /// From nobody knows where.
+    #[error("a trusted proxy does not say who calls, or says it in a way that cannot be relied on")]
+    UnknownAddress,
+    /// No credential, or a wrong one.
+    #[error("{why}")]
+    Credential {
+        /// What is wrong with it.
+        why: &'static str,
+        /// Whether a name and a password would do.
+        has_users: bool,
+    },
+    /// No client certificate, though every caller must have one.
+    #[error("the caller shows no client certificate, see tls.client_ca")]
+    NoCertificate,
+    /// A certificate of somebody else's.
+    #[error("the client certificate of {0} has none of the names of tls.client_names")]
+    Certificate(String),
+}
+
+impl Access {
+    /// What the configuration says.
+    ///
+    /// # Errors
+    /// It says something that would let nobody in, or everybody.
+    pub fn new(config: &Config) -> Result<Self, String> {
+        let AccessConfig { networks, health_networks, secret_header, secrets, users } = config.access.clone();
+        let secret_header = HeaderName::try_from(&secret_header)
+            .map_err(|_| format!("access.secret_header {secret_header:?} is no name of a header"))?;
+        if secret_header == AUTHORIZATION && !secrets.is_empty() {
+            return Err("access.secret_header must not be Authorization; use access.users".to_owned());
+        }
+        if let Some(user) = users.keys().find(|user| user.is_empty() || user.contains(':')) {
+            return Err(format!(
+                "the user {user:?} of access.users is empty or has a colon, which none can have"
+            ));
+        }
+        let tls = config.tls.as_ref().filter(|tls| tls.client_ca.is_some());
+        Ok(Access {
+            networks,
+            health_networks,
+            secret_header,
+            secrets: secrets.into_iter().collect(),
+            users: users.into_iter().collect(),
+            certificates: tls.map(|tls| tls.client_names.clone()),
+        })
+    }
+
+    /// Whether everybody may call who reaches this host.
+    pub fn is_open(&self) -> bool {
+        self.networks.is_empty() && !self.has_credentials() && self.certificates.is_none()
+    }
+
+    /// Whether callers must show something that others could read on the way.
+    pub fn has_credentials(&self) -> bool {
+        !self.secrets.is_empty() || !self.users.is_empty()
+    }
+
+    /// Whether this caller may see whether the host lives. For that nothing must be shown.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn admit_to_health(&self, caller: &Caller) -> Result<(), NoEntry> {
+        within(&self.health_networks, caller.client, "access.health_networks")
+    }
+
+    /// Whether this caller may call; under which name.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn admit(
+        &self,
+        caller: &Caller,
+        headers: &HeaderMap,
+        certificate: Option<&CertificateNames>,
+    ) -> Result<Option<Arc<str>>, NoEntry> {
+        within(&self.networks, caller.client, "access.networks")?;
+        let certificate = match &self.certificates {
+            None => None,
+            Some(allowed) => {
+                let names = certificate.ok_or(NoEntry::NoCertificate)?;
+                let name = names.find(allowed).ok_or_else(|| NoEntry::Certificate(names.to_string()))?;
+                Some(format!("certificate:{name}"))
+            }
+        };
+        let shown = if self.has_credentials() { Some(self.credential(headers)?) } else { None };
+        Ok(shown.or(certificate).map(Into::into))
+    }
+
+    /// The name of the credential that these headers show.
+    fn credential(&self, headers: &HeaderMap) -> Result<String, NoEntry> {
+        let refused = |why| NoEntry::Credential { why, has_users: !self.users.is_empty() };
+        let mut shown = headers.get_all(&self.secret_header).iter();
+        if let Some(secret) = shown.next().filter(|_| !self.secrets.is_empty()) {
+            if shown.next().is_some() {
+                return Err(refused("the secret header stands in the request twice"));
+            }
+            return match find(&self.secrets, secret.as_bytes(), |_| true) {
+                Some(name) => Ok(format!("secret:{name}")),
+                None => Err(refused("the secret header holds a secret that is not known")),
+            };
+        }
+        if self.users.is_empty() {
+            return Err(refused("the request has no secret header"));
+        }
+        let mut shown = headers.get_all(AUTHORIZATION).iter();
+        let Some(basic) = shown.next() else { return Err(refused("the request has no credential")) };
+        if shown.next().is_some() {
+            return Err(refused("the request has two Authorization headers"));
+        }
+        let decoded =
+            basic_credential(basic).ok_or_else(|| refused("the Authorization header is no Basic one"))?;
+        let colon = decoded.iter().position(|&byte| byte == b':');
+        let (user, password) = colon
+            .map(|colon| (&decoded[..colon], &decoded[colon + 1..]))
+            .ok_or_else(|| refused("no colon"))?;
+        match find(&self.users, password, |name| name.as_bytes() == user) {
+            Some(name) => Ok(format!("basic:{name}")),
+            None => Err(refused("the name or the password is wrong")),
+        }
+    }
+}
+
+fn within(networks: &[IpNet], client: Option<IpAddr>, setting: &'static str) -> Result<(), NoEntry> {
+    if networks.is_empty() {
+        return Ok(());
+    }
+    let client = client.ok_or(NoEntry::UnknownAddress)?;
+    let is_within = networks.iter().any(|network| network.contains(&client));
+    if is_within { Ok(()) } else { Err(NoEntry::Network(setting)) }
+}
+
+/// The name of the credential that is this one. Every hash is compared, so that the time tells nothing.
+fn find<'n>(
+    known: &'n [(String, SecretHash)],
+    shown: &[u8],
+    is_its_name: impl Fn(&str) -> bool,
+) -> Option<&'n str> {
+    let shown = SecretHash::of(shown);
+    let mut found = None;
+    for (name, hash) in known {
+        if hash.is(&shown) & is_its_name(name) {
+            found = Some(name.as_str());
+        }
+    }
+    found
+}
+
+/// `Basic dXNlcjpwYXNzd29yZA==` -> `user:password`.
+fn basic_credential(header: &HeaderValue) -> Option<Zeroizing<Vec<u8>>> {
+    let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return None;
+    }
+    STANDARD.decode(encoded.trim()).ok().map(Zeroizing::new)
+}
+
+#[cfg(test)]
+mod tests;
