@@ -22,14 +22,14 @@ const MESSAGES_A_CHANGE: usize = 8;
 
 /// A recorded message.
 #[derive(Debug, Clone)]
-struct Recorded {
-    action: String,
+pub(crate) struct Recorded {
+    pub(crate) action: String,
     operation: Operation,
-    message: Vec<u8>,
+    pub(crate) message: Vec<u8>,
 }
 
 /// Every recorded request and reply.
-fn recorded() -> Vec<Recorded> {
+pub(crate) fn recorded() -> Vec<Recorded> {
     let mut all = Vec::new();
     for dialect in ["message", "data", "plain"] {
         let folder = workspace().join("tests/fixtures/recordings").join(dialect);
@@ -132,7 +132,7 @@ fn count(variable: &str, in_ci: usize) -> usize {
 
 /// A change of a message.
 #[derive(Debug, Clone)]
-enum Change {
+pub(crate) enum Change {
     /// Puts another byte there.
     Byte(Index, u8),
     /// Puts something there that means something, or nearly so.
@@ -213,7 +213,7 @@ const WORDS: &[&str] = &[
     "http://www.w3.org/2003/05/soap-envelope",
 ];
 
-fn change() -> impl Strategy<Value = Change> {
+pub(crate) fn change() -> impl Strategy<Value = Change> {
     let at = any::<Index>;
     prop_oneof![
         3 => (at(), any::<u8>()).prop_map(|(at, byte)| Change::Byte(at, byte)),
@@ -228,7 +228,7 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 impl Change {
-    fn make(&self, bytes: &mut Vec<u8>, all: &[Recorded]) {
+    pub(crate) fn make(&self, bytes: &mut Vec<u8>, all: &[Recorded]) {
         if bytes.is_empty() {
             return;
         }
