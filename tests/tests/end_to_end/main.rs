@@ -7,6 +7,7 @@ mod compatibility;
 mod demo;
 mod documentation;
 mod gateway;
+mod hardening;
 mod help_page;
 mod interop;
 mod operations;

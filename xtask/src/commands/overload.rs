@@ -17,7 +17,7 @@ use crate::{http, soap};
 /// Works for as long as it is told to.
 const PLUGIN: &str = "rogue-connector";
 /// How long a call works, and how many may at once: so the host serves `CONCURRENT / SERVICE` a second.
-const SERVICE: Duration = Duration::from_millis(20);
+const SERVICE: Duration = Duration::from_millis(50);
 const CONCURRENT: u32 = 8;
 /// How many calls may wait for their turn.
 const QUEUED: u32 = 32;
