@@ -57,6 +57,18 @@ pub fn start(config: &LogConfig) -> Result<Rest, LogError> {
     Ok(rest)
 }
 
+/// Starts a log that goes nowhere, and says of records whether they would pass the filter.
+///
+/// # Errors
+/// The level is none, or the process has a log already.
+pub fn filter_only(level: &str) -> Result<(), LogError> {
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
+    let filter = filter(level).ok_or_else(|| LogError::Level { level: level.to_owned() })?;
+    let log = tracing_subscriber::registry().with(filter);
+    log.try_init().map_err(|error| LogError::Taken(error.into()))
+}
+
 /// A filter. A word alone must be a level: `EnvFilter` would take it as the name of a target, so that a mistyped level
 /// would log everything of nothing.
 fn filter(level: &str) -> Option<EnvFilter> {

@@ -45,10 +45,20 @@ thread_local! {
 pub struct Call(Option<Arc<dyn Caller>>);
 
 /// The host's side of a call, wherever it is.
-pub(crate) trait Caller: Send + Sync {
+pub trait Caller: Send + Sync {
+    /// Whether nobody waits for the answer any more.
     fn is_cancelled(&self) -> bool;
+
+    /// How long somebody will still wait; `None`: as long as it takes.
     fn time_left(&self) -> Option<Duration>;
+
+    /// Takes a text that says what is being done.
     fn progress(&self, text: &str);
+
+    /// Does something when nobody waits any more, if that is noticed here.
+    fn on_cancel(&self, tell: Box<dyn FnOnce() + Send>) {
+        drop(tell);
+    }
 }
 
 impl Call {
@@ -88,6 +98,13 @@ impl Call {
     pub fn progress(&self, doing: impl Display) {
         if let Some(caller) = &self.0 {
             caller.progress(&doing.to_string());
+        }
+    }
+
+    /// Does something when nobody waits any more.
+    pub(crate) fn on_cancel(&self, tell: impl FnOnce() + Send + 'static) {
+        if let Some(caller) = &self.0 {
+            caller.on_cancel(Box::new(tell));
         }
     }
 

@@ -18,6 +18,7 @@ mod service;
 mod simulate;
 mod table;
 mod verify;
+mod worker;
 
 /// A reference host for SuperOffice ERP Sync connectors.
 ///
@@ -66,6 +67,8 @@ enum Command {
     Access(access::Args),
     Register(register::Args),
     Simulate(simulate::Args),
+    #[command(hide = true)]
+    Worker(worker::Args),
 }
 
 /// Reads the command line and runs the command. Errors go to standard error, in one line.
@@ -83,6 +86,7 @@ pub fn run() -> ExitCode {
         Command::Audit(args) => audit::run(args),
         Command::Register(args) => register::run(args),
         Command::Simulate(args) => simulate::run(args),
+        Command::Worker(args) => worker::run(args),
     };
     match result {
         Ok(code) => code,

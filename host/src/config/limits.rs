@@ -22,6 +22,9 @@ pub struct Limits {
     /// A reply of more bytes than this is kept in a file until it is sent.
     #[serde(deserialize_with = "amount::size")]
     pub reply_in_memory: usize,
+    /// The largest reply in bytes; a connector that answers with more is stopped, and the call gets an error.
+    #[serde(deserialize_with = "amount::size")]
+    pub reply: usize,
     /// The largest request head in bytes; 431, or 414 when it is the request line.
     #[serde(deserialize_with = "amount::size")]
     pub head: usize,
@@ -89,6 +92,7 @@ impl Default for Limits {
             gzip_ratio: number(100),
             bodies: 256 << 20,
             reply_in_memory: 4 << 20,
+            reply: 1 << 30,
             head: 64 << 10,
             headers: number(100),
             xml: XmlLimits::default(),

@@ -2,6 +2,7 @@
 
 mod access;
 mod amount;
+mod isolation;
 mod limits;
 mod online;
 mod tls;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 
 pub use self::access::AccessConfig;
+pub use self::isolation::{Isolation, WorkerConfig};
 pub use self::limits::{Limits, XmlLimits};
 pub use self::online::{OnlineClient, OnlineConfig};
 pub use self::tls::TlsConfig;
@@ -73,8 +75,15 @@ pub struct Config {
     pub call_deadline: Duration,
     /// How many calls may run at once in each connector.
     pub concurrent_calls: NonZeroU32,
+    /// With so many calls that have not come back by their deadline, a connector is out of service until fewer have
+    /// not; `None`: half of those that may run at once.
+    pub late_calls: Option<NonZeroU32>,
     /// How many calls may wait for their turn at each connector; one more is refused with 503.
     pub queued_calls: u32,
+    /// Where connectors run.
+    pub isolation: Isolation,
+    /// What their worker processes may use.
+    pub worker: WorkerConfig,
     /// The proxies whose `Forwarded` and `X-Forwarded-*` headers are believed: addresses or networks.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
@@ -122,9 +131,15 @@ pub enum LogFormat {
 pub struct ConnectorConfig {
     /// How many calls may run at once in this connector.
     pub concurrent_calls: Option<NonZeroU32>,
+    /// With so many late calls this connector is out of service.
+    pub late_calls: Option<NonZeroU32>,
     /// How long a call to this connector may take.
     #[serde(deserialize_with = "amount::optional_duration")]
     pub call_deadline: Option<Duration>,
+    /// Where this connector runs.
+    pub isolation: Option<Isolation>,
+    /// What its worker process may use.
+    pub worker: WorkerConfig,
     /// What the connector itself reads: see its documentation.
     pub options: Options,
 }
@@ -167,7 +182,10 @@ impl Default for Config {
             default_connector: None,
             call_deadline: Duration::from_secs(100),
             concurrent_calls: NonZeroU32::MIN.saturating_add(31),
+            late_calls: None,
             queued_calls: 256,
+            isolation: Isolation::default(),
+            worker: WorkerConfig::default(),
             trusted_proxies: Vec::new(),
             trust: Trust::default(),
             log: LogConfig::default(),
@@ -241,6 +259,14 @@ impl Config {
     pub fn concurrent_calls(&self, connector: &str) -> usize {
         let own = self.own(connector).and_then(|own| own.concurrent_calls);
         own.unwrap_or(self.concurrent_calls).get() as usize
+    }
+
+    /// With so many calls that have not come back in time this connector is out of service: half of those that may run
+    /// at once, but not one alone if there are more.
+    pub fn late_calls(&self, connector: &str) -> usize {
+        let own = self.own(connector).and_then(|own| own.late_calls);
+        let running = self.concurrent_calls(connector);
+        own.or(self.late_calls).map_or((running / 2).max(running.min(2)), |most| most.get() as usize)
     }
 
     /// What is handed to this connector.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::Config;
+use crate::plugins::isolation::Confinement;
 use crate::plugins::{PublicKey, Rules, Trust};
 
 #[derive(Debug, Default, Deserialize)]
@@ -39,5 +40,13 @@ impl Rules for Config {
 
     fn trust(&self) -> &Trust {
         &self.trust
+    }
+
+    fn confinement(&self, connector: &str) -> Option<Confinement> {
+        self.worker_of(connector)
+    }
+
+    fn first_confinement(&self) -> Option<Confinement> {
+        self.first_worker()
     }
 }

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plugin_api::abi::client;
-use plugin_api::abi::{About, Description};
+use plugin_api::abi::client::ConnectorClient;
+use plugin_api::abi::{About, Description, Handshake};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::image::{self, ImageError};
+use super::isolation::{self, Opened};
 use super::library::{self, OpenError};
 use super::log::ToTracing;
 use super::look::Mark;
@@ -55,6 +57,9 @@ pub enum LoadError {
     /// It does not fit, or its connector cannot be made.
     #[error(transparent)]
     Plugin(#[from] client::LoadError),
+    /// The worker process that it is to run in says so.
+    #[error("{0}")]
+    Isolated(String),
     /// Its connector's name cannot be the name of a folder.
     #[error(
         "its connector is called {0:?}; a name has up to 64 letters, digits, - and _, begins with a letter or digit, and is not the name of a folder of the host's own"
@@ -149,11 +154,9 @@ impl Loading {
         let copy = library::copy(&bytes, &cache, &copy_name(&sha256, &self.path))
             .map_err(|source| LoadError::Copy { folder: cache, source })?;
         drop(bytes);
-        let handshake = library::open(&copy).map_err(|error| match error {
-            OpenError::System(error) => LoadError::Open(told(&error, &copy)),
-            OpenError::Refused(refused) => LoadError::Plugin(refused.into()),
-        })?;
-        let about = handshake.about().map_err(client::LoadError::from)?;
+        let label = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let opened = Way::open(&copy, *rules, &label)?;
+        let about = opened.about()?;
         self.about = Some(about.clone());
         about.check().map_err(client::LoadError::from)?;
 
@@ -170,9 +173,9 @@ impl Loading {
         // As a connector's settings may be relative to it, it must not depend on where the process stands.
         let folder =
             std::path::absolute(&folder).map_err(|source| LoadError::DataFolder { folder, source })?;
-        let host = client::host(env!("CARGO_PKG_VERSION"), folder, rules.options(name));
         let _span = tracing::error_span!("load", connector = %name).entered();
-        let (connector, description) = client::load(handshake, &host, ToTracing::new(name))?;
+        let opened = opened.settle(&copy, &folder, *rules, name)?;
+        let (connector, description) = opened.load(name, folder, rules.options(name))?;
         let Description { description, actor_types, .. } = description;
         Ok(Arc::new(Plugin { path: self.path.clone(), sha256, about, description, actor_types, connector }))
     }
@@ -181,6 +184,82 @@ impl Loading {
 /// The name of the copy of a file that holds this.
 pub(super) fn copy_name(sha256: &str, path: &Path) -> String {
     format!("{sha256}-{}", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Where a plugin was opened.
+enum Way {
+    /// In the host's process.
+    Here(&'static Handshake),
+    /// In a process of its own.
+    Apart(Box<Opened>),
+}
+
+impl Way {
+    /// Opens a file of which nobody knows yet whose it is.
+    fn open(copy: &Path, rules: &dyn Rules, label: &str) -> Result<Self, LoadError> {
+        match rules.first_confinement() {
+            None => Way::here(copy),
+            Some(confinement) => Opened::open(copy.to_owned(), &confinement, label)
+                .map(Box::new)
+                .map(Way::Apart)
+                .map_err(LoadError::Isolated),
+        }
+    }
+
+    fn here(copy: &Path) -> Result<Self, LoadError> {
+        library::open(copy).map(Way::Here).map_err(|error| match error {
+            OpenError::System(error) => LoadError::Open(told(&error, copy)),
+            OpenError::Refused(refused) => LoadError::Plugin(refused.into()),
+        })
+    }
+
+    /// What the plugin says about itself.
+    fn about(&self) -> Result<About, LoadError> {
+        Ok(match self {
+            Way::Here(handshake) => handshake.about().map_err(client::LoadError::from)?,
+            Way::Apart(opened) => opened.about.clone(),
+        })
+    }
+
+    /// Goes to where this connector is to run, now that its name is known.
+    fn settle(self, copy: &Path, folder: &Path, rules: &dyn Rules, name: &str) -> Result<Self, LoadError> {
+        let Some(confinement) = rules.confinement(name) else {
+            return if matches!(self, Way::Here(_)) { Ok(self) } else { Way::here(copy) };
+        };
+        if let Some(user) = &confinement.user {
+            isolation::hand_over(copy, folder, user).map_err(LoadError::Isolated)?;
+        }
+        match self {
+            Way::Apart(opened) if opened.confinement == confinement => Ok(Way::Apart(opened)),
+            other => {
+                drop(other);
+                let opened = Opened::open(copy.to_owned(), &confinement, name);
+                opened.map(Box::new).map(Way::Apart).map_err(LoadError::Isolated)
+            }
+        }
+    }
+
+    /// Makes the connector.
+    fn load(
+        self,
+        name: &str,
+        folder: PathBuf,
+        options: Vec<(String, String)>,
+    ) -> Result<(ConnectorClient, Description), LoadError> {
+        let version = env!("CARGO_PKG_VERSION");
+        match self {
+            Way::Here(handshake) => {
+                let host = client::host(version, folder, options);
+                Ok(client::load(handshake, &host, ToTracing::new(name))?)
+            }
+            Way::Apart(opened) => {
+                let Some(folder) = folder.to_str() else {
+                    return Err(client::LoadError::DataFolder(folder).into());
+                };
+                opened.load(version, folder, &options).map_err(LoadError::Isolated)
+            }
+        }
+    }
 }
 
 /// Whether a connector's name can stand in a URL and be the name of a folder beside the host's own.
@@ -201,7 +280,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// An error of the system's loader in one line, without the path of the copy, which says nothing to the operator.
-fn told(error: &libloading::Error, copy: &Path) -> String {
+pub(super) fn told(error: &libloading::Error, copy: &Path) -> String {
     let mut text = error.to_string();
     if let Some(cause) = std::error::Error::source(error) {
         text = format!("{text}: {cause}");

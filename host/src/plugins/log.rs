@@ -34,11 +34,17 @@ impl ToTracing {
     pub(super) fn new(connector: &str) -> Self {
         ToTracing { connector: connector.to_owned() }
     }
+
+    /// Whose records these are.
+    #[cfg(unix)]
+    pub(super) fn connector(&self) -> &str {
+        &self.connector
+    }
 }
 
 impl Log for ToTracing {
     fn enabled(&self, level: Level, target: &str) -> bool {
-        place(level, target, &[]).is_enabled()
+        is_enabled(level, target)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -63,6 +69,11 @@ impl Log for ToTracing {
             place.dispatch(&[Some(&message.as_str())]);
         }
     }
+}
+
+/// Whether records of this level and target go anywhere.
+pub(super) fn is_enabled(level: Level, target: &str) -> bool {
+    place(level, target, &[]).is_enabled()
 }
 
 /// A level, a target and the names of fields, the first of which is the message.

@@ -4,10 +4,12 @@
 //! - `look`: which files are there, and whether one has changed; `watched`: what becomes of the connectors then;
 //! - `trust`: which files are loaded at all, by their permissions, hashes and `signature`s;
 //! - `load`: one file, from its bytes to its connector: `image`, `library`, and `log` for what it logs; `copies`: what is
-//!   left of it in the data folder.
+//!   left of it in the data folder;
+//! - `isolation`: a connector in a process of its own.
 
 mod copies;
 mod image;
+pub mod isolation;
 mod library;
 mod load;
 mod log;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::gate::{Full, Gate};
 use super::lookout::Lookout;
+use super::overdue::Overdue;
 use super::pace::{Pace, Paces};
 use crate::config::Config;
 use crate::logging::OnCall;
@@ -24,6 +25,7 @@ pub(super) struct Connector {
     /// Taken out only by `drop`.
     client: Option<ConnectorClient>,
     gate: Gate,
+    overdue: Arc<Overdue>,
     deadline: Duration,
     form: OnceLock<Arc<[Field]>>,
     paces: Paces,
@@ -37,6 +39,8 @@ pub(super) enum Interrupted {
     Full,
     /// It has not ended by its deadline, and goes on. What it has said last that it does.
     Late(Option<String>),
+    /// It was not begun: so many others have not come back in time.
+    OutOfService(usize),
     /// It panicked on our side of the boundary.
     Panicked,
 }
@@ -53,8 +57,9 @@ impl Connector {
         let (running, waiting) = (config.concurrent_calls(&name), config.queued_calls as usize);
         let gate = Gate::new(running, waiting, config.limits.queue_timeout);
         let deadline = config.call_deadline(&name);
+        let overdue = Overdue::new(Arc::clone(&name), config.late_calls(&name));
         let (form, paces) = (OnceLock::new(), Paces::default());
-        Connector { name, client: Some(client), gate, deadline, form, paces, lookout }
+        Connector { name, client: Some(client), gate, overdue, deadline, form, paces, lookout }
     }
 
     pub(super) fn name(&self) -> &Arc<str> {
@@ -100,11 +105,19 @@ impl Connector {
         deadline: Instant,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, Interrupted> {
+        if let Some(late) = self.overdue.too_many() {
+            return Err(Interrupted::OutOfService(late));
+        }
         let permit = self.gate.enter(deadline).await?;
+        let (waits, does) = self.overdue.call(deadline);
         let watch = CallWatch::new(Some(deadline.into_std()));
         let _waiting = Waiting(watch.clone());
         let watched = watch.clone();
-        let work = inside(permit, deadline, call, move || watched.during(work));
+        let work = move || {
+            let _does = does;
+            watched.during(work)
+        };
+        let work = inside(permit, deadline, call, work);
         let place = pace.filter(|pace| pace.is_quick()).and_then(|_| self.lookout.place());
         let work = match (place, pace.cloned()) {
             (Some(place), Some(pace)) => tokio::spawn(async move { place.run(&pace, work) }),
@@ -117,7 +130,10 @@ impl Connector {
                 tracing::error!(connector = %self.name, %error, "a call panicked inside the host");
                 Err(Interrupted::Panicked)
             }
-            Err(_) => Err(Interrupted::Late(watch.progress())),
+            Err(_) => {
+                waits.late();
+                Err(Interrupted::Late(watch.progress()))
+            }
         }
     }
 

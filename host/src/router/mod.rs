@@ -2,7 +2,8 @@
 //!
 //! - `read`: bytes to a call; `convert`: the contract's types to those of connectors and back;
 //! - `route`: the rules of connections; `stop`: what a caller reads who meets one of them;
-//! - `connectors`, `connector`: a connector called where that holds up nobody, behind its `gate`, within a deadline;
+//! - `connectors`, `connector`: a connector called where that holds up nobody, behind its `gate`, within a deadline; out of
+//!   service with too many `overdue` calls;
 //! - `pace`, `lookout`: what is quick enough for an I/O thread, and what is done when it is not after all;
 //! - `perform`: what each operation does, on such a thread;
 //! - `reply`, `spool`: what is answered, and where it gathers.
@@ -12,6 +13,7 @@ mod connectors;
 mod convert;
 mod gate;
 mod lookout;
+mod overdue;
 mod pace;
 mod perform;
 mod read;
@@ -27,7 +29,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contract::{Dialect, EncodingError, Envelope, SoapVersion, State};
-use plugin_api::abi::client::ConnectorClient;
+use plugin_api::abi::client::{ConnectorClient, INVALID_ANSWER};
 use tokio::time::Instant;
 use tracing::field;
 
@@ -112,7 +114,7 @@ impl Router {
         connectors: impl IntoIterator<Item = ConnectorClient>,
     ) -> Result<Self, RouterError> {
         let folder = config.data.join(SPOOL);
-        let spool = SpoolFolder::new(&folder, config.limits.reply_in_memory)
+        let spool = SpoolFolder::new(&folder, config.limits.reply_in_memory, config.limits.reply)
             .map_err(|cause| RouterError::Spool { folder, cause })?;
         let online = Online::new(&config.online).map_err(RouterError::Online)?;
         let connections = Connections::open_store(&config.data, config.key_file.as_deref()).await?;
@@ -269,6 +271,16 @@ fn log(caller: &Caller, told: &OnCall, envelope: &Envelope, replied: &Replied, s
         None => tell!(info),
         Some(error) => {
             tell!(warn, code = error.error_code.as_deref());
+            if error.error_code.as_deref() == Some(INVALID_ANSWER) {
+                // It names the place, and no value.
+                tracing::warn!(
+                    operation = told.operation,
+                    connector = told.connector.as_deref(),
+                    connection,
+                    why = error.tech_explanation.as_deref(),
+                    "an answer of the connector is refused"
+                );
+            }
             // An explanation names the value that was wrong, and values of fields stay out of the log above debug.
             tracing::debug!(
                 operation = told.operation,

@@ -27,6 +27,8 @@ pub(super) struct SpoolFolder {
     folder: PathBuf,
     in_memory: usize,
     stock: Arc<Stock>,
+    /// Larger replies than this are not kept at all.
+    pub(super) most: u64,
 }
 
 /// A reply that is being written: in memory up to a limit, then in a file without a name, which goes with the process
@@ -60,10 +62,10 @@ impl SpoolFolder {
     ///
     /// # Errors
     /// The folder cannot be made.
-    pub(super) fn new(folder: &Path, in_memory: usize) -> io::Result<Self> {
+    pub(super) fn new(folder: &Path, in_memory: usize, most: usize) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let stock = Stock::new(in_memory.saturating_mul(IN_ALL));
-        Ok(SpoolFolder { folder: folder.to_owned(), in_memory, stock })
+        Ok(SpoolFolder { folder: folder.to_owned(), in_memory, stock, most: most as u64 })
     }
 
     /// An empty spool.

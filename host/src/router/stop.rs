@@ -61,6 +61,7 @@ pub(super) fn interrupted(why: Interrupted, connector: &Connector) -> Stop {
         Interrupted::Late(progress) => {
             Stop::Outcome(late(connector.name(), connector.deadline(), progress.as_deref()))
         }
+        Interrupted::OutOfService(late) => Stop::Outcome(out_of_service(connector.name(), late)),
         Interrupted::Panicked => Stop::Outcome(panicked()),
     }
 }
@@ -68,13 +69,23 @@ pub(super) fn interrupted(why: Interrupted, connector: &Connector) -> Stop {
 /// A call that its connector still works on.
 pub(super) fn late(connector: &str, deadline: Duration, progress: Option<&str>) -> Outcome<'static> {
     let seconds = deadline.as_secs_f64();
-    let goes_on = "the call goes on in the connector; what it changes may still happen";
+    let goes_on = "the call may go on in the connector, and what it changes may still happen";
     let tech = match progress {
         Some(progress) => format!("{goes_on}; it said last: {progress}"),
         None => goes_on.to_owned(),
     };
     Outcome::error(format!("the connector '{connector}' did not answer within {seconds} seconds"))
         .with_tech_explanation(tech)
+}
+
+/// A connector that holds too many late calls.
+fn out_of_service(connector: &str, late: usize) -> Outcome<'static> {
+    let why = format!(
+        "the connector '{connector}' is out of service, because its calls do not come back; try again later"
+    );
+    Outcome::error(why).with_tech_explanation(format!(
+        "{late} calls have not ended by their deadlines; it serves again as soon as enough of them have"
+    ))
 }
 
 fn panicked() -> Outcome<'static> {

@@ -230,9 +230,9 @@ fn a_connector_that_cannot_be_made_says_why() {
     let scene = Scene::new().with(ROGUE, "rogue.so").with(HELLO, "hello.so");
     for (command, expected) in [
         ("error", "its connector cannot be made: US:\"rogue error\";NO:\"slem feil\" (the disk is on fire)"),
-        ("panic", "its connector cannot be made: the connector failed unexpectedly (panicked at "),
-        ("panic-any", "its connector cannot be made: the connector failed unexpectedly (panicked at "),
-        ("panic-in-error", "its connector cannot be made: the connector failed unexpectedly (panicked at "),
+        ("panic", "its connector cannot be made: the connector failed unexpectedly, reference "),
+        ("panic-any", "its connector cannot be made: the connector failed unexpectedly, reference "),
+        ("panic-in-error", "its connector cannot be made: the connector failed unexpectedly, reference "),
     ] {
         let plugins = scene.load_with(&[("new", command)]);
         let reason = reason(&plugins, "rogue.so");

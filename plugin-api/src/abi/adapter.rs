@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::std_types::{RBox, ROption};
 
+use super::logging::Panic;
 use super::objects::{
     ConnectionBox, ConnectionObject, ConnectionObject_TO, ConnectorBox, ConnectorObject, ConnectorObject_TO,
     HostBox, SinkRef, Wire,
@@ -145,7 +146,9 @@ impl<'s> Replies<'s> {
             Err(error) => (error.to_outcome(), None),
         });
         let (outcome, made) = ended.unwrap_or_else(|panic| {
-            let error = Error::user("the connector failed unexpectedly").tech(panic);
+            let Panic { text, reference } = panic;
+            let error =
+                Error::user(format!("the connector failed unexpectedly, reference {reference}")).tech(text);
             (error.to_outcome(), None)
         });
         self.message.clear();
@@ -208,16 +211,13 @@ impl<T> Drop for Guarded<T> {
 ///
 /// Whatever the code had half done when it panicked is the author's, and guarded by locks that are poisoned now: the
 /// next call finds it as any Rust program would.
-fn guard<T>(code: impl FnOnce() -> T) -> Result<T, String> {
+fn guard<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     // What the author's code caught by itself is none of ours.
     logging::take_panic();
     catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
-        // Without our hook, because the author has set another one, at least the message is known.
-        let text = || payload_as_str(&payload).map(|text| format!("panicked: {text}"));
-        let told =
-            logging::take_panic().or_else(text).unwrap_or_else(|| "panicked without a message".to_owned());
+        let panic = logging::take_panic().unwrap_or_else(|| Panic::unseen(payload_as_str(&payload)));
         discard(payload);
-        told
+        panic
     })
 }
 

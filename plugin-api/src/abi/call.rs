@@ -74,19 +74,23 @@ impl CallWatch {
 
     /// Does something when the call is cancelled, at once if it is already. Not done if it never is.
     pub fn on_cancel(&self, tell: impl FnOnce() + Send + 'static) {
-        let mut told = self.0.told();
-        if self.is_cancelled() {
-            drop(told);
-            tell();
-        } else {
-            told.on_cancel.push(Box::new(tell));
-        }
+        self.0.on_cancel(Box::new(tell));
     }
 
     /// What the connector said last that it does.
     pub fn progress(&self) -> Option<String> {
         self.0.told().progress.clone()
     }
+}
+
+/// Makes calls for a caller that is elsewhere, as [`CallWatch::during`] does.
+pub fn during<T>(caller: Arc<dyn Caller>, code: impl FnOnce() -> T) -> T {
+    Call::new(caller).during(code)
+}
+
+/// Does something when the call is cancelled that the host makes on this thread, as [`CallWatch::on_cancel`] does.
+pub fn on_cancel(tell: impl FnOnce() + Send + 'static) {
+    Call::current().on_cancel(tell);
 }
 
 impl Watched {
@@ -110,6 +114,16 @@ impl Caller for Watched {
     fn progress(&self, text: &str) {
         let printable = |c: char| if c.is_control() { ' ' } else { c };
         self.told().progress = Some(text.chars().take(LONGEST_PROGRESS).map(printable).collect());
+    }
+
+    fn on_cancel(&self, tell: Box<dyn FnOnce() + Send>) {
+        let mut told = self.told();
+        if self.is_cancelled() {
+            drop(told);
+            tell();
+        } else {
+            told.on_cancel.push(tell);
+        }
     }
 }
 

@@ -16,11 +16,16 @@ use tracing_core::Level;
 
 use super::link::{ConnectionLink, ConnectorLink, TakeReply};
 use super::objects::{HostObject, HostObject_TO, PluginRef, Wire};
+use super::validity::{self, Invalid, Validity};
 use super::{
     ActorCall, ConnectionRequest, ConnectorRequest, Description, Handshake, Kind, Malformed, Message,
     MessageRef, Record, Refused, RowRef, link, logging, replies, requests,
 };
 use crate::{Field, Host, ListItem, Outcome, Settings, State};
+
+/// The error code of a call whose connector answered with something that no host can use. The technical text of such
+/// an outcome says what it is, without any value.
+pub const INVALID_ANSWER: &str = "InvalidConnectorAnswer";
 
 /// Where the log records of a plugin go.
 pub trait Log: Send + Sync + 'static {
@@ -89,7 +94,7 @@ pub fn load(
         |replies| link::with_sink(replies, |sink| load(log, request.as_ref().into(), sink)),
         |kind, reply| {
             if kind != Kind::DESCRIPTION {
-                return Err(Malformed);
+                return Err(Malformed.into());
             }
             description = Some(Description::decode(reply)?);
             Ok(ControlFlow::Continue(()))
@@ -246,7 +251,7 @@ impl ConnectionClient {
     ) -> Outcome {
         self.call(&ConnectionRequest::Actors(call), |kind, reply| {
             if kind != Kind::ROWS {
-                return Err(Malformed);
+                return Err(Malformed.into());
             }
             let mut reader = reply.reader();
             while !reader.is_empty() {
@@ -278,7 +283,7 @@ impl ConnectionClient {
         let mut texts = Vec::new();
         let outcome = self.call(request, |kind, reply| {
             if kind != Kind::TEXT {
-                return Err(Malformed);
+                return Err(Malformed.into());
             }
             texts.push(reply.reader().text()?.to_owned());
             Ok(ControlFlow::Continue(()))
@@ -304,18 +309,18 @@ impl ConnectionClient {
     }
 }
 
-/// What became of a reply: taken, with more wanted or not, or not understood.
-pub(super) type Taken = Result<ControlFlow<()>, Malformed>;
+/// What became of a reply: taken, with more wanted or not, or refused.
+pub(super) type Taken = Result<ControlFlow<()>, Invalid>;
 
 fn no_reply(_: Kind, _: MessageRef<'_>) -> Taken {
-    Err(Malformed)
+    Err(Malformed.into())
 }
 
 fn collect_field(fields: &mut Vec<Field>, kind: Kind, reply: MessageRef<'_>) -> Taken {
     if kind != Kind::FIELD {
-        return Err(Malformed);
+        return Err(Malformed.into());
     }
-    fields.push(replies::field(reply)?);
+    fields.push(replies::field(reply).map_err(|_| validity::unknown_in_field(reply))?);
     Ok(ControlFlow::Continue(()))
 }
 
@@ -323,7 +328,7 @@ fn collect_item(items: &mut Option<Vec<ListItem>>, kind: Kind, reply: MessageRef
     match (kind, items.as_mut()) {
         (Kind::LIST_ITEM, Some(items)) => items.push(replies::list_item(reply)?),
         (Kind::NO_SUCH_LIST, _) => *items = None,
-        _ => return Err(Malformed),
+        _ => return Err(Malformed.into()),
     }
     Ok(ControlFlow::Continue(()))
 }
@@ -347,7 +352,7 @@ fn broken(connector: &str, what: &str) -> Outcome {
         state: State::Error,
         user: Some(format!("the connector {connector} answered in a way that the host does not understand")),
         tech: Some(what.to_owned()),
-        code: None,
+        code: Some(INVALID_ANSWER.to_owned()),
     }
 }
 
@@ -357,11 +362,11 @@ pub(super) fn call<T>(
     make: impl FnOnce(&mut dyn TakeReply) -> T,
     take: impl FnMut(Kind, MessageRef<'_>) -> Taken,
 ) -> (T, Outcome) {
-    let mut sink = Sink { take, outcome: None, ended: Ended::NotYet };
+    let mut sink = Sink { take, outcome: None, ended: Ended::NotYet, validity: Validity::default() };
     let made = make(&mut sink);
     let outcome = match (sink.ended, sink.outcome) {
         (Ended::Panicked(panic), _) => resume_unwind(panic),
-        (Ended::Malformed, _) => broken(connector, &Malformed.to_string()),
+        (Ended::Invalid(why), _) => broken(connector, &why.to_string()),
         (_, None) => broken(connector, "it ended without an outcome"),
         (_, Some(outcome)) => outcome,
     };
@@ -373,13 +378,14 @@ struct Sink<F> {
     take: F,
     outcome: Option<Outcome>,
     ended: Ended,
+    validity: Validity,
 }
 
 /// Why no more replies are wanted.
 enum Ended {
     NotYet,
     ByUs,
-    Malformed,
+    Invalid(Invalid),
     /// Our own code panicked; the panic goes on when the plugin has returned, for it must not go through the plugin.
     Panicked(Box<dyn Any + Send>),
 }
@@ -387,10 +393,11 @@ enum Ended {
 impl<F: FnMut(Kind, MessageRef<'_>) -> Taken> Sink<F> {
     fn take(&mut self, kind: Kind, reply: MessageRef<'_>) -> Taken {
         if self.outcome.is_some() {
-            return Err(Malformed); // The outcome is the last reply.
+            return Err(Malformed.into()); // The outcome is the last reply.
         }
+        self.validity.check(kind, reply)?;
         if kind == Kind::OUTCOME {
-            self.outcome = Some(replies::outcome(reply)?);
+            self.outcome = Some(replies::outcome(reply).map_err(|_| validity::unknown_in_outcome(reply))?);
             return Ok(ControlFlow::Continue(()));
         }
         match self.ended {
@@ -405,7 +412,7 @@ impl<F: FnMut(Kind, MessageRef<'_>) -> Taken> TakeReply for Sink<F> {
         let ended = match catch_unwind(AssertUnwindSafe(|| self.take(kind, reply))) {
             Ok(Ok(ControlFlow::Continue(()))) => return matches!(self.ended, Ended::NotYet),
             Ok(Ok(ControlFlow::Break(()))) => Ended::ByUs,
-            Ok(Err(Malformed)) => Ended::Malformed,
+            Ok(Err(why)) => Ended::Invalid(why),
             Err(panic) => Ended::Panicked(panic),
         };
         // The first reason stands.

@@ -25,6 +25,11 @@ pub trait ConnectorLink: Send + Sync {
         settings: MessageRef<'_>,
         replies: &mut dyn TakeReply,
     ) -> Option<Box<dyn ConnectionLink>>;
+
+    /// Why calls are answered with an error at the moment, whatever they are; `None` when they are not.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The way to an open connection. Dropping it closes the connection.

@@ -14,7 +14,7 @@ use tracing_core::field::{Field, Visit};
 use tracing_core::{Dispatch, Event, Interest, Level, Metadata, Subscriber, span};
 
 use super::objects::HostBox;
-use super::{Malformed, Message, MessageRef};
+use super::{Malformed, Message, MessageRef, new_reference};
 
 /// The field of an event that is its message, as `tracing` has it.
 const MESSAGE: &str = "message";
@@ -25,7 +25,41 @@ static HOST: OnceLock<HostBox> = OnceLock::new();
 
 thread_local! {
     /// What the hook knows of the panic that is under way on this thread.
-    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+    static PANIC: RefCell<Option<Panic>> = const { RefCell::new(None) };
+}
+
+/// What is known of a panic.
+#[derive(Debug, Clone)]
+pub(super) struct Panic {
+    /// Message and place.
+    pub(super) text: String,
+    /// What the log calls it, where its backtrace is, too.
+    pub(super) reference: String,
+}
+
+impl Panic {
+    /// One that the hook was not told of, because the author has set another one.
+    pub(super) fn unseen(message: Option<&str>) -> Self {
+        let text = match message {
+            Some(message) => format!("panicked: {message}"),
+            None => "panicked without a message".to_owned(),
+        };
+        let panic = Panic { text, reference: new_reference() };
+        panic.log(None);
+        panic
+    }
+
+    fn log(&self, backtrace: Option<&Backtrace>) {
+        if is_enabled(Level::ERROR, PANIC_TARGET) {
+            let mut record = begin(Level::ERROR, PANIC_TARGET);
+            put_field(&mut record, MESSAGE, format_args!("the connector {}", self.text));
+            put_field(&mut record, "reference", &self.reference);
+            if let Some(backtrace) = backtrace {
+                put_field(&mut record, "backtrace", backtrace);
+            }
+            send(&record);
+        }
+    }
 }
 
 /// A log record of a plugin, as the host reads it.
@@ -57,6 +91,14 @@ impl<'a> Record<'a> {
             }
         }
         Ok(record)
+    }
+
+    /// Writes the record, for one who passes it on.
+    pub fn encode(&self) -> Message {
+        let mut message = begin(self.level, self.target);
+        put_field(&mut message, MESSAGE, self.message);
+        self.fields.iter().for_each(|(name, value)| put_field(&mut message, name, value));
+        message
     }
 }
 
@@ -105,7 +147,7 @@ pub(super) fn install(host: HostBox) {
 }
 
 /// What the hook knows of the panic that was just caught on this thread.
-pub(super) fn take_panic() -> Option<String> {
+pub(super) fn take_panic() -> Option<Panic> {
     PANIC.try_with(RefCell::take).ok().flatten()
 }
 
@@ -115,14 +157,10 @@ fn tell_panic(panic: &PanicHookInfo<'_>) {
         Some(place) => format!("panicked at {place}: {message}"),
         None => format!("panicked: {message}"),
     };
-    if is_enabled(Level::ERROR, PANIC_TARGET) {
-        let mut record = begin(Level::ERROR, PANIC_TARGET);
-        put_field(&mut record, MESSAGE, format_args!("the connector {text}"));
-        put_field(&mut record, "backtrace", Backtrace::force_capture());
-        send(&record);
-    }
+    let panic = Panic { text, reference: new_reference() };
+    panic.log(Some(&Backtrace::force_capture()));
     // A thread that is being torn down has nobody to tell.
-    let _ = PANIC.try_with(|last| *last.borrow_mut() = Some(text));
+    let _ = PANIC.try_with(|last| *last.borrow_mut() = Some(panic));
 }
 
 fn is_enabled(level: Level, target: &str) -> bool {

@@ -19,18 +19,23 @@ mod link;
 mod logging;
 mod message;
 mod objects;
+mod reference;
 mod replies;
 mod requests;
 mod row;
+mod validity;
 
-pub use call::CallWatch;
+pub use call::{CallWatch, during, on_cancel};
 pub use handshake::{About, ApiVersion, HANDSHAKE_SYMBOL, Handshake, Refused, Root};
 pub use link::{ConnectionLink, ConnectorLink, TakeReply};
 pub use logging::Record;
 pub use message::{Malformed, Message, MessageRef, Reader};
-pub use replies::{Description, Kind};
+pub use reference::new_reference;
+pub use replies::{Description, Kind, outcome_message};
 pub use requests::{ActorCall, ActorOperation, ConnectionRequest, ConnectorRequest, Operation, RequestError};
 pub use row::{RowRef, RowWriter};
+
+pub use crate::call::Caller;
 
 #[cfg(test)]
 mod tests;

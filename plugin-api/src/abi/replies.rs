@@ -72,6 +72,13 @@ pub(super) fn put_outcome(message: &mut Message, outcome: &Outcome) {
     message.put_optional(outcome.code.as_deref());
 }
 
+/// An outcome as a reply.
+pub fn outcome_message(outcome: &Outcome) -> Message {
+    let mut message = Message::new();
+    put_outcome(&mut message, outcome);
+    message
+}
+
 /// Reads an outcome. A state that is not known is malformed.
 pub(super) fn outcome(message: MessageRef<'_>) -> Result<Outcome, Malformed> {
     let mut reader = message.reader();

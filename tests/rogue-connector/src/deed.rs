@@ -40,6 +40,36 @@ pub enum Deed {
     LogNothing(u32),
     /// `thread`: logs from a thread of its own.
     Thread,
+    /// `panic-thread`: panics in a thread of its own, which nobody waits for.
+    PanicThread,
+    /// `panic-twice`: panics while it panics, which ends the process.
+    PanicTwice,
+    /// `abort`: ends the process, as C code does that gives up.
+    Abort,
+    /// `exit:N`: ends the process with this code.
+    Exit(u32),
+    /// `segfault`: touches memory that is not there, as far as the system can tell.
+    Segfault,
+    /// `overflow`: calls itself until there is no stack left.
+    Overflow,
+    /// `busy`: computes until somebody else says `release`.
+    Busy,
+    /// `leak:N`: takes N MiB, fills them and never gives them back.
+    Leak(u32),
+    /// `open:N`: opens N files and never closes them.
+    Open(u32),
+    /// `flood`: rows without end.
+    Flood,
+    /// `slow:N`: N rows, each after a while.
+    Slow(u32),
+    /// `nul`: a row with a NUL character in a value.
+    Nul,
+    /// `long-key`: a row with a key of a mebibyte.
+    LongKey,
+    /// `long-name`: a row with a field whose key is a mebibyte long.
+    LongName,
+    /// `print`: writes to standard output and standard error.
+    Print,
 }
 
 /// How often `release` was said, and those who wait for it.
@@ -66,6 +96,21 @@ impl Deed {
             "log" => Deed::Log,
             "log-nothing" => Deed::LogNothing(number),
             "thread" => Deed::Thread,
+            "panic-thread" => Deed::PanicThread,
+            "panic-twice" => Deed::PanicTwice,
+            "abort" => Deed::Abort,
+            "exit" => Deed::Exit(number),
+            "segfault" => Deed::Segfault,
+            "overflow" => Deed::Overflow,
+            "busy" => Deed::Busy,
+            "leak" => Deed::Leak(number),
+            "open" => Deed::Open(number),
+            "flood" => Deed::Flood,
+            "slow" => Deed::Slow(number),
+            "nul" => Deed::Nul,
+            "long-key" => Deed::LongKey,
+            "long-name" => Deed::LongName,
+            "print" => Deed::Print,
             _ => return None,
         })
     }
@@ -78,6 +123,16 @@ impl Deed {
         match self {
             Deed::PanicAfter(count) | Deed::ErrorAfter(count) | Deed::Huge(count) => push(rows, count)?,
             Deed::Unfinished => drop(rows.row("unfinished").field("NAME", "lost")),
+            Deed::Flood => push(rows, u32::MAX)?,
+            Deed::Slow(count) => {
+                for key in 1..=count {
+                    thread::sleep(Duration::from_millis(5));
+                    rows.row(key).field("NAME", "slow").end()?;
+                }
+            }
+            Deed::Nul => rows.row(1).field("NAME", "a\0b").end()?,
+            Deed::LongKey => rows.row("k".repeat(1 << 20)).field("NAME", "long").end()?,
+            Deed::LongName => rows.row(1).field(&"N".repeat(1 << 20), "long").end()?,
             _ => {}
         }
         self.run()
@@ -87,7 +142,7 @@ impl Deed {
     ///
     /// # Errors
     /// It was told to.
-    #[allow(clippy::panic)] // What this connector is for.
+    #[allow(clippy::panic, clippy::exit)] // What this connector is for.
     pub fn run(self) -> Result<()> {
         match self {
             Deed::Panic | Deed::PanicAfter(_) => panic!("rogue panic, caf\u{e9}"),
@@ -121,10 +176,66 @@ impl Deed {
                 let thread = thread::spawn(|| tracing::info!(answer = 42, "from a thread"));
                 return thread.join().map_err(|_| Error::user("the thread panicked"));
             }
-            Deed::Unfinished | Deed::Huge(_) => {}
+            Deed::PanicThread => drop(thread::spawn(|| panic!("rogue panic in a thread"))),
+            Deed::PanicTwice => {
+                let _again = PanicsInDrop;
+                panic!("the first of two panics");
+            }
+            Deed::Abort => std::process::abort(),
+            Deed::Exit(code) => std::process::exit(i32::try_from(code).unwrap_or(1)),
+            Deed::Segfault => segfault(),
+            Deed::Overflow => {
+                overflow(&[0; 1024]);
+            }
+            Deed::Busy => {
+                let before = *RELEASED.0.lock().unwrap_or_else(PoisonError::into_inner);
+                while *RELEASED.0.lock().unwrap_or_else(PoisonError::into_inner) == before {
+                    std::hint::spin_loop();
+                }
+            }
+            // One by one, so that memory runs out in the middle and not at once.
+            Deed::Leak(count) => (0..count).for_each(|_| std::mem::forget(vec![1_u8; 1 << 20])),
+            Deed::Open(count) => {
+                for _ in 0..count {
+                    std::mem::forget(std::fs::File::open("/dev/null")?);
+                }
+            }
+            #[allow(clippy::print_stdout, clippy::print_stderr)]
+            Deed::Print => {
+                println!("printed by the rogue");
+                eprintln!("complained by the rogue");
+            }
+            Deed::Unfinished
+            | Deed::Huge(_)
+            | Deed::Flood
+            | Deed::Slow(_)
+            | Deed::Nul
+            | Deed::LongKey
+            | Deed::LongName => {}
         }
         Ok(())
     }
+}
+
+/// What the system does to a process that touches memory which is not there. Twice, for the first time is taken for a
+/// stack that ran out by whoever looks after those.
+#[cfg(unix)]
+fn segfault() -> ! {
+    loop {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::SEGV);
+    }
+}
+
+#[cfg(not(unix))]
+fn segfault() -> ! {
+    std::process::abort()
+}
+
+/// Takes stack without end, which the compiler must not see.
+#[allow(unconditional_recursion)] // What it is for.
+fn overflow(before: &[u8; 1024]) -> usize {
+    let here = std::hint::black_box(*before);
+    1 + overflow(&here) + usize::from(std::hint::black_box(here)[0])
 }
 
 fn push(rows: &mut Rows<'_>, count: u32) -> Result<()> {

@@ -247,7 +247,7 @@ fn a_bad_version_leaves_the_old_one_serving_and_says_why() {
         (b"a note to myself", "it is not a shared library"),
         (b"", "the file is empty"),
         // Caught, and told in one line.
-        (&second, "its connector cannot be made: the connector failed unexpectedly (panicked at"),
+        (&second, "its connector cannot be made: the connector failed unexpectedly, reference "),
     ] {
         put(&host, bytes, FILE);
         let (code, told) = reload(&host);

@@ -8,6 +8,7 @@ use contract::{
     State,
 };
 use plugin_api::abi::RowRef;
+use plugin_api::abi::client::INVALID_ANSWER;
 
 use super::convert;
 use super::spool::{Spool, SpoolFolder, Spooled};
@@ -85,16 +86,25 @@ pub(super) struct ActorsReply<'e> {
     head: usize,
     spool: Spool<'e>,
     rows: u64,
-    broken: Option<io::Error>,
+    bytes: u64,
+    most: u64,
+    broken: Option<Broken>,
+}
+
+/// Why a reply is broken off.
+enum Broken {
+    Disk(io::Error),
+    /// It is larger than replies may be.
+    TooLarge,
 }
 
 impl<'e> ActorsReply<'e> {
     pub(super) fn new(envelope: &'e Envelope, operation: Operation, folder: &'e SpoolFolder) -> Self {
         let writer = ReplyWriter::new(envelope, operation);
-        let mut spool = folder.spool();
+        let (mut spool, most) = (folder.spool(), folder.most);
         writer.head(spool.buffer(), &Outcome::ok());
         let head = spool.buffer().len();
-        ActorsReply { envelope, operation, writer, head, spool, rows: 0, broken: None }
+        ActorsReply { envelope, operation, writer, head, spool, rows: 0, bytes: 0, most, broken: None }
     }
 
     /// Writes an actor. Breaks off when it cannot be kept.
@@ -105,12 +115,18 @@ impl<'e> ActorsReply<'e> {
             last_modified: row.last_modified,
             parent: row.parent,
         };
+        let before = self.spool.buffer().len();
         self.writer.actor(self.spool.buffer(), &actor, row.fields());
         self.rows += 1;
+        self.bytes += (self.spool.buffer().len() - before) as u64;
+        if self.bytes > self.most {
+            self.broken = Some(Broken::TooLarge);
+            return ControlFlow::Break(());
+        }
         match self.spool.settle() {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
-                self.broken = Some(error);
+                self.broken = Some(Broken::Disk(error));
                 ControlFlow::Break(())
             }
         }
@@ -118,9 +134,11 @@ impl<'e> ActorsReply<'e> {
 
     /// Ends the reply with what the connector said.
     pub(super) fn finish(self, ended: &plugin_api::Outcome) -> Replied {
-        let ActorsReply { envelope, operation, writer, head, mut spool, rows, broken } = self;
-        if let Some(error) = broken {
-            return not_kept(envelope, operation, &error);
+        let ActorsReply { envelope, operation, writer, head, mut spool, rows, bytes: _, most, broken } = self;
+        match broken {
+            Some(Broken::Disk(error)) => return not_kept(envelope, operation, &error),
+            Some(Broken::TooLarge) => return too_large(envelope, operation, rows, most),
+            None => {}
         }
         let ended = convert::outcome(ended);
         if ended.state == State::Error {
@@ -137,6 +155,16 @@ impl<'e> ActorsReply<'e> {
             Err(error) => not_kept(envelope, operation, &error),
         }
     }
+}
+
+/// The reply when the connector does not come to an end.
+fn too_large(envelope: &Envelope, operation: Operation, rows: u64, most: u64) -> Replied {
+    let outcome = Outcome::error("there are too many actors to answer with; ask for fewer of them")
+        .with_error_code(INVALID_ANSWER)
+        .with_tech_explanation(format!(
+            "the answer is larger than {most} bytes after {rows} rows; a larger one needs a larger limits.reply"
+        ));
+    self::outcome(envelope, operation, &outcome)
 }
 
 /// The reply when the disk gives out.

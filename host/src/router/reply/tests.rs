@@ -9,7 +9,7 @@ use super::*;
 /// The reply to a call that gave so many actors and ended so.
 fn reply(dialect: Dialect, rows: u32, ended: &plugin_api::Outcome, in_memory: usize) -> (Replied, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
-    let spools = SpoolFolder::new(folder.path(), in_memory).unwrap();
+    let spools = SpoolFolder::new(folder.path(), in_memory, usize::MAX).unwrap();
     let envelope = Envelope::new(dialect);
     let mut reply = ActorsReply::new(&envelope, Operation::SearchActors, &spools);
     for key in 0..rows {

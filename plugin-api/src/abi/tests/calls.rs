@@ -108,7 +108,7 @@ fn a_plugin_that_does_not_keep_to_the_boundary_gets_an_error() {
             |push| {
                 push(Kind::OUTCOME, &|message| message.put_text("Splendid"));
             },
-            "does not hold what was expected",
+            "the outcome has the unknown state \"Splendid\"",
         ),
         (
             |push| {
