@@ -4,6 +4,7 @@ mod architecture;
 mod bad_input;
 mod commands;
 mod compatibility;
+mod containment;
 mod demo;
 mod documentation;
 mod gateway;

@@ -1,0 +1,298 @@
+//! What a connector does wrong hurts its own calls and nobody else's: in the host's process, and in a worker process.
+
+use std::time::{Duration, Instant};
+
+use contract::{Dialect, Request};
+use end_to_end::soap::Answer;
+use end_to_end::{HELLO, ROGUE, Setup, TestHost};
+use values::State;
+use xtask::http;
+
+const ROGUES: &str = "dddddddd-0000-4000-8000-000000000001";
+const OTHERS: &str = "dddddddd-0000-4000-8000-000000000002";
+
+/// Where connectors run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    InProcess,
+    Worker,
+}
+
+/// A deed, and what its caller reads.
+struct Case {
+    deed: &'static str,
+    /// The method that does it.
+    method: &'static str,
+    /// Whether it would end the host's own process.
+    is_fatal: bool,
+    /// What the answer says: its state, and a part of its explanations. `None`: it works.
+    told: Option<&'static str>,
+    /// What the log says.
+    logged: Option<&'static str>,
+}
+
+/// A deed that the host's process survives.
+const fn harmless(deed: &'static str, told: Option<&'static str>, logged: Option<&'static str>) -> Case {
+    Case { deed, method: "get", is_fatal: false, told, logged }
+}
+
+/// A deed that ends the process.
+const fn fatal(deed: &'static str, logged: &'static str) -> Case {
+    let told = Some("crashed during this call (reference ");
+    Case { deed, method: "get", is_fatal: true, told, logged: Some(logged) }
+}
+
+const CASES: &[Case] = &[
+    harmless("panic", Some("failed unexpectedly, reference "), Some("rogue panic")),
+    harmless("panic-after:5000", Some("failed unexpectedly, reference "), Some("rogue panic")),
+    harmless("panic-thread", None, Some("rogue panic in a thread")),
+    harmless("error", Some("rogue error"), None),
+    // Rows without end, which the limit of a reply ends.
+    harmless("flood", Some("there are too many actors to answer with"), Some("is refused")),
+    harmless("nul", Some("a value of the field NAME with a NUL character"), Some("is refused")),
+    harmless("long-key", Some("the key of a row has 1048576 bytes"), Some("is refused")),
+    harmless("long-name", Some("the key of a field has 1048576 bytes"), Some("is refused")),
+    harmless("slow:40", None, None),
+    harmless("leak:20", None, None),
+    harmless("print", None, Some("printed by the rogue")),
+    Case { method: "drop", ..harmless("panic", None, None) },
+    fatal("abort", "SIGABRT"),
+    fatal("exit:3", "exited with code 3"),
+    fatal("segfault", "SIGSEGV"),
+    fatal("overflow", "has overflowed its stack"),
+    fatal("panic-twice", "SIGABRT"),
+    // Beyond its limit of memory, and of files.
+    fatal("leak:4096", "memory allocation of"),
+    harmless("open:64", None, None),
+    Case { told: Some("Too many open files"), ..fatal("open:4096", "Too many open files") },
+];
+
+const LIMITS: &str = "
+concurrent_calls = 4
+[limits]
+reply = \"4MiB\"
+[worker]
+memory = \"512MiB\"
+open_files = 512
+crashes = 1000
+";
+
+fn host(mode: Mode, more: &str) -> TestHost {
+    let isolation = if mode == Mode::Worker { "isolation = \"process\"\n" } else { "" };
+    Setup::new().plugin(HELLO).plugin(ROGUE).configuration(&format!("{isolation}{more}")).start()
+}
+
+fn save<'a>(orders: &[(&'a str, &'a str)]) -> Request<'a> {
+    let server = [("Server", "erp")];
+    let orders = server.iter().chain(orders).map(|(method, deed)| (*method, Some(*deed)));
+    Request::SaveConnection { connection_info: Some(orders.collect()) }
+}
+
+fn get() -> Request<'static> {
+    Request::GetActors {
+        actor_type: Some("Customer".into()),
+        erp_keys: Some(vec![Some("1".into())]),
+        field_keys: None,
+    }
+}
+
+fn is_healthy(host: &TestHost) -> bool {
+    http::Request::get("/health").send(host.address()).is_ok_and(|response| response.status == 200)
+}
+
+/// Health, the other connector, and the other methods of the same one.
+fn check_the_others(host: &TestHost, after: &str) {
+    assert!(is_healthy(host), "health after {after}");
+    let other = host.client(Dialect::Message).connector("Hello").connection(OTHERS);
+    other.ok(Request::GetSupportedActorTypes);
+    let types = host.client(Dialect::Data).connection(ROGUES).call(Request::GetSupportedActorTypes);
+    assert_eq!(types.items, ["Customer", "Person"], "after {after}: {types:?}");
+}
+
+fn told(answer: &Answer) -> String {
+    format!("{} | {} | {}", answer.user, answer.tech, answer.code)
+}
+
+/// Waits for what comes a little later than an answer.
+fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !is_there() {
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn every_case(mode: Mode) {
+    let mut host = host(mode, LIMITS);
+    host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
+    for case in CASES.iter().filter(|case| mode == Mode::Worker || !case.is_fatal) {
+        let Case { deed, method, told: expected, logged, .. } = *case;
+        let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
+        client.ok(save(&[(method, deed)]));
+        let answer = client.call(get());
+        match expected {
+            None => assert_ne!(answer.state, State::Error, "{mode:?} {deed}: {answer:?}"),
+            Some(text) => {
+                assert_eq!(answer.state, State::Error, "{mode:?} {deed}: {answer:?}");
+                assert!(told(&answer).contains(text), "{mode:?} {deed}: {}", told(&answer));
+                assert!(answer.actors.is_empty(), "{mode:?} {deed}: no half answers");
+            }
+        }
+        if let Some((_, reference)) = answer.user.split_once("reference ") {
+            let reference = reference.trim_end_matches(')');
+            wait_for("the reference in the log", || host.log().contains(reference));
+        }
+        // What is printed in the host's own process is on its own output.
+        if let Some(text) = logged.filter(|_| mode == Mode::Worker || deed != "print") {
+            wait_for(text, || host.log().contains(text));
+        }
+        check_the_others(&host, deed);
+    }
+    assert!(!host.log().contains("panicked inside the host"), "{}", host.log());
+    // Nothing that was saved is lost.
+    host.kill();
+    host.start();
+    check_the_others(&host, "a restart");
+}
+
+#[test]
+fn in_the_hosts_process() {
+    every_case(Mode::InProcess);
+}
+
+#[test]
+fn in_a_worker_process() {
+    every_case(Mode::Worker);
+}
+
+/// The workers of a host, by its process ID: children whose command line says so.
+#[cfg(target_os = "linux")]
+fn workers_of(host: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{host}/task")).expect("the host's threads");
+    let children = tasks
+        .filter_map(Result::ok)
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let ids = children.collect::<Vec<_>>().join(" ");
+    ids.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn runs(id: u32) -> bool {
+    // A zombie has ended, whoever has not heard of it yet.
+    std::fs::read_to_string(format!("/proc/{id}/stat"))
+        .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn workers_end_with_their_host_however_it_ends() {
+    let mut host = host(Mode::Worker, LIMITS);
+    for kill in [true, false] {
+        let workers = workers_of(host.process().id());
+        assert_eq!(workers.len(), 2, "{workers:?}");
+        if kill {
+            host.kill();
+        } else {
+            host.stop();
+        }
+        wait_for("the end of the workers", || !workers.iter().any(|&worker| runs(worker)));
+        if kill {
+            host.start();
+        }
+    }
+}
+
+#[test]
+fn a_call_that_hangs_is_ended_with_its_worker_and_the_next_one_works() {
+    let host = host(Mode::Worker, "call_deadline = \"1s\"\n[worker]\ncrashes = 1000\n");
+    host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
+    for deed in ["block", "busy"] {
+        let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
+        client.ok(save(&[("get", deed)]));
+        let answer = client.call(get());
+        assert!(answer.user.contains("did not answer within 1 seconds"), "{deed}: {}", told(&answer));
+        wait_for("its end", || host.log().contains("because a call took longer than"));
+        check_the_others(&host, deed);
+    }
+}
+
+#[test]
+fn processor_time_is_limited() {
+    let host = host(Mode::Worker, "[connectors.Rogue.worker]\ncpu_time = \"1s\"\n");
+    host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
+    let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
+    client.ok(save(&[("get", "busy")]));
+    let answer = client.call(get());
+    assert!(answer.tech.contains("SIGXCPU"), "{}", told(&answer));
+    check_the_others(&host, "busy");
+}
+
+#[test]
+fn a_crash_loop_takes_the_connector_out_of_service_for_a_while() {
+    let host = host(Mode::Worker, "[worker]\ncrashes = 3\ncrash_pause = \"2s\"\n");
+    host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
+    let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
+    client.ok(save(&[("get", "abort")]));
+    for crash in 1..=3 {
+        let answer = client.call(get());
+        assert!(answer.user.contains("crashed during this call"), "{crash}: {}", told(&answer));
+    }
+    wait_for("the breaker", || host.log().contains("out of service: the connector crashed too often"));
+    let answer = client.call(get());
+    assert!(
+        answer.user.contains("is out of service, because it crashed again and again"),
+        "{}",
+        told(&answer)
+    );
+    let other = host.client(Dialect::Message).connector("Hello").connection(OTHERS);
+    other.ok(Request::GetSupportedActorTypes);
+    wait_for("its return", || client.call(Request::GetSupportedActorTypes).state == State::Ok);
+    assert!(host.log().contains("in service again"), "{}", host.log());
+}
+
+/// Calls that never come back fill the connector's own places; beyond that callers are not made to wait.
+#[test]
+fn too_many_late_calls_take_the_connector_out_of_service_until_they_are_back() {
+    let host = host(Mode::InProcess, "concurrent_calls = 4\nlate_calls = 2\ncall_deadline = \"300ms\"\n");
+    host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
+    let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
+    client.ok(save(&[("get", "sleep:2000")]));
+    for _ in 0..2 {
+        assert!(client.call(get()).user.contains("did not answer within"));
+    }
+    let answer = client.call(Request::GetSupportedActorTypes);
+    assert!(
+        answer.user.contains("is out of service, because its calls do not come back"),
+        "{}",
+        told(&answer)
+    );
+    assert!(host.log().contains("out of service: too many calls have not come back in time"));
+    assert!(is_healthy(&host));
+    host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(Request::GetSupportedActorTypes);
+    wait_for("its return", || client.call(Request::GetSupportedActorTypes).state == State::Ok);
+    assert!(host.log().contains("in service again: enough calls have come back"));
+}
+
+/// A connector that crashes as its file is opened or as it is made.
+#[test]
+fn a_plugin_that_crashes_as_it_is_made_is_refused_in_one_line() {
+    let options = "isolation = \"process\"\n[connectors.Rogue.options]\nnew = \"segfault\"\n";
+    let host = Setup::new().plugin(HELLO).plugin(ROGUE).configuration(options).start();
+    let listed = String::from_utf8(host.command(&["plugins"]).stdout).unwrap();
+    let line = listed.lines().find(|line| line.contains("rogue")).expect("a line about it");
+    assert!(line.contains("not loaded: its worker process was ended by signal 11"), "{line}");
+    assert!(listed.contains("Hello"), "{listed}");
+    assert_eq!(host.log().lines().filter(|line| line.contains("is not loaded")).count(), 1, "{}", host.log());
+    host.client(Dialect::Message).connector("Hello").ok(Request::GetConfigData);
+}
+
+/// One connector may run in a worker while the others do not.
+#[test]
+fn the_operator_says_for_each_connector_where_it_runs() {
+    let host = host(Mode::InProcess, "[connectors.rogue]\nisolation = \"process\"\n");
+    host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
+    let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
+    client.ok(save(&[("get", "abort")]));
+    assert!(client.call(get()).user.contains("crashed during this call"));
+    check_the_others(&host, "abort");
+}
