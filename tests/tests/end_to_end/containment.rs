@@ -70,7 +70,7 @@ const CASES: &[Case] = &[
 const LIMITS: &str = "
 concurrent_calls = 4
 [limits]
-reply = \"4MiB\"
+reply = \"32MiB\"
 [worker]
 memory = \"512MiB\"
 open_files = 512
@@ -282,7 +282,12 @@ fn a_plugin_that_crashes_as_it_is_made_is_refused_in_one_line() {
     let line = listed.lines().find(|line| line.contains("rogue")).expect("a line about it");
     assert!(line.contains("not loaded: its worker process was ended by signal 11"), "{line}");
     assert!(listed.contains("Hello"), "{listed}");
-    assert_eq!(host.log().lines().filter(|line| line.contains("is not loaded")).count(), 1, "{}", host.log());
+    assert_eq!(
+        host.log().lines().filter(|line| line.contains(".so is not loaded")).count(),
+        1,
+        "{}",
+        host.log()
+    );
     host.client(Dialect::Message).connector("Hello").ok(Request::GetConfigData);
 }
 
