@@ -62,8 +62,6 @@ pub enum Deed {
     Flood,
     /// `slow:N`: N rows, each after a while.
     Slow(u32),
-    /// `sleep:N`: comes back after N milliseconds.
-    Sleep(u32),
     /// `nul`: a row with a NUL character in a value.
     Nul,
     /// `long-key`: a row with a key of a mebibyte.
@@ -109,7 +107,6 @@ impl Deed {
             "open" => Deed::Open(number),
             "flood" => Deed::Flood,
             "slow" => Deed::Slow(number),
-            "sleep" => Deed::Sleep(number),
             "nul" => Deed::Nul,
             "long-key" => Deed::LongKey,
             "long-name" => Deed::LongName,
@@ -196,7 +193,6 @@ impl Deed {
                     std::hint::spin_loop();
                 }
             }
-            Deed::Sleep(milliseconds) => thread::sleep(Duration::from_millis(milliseconds.into())),
             // One by one, so that memory runs out in the middle and not at once.
             Deed::Leak(count) => (0..count).for_each(|_| std::mem::forget(vec![1_u8; 1 << 20])),
             Deed::Open(count) => {
