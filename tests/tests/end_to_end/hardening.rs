@@ -30,6 +30,7 @@ fn the_systemd_unit_is_hardened() {
 
 /// The elements of the example and their attributes, as the vendor's schema has them (`IIS_schema.xml` and
 /// `rewrite_schema.xml` of IIS 10), with the values that are one of a few.
+#[allow(clippy::type_complexity)] // A table, read where it stands.
 const IIS: &[(&str, &[(&str, &[&str])])] = &[
     ("configuration", &[]),
     ("configuration/system.webServer", &[]),
