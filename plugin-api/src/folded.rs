@@ -20,6 +20,11 @@ impl Folded {
         Folded { text: folded }
     }
 
+    /// The text without its case.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
@@ -80,7 +85,7 @@ fn with_folded<T>(text: &str, look: impl FnOnce(&str) -> T) -> T {
 
 /// Appends the text without its case. Through lower and upper case to lower case, for letters that have more than two
 /// forms: `ẞ`, `ß` and `SS`, `Σ`, `ς` and `σ`.
-fn fold(text: &str, folded: &mut String) {
+pub(crate) fn fold(text: &str, folded: &mut String) {
     if text.is_ascii() {
         let start = folded.len();
         folded.push_str(text);

@@ -101,6 +101,7 @@
 
 mod actor;
 mod call;
+mod columns;
 mod connector;
 mod export;
 mod field;
@@ -121,6 +122,7 @@ pub mod testing;
 
 pub use actor::{Actor, Parent};
 pub use call::Call;
+pub use columns::{Columns, SearchColumn};
 pub use connector::{Connection, Connector};
 pub use field::{Field, ListItem};
 pub use host::Host;

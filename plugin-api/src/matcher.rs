@@ -40,8 +40,8 @@ use crate::{
 /// ```
 #[derive(Debug, Clone)]
 pub struct Matcher {
-    conditions: Vec<Condition>,
-    parent: Option<Parent>,
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) parent: Option<Parent>,
 }
 
 /// What a search is held against: a row, an [`Actor`], or a type of the author's own.
@@ -58,15 +58,15 @@ pub trait Candidate {
 
 /// A restriction with its values read.
 #[derive(Debug, Clone)]
-struct Condition {
-    field: String,
-    test: Test,
+pub(crate) struct Condition {
+    pub(crate) field: String,
+    pub(crate) test: Test,
     /// False for the operators that negate another one.
-    wanted: bool,
+    pub(crate) wanted: bool,
 }
 
 #[derive(Debug, Clone)]
-enum Test {
+pub(crate) enum Test {
     Text(TextTest),
     OneOf(Vec<String>),
     Checkbox(bool),
@@ -81,7 +81,7 @@ enum Test {
 }
 
 #[derive(Debug, Clone)]
-enum TextTest {
+pub(crate) enum TextTest {
     Is(Folded),
     Begins(Folded),
     Contains(Folded),
@@ -89,7 +89,7 @@ enum TextTest {
     Between(Folded, Folded),
 }
 
-type Range<T> = (Bound<T>, Bound<T>);
+pub(crate) type Range<T> = (Bound<T>, Bound<T>);
 
 impl Matcher {
     /// Makes restrictions ready for actors with these fields. Dates are compared without their seconds.
@@ -211,7 +211,7 @@ impl Condition {
         Ok(Condition { field: restriction.field.clone(), test, wanted })
     }
 
-    fn holds(&self, value: Option<&str>) -> bool {
+    pub(crate) fn holds(&self, value: Option<&str>) -> bool {
         let text = value.unwrap_or_default();
         let found = match &self.test {
             Test::Text(test) => Some(test.holds(text)),
@@ -278,27 +278,27 @@ fn range<T: Copy>(restriction: &Restriction, read: impl Fn(&str) -> Result<T>) -
     })
 }
 
-fn typed<T>(text: &str, field_type: FieldType, pick: fn(Value<'_>) -> Option<T>) -> Option<T> {
+pub(crate) fn typed<T>(text: &str, field_type: FieldType, pick: fn(Value<'_>) -> Option<T>) -> Option<T> {
     Value::parse(text, field_type).ok().and_then(pick)
 }
 
-fn checkbox(value: Value<'_>) -> Option<bool> {
+pub(crate) fn checkbox(value: Value<'_>) -> Option<bool> {
     if let Value::Checkbox(on) = value { Some(on) } else { None }
 }
 
-fn integer(value: Value<'_>) -> Option<i64> {
+pub(crate) fn integer(value: Value<'_>) -> Option<i64> {
     if let Value::Integer(number) = value { Some(number) } else { None }
 }
 
-fn double(value: Value<'_>) -> Option<f64> {
+pub(crate) fn double(value: Value<'_>) -> Option<f64> {
     if let Value::Double(number) = value { Some(number) } else { None }
 }
 
-fn date_time(value: Value<'_>) -> Option<DateTime> {
+pub(crate) fn date_time(value: Value<'_>) -> Option<DateTime> {
     if let Value::DateTime(date) = value { Some(date) } else { None }
 }
 
-fn rounded(date: DateTime, seconds: bool) -> DateTime {
+pub(crate) fn rounded(date: DateTime, seconds: bool) -> DateTime {
     if seconds { date } else { date.without_seconds() }
 }
 

@@ -85,7 +85,7 @@ impl Connection for ExcelConnection {
         let workbook = self.file.workbook()?;
         let table = workbook.table(actor_type)?;
         let matcher = Matcher::new(restrictions, &table.fields())?;
-        push(table, (0..table.len()).filter(|number| matcher.matches(&Candidate::new(table, *number))), rows)
+        push(table, matcher.find_in(table).into_iter(), rows)
     }
 
     fn search_text(

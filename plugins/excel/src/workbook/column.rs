@@ -1,6 +1,8 @@
 //! A column of a sheet of actors: from its heading and cells to a field and its values.
 
-use plugin_api::{Access, Field, FieldType, Value};
+use std::sync::OnceLock;
+
+use plugin_api::{Access, Field, FieldType, SearchColumn, Value};
 
 use crate::cell::CellValue;
 use crate::fields::{self, plain_name};
@@ -22,6 +24,8 @@ pub(crate) struct Column {
     pub(crate) style: Option<u32>,
     /// The values in wire form, by the number of the actor.
     values: Texts,
+    /// The same, made ready for searches by the first one.
+    search: OnceLock<SearchColumn>,
 }
 
 /// Where columns come from.
@@ -110,11 +114,17 @@ impl Origin<'_> {
             holds_numbers: self.lines.holds_numbers(column),
             style: self.lines.style(column),
             values,
+            search: OnceLock::new(),
         }
     }
 }
 
 impl Column {
+    /// The values, made ready for searches.
+    pub(super) fn search(&self) -> &SearchColumn {
+        self.search.get_or_init(|| SearchColumn::new(self.field.field_type, self.values.iter()))
+    }
+
     /// The value of an actor in wire form.
     pub(crate) fn value(&self, actor: usize) -> Option<&str> {
         self.values.get(actor)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use plugin_api::{DateTime, Field, actor_type};
+use plugin_api::{Columns, DateTime, Field, SearchColumn, actor_type};
 
 use crate::cell::CellValue;
 use crate::fields::{Overrides, plain_name};
@@ -230,6 +230,21 @@ impl Table {
         }
         self.by_stamp = (0..kept.len()).collect();
         self.by_stamp.sort_by_key(|actor| self.rows.seen[*actor].stamp);
+    }
+}
+
+/// Advanced searches look at columns, not at actors.
+impl Columns for Table {
+    fn actors(&self) -> usize {
+        self.len()
+    }
+
+    fn column(&self, field: &str) -> Option<&SearchColumn> {
+        self.columns.iter().find(|column| column.field.key == field).map(Column::search)
+    }
+
+    fn parent(&self, actor: usize) -> Option<(&str, &str)> {
+        Table::parent(self, actor)
     }
 }
 
