@@ -11,6 +11,7 @@ mod gateway;
 mod hardening;
 mod help_page;
 mod interop;
+mod memory;
 mod operations;
 mod plugins;
 mod register;

@@ -22,12 +22,13 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// Compares the host with a gSOAP server of the same contract and rows, and with nginx that serves the same bytes from
-/// a file, in alternating rounds of one run.
+/// a file, in alternating rounds of one run. Then measures what has no peer: the start with ten plugins, memory under
+/// large replies, and 10,000 connections against one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask compare                         five rounds of four seconds each: about seven minutes
   cargo xtask compare --rounds 3 --seconds 2  a first impression
-  cargo xtask compare --only get1,all1000     some of the requests: config, test, get1, get100, all1000
+  cargo xtask compare --only get1,all1000     only these of config, test, get1, get100, all1000
 
 Needs Debian's gsoap libgsoap-dev g++ wrk nginx-light python3. What is compared: benches/peers/compare.py.
 Figures of one machine say little about another's; the ratios carry over.")]
@@ -88,9 +89,18 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(json) = &args.json {
         compare.arg("--json").arg(json);
     }
-    let status = compare.stdin(Stdio::null()).status()?;
+    let compared = compare.stdin(Stdio::null()).status()?;
     host.stop()?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if !compared.success() || args.only.is_some() {
+        return Ok(if compared.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let mut bounds = Command::new("python3");
+    bounds.arg(build::workspace().join("benches/peers/bounds.py"));
+    bounds.arg(args.host.as_deref().unwrap_or(&built.host));
+    bounds.arg(built.plugin(PLUGIN).ok_or("the rows connector was not built")?);
+    bounds.args(["--rounds", &args.rounds.to_string(), "--seconds", &args.seconds.to_string()]);
+    let bounded = bounds.stdin(Stdio::null()).status()?;
+    Ok(if bounded.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The host with its configuration as it comes. Its log goes to a file, as with most operators: through a pipe to us it

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod bench;
 pub mod compare;
 pub mod demo;
 pub mod overload;
@@ -26,6 +27,8 @@ struct Cli {
 enum Task {
     /// Build everything, start the host on a sample workbook, and show calls to try.
     Demo(demo::Args),
+    /// Run the benches, and tell what moved since a baseline was saved.
+    Bench(bench::Args),
     /// Compare the host's speed with that of other servers, side by side.
     Compare(compare::Args),
     /// Ask the host for more than it can do, and show what is left of it.
@@ -38,6 +41,7 @@ enum Task {
 pub fn run() -> ExitCode {
     let result: Result<ExitCode, Box<dyn Error>> = match Cli::parse().task {
         Task::Demo(args) => demo::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Compare(args) => compare::run(&args),
         Task::Overload(args) => overload::run(&args),
         Task::Test(args) => test::run(&args),
