@@ -123,7 +123,7 @@ fn the_documented_configuration_is_the_default_one() {
 
 #[test]
 fn every_other_configuration_example_is_understood() {
-    for page in ["systemd", "windows-service", "nginx", "iis"] {
+    for page in ["systemd", "windows-service", "nginx", "iis", "online", "access", "tls"] {
         let name = format!("docs/operators/{page}.md");
         let examples = code_blocks(&read(&name), "toml");
         assert!(!examples.is_empty(), "{name} shows a configuration");
