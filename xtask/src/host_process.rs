@@ -30,7 +30,7 @@ struct Log {
 }
 
 impl HostProcess {
-    /// Starts this command and waits until it says `listening on http://ADDR/...` on standard output.
+    /// Starts this command and waits until it says `listening on http://ADDR/...` (or `https`) on standard output.
     ///
     /// # Errors
     /// It cannot be run, ends, or says nothing for a minute; the error holds what it wrote to standard error.
@@ -190,7 +190,8 @@ fn collect(stream: impl Read + Send + 'static, log: Arc<Mutex<Log>>) -> std::thr
 }
 
 fn address_of(url: &str) -> Result<SocketAddr, Box<dyn Error>> {
-    let authority = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let (_scheme, rest) = url.split_once("://").unwrap_or_default();
+    let authority = rest.split('/').next().unwrap_or_default();
     let mut addresses =
         authority.to_socket_addrs().map_err(|error| format!("{url:?} has no address: {error}"))?;
     Ok(addresses.next().ok_or_else(|| format!("{url:?} has no address"))?)

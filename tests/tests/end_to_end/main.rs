@@ -10,6 +10,7 @@ mod documentation;
 mod gateway;
 mod hardening;
 mod help_page;
+mod internet;
 mod interop;
 mod memory;
 mod operations;
