@@ -9,7 +9,7 @@ use bytes::Bytes;
 pub(super) const BLOCK: usize = 256 * 1024;
 
 /// Blocks that are kept for the next reply. More of them, after a rush, go back to the system.
-const KEPT: usize = 64;
+const KEPT: usize = 96;
 
 /// The blocks of all replies.
 #[derive(Debug)]
