@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 
 use tempfile::TempDir;
@@ -155,6 +155,13 @@ impl TestHost {
         let mut command = self.program();
         command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
         command.output().expect("the program runs")
+    }
+
+    /// Starts another command and does not wait for it; nobody reads what it says.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.program();
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("the program runs")
     }
 
     /// The program with the same folders, to be run in the test's own way.

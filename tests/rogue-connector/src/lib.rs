@@ -169,7 +169,15 @@ impl Connection for RogueConnection {
 
     fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
         obey(&self.settings, "connection_list")?;
-        Ok((name == "Told").then(|| self.told.clone()))
+        Ok(match name {
+            "Told" => Some(self.told.clone()),
+            // What the host has stored, as it arrives here.
+            "Settings" => {
+                let items = self.settings.iter();
+                Some(items.map(|(key, value)| ListItem::new(key, value.unwrap_or("null"))).collect())
+            }
+            _ => None,
+        })
     }
 
     fn list_items(&self, name: &str, keys: &[&str]) -> Result<Option<Vec<ListItem>>> {

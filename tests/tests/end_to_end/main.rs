@@ -5,6 +5,7 @@ mod bad_input;
 mod commands;
 mod compatibility;
 mod containment;
+mod crash;
 mod demo;
 mod documentation;
 mod gateway;
