@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use zeroize::Zeroize;
+
 use crate::{DateTime, Error, FieldType, Result, Value};
 
 /// What an administrator filled in for a connection (`ConnectionInfo` of the contract): field keys and values in wire
-/// form. Its `Debug` shows the keys only, because values may be secrets.
+/// form. Its `Debug` shows the keys only, because values may be secrets; they are wiped from memory when it is dropped.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     values: Vec<(String, Option<String>)>,
@@ -95,6 +97,15 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, Option<V>)> for Settings
 impl<const N: usize> From<[(&str, &str); N]> for Settings {
     fn from(values: [(&str, &str); N]) -> Self {
         values.into_iter().map(|(key, value)| (key, Some(value))).collect()
+    }
+}
+
+/// Values may be secrets: they do not stay behind in memory.
+impl Drop for Settings {
+    fn drop(&mut self) {
+        for (_, value) in &mut self.values {
+            value.zeroize();
+        }
     }
 }
 

@@ -6,13 +6,14 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::io;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize};
 use values::Guid;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::secrets::{KeyError, open_bytes, seal_bytes};
 use super::store::{SealedConnection, SealedSetting, SealedValue, StoreError};
@@ -232,9 +233,15 @@ impl Archive {
     /// # Errors
     /// It cannot be written as JSON.
     pub fn to_text(&self) -> Result<Zeroizing<String>, ArchiveError> {
-        let mut text = Zeroizing::new(serde_json::to_string_pretty(self).map_err(ArchiveError::Write)?);
-        text.push('\n');
-        Ok(text)
+        // Room enough for the text never to move as it grows, which would leave copies behind.
+        let mut length = Length(1);
+        serde_json::to_writer_pretty(&mut length, self).map_err(ArchiveError::Write)?;
+        let mut text = Zeroizing::new(Vec::with_capacity(length.0));
+        serde_json::to_writer_pretty(&mut *text, self).map_err(ArchiveError::Write)?;
+        text.push(b'\n');
+        // JSON is UTF-8.
+        let text = String::from_utf8(std::mem::take(&mut *text)).unwrap_or_default();
+        Ok(Zeroizing::new(text))
     }
 
     /// The text of the file, encrypted as a whole.
@@ -372,17 +379,48 @@ fn wrong_form(error: serde_json::Error) -> ArchiveError {
     ArchiveError::Form { line: error.line(), column: error.column() }
 }
 
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Secrets do not stay behind in memory.
+impl Drop for ArchivedValue {
+    fn drop(&mut self) {
+        match self {
+            ArchivedValue::Plain(value) | ArchivedValue::Secret(value) => value.zeroize(),
+            ArchivedValue::Masked => {}
+        }
+    }
+}
+
+impl Drop for SettingRecord {
+    fn drop(&mut self) {
+        self.value.zeroize();
+        self.secret.zeroize();
+    }
+}
+
 impl TryFrom<SettingRecord> for ArchivedSetting {
     type Error = &'static str;
 
-    fn try_from(record: SettingRecord) -> Result<Self, Self::Error> {
-        let value = match (record.value, record.secret, record.masked) {
+    fn try_from(mut record: SettingRecord) -> Result<Self, Self::Error> {
+        let value = match (record.value.take(), record.secret.take(), record.masked) {
             (Some(value), None, false) => ArchivedValue::Plain(value),
             (None, Some(secret), false) => ArchivedValue::Secret(secret),
             (None, None, true) => ArchivedValue::Masked,
             _ => return Err("expected either value, secret, or masked"),
         };
-        Ok(ArchivedSetting { key: record.key, value })
+        Ok(ArchivedSetting { key: std::mem::take(&mut record.key), value })
     }
 }
 

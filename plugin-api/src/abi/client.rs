@@ -181,6 +181,8 @@ impl ConnectorClient {
         requests::put_settings(&mut request, settings);
         let (made, outcome) =
             call(&self.name, |replies| self.link.connect(request.as_ref(), replies), no_reply);
+        // It holds passwords.
+        request.wipe();
         match made {
             Some(link) if outcome.state.is_ok() => Ok(ConnectionClient::new(Arc::clone(&self.name), link)),
             _ => Err(failed(outcome, &self.name)),
@@ -192,10 +194,13 @@ impl ConnectorClient {
         request: &ConnectorRequest<'_>,
         take: impl FnMut(Kind, MessageRef<'_>) -> Taken,
     ) -> Outcome {
-        let message = request.encode();
+        let mut message = request.encode();
         let ask =
             |replies: &mut dyn TakeReply| self.link.call(request.operation(), message.as_ref(), replies);
-        call(&self.name, ask, take).1
+        let outcome = call(&self.name, ask, take).1;
+        // It may hold passwords.
+        message.wipe();
+        outcome
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroize;
+
 /// The mark of a text that is null.
 const NULL: u32 = u32::MAX;
 
@@ -38,6 +40,17 @@ impl Message {
     /// An empty message.
     pub fn new() -> Self {
         Message::default()
+    }
+
+    /// Makes room for so many bytes of text, so that writing them leaves no copy behind where the message was before.
+    pub fn reserve_text(&mut self, bytes: usize) {
+        self.text.reserve_exact(bytes);
+    }
+
+    /// Takes back everything, and wipes it from memory.
+    pub fn wipe(&mut self) {
+        self.text.zeroize();
+        self.marks.clear();
     }
 
     /// Writes a text.

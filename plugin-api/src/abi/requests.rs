@@ -326,6 +326,8 @@ fn restriction(reader: &mut Reader<'_>) -> Result<Restriction, RequestError> {
 
 /// Writes the settings of a connection.
 pub(super) fn put_settings(message: &mut Message, settings: &Settings) {
+    let text = settings.iter().map(|(key, value)| key.len() + value.map_or(0, str::len)).sum();
+    message.reserve_text(text);
     message.put_count(settings.iter().count());
     for (key, value) in settings.iter() {
         message.put_text(key);
