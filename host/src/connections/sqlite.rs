@@ -90,6 +90,16 @@ impl SqliteStore {
                 .test_before_acquire(false)
                 .idle_timeout(None)
                 .max_lifetime(None)
+                // A full disk makes SQLite roll back by itself, which sqlx does not learn of: from then on no transaction
+                // could begin on such a connection. It is closed, and the next one to write opens another.
+                .after_release(|connection, _| {
+                    Box::pin(async move {
+                        match connection.begin_with("BEGIN").await {
+                            Ok(transaction) => transaction.rollback().await.map(|()| true),
+                            Err(_) => Ok(false),
+                        }
+                    })
+                })
                 .connect_lazy_with(options.clone())
         };
         let store = SqliteStore { path: path.to_owned(), writer: pool(1), readers: pool(READERS) };
@@ -241,6 +251,15 @@ impl ConnectionStore for SqliteStore {
             audit::write(&mut transaction, recording).await?;
             transaction.commit().await?;
             Ok(Some(revision))
+        })
+    }
+
+    fn check_writable(&self) -> StoreFuture<'_, ()> {
+        self.read(async {
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            // On a file or a disk that may only be read this fails, and not before.
+            sqlx::query("UPDATE audit_head SET number = number").execute(&mut *transaction).await?;
+            transaction.rollback().await
         })
     }
 
@@ -589,7 +608,7 @@ impl File<'_> {
             ),
             Some(8 | 14 | 23) => self.unusable(
                 format!("cannot be opened for writing ({message})"),
-                "give the host's user write access to the file and its folder",
+                "give the host's user write access to the file and its folder, and see that the disk is not read-only",
             ),
             Some(13) => self.unusable("cannot grow, the disk is full", "make room on the disk"),
             _ => StoreError::Failed { path: self.path.to_owned(), cause: Box::new(error) },

@@ -153,6 +153,9 @@ pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
     /// Deletes the connection; `None` when it was not stored, and then nothing is recorded.
     fn delete<'a>(&'a self, guid: Guid, recording: &'a Recording) -> StoreFuture<'a, Option<Revision>>;
 
+    /// Fails when nothing could be saved: a store that can only be read is none for a host.
+    fn check_writable(&self) -> StoreFuture<'_, ()>;
+
     /// The newest change of all.
     fn latest_revision(&self) -> StoreFuture<'_, Revision>;
 

@@ -95,6 +95,7 @@ impl StoredConnections {
         audit_files: AuditFiles,
         restored: Option<(Event, Origin)>,
     ) -> Result<Self, StoreError> {
+        store.check_writable().await?;
         let keys = KeyRing::open(store.as_ref(), path, key_file).await?;
         let audit = AuditLog::open(store.as_ref(), &keys, audit_files, restored).await?;
         Ok(StoredConnections {

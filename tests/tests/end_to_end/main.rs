@@ -8,6 +8,7 @@ mod containment;
 mod crash;
 mod demo;
 mod documentation;
+mod faults;
 mod gateway;
 mod hardening;
 mod help_page;
