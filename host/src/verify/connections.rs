@@ -65,8 +65,13 @@ fn expect_unknown(findings: &mut Findings, reply: &Reply, operation: Operation, 
 
 pub(super) async fn unknown(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
     let guid = new_guid().to_string();
+    let writes = [Operation::CreateActor, Operation::SaveActors];
     for request in for_a_connection() {
         let operation = request.operation();
+        // A service that takes every GUID would write.
+        if subject.read_only && writes.contains(&operation) {
+            continue;
+        }
         if let Some(reply) = findings.take(subject.call(Some(&guid), request).await) {
             expect_unknown(findings, &reply, operation, "a GUID that is not stored");
         }
@@ -87,14 +92,23 @@ fn may_save(subject: &Subject) -> Result<(), Stop> {
     if subject.existing.is_some() {
         return Err(Stop::skip("an existing connection is used: --connection"));
     }
-    subject.needs(&[401, 405, 502])
+    settings_may_work(subject)?;
+    subject.needs(&[502])
+}
+
+/// A service that cannot even test settings may save them all the same.
+fn settings_may_work(subject: &Subject) -> Result<(), Stop> {
+    if subject.settings_refused.get() {
+        return Err(Stop::after(405));
+    }
+    subject.needs(&[401])
 }
 
 pub(super) async fn save(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
     let guid = match subject.existing {
         Some(guid) => guid,
         None => {
-            subject.needs(&[401, 405])?;
+            settings_may_work(subject)?;
             save_new(subject).await?.0
         }
     };

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use super::actors::same;
 use super::fields::all_of;
 use super::rule::{Findings, Stop};
-use super::subject::{NOBODY, Reply, Subject, difference, sample, text, texts};
+use super::subject::{NOBODY, Subject, difference, sample, text, texts};
 
 /// Calls at once: more than a pool of a few threads serves, and less than what any limit would refuse.
 const AT_ONCE: usize = 24;
@@ -36,31 +36,14 @@ pub(super) async fn at_once(subject: &Subject, findings: &mut Findings) -> Resul
     }
     while let Some(ended) = calls.join_next().await {
         let Ok((key, answer)) = ended else { continue };
-        match answer {
-            Err(error) => findings.add(
-                format!("one of {AT_ONCE} calls at once fails: {error}"),
-                error.traffic.map(|traffic| (*traffic).into()),
-            ),
-            Ok(exchange) => {
-                let (outcome, traffic) = (exchange.outcome(), exchange.traffic.into());
-                let payload = match exchange.answer.reply {
-                    contract::Reply::Result { payload, .. } => payload,
-                    contract::Reply::Authentication(_) => contract::Payload::None,
-                };
-                let reply = Reply { outcome, payload, traffic };
-                let came = reply.actors();
-                let is_it = came.len() == 1
-                    && one.actors.iter().any(|known| known.key == key && same(known, &came[0]));
-                findings.expect(is_it, &reply.traffic, || {
-                    format!(
-                        "{}: one of {AT_ONCE} calls at once, for {key:?}, gives {:?}, {}",
-                        one.name,
-                        reply.keys(),
-                        reply.said()
-                    )
-                });
-            }
-        }
+        let Some(reply) = findings.take(subject.judge(Operation::GetActors, answer)) else { continue };
+        let came = reply.actors();
+        let is_it =
+            came.len() == 1 && one.actors.iter().any(|known| known.key == key && same(known, &came[0]));
+        findings.expect(is_it, &reply.traffic, || {
+            let (name, keys, said) = (&one.name, reply.keys(), reply.said());
+            format!("{name}: one of {AT_ONCE} calls at once, for {key:?}, gives {keys:?}, {said}")
+        });
     }
     Ok(())
 }

@@ -5,11 +5,11 @@ use plugin_api::{Actor, Field, Matcher, Parent, Restriction};
 
 use super::fields::searchable_of;
 use super::rule::{Findings, Stop};
-use super::subject::{Listed, NOBODY, Reply, Subject, difference, sample, text, texts};
+use super::subject::{Described, Listed, NOBODY, Reply, Subject, difference, sample, text, texts};
 
 /// The actors of a type, and the fields to search them by.
 fn searched(subject: &Subject) -> Result<Vec<(&Listed, Vec<Field>)>, Stop> {
-    subject.needs(&[701])?;
+    subject.needs(&[701, 703])?;
     let described = subject.described()?;
     let listed = subject.listed()?.iter();
     listed
@@ -233,7 +233,7 @@ pub(super) async fn scalar(subject: &Subject, findings: &mut Findings) -> Result
 }
 
 pub(super) async fn nonsense(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
-    for name in subject.names()? {
+    for Described { name, .. } in subject.described()? {
         let restriction = |field: &'static str, operator: &'static str| contract::Restriction {
             field_key: text(field),
             operator: text(operator),
@@ -315,7 +315,7 @@ pub(super) async fn by_text(subject: &Subject, findings: &mut Findings) -> Resul
 
 /// Types with actors that have parents, and some of these.
 fn with_parents(subject: &Subject) -> Result<Vec<(&Listed, Vec<Parent>)>, Stop> {
-    subject.needs(&[701])?;
+    subject.needs(&[701, 707])?;
     let mut all = Vec::new();
     for one in subject.listed()? {
         let mut parents: Vec<Parent> = one.actors.iter().filter_map(|actor| actor.parent.clone()).collect();

@@ -127,7 +127,7 @@ pub(super) async fn test(subject: &Subject, findings: &mut Findings) -> Result<(
     findings.expect(!reply.is_error(), &reply.traffic, || {
         format!("the settings do not pass the test: {}; set others with --set", reply.said())
     });
-    subject.settings_work.set(!reply.is_error());
+    subject.settings_refused.set(reply.is_error());
     Ok(())
 }
 

@@ -4,12 +4,15 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use contract::{
-    Call, Dialect, Envelope, Field, Guid, LossKind, Operation, Outcome, Payload, Request, Text, losses,
+    Call, Dialect, Envelope, Field, Guid, Loss, LossKind, Operation, Outcome, Payload, Request, Text, losses,
 };
 use plugin_api::{Actor, Parent};
 
 use super::rule::{Finding, Stop};
-use crate::client::{Client, HttpRequest, Traffic};
+use crate::client::{CallError, Client, Exchange, HttpRequest, Traffic, Trouble};
+
+/// Why nothing is judged by a reply that a WCF client would not get.
+const LOST: &str = "members of the reply are lost to a WCF client: see rules 1402 to 1408";
 
 /// A key and a name that nobody has.
 pub(super) const NOBODY: &str = "erp-host-verify-nobody";
@@ -24,8 +27,8 @@ pub(super) struct Subject {
     pub(super) existing: Option<Guid>,
     /// The fields of the settings' form, from rule 401.
     pub(super) form: OnceCell<Vec<Field<'static>>>,
-    /// Whether the settings passed the test, from rule 405.
-    pub(super) settings_work: Cell<bool>,
+    /// Whether the service said that the settings do not work, from rule 405.
+    pub(super) settings_refused: Cell<bool>,
     /// The connection that everything is asked of, from rule 502.
     pub(super) connection: OnceCell<Guid>,
     /// Connections that are stored in the service because of us.
@@ -94,7 +97,7 @@ impl Subject {
             read_only,
             existing,
             form: OnceCell::new(),
-            settings_work: Cell::new(false),
+            settings_refused: Cell::new(false),
             connection: OnceCell::new(),
             saved: RefCell::default(),
             names: OnceCell::new(),
@@ -175,11 +178,28 @@ impl Subject {
 
     /// Sends a request that must be answered by a reply.
     pub(super) async fn exchange(&self, operation: Operation, request: HttpRequest) -> Result<Reply, Stop> {
-        let exchange = match self.client.exchange(operation, request).await {
+        self.judge(operation, self.client.exchange(operation, request).await)
+    }
+
+    /// What is to be made of an answer that must be a reply.
+    pub(super) fn judge(
+        &self,
+        operation: Operation,
+        answered: Result<Exchange, CallError>,
+    ) -> Result<Reply, Stop> {
+        let exchange = match answered {
             Ok(exchange) => exchange,
             Err(error) => {
                 let text = format!("{error}; expected a reply");
                 let shown_by = error.traffic.map(|traffic| Arc::new(*traffic));
+                // A value that cannot be read is what every reply is judged by, not what this call is.
+                if let (Trouble::Unreadable(_), Some(traffic)) = (&error.trouble, &shown_by) {
+                    let found = losses(&traffic.answered.body, operation, &self.envelope());
+                    if !found.is_empty() {
+                        self.note(operation, found, traffic);
+                        return Err(Stop::skip(LOST));
+                    }
+                }
                 return Err(Stop::Failed(Finding { text, shown_by }));
             }
         };
@@ -203,9 +223,7 @@ impl Subject {
         let found = losses(&traffic.answered.body, operation, &client);
         let lost_members =
             found.iter().any(|loss| matches!(loss.kind, LossKind::Namespace | LossKind::Missing));
-        self.lost.borrow_mut().extend(
-            found.into_iter().map(|loss| (loss.kind, finding(format!("{operation}: {}", loss.text)))),
-        );
+        self.note(operation, found, traffic);
         let answered = &traffic.answered;
         let expected = client.soap.media_type();
         if answered.status != 200 {
@@ -221,11 +239,14 @@ impl Subject {
         if operation != Operation::Authenticate {
             self.look_at_state(operation, reply, &finding);
         }
-        if lost_members {
-            Err(Stop::skip("members of the reply are lost to a WCF client: see rules 1402 to 1408"))
-        } else {
-            Ok(())
-        }
+        if lost_members { Err(Stop::skip(LOST)) } else { Ok(()) }
+    }
+
+    fn note(&self, operation: Operation, found: Vec<Loss>, traffic: &Arc<Traffic>) {
+        let finding = |text: String| Finding { text, shown_by: Some(Arc::clone(traffic)) };
+        let found = found.into_iter();
+        let found = found.map(|loss| (loss.kind, finding(format!("{operation}: {}", loss.text))));
+        self.lost.borrow_mut().extend(found);
     }
 
     fn look_at_state(&self, operation: Operation, reply: &Reply, finding: &dyn Fn(String) -> Finding) {

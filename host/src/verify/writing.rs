@@ -1,4 +1,5 @@
-//! Rules of creating and saving actors. Only actors that were created here are ever saved.
+//! Rules of creating and saving actors. Only actors that were created here are ever saved: so nothing is saved in a
+//! service that gives created actors the keys of others (rule 1101).
 
 use contract::{Access, Dictionary, Field, FieldType, Request};
 use plugin_api::{Actor, Value};
@@ -17,7 +18,7 @@ fn writable<'s>(subject: &'s Subject, findings: &mut Findings) -> Result<&'s [Li
         return Err(Stop::skip("nothing may be written: --read-only"));
     }
     findings.needs("no actor type lets actors be created");
-    subject.needs(&[701, 704])?;
+    subject.needs(&[701, 703, 704])?;
     subject.listed()
 }
 
@@ -193,7 +194,7 @@ async fn expect_stamp(
 }
 
 pub(super) async fn created_stamp(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
-    subject.needs(&[1101])?;
+    subject.needs(&[1001, 1101])?;
     for one in writable(subject, findings)? {
         let before = newest_stamp(subject).await?;
         let Some((created, _)) = create(subject, findings, &new_actor(subject, one)).await? else { continue };
@@ -252,7 +253,7 @@ pub(super) async fn saved(subject: &Subject, findings: &mut Findings) -> Result<
 }
 
 pub(super) async fn saved_stamp(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
-    subject.needs(&[1102, 1103])?;
+    subject.needs(&[1101, 1102, 1103])?;
     for one in writable(subject, findings)? {
         let Some((created, _)) = create(subject, findings, &new_actor(subject, one)).await? else { continue };
         let Some(change) = change(subject, &created) else { continue };
@@ -273,7 +274,7 @@ fn free_text<'s>(subject: &'s Subject, name: &str) -> Option<&'s Field<'static>>
 }
 
 pub(super) async fn escaped(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
-    subject.needs(&[1103])?;
+    subject.needs(&[1101, 1103])?;
     for one in writable(subject, findings)? {
         let Some(field) = free_text(subject, &one.name) else { continue };
         let key = owned(&field.field_key);
@@ -296,7 +297,7 @@ pub(super) async fn escaped(subject: &Subject, findings: &mut Findings) -> Resul
 }
 
 pub(super) async fn emptied(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
-    subject.needs(&[1103])?;
+    subject.needs(&[1101, 1103])?;
     findings.needs("no text field may be left empty");
     for one in writable(subject, findings)? {
         let is_free =

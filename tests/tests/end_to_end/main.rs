@@ -23,4 +23,5 @@ mod restart;
 mod simulate;
 mod stopping;
 mod tutorial;
+mod verify;
 mod workbook;

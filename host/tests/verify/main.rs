@@ -1,0 +1,236 @@
+//! Services that break one rule each: verifying must tell that rule, and no rule of another group. And a sound one.
+
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod defects;
+mod host;
+mod proxy;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use erp_host::client::{Client, Options};
+use erp_host::verify::{CannotBegin, Report, Verification, Weight};
+
+use defects::{Defect, defects};
+use host::Host;
+use proxy::Proxy;
+
+fn verification(url: &str) -> Verification {
+    let client = Client::new(url.parse().unwrap(), &Options::default()).unwrap();
+    Verification { client, dialect: None, settings: Vec::new(), read_only: false, connection: None }
+}
+
+fn verify(verification: Verification) -> Result<Report, CannotBegin> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(verification.run(std::future::pending(), |_| {}))
+}
+
+#[test]
+fn a_sound_service_keeps_all_rules_in_every_dialect() {
+    let host = Host::start();
+    for &dialect in contract::Dialect::ALL {
+        let report = verify(Verification { dialect: Some(dialect), ..verification(&host.url()) }).unwrap();
+        assert_eq!(report.broken(), Vec::<u16>::new(), "{report}");
+        // What the hello connector has nothing for.
+        assert_eq!(report.skipped().iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), [404, 803, 805, 1106]);
+        assert!(
+            report.left_behind.iter().all(|one| one.starts_with("Customer") || one.starts_with("Person"))
+        );
+    }
+    assert_eq!(host.connections(), 0, "every connection that was made is deleted");
+}
+
+#[test]
+fn nothing_is_written_when_only_reading_is_allowed() {
+    let host = Host::start();
+    let proxy = Proxy::before(
+        &host,
+        |_| {},
+        |asked, _| {
+            let operation = asked.operation();
+            assert!(!["WSCreateActor", "WSSaveActors"].contains(&operation.as_str()), "{}", asked.body());
+        },
+    );
+    let report = verify(Verification { read_only: true, ..verification(&proxy.url()) }).unwrap();
+    assert_eq!(report.broken(), Vec::<u16>::new(), "{report}");
+    assert_eq!(report.left_behind, Vec::<String>::new());
+    let skipped = report.skipped();
+    assert!(
+        (1101..=1108).all(|rule| skipped.contains(&(rule, "nothing may be written: --read-only"))),
+        "{skipped:?}"
+    );
+}
+
+/// Runs the defects of these groups, and says everything that is not told as it should be.
+fn try_defects(of: impl Fn(&Defect) -> bool) {
+    let host = Host::start();
+    let mut wrong = String::new();
+    let mut tried = 0;
+    for defect in defects().into_iter().filter(|defect| of(defect)) {
+        tried += 1;
+        let proxy = Proxy::before(&host, defect.asked, defect.answered);
+        // What is not about writing is told as well without it, and sooner.
+        let read_only = defect.rule / 100 != 11;
+        let report = match verify(Verification { read_only, ..verification(&proxy.url()) }) {
+            Ok(report) => report,
+            Err(error) => {
+                let _ = writeln!(wrong, "{}: rule {}: cannot begin: {error}", defect.what, defect.rule);
+                continue;
+            }
+        };
+        let broken = report.broken();
+        let strangers: Vec<&u16> = broken.iter().filter(|rule| **rule / 100 != defect.rule / 100).collect();
+        if !broken.contains(&defect.rule) || !strangers.is_empty() {
+            let told: BTreeMap<u16, String> = report
+                .results
+                .iter()
+                .filter_map(|(rule, verdict)| match verdict {
+                    erp_host::verify::Verdict::Failed(found) => Some((rule.number, found[0].text.clone())),
+                    _ => None,
+                })
+                .collect();
+            let why = report.skipped().into_iter().find(|(rule, _)| *rule == defect.rule);
+            let _ = writeln!(
+                wrong,
+                "{}: expected rule {} to be broken, not {told:#?} {why:?}",
+                defect.what, defect.rule
+            );
+        }
+    }
+    assert!(tried > 0);
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn what_is_broken_around_the_messages_is_told() {
+    try_defects(|defect| defect.rule < 400);
+}
+
+#[test]
+fn what_is_broken_in_settings_connections_and_fields_is_told() {
+    try_defects(|defect| (400..700).contains(&defect.rule));
+}
+
+#[test]
+fn what_is_broken_with_actors_and_searching_is_told() {
+    try_defects(|defect| (700..900).contains(&defect.rule));
+}
+
+#[test]
+fn what_is_broken_with_lists_stamps_and_writing_is_told() {
+    try_defects(|defect| (900..1300).contains(&defect.rule));
+}
+
+#[test]
+fn what_is_broken_for_odd_requests_is_told() {
+    try_defects(|defect| (1300..1400).contains(&defect.rule));
+}
+
+#[test]
+fn what_a_wcf_client_would_lose_is_told() {
+    try_defects(|defect| defect.rule >= 1400);
+}
+
+/// Rules that no defect is tried for, with the reason.
+const UNTRIED: [(u16, &str); 13] = [
+    (310, "a service that is gone answers no other rule either"),
+    (404, "the hello connector has no such setting"),
+    (505, "needs a service that remembers"),
+    (507, "needs a service that remembers"),
+    (508, "needs a service that remembers"),
+    (602, "the same check as 402"),
+    (603, "the same check as 403"),
+    (803, "the hello connector has no such field"),
+    (805, "the hello connector has no such field"),
+    (1106, "the hello connector has no such field"),
+    (1201, "needs calls that meet for certain"),
+    (1202, "needs more actors than the hello connector has"),
+    (1104, "the same check as 1102"),
+];
+
+#[test]
+fn every_rule_is_broken_by_some_service() {
+    let host = Host::start();
+    let report = verify(verification(&host.url())).unwrap();
+    let tried: Vec<u16> = defects().iter().map(|defect| defect.rule).collect();
+    for (rule, _) in &report.results {
+        let reason = UNTRIED.iter().find(|(untried, _)| *untried == rule.number);
+        assert_ne!(
+            tried.contains(&rule.number),
+            reason.is_some(),
+            "rule {} is tried, or named with a reason",
+            rule.number
+        );
+    }
+    assert!(report.results.iter().any(|(rule, _)| rule.weight == Weight::Should));
+}
+
+#[test]
+fn what_cannot_begin_is_told_in_one_sentence() {
+    let host = Host::start();
+    let with = |settings: &[(&str, &str)]| {
+        let settings =
+            settings.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))).collect();
+        verify(Verification { settings, ..verification(&host.url()) }).unwrap_err().to_string()
+    };
+    assert_eq!(with(&[("Server", "x")]), "the service has no setting \"Server\", only Prefix");
+
+    let no_default = Proxy::before(
+        &host,
+        |_| {},
+        |_, answer| {
+            answer.replace("<DefaultValue>N</DefaultValue>", "<DefaultValue/>");
+        },
+    );
+    let error = verify(verification(&no_default.url())).unwrap_err().to_string();
+    assert_eq!(error, "the service asks for settings that have no default: give --set Prefix=..");
+
+    let page = Proxy::before(
+        &host,
+        |_| {},
+        |_, answer| {
+            answer.set_header("content-type", "text/html");
+            answer.body = b"<html><title>Welcome</title></html>".to_vec();
+        },
+    );
+    let error = verify(verification(&page.url())).unwrap_err().to_string();
+    assert!(error.contains("there is no connector at this address") && error.contains("Welcome"), "{error}");
+}
+
+#[test]
+fn reports_show_the_exchange_and_hide_passwords() {
+    let host = Host::start();
+    // The only setting becomes a password, and its test fails.
+    let proxy = Proxy::before(
+        &host,
+        |_| {},
+        |asked, answer| {
+            answer.replace(
+                "<FieldType>Text</FieldType><ListName i:nil=\"true\"/><MaxLength>5",
+                "<FieldType>Password</FieldType><ListName i:nil=\"true\"/><MaxLength>5",
+            );
+            if asked.operation() == "WSTestConfigData" {
+                answer.fail("no such user");
+            }
+        },
+    );
+    let settings = vec![("Prefix".to_owned(), Some("q<&9".to_owned()))];
+    let report = verify(Verification { settings, ..verification(&proxy.url()) }).unwrap();
+    let (text, json, junit) = (report.to_string(), report.to_json().to_string(), report.to_junit());
+    for told in [&text, &json] {
+        assert!(
+            told.contains("no such user") && told.contains("********") && !told.contains("hunter2"),
+            "{told}"
+        );
+    }
+    assert!(text.contains("rule 405 FAILED: WSTestConfigData of the given settings goes well."), "{text}");
+    assert!(text.contains("  < status 200, text/xml; charset=utf-8\n"), "{text}");
+    let document = roxmltree::Document::parse(&junit).unwrap();
+    let failures = document.descendants().filter(|node| node.has_tag_name("failure")).count();
+    assert_eq!(failures, report.counts().failed, "{junit}");
+    assert_eq!(
+        document.descendants().filter(|node| node.has_tag_name("testcase")).count(),
+        report.results.len()
+    );
+}
