@@ -32,6 +32,10 @@ pub enum Defect {
     Faults,
     /// An actor that was created is not told as a change.
     HidesCreated,
+    /// The connection is unknown whenever changes are asked for, however often its settings come.
+    ForgetsSettings,
+    /// No defect of the service: every second WSCreateActor is carried out, and its answer is lost on the way.
+    DropsAnswers,
 }
 
 /// The proxy. It ends with the test's process.
@@ -91,6 +95,13 @@ fn serve(stream: &TcpStream, host: SocketAddr, defect: Defect, calls: &AtomicUsi
         reader.read_exact(&mut body)?;
         let call = contract::read_call(&body, Some(&action)).expect("the simulation sends what can be read");
         let (status, answer) = answer(&call, host, &target, defect, calls)?;
+        let is_creation = matches!(call.request, Request::CreateActor { .. });
+        if defect == Defect::DropsAnswers
+            && is_creation
+            && calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(2)
+        {
+            return Ok(());
+        }
         let mut out = stream;
         write!(
             out,
@@ -117,6 +128,11 @@ fn answer(
     match (defect, &call.request) {
         (Defect::KeepsConnections, Request::DeleteConnection) => {
             return Ok(written(&Reply::plain(Outcome::ok())));
+        }
+        (Defect::ForgetsSettings, Request::GetActorsByTimestamp { .. }) => {
+            let unknown =
+                Outcome::error("unknown").with_error_code(contract::error_code::UNKNOWN_CONNECTION_ID);
+            return Ok(written(&Reply::with(unknown, Payload::Actors(None))));
         }
         (Defect::Faults, Request::GetActorsByTimestamp { .. }) => {
             let mut out = Vec::new();

@@ -40,6 +40,7 @@ Examples:
   erp-host connections list       which connections are stored
   erp-host call localhost:8080 getconfigdata    what any connector service answers
   erp-host verify localhost:8080                whether it keeps the rules of SuperOffice
+  erp-host simulate --demo                      the life of a connection, without SuperOffice
 
 Flags are environment variables, too (ERP_HOST_PLUGINS for --plugins), and lines of
 erp-host.toml. A flag counts over its variable, the variable over the file.

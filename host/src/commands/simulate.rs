@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
+use super::serve::Signals;
 use super::service::{DialectChoice, ServiceFlags, SetFlags};
 use crate::client::{Client, Options};
 use crate::config::{Config, Flags};
@@ -88,7 +89,7 @@ pub(super) struct Args {
     /// Do not delete the connections in the end
     #[arg(long)]
     keep: bool,
-    /// Tell only anomalies and the report; twice as short as a line a round
+    /// Tell only anomalies and the report
     #[arg(long, short)]
     quiet: bool,
     /// Tell every edit and every change
@@ -182,8 +183,12 @@ fn simulate(args: Args) -> Result<(Ended, u64), Box<dyn Error>> {
         };
         narration.write(&format!("simulating against {}, seed {seed}\n", client.address()));
         let run = simulation.prepare(client, narration, demo);
-        stop_on_ctrl_c(run.stop());
-        Ok::<_, Box<dyn Error>>(run.run().await?)
+        let stop = run.stop();
+        // What is dropped ends with it, the demo's host too.
+        tokio::select! {
+            ended = run.run() => Ok::<_, Box<dyn Error>>(ended?),
+            error = interrupted(stop) => Err(error.into()),
+        }
     })?;
     Ok((ended, seed))
 }
@@ -241,17 +246,20 @@ fn confirm(args: &Args, client: &Client) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn stop_on_ctrl_c(stop: Stop) {
-    tokio::spawn(async move {
-        let _ = tokio::signal::ctrl_c().await;
-        eprintln!("stopping: no more edits, what is on its way is synchronised and compared");
-        stop.soon();
-        let _ = tokio::signal::ctrl_c().await;
-        eprintln!("not waiting for a service that is away any more");
-        stop.now();
-        let _ = tokio::signal::ctrl_c().await;
-        std::process::exit(1);
-    });
+/// Passes signals on; the third one ends the wait for the simulation's end.
+async fn interrupted(stop: Stop) -> io::Error {
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return error,
+    };
+    signals.next().await;
+    eprintln!("stopping: no more edits, what is on its way is synchronised and compared");
+    stop.soon();
+    signals.next().await;
+    eprintln!("not waiting for a service that is away any more");
+    stop.now();
+    signals.next().await;
+    io::Error::other("stopped at once: nothing was compared, and the connections are left there")
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -109,8 +109,8 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// Sets the connection up and imports what is there.
-    pub(super) async fn begin(
+    /// A connection that has not begun.
+    pub(super) async fn new(
         number: usize,
         simulation: Arc<Simulation>,
         client: Client,
@@ -122,7 +122,7 @@ impl Life {
         let service = Service::new(client.clone(), guid, Filled::default(), Arc::clone(&shared));
         let seed = simulation.seed.wrapping_add(u64::try_from(number).unwrap_or_default() - 1);
         let connection = crm.new_connection(&guid.to_string(), &client.address().to_string(), seed).await?;
-        let mut life = Life {
+        Ok(Life {
             number,
             simulation,
             narration,
@@ -138,11 +138,22 @@ impl Life {
             round: 0,
             is_over: false,
             told: std::collections::HashSet::new(),
-        };
-        life.set_up().await?;
-        life.import().await?;
-        life.find_erp_user().await?;
-        Ok(life)
+        })
+    }
+
+    /// Sets the connection up and imports what is there.
+    pub(super) async fn begin(&mut self) -> Result<(), SimulateError> {
+        self.set_up().await?;
+        self.import().await?;
+        self.find_erp_user().await
+    }
+
+    /// Deletes what a beginning that failed may have saved, as well as that goes.
+    pub(super) async fn abandon(&self) {
+        self.shared.stop_now();
+        for service in self.erp_user.iter().chain([&self.service]) {
+            let _ = service.call_as_it_is(Request::DeleteConnection).await;
+        }
     }
 
     pub(super) fn number(&self) -> usize {
@@ -233,6 +244,12 @@ impl Life {
         request: Request<'_>,
     ) -> Result<Result<Payload<'static>, Failed>, SimulateError> {
         let answered = service.call(request).await;
+        if let Err(Failed::Refused(error)) = &answered
+            && error.is_unknown_connection()
+        {
+            let text = "the settings were sent again, and the connection is still unknown".to_owned();
+            self.anomaly(AnomalyKind::Lifecycle, actor, text).await?;
+        }
         if let Err(failed) = &answered
             && !matches!(failed, Failed::Refused(_))
         {

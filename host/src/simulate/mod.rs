@@ -1,9 +1,9 @@
 //! Simulates SuperOffice: the life of a connection as EIS drives it, against any connector service.
 //!
-//! [`Simulation::run`] begins each connection (`setup`: form, test, save, fields, mapping; `import`), lets edits appear
+//! [`Run::run`] begins each connection (`setup`: form, test, save, fields, mapping; `import`), lets edits appear
 //! on both sides and synchronises them in rounds (`edits`, `fetch`, `write`), comes to rest, compares both sides field by
 //! field (`convergence`), and deletes the connections. A [`Record`] keeps what was counted and what was not as it should
-//! be; the CRM's own data are cards in a database (`crm`). One `life::Life` goes through all that for one connection.
+//! be; the CRM's own data are cards in a database (`crm`). One `life` goes through all that for one connection.
 
 mod convergence;
 mod crm;
@@ -182,7 +182,7 @@ impl Run {
         let crm = Crm::open(simulation.crm.as_deref()).await?;
         let mut lives = Vec::new();
         for number in 1..=simulation.connections.max(1) {
-            let life = Life::begin(
+            let life = Life::new(
                 number,
                 Arc::clone(&simulation),
                 client.clone(),
@@ -191,6 +191,14 @@ impl Run {
                 crm.clone(),
             );
             lives.push(life.await?);
+        }
+        for at in 0..lives.len() {
+            if let Err(error) = lives[at].begin().await {
+                for life in &lives[..=at] {
+                    life.abandon().await;
+                }
+                return Err(error);
+            }
         }
         // The demo's host lives until the end.
         let (mut lives, _demo) = run_rounds(lives, demo).await?;

@@ -205,6 +205,8 @@ fn every_defect_is_found() {
     };
     let (code, report, text) = simulate(Defect::None);
     assert_eq!(code, Some(0), "the proxy alone does no harm: {text} {report:#}");
+    let (code, report, text) = simulate(Defect::DropsAnswers);
+    assert_eq!(code, Some(0), "what was created is recognised, and not created twice: {text} {report:#}");
     let defects = [
         (Defect::LosesSaves, "lost-change"),
         (Defect::ExclusiveStamps, "stamp"),
@@ -215,6 +217,7 @@ fn every_defect_is_found() {
         (Defect::KeepsConnections, "lifecycle"),
         (Defect::Faults, "broken"),
         (Defect::HidesCreated, "lost-change"),
+        (Defect::ForgetsSettings, "lifecycle"),
     ];
     for (defect, kind) in defects {
         let (code, report, text) = simulate(defect);
@@ -254,4 +257,6 @@ fn what_cannot_run_says_so_in_a_sentence() {
         assert_eq!(error.trim_end().lines().count(), 1, "{error}");
     }
     assert_eq!(host.command(&["simulate"]).status.code(), Some(2), "a URL or --demo");
+    let listed = host.command(&["connections", "list"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("no connections"), "nothing is left behind");
 }

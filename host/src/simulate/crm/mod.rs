@@ -34,6 +34,8 @@ type Result<T> = std::result::Result<T, CrmError>;
 pub(super) struct Crm {
     /// One connection: SQLite has one writer at a time.
     pool: SqlitePool,
+    /// In memory nobody can look at events, and a simulation may run for days.
+    keeps_events: bool,
 }
 
 /// A card.
@@ -85,6 +87,7 @@ pub(super) struct Event<'a> {
 pub(super) struct Changes {
     transaction: Transaction<'static, Sqlite>,
     connection: i64,
+    keeps_events: bool,
 }
 
 impl Crm {
@@ -115,7 +118,7 @@ impl Crm {
                 return Err(CrmError::NotOurs(path.to_owned()));
             }
         }
-        Ok(Crm { pool })
+        Ok(Crm { pool, keeps_events: path.is_some() })
     }
 
     pub(super) async fn close(&self) {
@@ -141,7 +144,8 @@ impl Crm {
     }
 
     pub(super) async fn change(&self, connection: i64) -> Result<Changes> {
-        Ok(Changes { transaction: self.pool.begin().await?, connection })
+        let transaction = self.pool.begin().await?;
+        Ok(Changes { transaction, connection, keeps_events: self.keeps_events })
     }
 
     pub(super) async fn newest_stamp(&self, connection: i64, actor_type: &str) -> Result<Option<String>> {
@@ -387,6 +391,9 @@ impl Changes {
     }
 
     pub(super) async fn event(&mut self, event: &Event<'_>) -> Result<()> {
+        if !self.keeps_events {
+            return Ok(());
+        }
         let insert = "INSERT INTO event (connection, round, side, what, actor_type, erp_key, field_key, before, after) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let query = sqlx::query(insert)
@@ -404,6 +411,9 @@ impl Changes {
     }
 
     pub(super) async fn anomaly(&mut self, anomaly: &Anomaly) -> Result<()> {
+        if !self.keeps_events {
+            return Ok(());
+        }
         let insert = "INSERT INTO anomaly (connection, round, kind, actor, text) VALUES (?, ?, ?, ?, ?)";
         let query = sqlx::query(insert)
             .bind(self.connection)
