@@ -56,6 +56,27 @@ fn it_says_where_it_listens_and_what_it_serves() {
     child.wait().unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn it_makes_room_for_as_many_connections_as_are_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    // As most systems start it: few open files, and more on demand.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -Sn 300 && exec \"$@\"", "sh"]).arg(serve.get_program()).args(serve.get_args());
+    shell.current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let now: u64 = files.split_whitespace().nth(3).unwrap().parse().unwrap();
+    let most: u64 = files.split_whitespace().nth(4).unwrap().parse().unwrap_or(u64::MAX);
+    assert_eq!(now, most.min(2048 + 512), "{files}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 fn signals_end_it_in_order() {

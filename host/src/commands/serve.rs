@@ -18,6 +18,7 @@ use crate::reread::Rereading;
 use crate::router::Router;
 use crate::server::{ConnectorCard, Server};
 
+mod open_files;
 mod recorded;
 mod replacement;
 
@@ -73,6 +74,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let log = logging::start(&config.log)?;
     std::fs::create_dir_all(&config.data)
         .map_err(|error| format!("the data folder {} cannot be made: {error}", config.data.display()))?;
+    open_files::allow(&config.limits);
     let _running = Running::tell(&config.data);
     let watched = Watched::load(&config.plugins, &config.data, &config)?;
     warn_of_absent(&config, watched.plugins());
