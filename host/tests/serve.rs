@@ -179,7 +179,7 @@ fn the_log_tells_of_every_call_and_never_a_secret() {
     let log = std::thread::spawn(move || {
         let lines = log.lines().map(|line| line.unwrap());
         let tell = |line: &String| {
-            if line.contains("a message was refused") {
+            if line.contains("bad message") {
                 let _ = sender.send(());
             }
         };
