@@ -394,10 +394,8 @@ impl Talk {
         match stream.end() {
             Some(End::Refused(refused)) => {
                 refusal::tell(refused.cause, peer, refused.reason);
-                // Whoever reads the body has answered.
-                if !refused.in_body {
-                    stream.refuse(&refused).await;
-                }
+                // Whoever reads the body has answered; what is still on its way must not take that answer away.
+                if refused.in_body { stream.close().await } else { stream.refuse(&refused).await }
             }
             Some(End::NotTaken) => refusal::tell(Cause::SlowReader, peer, "it does not take its reply"),
             Some(End::Silent) => tracing::debug!(%peer, "a connection sent no request in time"),
@@ -408,6 +406,8 @@ impl Talk {
                         refusal::tell(Cause::BadHttp, peer, &error);
                     }
                     tracing::debug!(%peer, %error, "a connection ended early");
+                    // hyper has answered what it could not read.
+                    stream.close().await;
                 }
             },
         }
