@@ -89,7 +89,6 @@ fn bodies_in_broken_chunks_are_refused_and_nothing_behind_them_is_read() {
         let request = format!("POST {SERVICE} HTTP/1.1\r\nHost: t\r\n{head}\r\n{chunks}{SMUGGLED}");
         let mut client = host.client();
         client.send_some(request.as_bytes());
-        client.end();
         let response = client.receive();
         assert_eq!(response.status, 400, "{chunks:?}: {}", response.text());
         assert!(client.is_closed(), "{chunks:?}");
