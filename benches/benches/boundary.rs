@@ -1,4 +1,5 @@
-//! What a call into a plugin file costs: a small one, one with a thousand rows, and a log record that nobody wants.
+//! What a call into a plugin file costs, in the host's process and in a worker process: a small one, one with a thousand
+//! rows, and a log record that nobody wants. And what memory a worker takes that does nothing.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -6,6 +7,7 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use erp_host::config::{Config, Isolation};
 use erp_host::plugins::Plugins;
 use plugin_api::Settings;
 use plugin_api::abi::client::ConnectionClient;
@@ -13,11 +15,14 @@ use plugin_api::abi::{ActorCall, ActorOperation};
 use xtask::build::{self, Profile};
 
 /// Loads the rogue connector from a real file, as the host does, and opens a connection of it.
-fn open() -> Result<ConnectionClient, Box<dyn Error>> {
+fn open(isolation: Isolation) -> Result<ConnectionClient, Box<dyn Error>> {
     const PLUGIN: &[&str] = &["rogue-connector"];
     let folder = tempfile::TempDir::new()?;
-    build::install(&build::build(Profile::Release, PLUGIN)?, PLUGIN, folder.path())?;
-    let plugins = Plugins::load(folder.path(), &folder.path().join("data"), &|_: &str| Vec::new())?;
+    let built = build::build(Profile::Release, PLUGIN)?;
+    build::install(&built, PLUGIN, folder.path())?;
+    let mut config = Config { isolation, ..Config::default() };
+    config.worker.program = Some(built.host.clone());
+    let plugins = Plugins::load(folder.path(), &folder.path().join("data"), &config)?;
     let connector = &plugins.connector(None)?.connector;
     let settings = Settings::from([("search", "huge:1000"), ("list_items", "log-nothing:1000")]);
     connector.connect(&settings).map_err(|outcome| format!("{outcome:?}").into())
@@ -25,9 +30,20 @@ fn open() -> Result<ConnectionClient, Box<dyn Error>> {
 
 #[allow(clippy::expect_used)] // Without a plugin there is nothing to measure.
 fn boundary(c: &mut Criterion) {
-    let connection = open().expect("the rogue connector loads");
+    for (name, isolation) in [("boundary", Isolation::InProcess), ("worker", Isolation::Process)] {
+        if isolation == Isolation::Process && !cfg!(unix) {
+            continue;
+        }
+        let connection = open(isolation).expect("the rogue connector loads");
+        if isolation == Isolation::Process {
+            tell_memory();
+        }
+        calls(c, name, &connection);
+    }
+}
 
-    let mut group = c.benchmark_group("boundary");
+fn calls(c: &mut Criterion, name: &str, connection: &ConnectionClient) {
+    let mut group = c.benchmark_group(name);
     group.bench_function("small call", |b| b.iter(|| black_box(connection.test())));
     group.bench_function("get one actor", |b| {
         b.iter(|| {
@@ -55,6 +71,22 @@ fn boundary(c: &mut Criterion) {
     group.throughput(Throughput::Bytes(rows() as u64));
     group.bench_function("1000 rows of 20 fields", |b| b.iter(|| black_box(rows())));
     group.finish();
+}
+
+/// Tells what memory the workers of this process take: all that they have, and what of it no other process shares.
+fn tell_memory() {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return };
+    let children =
+        tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    for child in children.collect::<Vec<_>>().join(" ").split_whitespace() {
+        let rollup = std::fs::read_to_string(format!("/proc/{child}/smaps_rollup")).unwrap_or_default();
+        let is_told = |line: &&str| ["Rss", "Private", "Pss:"].iter().any(|name| line.starts_with(name));
+        let told: Vec<_> = rollup.lines().filter(is_told).collect();
+        println!(
+            "worker {child}, idle: {}",
+            told.join(", ").split_whitespace().collect::<Vec<_>>().join(" ")
+        );
+    }
 }
 
 criterion_group!(benches, boundary);

@@ -145,7 +145,12 @@ impl Replacement {
         let reread = reread.into_iter().map(|looked| looked.unwrap_or_else(|failed| failed));
         let serving = self.watched.plugins().connectors().into_iter().map(|plugin| {
             let (name, version) = (plugin.name(), &plugin.about.version);
-            format!("{name} {version} from {} (sha256 {})", plugin.file_name(), plugin.short_hash())
+            let serving =
+                format!("{name} {version} from {} (sha256 {})", plugin.file_name(), plugin.short_hash());
+            match plugin.connector.link().trouble() {
+                Some(why) => format!("{serving}; {why}"),
+                None => serving,
+            }
         });
         let answer = Answer {
             has_failed: has_failed || unsettled.is_some() || reload.failed.is_some(),

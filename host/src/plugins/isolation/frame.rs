@@ -198,3 +198,82 @@ fn write_all(target: &mut impl Write, mut parts: &mut [IoSlice<'_>]) -> io::Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use plugin_api::abi::Message;
+
+    use super::*;
+
+    /// Gives a few bytes at a time, as a socket may.
+    struct Trickle<'b>(&'b [u8], usize);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.1.min(self.0.len()).min(buffer.len());
+            let (now, later) = self.0.split_at(count);
+            buffer[..count].copy_from_slice(now);
+            self.0 = later;
+            Ok(count)
+        }
+    }
+
+    fn messages() -> Vec<Message> {
+        let lengths = [0, 1, 2, 3, 4, 5, 100, GATHERED, 3 * BUFFER + 1, 7, 2 * GATHERED + 3];
+        let message = |(number, length): (u32, usize)| {
+            let mut message = Message::new();
+            message.put_text(&"é".repeat(length));
+            message.put_number(number);
+            message
+        };
+        (0..).zip(lengths).map(message).collect()
+    }
+
+    fn written(messages: &[Message]) -> Vec<u8> {
+        let (mut bytes, mut writer) = (Vec::new(), FrameWriter::default());
+        for (number, message) in (0..).zip(messages) {
+            let head = Head::new(number).with_detail(number + 1).about(number + 2);
+            writer.write(&mut bytes, head, message.as_ref()).unwrap();
+        }
+        writer.flush(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_is_written_is_read_however_it_arrives() {
+        let messages = messages();
+        let bytes = written(&messages);
+        for step in [1, 3, 4099, 1 << 20] {
+            let (mut reader, mut source) = (FrameReader::default(), Trickle(&bytes, step));
+            for (number, expected) in (0..).zip(&messages) {
+                let frame = reader.read(&mut source).unwrap().unwrap();
+                assert_eq!(frame.head, Head::new(number).with_detail(number + 1).about(number + 2));
+                let expected = expected.as_ref();
+                assert!(
+                    frame.message.text == expected.text && frame.message.marks == expected.marks,
+                    "{number}"
+                );
+                reader.shrink();
+            }
+            assert!(reader.read(&mut source).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_no_frame_is_an_error_and_no_more() {
+        let bytes = written(&messages()[..7]);
+        for length in 1..HEAD_BYTES {
+            let error = FrameReader::default().read(&mut &bytes[..length]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{length}");
+        }
+        let head =
+            |marks: u32, text: u32| -> Vec<u8> { bytemuck::cast_slice(&[1, 0, 0, 0, marks, text]).to_vec() };
+        // A frame of gigabytes is not believed, and no memory is taken for it.
+        let kind = |bytes: &[u8]| FrameReader::default().read(&mut &*bytes).unwrap_err().kind();
+        assert_eq!(kind(&head(u32::MAX, u32::MAX)), ErrorKind::InvalidData);
+        assert_eq!(kind(&head(0, 100 << 20)), ErrorKind::UnexpectedEof);
+        let mut not_text = head(0, 4);
+        not_text.extend([0xFF; 4]);
+        assert_eq!(kind(&not_text), ErrorKind::InvalidData);
+    }
+}

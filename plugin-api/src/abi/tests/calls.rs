@@ -8,10 +8,12 @@ use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::std_types::RBox;
 
 use crate::abi::adapter::connector_object;
-use crate::abi::client::{ConnectionClient, ConnectorClient, call};
+use crate::abi::client::{ConnectionClient, ConnectorClient, INVALID_ANSWER, call};
 use crate::abi::objects::{ConnectionBox, ConnectionObject, ConnectionObject_TO, SinkRef, Wire};
-use crate::abi::{ActorCall, ActorOperation, ConnectorLink, Kind, Message, MessageRef, Operation, replies};
-use crate::{Connection, Connector, Field, Host, Outcome, Result, Rows, Settings, State};
+use crate::abi::{
+    ActorCall, ActorOperation, ConnectorLink, Kind, Message, MessageRef, Operation, RowWriter, replies,
+};
+use crate::{Connection, Connector, Field, Host, Outcome, Result, Rows, Settings, State, Value};
 
 /// A connector without surprises: four customers.
 pub(super) struct Plain;
@@ -86,6 +88,64 @@ fn plain() -> ConnectionClient {
         .unwrap()
 }
 
+/// Answers in the right form that nobody can use.
+const UNUSABLE: [(Push, &str); 6] = [
+    (|push| push_row(push, "1", &[("NAME", "a\0b")]), "a value of the field NAME with a NUL character in it"),
+    (|push| push_row(push, "a\0b", &[]), "a text of a row with a NUL character in it"),
+    (
+        |push| push_row(push, &"k".repeat(4097), &[]),
+        "the key of a row has 4097 bytes; at most 4096 are taken",
+    ),
+    (
+        |push| push_row(push, "1", &[(&"N".repeat(4097), "")]),
+        "the key of a field has 4097 bytes; at most 4096 are taken",
+    ),
+    (
+        |push| push_row(push, "1", &[("NAME", &"v".repeat((16 << 20) + 1))]),
+        "the value of the field NAME has 16777217 bytes; at most 16777216 are taken",
+    ),
+    (
+        |push| push_row(push, "1", &vec![("NAME", ""); 10_001]),
+        "a row of 10001 fields; at most 10000 are taken",
+    ),
+];
+
+fn push_row(push: &mut dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool, key: &str, fields: &[(&str, &str)]) {
+    push(Kind::ROWS, &|message| {
+        let mut row = RowWriter::new(message);
+        row.begin("Customer", key);
+        for &(name, value) in fields {
+            row.field(name, &Value::from(value));
+        }
+        row.end();
+    });
+    push(Kind::OUTCOME, &ok);
+}
+
+/// What is as long as it may be is taken.
+#[test]
+fn long_values_are_no_mistake() {
+    let push: Push = |push| push_row(push, &"k".repeat(4096), &[("NAME", &"v".repeat(1 << 20))]);
+    let outcome = odd(push).actors(all(), &mut |_| ControlFlow::Continue(()));
+    assert_eq!(outcome, Outcome::ok());
+}
+
+#[test]
+fn descriptions_of_fields_tell_what_is_unknown_in_them() {
+    let push: Push = |push| {
+        push(Kind::FIELD, &|message| {
+            message.put_text("NAME");
+            message.put_optional(None);
+            message.put_optional(None);
+            message.put_text("Rainbow");
+            message.put_text("Normal");
+        });
+        push(Kind::OUTCOME, &ok);
+    };
+    let outcome = odd(push).fields("Customer").unwrap_err();
+    assert_eq!(outcome.tech.as_deref(), Some("the field \"NAME\" is of the unknown type \"Rainbow\""));
+}
+
 #[test]
 fn a_plugin_that_does_not_keep_to_the_boundary_gets_an_error() {
     let cases: [(Push, &str); 6] = [
@@ -125,8 +185,9 @@ fn a_plugin_that_does_not_keep_to_the_boundary_gets_an_error() {
             "does not hold what was expected",
         ),
     ];
-    for (push, expected) in cases {
+    for (push, expected) in cases.into_iter().chain(UNUSABLE) {
         let outcome = odd(push).actors(all(), &mut |_| ControlFlow::Continue(()));
+        assert_eq!(outcome.code.as_deref(), Some(INVALID_ANSWER), "{outcome:?}");
         assert_eq!(outcome.state, State::Error);
         assert!(outcome.user.as_deref().is_some_and(|user| user.contains("connector Odd")), "{outcome:?}");
         assert!(outcome.tech.as_deref().is_some_and(|tech| tech.contains(expected)), "{outcome:?}");
