@@ -54,6 +54,9 @@ impl Connection for Plain {
 
 /// A connection that pushes what it is told to.
 /// Pushes replies: a kind, and what writes the message.
+/// Pushes one reply.
+type PushOne<'p> = dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool + 'p;
+
 type Push = fn(&mut dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool);
 
 struct Odd(Push);
@@ -110,7 +113,7 @@ const UNUSABLE: [(Push, &str); 6] = [
     ),
 ];
 
-fn push_row(push: &mut dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool, key: &str, fields: &[(&str, &str)]) {
+fn push_row(push: &mut PushOne<'_>, key: &str, fields: &[(&str, &str)]) {
     push(Kind::ROWS, &|message| {
         let mut row = RowWriter::new(message);
         row.begin("Customer", key);
