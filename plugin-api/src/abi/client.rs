@@ -472,10 +472,10 @@ impl fmt::Display for LoadError {
                 f.write_str("its connector cannot be made: ")?;
                 let user = outcome.user.as_deref().unwrap_or("it does not say why");
                 f.write_str(&one_line(user))?;
-                match outcome.tech.as_deref() {
-                    Some(tech) if tech != user => write!(f, " ({})", one_line(tech)),
-                    _ => Ok(()),
+                if let Some(tech) = outcome.tech.as_deref().filter(|tech| *tech != user) {
+                    write!(f, " ({})", one_line(tech))?;
                 }
+                f.write_str("; mend that, then run erp-host reload")
             }
         }
     }

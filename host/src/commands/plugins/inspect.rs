@@ -74,7 +74,9 @@ impl Seen {
         if let Some(about) = &self.file.about {
             line("connector", &about.connector)?;
             line("version", &about.version)?;
-            line("plugin API", &format!("{} (this host: {})", about.api, ApiVersion::OURS))?;
+            let (api, needs) = (about.api, about.needs);
+            let needs = format!("{}.{}", needs.major, needs.minor);
+            line("plugin API", &format!("{api} (needs {needs}, this host: {})", ApiVersion::OURS))?;
             line("rustc", &about.rustc)?;
             line("target", &about.target)?;
             line("panics", panics(about.panic_aborts))?;
@@ -121,6 +123,7 @@ impl Seen {
             "description": plugin.map(|plugin| &plugin.description),
             "version": about.map(|about| &about.version),
             "api_version": about.map(|about| about.api.to_string()),
+            "needs_api_version": about.map(|about| about.needs.to_string()),
             "host_api_version": ApiVersion::OURS.to_string(),
             "rustc": about.map(|about| &about.rustc),
             "target": about.map(|about| &about.target),
