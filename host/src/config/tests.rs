@@ -95,6 +95,9 @@ fn what_is_not_understood_is_refused_with_its_line() {
         ("trusted_proxies = [\"localhost\"]", 1, "10.0.0.0/8"),
         ("[connectors.Excel]\n\n[connectors.Excel.options]\nroots = 1", 4, "a text or an array of texts"),
         ("[connectors.Excel]\nroots = \"x\"", 2, "roots"),
+        ("[trust]\nsha256 = [\"12\"]", 2, "expected 64 hexadecimal digits"),
+        ("[trust]\nsigners = [\"AAAA\"]", 2, "it is no ed25519 public key"),
+        ("[trust]\nsigner = []", 2, "signers"),
         ("listen = ", 1, ""),
     ] {
         let error = parse(text).unwrap_err();
