@@ -31,7 +31,7 @@ impl Host {
         let name = format!("{}hello_connector{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
         let file = std::env::current_exe().unwrap().with_file_name(&name);
         std::fs::copy(&file, config.plugins.join(&name)).unwrap();
-        let plugins = Plugins::load(&config.plugins, &config.data, &|_| Vec::new()).unwrap();
+        let plugins = Plugins::load(&config.plugins, &config.data, &config).unwrap();
         let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
