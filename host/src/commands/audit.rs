@@ -215,7 +215,8 @@ async fn verify(
 
 fn tell(report: &Report, is_signature_checked: bool, out: &mut impl Write) -> io::Result<()> {
     let Report { files, records, first, head, of_other_keys, .. } = report;
-    writeln!(out, "{records} records in {files} files")?;
+    let plural = |is_one: bool| if is_one { "" } else { "s" };
+    writeln!(out, "{records} record{} in {files} file{}", plural(*records == 1), plural(*files == 1))?;
     if let Some(first) = first.filter(|first| *first > 1) {
         writeln!(out, "they begin with record {first}; those before it were archived, or are gone")?;
     }

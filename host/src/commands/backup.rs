@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use super::connections::{Place, close, connections, existing_connections, passphrase};
 use crate::connections::{BackupError, IfMissing, KeysHeld, SqliteStore, back_up};
 
-/// Copies the store of connections into a file, while the host runs.
+/// Copy the store of connections into a file, while the host runs
 ///
 /// The copy is as the store was at one moment, checked, and made for its owner alone. Its secrets are encrypted as they
 /// are in the store: without the key file they cannot be read, and the key file is not in the backup, unless --with-key

@@ -19,7 +19,7 @@ const PASSWORD: &str = "ERP_HOST_NETSERVER_PASSWORD";
 const TICKET: &str = "ERP_HOST_NETSERVER_TICKET";
 const APPLICATION_TOKEN: &str = "ERP_HOST_APPLICATION_TOKEN";
 
-/// Registers a connector with SuperOffice, and a connection with it if you like.
+/// Register a connector with SuperOffice, and a connection with it if you like
 ///
 /// It signs in to NetServer, lets it test the connector's address, and creates the Sync Connector or changes the one of
 /// that name. With --connection it does the rest as well: fetches the form, fills it in, tests, saves and activates the

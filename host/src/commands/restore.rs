@@ -10,7 +10,7 @@ use super::reload::order;
 use crate::audit::Origin;
 use crate::connections::{KeysHeld, Restore};
 
-/// Puts a backup in the place of the store of connections. The host must not run.
+/// Put a backup in the place of the store of connections, while the host does not run
 ///
 /// The backup is checked first: that it is whole, and that every secret in it opens with the key file or with the keys in
 /// it. A store that is there is kept beside it, as erp-host.sqlite.replaced-..., and so is a key file that is replaced.

@@ -18,7 +18,7 @@ use crate::simulate::{
     AnomalyKind, DemoHost, Detail, Ended, ErpUser, Narration, Record, Simulation, Stop, Winner,
 };
 
-/// Simulates SuperOffice: a connection's whole life, against any connector.
+/// Simulate SuperOffice: a connection's whole life, against any connector
 ///
 /// It fills in the form, saves a connection, imports everything, lets edits appear on both sides and synchronises them
 /// round by round, compares both sides field by field, and deletes the connection. Its CRM is an SQLite file that you can
