@@ -29,6 +29,8 @@
 //! ```
 
 mod specification;
+#[doc(hidden)]
+pub mod trial;
 
 pub use specification::{Report, Rule, Specification, Verdict};
 

@@ -10,6 +10,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value};
 
 use super::connections::{Place, printable};
+use super::on_this_thread;
 use crate::audit::{self, AuditFiles, Head, Report};
 use crate::connections::{IfMissing, StoredConnections};
 
@@ -85,8 +86,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     match args.command {
         Command::Show { newest, json, place } => show(newest, json, &place),
         Command::Verify { folder, head, chain_only, place } => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(verify(folder, head, chain_only, &place))
+            on_this_thread(verify(folder, head, chain_only, &place))?
         }
     }
 }

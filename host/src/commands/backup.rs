@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::connections::{Place, close, connections, existing_connections, passphrase};
+use super::on_this_thread;
 use crate::connections::{BackupError, IfMissing, KeysHeld, SqliteStore, back_up};
 
 /// Copy the store of connections into a file, while the host runs
@@ -39,8 +40,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(make(args))?;
+    on_this_thread(make(args))??;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,6 +8,7 @@ use contract::{Dialect, Operation, Request};
 
 use self::arguments::{Arguments, operation};
 use self::show::Form;
+use super::on_this_thread;
 use super::service::{DialectChoice, ServiceFlags};
 use crate::client::{CallError, Client, Exchange};
 
@@ -92,8 +93,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     };
     let connection = args.arguments.connection(args.operation);
     let client = args.service.client()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answered = runtime.block_on(call(client, args.dialect, connection.as_deref(), request));
+    let answered = on_this_thread(call(client, args.dialect, connection.as_deref(), request))?;
     let mut out = BufWriter::new(io::stdout().lock());
     let shown = match &answered {
         Ok(exchange) => show::exchange(&mut out, exchange, form),

@@ -13,6 +13,7 @@ use plugin_api::DateTime;
 use serde_json::json;
 use values::Guid;
 
+use super::on_this_thread;
 use crate::audit::Origin;
 use crate::config::{Config, ConfigError, Flags};
 use crate::connections::{
@@ -114,8 +115,7 @@ impl Place {
 }
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(async {
+    let result = on_this_thread(async {
         match args.command {
             Command::List { json, place } => list(json, &place).await,
             Command::Show { guid, json, place } => show(guid, json, &place).await,
@@ -124,7 +124,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
             Command::Import(args) => import::run(args).await,
             Command::Rekey(args) => rekey::run(args).await,
         }
-    });
+    })?;
     match result {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) if error.is::<Usage>() => {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::on_this_thread;
 use super::service::SetFlags;
 use crate::client::Options;
 use crate::register::{Access, NetServer, Registration, SignIn, TimeZone, WantedConnection};
@@ -146,8 +147,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         dry_run: args.dry_run,
         skip_url_test: args.skip_url_test,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    on_this_thread(async {
         let mut out = io::stdout();
         let server = NetServer::sign_in(access, sign_in).await?;
         if let Some(who) = server.who() {
@@ -155,7 +155,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         }
         registration.run(&server, &mut out).await?;
         Ok(ExitCode::SUCCESS)
-    })
+    })?
 }
 
 fn sign_in(args: &Args) -> Result<SignIn, Box<dyn Error>> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::connections::{Place, connections, passphrase, utc};
+use super::on_this_thread;
 use super::reload::order;
 use crate::audit::Origin;
 use crate::connections::{KeysHeld, Restore};
@@ -38,8 +39,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(restore(args))?;
+    on_this_thread(restore(args))??;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use values::Guid;
 
+use super::on_this_thread;
 use super::service::{DialectChoice, ServiceFlags, SetFlags};
 use crate::verify::{Progress, Report, Verdict, Verification, Weight};
 
@@ -70,14 +71,13 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     };
     let verification =
         Verification { client, dialect, settings, read_only: args.read_only, connection: args.connection };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut shown = Shown::new(args.quiet);
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
     };
-    let ended = runtime.block_on(verification.run(interrupted, |progress| shown.show(progress)));
+    let ended = on_this_thread(verification.run(interrupted, |progress| shown.show(progress)))?;
     shown.clear();
     let report = match ended {
         Ok(report) => report,

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use contract::{FieldType, Request};
-use plugin_api::{Actor, Value};
+use contract::Request;
+use plugin_api::Actor;
 
 use super::fields::all_of;
 use super::rule::{Findings, Stop};
-use super::subject::{Listed, NOBODY, Reply, Subject, difference, owned, sample, text, texts};
+use super::subject::{Listed, NOBODY, Reply, Subject, difference, owned, text, texts};
+use plugin_api::testing::trial::{is_of, sample};
 
 pub(super) async fn listed(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
     let mut all = Vec::new();
@@ -92,17 +93,6 @@ pub(super) async fn values(subject: &Subject, findings: &mut Findings) -> Result
         }
     }
     Ok(())
-}
-
-fn is_of(value: &str, field_type: FieldType) -> bool {
-    value.is_empty()
-        || match field_type {
-            FieldType::Checkbox => matches!(value, "[I:0]" | "[I:1]"),
-            FieldType::Integer => matches!(Value::from_wire(value), Value::Integer(_)),
-            FieldType::Double => matches!(Value::from_wire(value), Value::Double(_) | Value::Integer(_)),
-            FieldType::Datetime => matches!(Value::from_wire(value), Value::DateTime(_)),
-            _ => true,
-        }
 }
 
 pub(super) async fn parents(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use contract::{FieldType, Request, error_code};
 
 use super::rule::{Findings, Stop};
-use super::subject::{NOBODY, NamedList, Subject, difference, owned, sample, text, texts};
+use super::subject::{NOBODY, NamedList, Subject, difference, owned, text, texts};
+use plugin_api::testing::trial::sample;
 
 /// The names of the lists that fields of actors name, each once.
 fn names(subject: &Subject) -> Result<Vec<String>, Stop> {

@@ -6,7 +6,8 @@ use tokio::task::JoinSet;
 use super::actors::same;
 use super::fields::all_of;
 use super::rule::{Findings, Stop};
-use super::subject::{NOBODY, Subject, difference, sample, text, texts};
+use super::subject::{NOBODY, Subject, difference, text, texts};
+use plugin_api::testing::trial::sample;
 
 /// Calls at once: more than a pool of a few threads serves, and less than what any limit would refuse.
 const AT_ONCE: usize = 24;

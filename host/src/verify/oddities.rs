@@ -6,8 +6,9 @@ use contract::{Guid, Operation, Request, SoapVersion, namespace};
 
 use super::message::Message;
 use super::rule::{Findings, Stop};
-use super::subject::{NOBODY, Reply, Subject, sample, text, texts};
+use super::subject::{NOBODY, Reply, Subject, text, texts};
 use crate::client::{Body, HttpRequest};
+use plugin_api::testing::trial::sample;
 
 /// A plain request, and its answer.
 struct Plain {

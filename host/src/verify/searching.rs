@@ -1,11 +1,12 @@
 //! Rules of searching: what comes is compared with what the operators mean for the actors that the service has itself.
 
 use contract::{FieldType, Operator, Request, error_code};
+use plugin_api::testing::trial::{self, sample, shown, some_values};
 use plugin_api::{Actor, Field, Matcher, Parent, Restriction};
 
 use super::fields::searchable_of;
 use super::rule::{Findings, Stop};
-use super::subject::{Described, Listed, NOBODY, Reply, Subject, difference, sample, text, texts};
+use super::subject::{Described, Listed, NOBODY, Reply, Subject, difference, text, texts};
 
 /// The actors of a type, and the fields to search them by.
 fn searched(subject: &Subject) -> Result<Vec<(&Listed, Vec<Field>)>, Stop> {
@@ -106,73 +107,24 @@ async fn expect_matches(
     });
 }
 
-fn shown(restrictions: &[Restriction]) -> String {
-    let told = |one: &Restriction| format!("{} {} {:?}", one.field, one.operator, one.values);
-    restrictions.iter().map(told).collect::<Vec<_>>().join(" and ")
-}
-
-/// Values of a field that occur, two at most.
-fn some_values<'a>(one: &'a Listed, key: &str) -> Vec<&'a str> {
-    let values = one.actors.iter().filter_map(|actor| actor.field(key).flatten());
-    let mut values: Vec<&str> = values.filter(|value| !value.is_empty()).collect();
-    values.sort_unstable();
-    values.dedup();
-    sample(&values, 2).into_iter().copied().collect()
-}
-
 /// Restrictions of a field with each operator of its type, around values that occur.
 fn restrictions(one: &Listed, field: &Field) -> Vec<Restriction> {
-    let occurring = some_values(one, &field.key);
+    let occurring = some_values(&one.actors, &field.key);
     if occurring.is_empty() {
         return Vec::new();
     }
-    let mut singles: Vec<String> = match field.field_type {
-        FieldType::Text => occurring.iter().flat_map(|value| pieces(value)).collect(),
-        FieldType::Checkbox => vec!["[I:1]".to_owned(), "[I:0]".to_owned()],
-        _ => occurring.iter().map(|value| (*value).to_owned()).collect(),
-    };
-    singles.sort();
-    singles.dedup();
+    let singles = trial::singles(field.field_type, &occurring, pieces);
     let mut all = Vec::new();
     for &operator in Restriction::operators(field.field_type) {
-        let mut with = |values: Vec<&str>| all.push(Restriction::new(&field.key, operator, values));
-        match operator {
-            Operator::Between => {
-                for from in &occurring {
-                    occurring.iter().for_each(|to| with(vec![from, to]));
-                }
-            }
-            Operator::OneOf | Operator::NotOneOf => {
-                occurring.iter().for_each(|value| with(vec![value]));
-                with(occurring.clone());
-                with(vec![NOBODY]);
-            }
-            _ => singles.iter().for_each(|value| with(vec![value])),
-        }
+        let operands = trial::operands(operator, &occurring, &singles, NOBODY);
+        all.extend(operands.into_iter().map(|values| Restriction::new(&field.key, operator, values)));
     }
     all
 }
 
 /// A text in another case, and its halves. Spaces at the ends are left out: databases differ on them.
 fn pieces(text: &str) -> Vec<String> {
-    let flipped: String = text
-        .chars()
-        .map(|c| {
-            let mut other =
-                if c.is_lowercase() { c.to_uppercase().to_string() } else { c.to_lowercase().to_string() };
-            // `ß` and the like grow: they stay as they are.
-            if other.chars().count() != 1 {
-                other = c.to_string();
-            }
-            other
-        })
-        .collect();
-    let middle = flipped.chars().count().div_ceil(2);
-    let (head, tail) = (flipped.chars().take(middle).collect(), flipped.chars().skip(middle).collect());
-    [flipped, head, tail]
-        .into_iter()
-        .filter(|piece: &String| !piece.is_empty() && piece.trim() == piece)
-        .collect()
+    trial::pieces(text).into_iter().filter(|piece| piece.trim() == piece).collect()
 }
 
 pub(super) async fn together(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
@@ -198,7 +150,7 @@ pub(super) async fn scalar(subject: &Subject, findings: &mut Findings) -> Result
     findings.needs("no searchable field of type Text has values");
     for (one, fields) in searched(subject)? {
         let Some(field) = fields.iter().find(|field| field.field_type == FieldType::Text) else { continue };
-        let Some(value) = some_values(one, &field.key).first().copied() else { continue };
+        let Some(value) = some_values(&one.actors, &field.key).first().copied() else { continue };
         let wanted = Restriction::new(&field.key, Operator::Equal, [value]);
         let Some(expected) = findings.take(search(subject, &one.name, &[wanted]).await) else { continue };
         for (what, values, scalar) in [

@@ -4,7 +4,8 @@ use contract::Request;
 use plugin_api::Actor;
 
 use super::rule::{Findings, Stop};
-use super::subject::{Listed, Subject, sample, text};
+use super::subject::{Listed, Subject, text};
+use plugin_api::testing::trial::sample;
 
 /// Some stamps of the actors of a type, from the smallest text to the greatest.
 fn some_stamps(one: &Listed) -> Vec<&str> {

@@ -376,14 +376,6 @@ pub(super) fn texts<T: AsRef<str>>(all: &[T]) -> Option<Vec<Text<'_>>> {
     Some(all.iter().map(|one| text(one.as_ref())).collect())
 }
 
-/// Some elements, from the first to the last.
-pub(super) fn sample<T>(all: &[T], most: usize) -> Vec<&T> {
-    if all.len() <= most {
-        return all.iter().collect();
-    }
-    (0..most).map(|at| &all[at * (all.len() - 1) / (most - 1).max(1)]).collect()
-}
-
 /// How two sorted lists of keys differ; `None` if they do not.
 pub(super) fn difference(came: &[String], expected: &[String]) -> Option<String> {
     if came == expected {

@@ -8,7 +8,6 @@ const assert = require("node:assert/strict");
 
 const TRICKY = "Æsop's \"R&D\" <b>søn</b> ]]> 漢字 😀";
 const NO_SUCH_ACTION = "http://www.superoffice.net/EIS/Connector/1.0/IErpConnectorWS/WSNoSuchThing";
-const ARRAYS = "http://schemas.microsoft.com/2003/10/Serialization/Arrays";
 
 function done(aspect) {
   console.log(`ok ${aspect}`);
@@ -144,4 +143,25 @@ function fieldsOnTheWire(xml) {
   return fields;
 }
 
-module.exports = { ARRAYS, NO_SUCH_ACTION, fieldsOnTheWire, run };
+// The code and text of the fault that a call ends with.
+async function faultOf(answer) {
+  try {
+    await answer;
+  } catch (error) {
+    const fault = error.root.Envelope.Body.Fault;
+    return { code: fault.faultcode, text: fault.faultstring };
+  }
+  throw new Error("no fault");
+}
+
+// Plays the scenario, and ends the program as its result says.
+function play(stack, guid) {
+  stack
+    .then((stack) => run(stack, guid))
+    .catch((error) => {
+      console.error(error.stack);
+      process.exit(1);
+    });
+}
+
+module.exports = { NO_SUCH_ACTION, faultOf, fieldsOnTheWire, play };

@@ -22,20 +22,9 @@ async function stack() {
     fieldsOnTheWire: () => scenario.fieldsOnTheWire(client.lastResponse),
     faultOfAWrongAction: async (ConnectionGuid) => {
       const headers = { SOAPAction: `"${scenario.NO_SUCH_ACTION}"` };
-      try {
-        await client.WSTestConnectionAsync(request("WSTestConnection", { ConnectionGuid }), {}, headers);
-      } catch (error) {
-        const fault = error.root.Envelope.Body.Fault;
-        return { code: fault.faultcode, text: fault.faultstring };
-      }
-      throw new Error("no fault");
+      return scenario.faultOf(client.WSTestConnectionAsync(request("WSTestConnection", { ConnectionGuid }), {}, headers));
     },
   };
 }
 
-stack()
-  .then((stack) => scenario.run(stack, guid))
-  .catch((error) => {
-    console.error(error.stack);
-    process.exit(1);
-  });
+scenario.play(stack(), guid);

@@ -36,20 +36,9 @@ async function stack() {
     fieldsOnTheWire: () => scenario.fieldsOnTheWire(last),
     faultOfAWrongAction: async (ConnectionGuid) => {
       const wrongAction = { headers: { SOAPAction: `"${scenario.NO_SUCH_ACTION}"` } };
-      try {
-        await invoke("WSTestConnection", wrapped("WSTestConnection", { ConnectionGuid }), wrongAction);
-      } catch (error) {
-        const fault = error.root.Envelope.Body.Fault;
-        return { code: fault.faultcode, text: fault.faultstring };
-      }
-      throw new Error("no fault");
+      return scenario.faultOf(invoke("WSTestConnection", wrapped("WSTestConnection", { ConnectionGuid }), wrongAction));
     },
   };
 }
 
-stack()
-  .then((stack) => scenario.run(stack, guid))
-  .catch((error) => {
-    console.error(error.stack);
-    process.exit(1);
-  });
+scenario.play(stack(), guid);

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use super::report::{Findings, Stop};
-use super::subject::{NOBODY, Subject, answer, difference, first, keys as keys_of, same, sample};
-use crate::{Actor, Connection, Connector, FieldType, Value};
+use super::subject::{NOBODY, Subject, answer, difference, first, keys as keys_of, same};
+use crate::testing::trial::{is_of, sample};
+use crate::{Actor, Connection, Connector};
 
 pub(super) fn keys<C: Connector>(subject: &Subject<'_, C>, findings: &mut Findings) -> Result<(), Stop> {
     for one in subject.types()? {
@@ -56,18 +57,6 @@ pub(super) fn values<C: Connector>(subject: &Subject<'_, C>, findings: &mut Find
         }
     }
     Ok(())
-}
-
-/// Whether a value is in the wire form of a type; nothing is, for every type.
-fn is_of(value: &str, field_type: FieldType) -> bool {
-    value.is_empty()
-        || match field_type {
-            FieldType::Checkbox => matches!(value, "[I:0]" | "[I:1]"),
-            FieldType::Integer => matches!(Value::from_wire(value), Value::Integer(_)),
-            FieldType::Double => matches!(Value::from_wire(value), Value::Double(_) | Value::Integer(_)),
-            FieldType::Datetime => matches!(Value::from_wire(value), Value::DateTime(_)),
-            _ => true,
-        }
 }
 
 pub(super) fn all_ways<C: Connector>(subject: &Subject<'_, C>, findings: &mut Findings) -> Result<(), Stop> {

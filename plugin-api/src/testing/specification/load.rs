@@ -4,9 +4,10 @@ use std::thread;
 
 use super::actors::compare;
 use super::report::{Findings, Stop};
-use super::subject::{Listed, Subject, difference, keys as keys_of, sample};
+use super::subject::{Listed, Subject, difference, keys as keys_of};
 use crate::abi::MessageRef;
 use crate::rows::RowSink;
+use crate::testing::trial::sample;
 use crate::{Connection, Connector, Error, Result, Rows};
 
 const THREADS: usize = 4;

@@ -1,9 +1,10 @@
 //! Rules of searching: what comes is compared with what the matcher finds in a listing of all actors.
 
 use super::report::{Findings, Stop};
-use super::subject::{Listed, NOBODY, Subject, difference, sample, shown};
+use super::subject::{Listed, NOBODY, Subject, difference};
 use crate::folded::Folded;
 use crate::testing::collect;
+use crate::testing::trial::{self, pieces, sample, shown, some_values};
 use crate::{
     Actor, Connection, Connector, Field, FieldType, Matcher, Operator, Parent, Restriction, error_code,
 };
@@ -73,41 +74,16 @@ fn keys_of(one: &Listed<'_>, holds: impl Fn(&Actor) -> bool) -> Vec<String> {
     keys
 }
 
-/// Values of a field that occur, two at most.
-fn some_values<'a>(one: &Listed<'a>, key: &str) -> Vec<&'a str> {
-    let values = one.actors.iter().filter_map(|actor| actor.field(key).flatten());
-    let mut values: Vec<&str> = values.filter(|value| !value.is_empty()).collect();
-    values.sort_unstable();
-    values.dedup();
-    sample(&values, 2).into_iter().copied().collect()
-}
-
 /// Restrictions of a field with each operator of its type, around values that occur.
 fn restrictions(one: &Listed<'_>, field: &Field) -> Vec<Restriction> {
-    let occurring = some_values(one, &field.key);
-    let mut singles: Vec<String> = match field.field_type {
-        FieldType::Text => occurring.iter().flat_map(|value| pieces(value)).collect(),
-        FieldType::Checkbox => vec!["[I:1]".to_owned(), "[I:0]".to_owned()],
-        _ => occurring.iter().map(|value| (*value).to_owned()).collect(),
-    };
-    singles.sort();
-    singles.dedup();
+    let occurring = some_values(one.actors, &field.key);
+    let singles = trial::singles(field.field_type, &occurring, pieces);
     let mut all = Vec::new();
     for &operator in Restriction::operators(field.field_type) {
         let mut with = |values: Vec<&str>| all.push(Restriction::new(&field.key, operator, values));
-        match operator {
-            Operator::Between => {
-                for from in &occurring {
-                    occurring.iter().for_each(|to| with(vec![from, to]));
-                }
-            }
-            Operator::OneOf | Operator::NotOneOf => {
-                occurring.iter().for_each(|value| with(vec![value]));
-                with(occurring.clone());
-                with(vec![NOBODY]);
-                with(vec![]);
-            }
-            _ => singles.iter().for_each(|value| with(vec![value])),
+        trial::operands(operator, &occurring, &singles, NOBODY).into_iter().for_each(&mut with);
+        if matches!(operator, Operator::OneOf | Operator::NotOneOf) {
+            with(vec![]);
         }
         // What is not filled in.
         if matches!(operator, Operator::Equal | Operator::NotEqual | Operator::IsNot) {
@@ -115,25 +91,6 @@ fn restrictions(one: &Listed<'_>, field: &Field) -> Vec<Restriction> {
         }
     }
     all
-}
-
-/// A text in another case, and its halves.
-fn pieces(text: &str) -> Vec<String> {
-    let flipped: String = text
-        .chars()
-        .map(|c| {
-            let mut other =
-                if c.is_lowercase() { c.to_uppercase().to_string() } else { c.to_lowercase().to_string() };
-            // `ß` and the like grow: they stay as they are.
-            if other.chars().count() != 1 {
-                other = c.to_string();
-            }
-            other
-        })
-        .collect();
-    let middle = flipped.chars().count().div_ceil(2);
-    let (head, tail) = (flipped.chars().take(middle).collect(), flipped.chars().skip(middle).collect());
-    [flipped, head, tail].into_iter().filter(|piece| !piece.is_empty()).collect()
 }
 
 pub(super) fn together<C: Connector>(subject: &Subject<'_, C>, findings: &mut Findings) -> Result<(), Stop> {
@@ -210,11 +167,11 @@ pub(super) fn text_search<C: Connector>(
         }
         texts.push(NOBODY.to_owned());
         for field in &fields {
-            texts.extend(some_values(&one, &field.key).into_iter().flat_map(pieces));
+            texts.extend(some_values(one.actors, &field.key).into_iter().flat_map(pieces));
         }
         // What stands in other fields is not looked at.
         for field in one.fields.iter().filter(|field| !fields.iter().any(|text| text.key == field.key)) {
-            texts.extend(some_values(&one, &field.key).into_iter().take(1).map(str::to_owned));
+            texts.extend(some_values(one.actors, &field.key).into_iter().take(1).map(str::to_owned));
         }
         texts.retain(|text| !text.trim().is_empty());
         for text in texts {

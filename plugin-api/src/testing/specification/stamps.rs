@@ -1,7 +1,8 @@
 //! Rules of stamps.
 
 use super::report::{Findings, Stop};
-use super::subject::{Listed, Subject, sample};
+use super::subject::{Listed, Subject};
+use crate::testing::trial::sample;
 use crate::{Actor, Connector};
 
 /// Some stamps of the actors of a type, from the oldest to the newest.

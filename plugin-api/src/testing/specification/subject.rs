@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::report::Stop;
 use crate::testing::collect;
+use crate::testing::trial::shown;
 use crate::{
     Actor, Connection, Connector, Error, Field, Outcome, Parent, Restriction, Result, Rows, Settings,
 };
@@ -253,20 +254,4 @@ fn few(keys: &[String]) -> String {
         text.push_str(&format!(" and {} more", keys.len() - 3));
     }
     text
-}
-
-/// Restrictions as a message tells them.
-pub(super) fn shown(restrictions: &[Restriction]) -> String {
-    let one = |restriction: &Restriction| {
-        format!("{} {} {:?}", restriction.field, restriction.operator, restriction.values)
-    };
-    restrictions.iter().map(one).collect::<Vec<_>>().join(" and ")
-}
-
-/// Some members spread over a slice: the first, the last, and what lies between.
-pub(super) fn sample<T>(all: &[T], count: usize) -> Vec<&T> {
-    if all.len() <= count {
-        return all.iter().collect();
-    }
-    (0..count).filter_map(|index| all.get(index * (all.len() - 1) / (count - 1).max(1))).collect()
 }
