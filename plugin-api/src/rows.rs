@@ -7,6 +7,9 @@ use crate::{Actor, Call, Result, Value};
 
 /// Text bytes after which a batch of rows is handed over.
 const BATCH_BYTES: usize = 64 * 1024;
+/// Text bytes, and marks, that a batch has room for before it grows: a row or two.
+const ROOM_FOR_TEXT: usize = 1000;
+const ROOM_FOR_MARKS: usize = 128;
 
 /// Where a method pushes the actors that it answers with. Rows are handed to the host in batches while the method
 /// runs, so the whole answer never stands in the connector's memory.
@@ -73,7 +76,7 @@ impl<'a> Rows<'a> {
             actor_type,
             selection,
             filters: Vec::new(),
-            batch: Message::new(),
+            batch: Message::with_room(ROOM_FOR_TEXT, ROOM_FOR_MARKS),
             sink,
             call: Call::default(),
         }
@@ -93,7 +96,7 @@ impl<'a> Rows<'a> {
             actor_type: self.actor_type,
             selection: self.selection,
             filters,
-            batch: Message::new(),
+            batch: Message::with_room(ROOM_FOR_TEXT, ROOM_FOR_MARKS),
             sink: &mut *self.sink,
             call: self.call.clone(),
         })

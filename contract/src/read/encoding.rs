@@ -54,17 +54,15 @@ fn named(charset: Option<&str>, bytes: &[u8]) -> Result<Encoding, EncodingError>
         [b'<', 0, ..] => Encoding::Utf16 { little_endian: true },
         _ => Encoding::Utf8,
     };
-    let charset = match charset {
-        Some(name) => name.trim().trim_matches(['"', '\'']).to_ascii_lowercase(),
-        None => return Ok(by_form),
-    };
-    match charset.as_str() {
+    let Some(charset) = charset.map(|name| name.trim().trim_matches(['"', '\''])) else { return Ok(by_form) };
+    let is_one_of = |names: &[&str]| names.iter().any(|name| charset.eq_ignore_ascii_case(name));
+    match charset {
         "" => Ok(by_form),
-        "utf-8" | "utf8" | "us-ascii" | "ascii" => Ok(Encoding::Utf8),
-        "utf-16le" => Ok(Encoding::Utf16 { little_endian: true }),
-        "utf-16be" => Ok(Encoding::Utf16 { little_endian: false }),
+        _ if is_one_of(&["utf-8", "utf8", "us-ascii", "ascii"]) => Ok(Encoding::Utf8),
+        _ if is_one_of(&["utf-16le"]) => Ok(Encoding::Utf16 { little_endian: true }),
+        _ if is_one_of(&["utf-16be"]) => Ok(Encoding::Utf16 { little_endian: false }),
         // Without a mark, .NET means little-endian, unless the message plainly begins otherwise.
-        "utf-16" | "unicode" => Ok(match by_form {
+        _ if is_one_of(&["utf-16", "unicode"]) => Ok(match by_form {
             Encoding::Utf16 { .. } => by_form,
             Encoding::Utf8 => Encoding::Utf16 { little_endian: true },
         }),

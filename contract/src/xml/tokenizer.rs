@@ -73,7 +73,8 @@ impl<'a> Tokenizer<'a> {
             limits,
             elements: 0,
             phase: Phase::Prolog,
-            open: Vec::new(),
+            // As deep as most requests are.
+            open: Vec::with_capacity(8),
             end_is_due: false,
             bindings: Vec::new(),
             attributes: Vec::new(),

@@ -3,8 +3,8 @@
 // One of the two places with `unsafe`; every block has its proof.
 #![allow(unsafe_code)]
 
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use libloading::Library;
@@ -21,14 +21,28 @@ pub(super) fn copy(bytes: &[u8], folder: &Path, name: &str) -> io::Result<PathBu
     #[cfg(unix)]
     fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
     let path = folder.join(name);
-    // Compared to the last byte: what is loaded must be what was read, whoever has been here meanwhile.
-    if fs::read(&path).is_ok_and(|there| there == bytes) {
+    if holds(&path, bytes).unwrap_or(false) {
         return Ok(path);
     }
     let mut copy = tempfile::NamedTempFile::new_in(folder)?;
     copy.write_all(bytes)?;
     copy.persist(&path).map_err(|error| error.error)?;
     Ok(path)
+}
+
+/// Whether a file holds just these bytes. Compared to the last one: what is loaded must be what was read, whoever has been
+/// here meanwhile. Block by block, which costs far less than the memory for all of a large file.
+fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let mut block = [0; 32 * 1024];
+    for expected in bytes.chunks(block.len()) {
+        let there = &mut block[..expected.len()];
+        file.read_exact(there)?;
+        if there != expected {
+            return Ok(false);
+        }
+    }
+    Ok(file.read(&mut block)? == 0)
 }
 
 /// Makes a folder, and those above it, for this user alone. One that is there stays as it is.

@@ -67,14 +67,14 @@ impl Errand<'_> {
 }
 
 impl Router {
-    /// Does what a call asks for.
+    /// Does what a call asks for. What few calls do is boxed: the others need not carry the room that it takes.
     pub(super) async fn route(&self, errand: &mut Errand<'_>) -> Result<Replied, Stop> {
         let call = errand.call.call();
         let (envelope, request) = (&call.envelope, &call.request);
         match request {
             Request::Authenticate { signed_token } => {
                 let token = signed_token.as_ref().map_or("", |token| &token.0);
-                let answer = self.authenticate(token, errand).await;
+                let answer = Box::pin(self.authenticate(token, errand)).await;
                 Ok(reply::authentication(envelope, answer.as_ref().map(|answer| answer.0.as_str())))
             }
             Request::GetConfigData | Request::TestConfigData { .. } => self.in_setup(errand).await,
@@ -86,13 +86,13 @@ impl Router {
                 let guid = errand.connection()?;
                 let settings = convert::settings(connection_info.as_ref());
                 let span = errand.told.span();
-                let outcome = self.save(guid, &settings, errand).instrument(span).await?;
+                let outcome = Box::pin(self.save(guid, &settings, errand).instrument(span)).await?;
                 Ok(reply::outcome(envelope, Operation::SaveConnection, &outcome))
             }
             Request::DeleteConnection => {
                 let guid = errand.connection()?;
                 let span = errand.told.span();
-                self.delete(guid, errand).instrument(span).await?;
+                Box::pin(self.delete(guid, errand).instrument(span)).await?;
                 Ok(reply::outcome(envelope, Operation::DeleteConnection, &Outcome::ok()))
             }
             _ => {
@@ -128,9 +128,9 @@ impl Router {
         let deadline = errand.go_to(&connector);
         let (call, worker) = (Arc::clone(errand.call), Arc::clone(&connector));
         let pace = connector.pace(call.call().operation());
-        let work = connector
-            .work(errand.told.clone(), Some(pace), deadline, move || perform::in_setup(call.call(), &worker));
-        work.await.map_err(|why| stop::interrupted(why, &connector))
+        let work = move || perform::in_setup(call.call(), &worker);
+        let replied = connector.work(errand.told.clone(), Some(pace), deadline, work).await;
+        replied.map_err(|why| stop::interrupted(why, &connector))
     }
 
     /// A call that belongs to a connection.
@@ -142,17 +142,16 @@ impl Router {
             }
             None => {
                 let span = errand.told.span();
-                self.open(guid, errand).instrument(span).await?
+                Box::pin(self.open(guid, errand).instrument(span)).await?
             }
         };
         let connector = Arc::clone(&open.connection().connector);
         let deadline = errand.go_to(&connector);
         let (call, spool) = (Arc::clone(errand.call), Arc::clone(&self.spool));
         let pace = connector.pace(call.call().operation());
-        let work = connector.work(errand.told.clone(), Some(pace), deadline, move || {
-            perform::in_connection(call.call(), &open.connection().client, &spool)
-        });
-        work.await.map_err(|why| stop::interrupted(why, &connector))
+        let work = move || perform::in_connection(call.call(), &open.connection().client, &spool);
+        let replied = connector.work(errand.told.clone(), Some(pace), deadline, work).await;
+        replied.map_err(|why| stop::interrupted(why, &connector))
     }
 
     /// A connection that was not open.

@@ -175,7 +175,8 @@ impl Framing {
         let refuse = |why: Refused| Refused { in_body, ..why };
         let line = line.strip_suffix(b"\r\n").ok_or_else(|| refuse(bad("a line does not end with CR LF")))?;
         // A CR, a NUL or the like: somebody may take it for the end of something.
-        if line.iter().any(|&byte| byte.is_ascii_control() && byte != b'\t') {
+        // Counted, and not only looked for: so all bytes of a line are looked at together.
+        if line.iter().filter(|&&byte| byte.is_ascii_control() && byte != b'\t').count() > 0 {
             return Err(refuse(bad("a control character stands in the head, or in a chunk's line")));
         }
         match self.state {

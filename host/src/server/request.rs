@@ -60,8 +60,7 @@ pub(super) async fn receive(
 ) -> Result<Bytes, BodyError> {
     let packed = is_packed(headers)?;
     let mut share = budget.share();
-    let received = timeout(limits.body_timeout, receive_packed(headers, body, limits, &mut share)).await;
-    let bytes = received.unwrap_or(Err(BodyError::Stalled))?;
+    let bytes = receive_packed(headers, body, limits, &mut share).await?;
     if !packed {
         return Ok(share.keep(bytes));
     }
@@ -113,8 +112,10 @@ async fn receive_packed(
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     let mut pace = Pace::new(limits);
+    let at_last = Instant::now() + limits.body_timeout;
     loop {
-        let frame = match timeout_at(pace.deadline(Instant::now()), body.frame()).await {
+        let deadline = pace.deadline(Instant::now()).min(at_last);
+        let frame = match timeout_at(deadline, body.frame()).await {
             Err(_) => return Err(BodyError::Stalled),
             Ok(None) => break,
             Ok(Some(frame)) => frame.map_err(BodyError::Broken)?,

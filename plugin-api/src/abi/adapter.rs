@@ -129,7 +129,7 @@ struct Replies<'s> {
 
 impl<'s> Replies<'s> {
     fn new(sink: SinkRef<'s>) -> Self {
-        Replies { sink, message: Message::new() }
+        Replies { sink, message: Message::with_room(64, 8) }
     }
 
     /// Runs a method and replies with its outcome, whatever becomes of it.

@@ -42,6 +42,12 @@ impl Message {
         Message::default()
     }
 
+    /// An empty message with room for so many bytes of text and so many marks: growing step by step costs a small call
+    /// more than what it writes.
+    pub fn with_room(text: usize, marks: usize) -> Self {
+        Message { text: String::with_capacity(text), marks: Vec::with_capacity(marks) }
+    }
+
     /// Makes room for so many bytes of text, so that writing them leaves no copy behind where the message was before.
     pub fn reserve_text(&mut self, bytes: usize) {
         self.text.reserve_exact(bytes);

@@ -196,7 +196,8 @@ impl<'a> ConnectionRequest<'a> {
 
     /// The message.
     pub fn encode(&self) -> Message {
-        let mut message = Message::new();
+        // Enough for a few keys.
+        let mut message = Message::with_room(64, 16);
         match self {
             ConnectionRequest::Test | ConnectionRequest::ActorTypes => {}
             ConnectionRequest::Fields { actor_type } | ConnectionRequest::SearchableFields { actor_type } => {
