@@ -251,9 +251,9 @@ fn command(confinement: &Confinement, label: &str) -> io::Result<Command> {
             command.env(name, value);
         }
     }
-    // The host's allocator asks for a gigabyte to begin with, and uses it bit by bit. What it does not use yet must not
-    // count: a limit of memory counts what may be written to.
-    command.env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+    // The host's allocator asks for much at a time, and uses it bit by bit. What it does not use yet must not count: a limit
+    // of memory counts what may be written to.
+    command.envs([("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_EAGER_COMMIT", "0")]);
     // A group of its own: Ctrl-C is for the host, which ends its workers when their calls are done.
     command.process_group(0);
     Ok(command)
