@@ -84,7 +84,7 @@ impl std::str::FromStr for Dialect {
 }
 
 /// How a request was wrapped, and so how its reply is to be wrapped.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// The version of SOAP.
     pub soap: SoapVersion,
@@ -94,6 +94,13 @@ pub struct Envelope {
     pub namespace: Cow<'static, str>,
     /// The members' namespace in the `plain` dialect, when it is not the one that the contract page names.
     pub plain_namespace: Option<Cow<'static, str>>,
+}
+
+/// [`Envelope::new`] in the default dialect: what has no namespace is no envelope that anybody reads.
+impl Default for Envelope {
+    fn default() -> Self {
+        Envelope::new(Dialect::default())
+    }
 }
 
 impl Envelope {
