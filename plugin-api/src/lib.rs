@@ -131,7 +131,7 @@ pub use outcome::{Error, Outcome, Result, ResultExt};
 pub use plugin_api_derive::SettingsForm;
 pub use restriction::Restriction;
 pub use rows::{Row, RowFilter, Rows};
-pub use settings::Settings;
+pub use settings::{ConnectionRevision, Settings};
 #[doc(hidden)]
 pub use settings_form::read_setting;
 pub use settings_form::{Secret, SettingValue, SettingsForm};

@@ -11,9 +11,33 @@ use crate::{DateTime, Error, FieldType, Result, Value};
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     values: Vec<(String, Option<String>)>,
+    connection: Option<ConnectionRevision>,
+}
+
+/// Which stored connection settings belong to, and which save of it they come from: another save, also of the same
+/// settings, has a higher revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionRevision {
+    /// The ConnectionGuid, in small letters with hyphens.
+    pub guid: String,
+    /// Grows with every save of a connection.
+    pub revision: u64,
 }
 
 impl Settings {
+    /// The connection that these settings are stored for. `None` for settings that are only tried out, and in hosts of
+    /// plugin API 1.0.
+    pub fn connection(&self) -> Option<&ConnectionRevision> {
+        self.connection.as_ref()
+    }
+
+    /// The settings as those of a stored connection. For hosts, and for tests of what a connector keeps for a connection.
+    #[must_use]
+    pub fn of_connection(mut self, guid: impl Into<String>, revision: u64) -> Self {
+        self.connection = Some(ConnectionRevision { guid: guid.into(), revision });
+        self
+    }
+
     /// The value of a setting in wire form; `None` when it is missing or null. The first one counts when a key comes twice.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_deref())
@@ -90,6 +114,7 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, Option<V>)> for Settings
     fn from_iter<I: IntoIterator<Item = (K, Option<V>)>>(values: I) -> Self {
         Settings {
             values: values.into_iter().map(|(key, value)| (key.into(), value.map(Into::into))).collect(),
+            connection: None,
         }
     }
 }

@@ -25,6 +25,11 @@ pub struct Revision(pub(super) i64);
 impl Revision {
     /// Before the first change.
     pub const NONE: Revision = Revision(0);
+
+    /// Its number: 0 before the first change.
+    pub fn number(self) -> u64 {
+        u64::try_from(self.0).unwrap_or(0)
+    }
 }
 
 impl fmt::Display for Revision {

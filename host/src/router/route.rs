@@ -281,7 +281,8 @@ async fn open_stored(
     let connector = connector.ok_or_else(|| Stop::Outcome(connectors.not_loaded(&stored.connector)))?;
     let worker = Arc::clone(&connector);
     let deadline = Instant::now() + connector.deadline();
-    let opened = connector.work(call, None, deadline, move || worker.open(&stored.settings));
+    let settings = stored.settings.of_connection(stored.guid.to_string(), stored.revision.number());
+    let opened = connector.work(call, None, deadline, move || worker.open(&settings));
     let opened = opened.await.map_err(|why| stop::interrupted(why, &connector))?;
     opened.map_err(|outcome| Stop::Outcome(stop::owned(&outcome)))
 }

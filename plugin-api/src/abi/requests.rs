@@ -334,12 +334,23 @@ pub(super) fn put_settings(message: &mut Message, settings: &Settings) {
         message.put_text(key);
         message.put_optional(value);
     }
+    // Since 1.1; a host of 1.0 ends here.
+    if let Some(connection) = settings.connection() {
+        message.put_text(&connection.guid);
+        message.put_display(connection.revision);
+    }
 }
 
 /// Reads the settings of a connection.
 pub(super) fn settings(reader: &mut Reader<'_>) -> Result<Settings, Malformed> {
     let count = reader.count()?;
-    (0..count).map(|_| Ok((reader.text()?, reader.optional()?))).collect()
+    let pairs = (0..count).map(|_| Ok((reader.text()?, reader.optional()?)));
+    let settings: Settings = pairs.collect::<Result<_, Malformed>>()?;
+    if reader.is_empty() {
+        return Ok(settings);
+    }
+    let (guid, revision) = (reader.text()?, reader.text()?.parse().map_err(|_| Malformed)?);
+    Ok(settings.of_connection(guid, revision))
 }
 
 /// Writes what the host tells a connector about where it runs.
