@@ -1,5 +1,7 @@
 //! What a cell holds, and how Excel counts days and shows numbers.
 
+use std::sync::Arc;
+
 use plugin_api::DateTime;
 
 /// The value of a cell, as the workbook stores it.
@@ -12,7 +14,7 @@ pub(crate) enum CellValue {
     /// A number that its format shows as a date: days since the workbook's epoch.
     Date(f64),
     /// A text.
-    Text(Box<str>),
+    Text(Arc<str>),
     /// TRUE or FALSE.
     Bool(bool),
     /// An error such as `#N/A`.
@@ -62,6 +64,18 @@ impl DateSystem {
         DateTime::from_ticks(first * TICKS_A_DAY + ms * TICKS_A_MS)
     }
 
+    /// The serial number of a time of day, to the millisecond, for a cell that shows no day. The day must be one that such
+    /// times are given with: ours (1899-12-31, or 1904-01-01), that of OLE (1899-12-30), or none (0001-01-01).
+    pub(crate) fn time_serial(self, date: DateTime) -> Option<f64> {
+        let (day, ticks) = (date.ticks() / TICKS_A_DAY, date.ticks() % TICKS_A_DAY);
+        let ours = match self {
+            DateSystem::From1900 => DAYS_TO_1900 + 1,
+            DateSystem::From1904 => DAYS_TO_1904,
+        };
+        #[allow(clippy::cast_precision_loss, reason = "below 2^27 milliseconds")]
+        [ours, DAYS_TO_1900, 0].contains(&day).then(|| (ticks / TICKS_A_MS) as f64 / MS_A_DAY)
+    }
+
     /// The serial number of a moment, to the millisecond; `None` before the first day of the date system.
     pub(crate) fn serial(self, date: DateTime) -> Option<f64> {
         let ticks = (date.ticks() + TICKS_A_MS / 2) / TICKS_A_MS * TICKS_A_MS;
@@ -90,6 +104,10 @@ pub(crate) fn to_millisecond(date: DateTime) -> DateTime {
 pub(crate) struct NumberFormat {
     /// It shows a number as a date or a time.
     pub(crate) is_date: bool,
+    /// It shows a time without a day: `hh:mm`.
+    pub(crate) is_time: bool,
+    /// It shows a number of days as hours, minutes or seconds: `[h]:mm`. A duration is no date.
+    duration: Option<Duration>,
     /// It is `@`: the cell is meant to hold text.
     pub(crate) is_text: bool,
     /// It shows a number with decimals, per cent, a fraction or an exponent.
@@ -98,26 +116,40 @@ pub(crate) struct NumberFormat {
     digits: Option<(usize, usize)>,
 }
 
+/// How a duration is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Duration {
+    /// The unit that is counted up: `h`, `m` or `s`.
+    unit: char,
+    shows_seconds: bool,
+}
+
 impl NumberFormat {
     /// Reads a format code such as `0000` or `dd.mm.yyyy`; `id` is the number of a built-in format.
     pub(crate) fn parse(code: &str, id: Option<u32>) -> Self {
-        let plain = without_literals(code);
+        let (plain, elapsed) = without_literals(code);
         let has = |signs: &[char]| plain.contains(signs);
-        let builtin_date = matches!(id, Some(14..=22 | 27..=36 | 45..=47 | 50..=58));
+        let builtin_date = matches!(id, Some(14..=22 | 27..=36 | 45 | 47 | 50..=58));
         if code.eq_ignore_ascii_case("general") && !builtin_date {
             return NumberFormat::default();
         }
+        if let Some(unit) = elapsed {
+            let duration = Some(Duration { unit, shows_seconds: unit == 's' || has(&['s', 'S']) });
+            return NumberFormat { duration, has_decimals: true, ..NumberFormat::default() };
+        }
         if builtin_date || has(&['d', 'm', 'y', 'h', 's', 'D', 'M', 'Y', 'H', 'S']) {
-            return NumberFormat { is_date: true, ..NumberFormat::default() };
+            // An `m` beside hours or seconds stands for minutes.
+            let is_time = has(&['h', 's', 'H', 'S']) && !has(&['d', 'y', 'D', 'Y']);
+            return NumberFormat { is_date: true, is_time, ..NumberFormat::default() };
         }
         let (before, after) = plain.split_once('.').unwrap_or((&plain, ""));
         let zeros = |part: &str| part.matches('0').count();
         let is_plain = !plain.is_empty() && plain.chars().all(|sign| "0#?,. ".contains(sign));
         NumberFormat {
-            is_date: false,
             is_text: plain.trim() == "@",
             has_decimals: after.contains(['0', '#', '?']) || has(&['%', 'E', 'e', '/']),
             digits: is_plain.then(|| (zeros(before), zeros(after))),
+            ..NumberFormat::default()
         }
     }
 
@@ -129,6 +161,7 @@ impl NumberFormat {
     /// The number as the cell shows it, without thousands separators and units.
     pub(crate) fn shown(&self, number: f64) -> String {
         match self.digits {
+            _ if self.duration.is_some() && number.abs() < END_OF_DAYS => self.shown_duration(number),
             Some((before, after)) if (before, after) > (1, 0) && number.abs() < 1e15 => {
                 let sign = if number < 0.0 { "-" } else { "" };
                 let width = if after > 0 { before + after + 1 } else { before };
@@ -136,6 +169,38 @@ impl NumberFormat {
             }
             _ => general(number),
         }
+    }
+}
+
+impl NumberFormat {
+    /// A number of days as `37:30`, `37:30:05` or `2250:05`.
+    fn shown_duration(&self, days: f64) -> String {
+        let Some(Duration { unit, shows_seconds }) = self.duration else { return general(days) };
+        let sign = if days < 0.0 { "-" } else { "" };
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "below three million days, and not negative"
+        )]
+        let seconds = (days.abs() * 86_400.0).round() as u64;
+        let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        match (unit, shows_seconds) {
+            ('s', _) => format!("{sign}{seconds}"),
+            ('m', true) => format!("{sign}{}:{rest:02}", seconds / 60),
+            ('m', false) => format!("{sign}{}", seconds / 60),
+            (_, true) => format!("{sign}{hours}:{minutes:02}:{rest:02}"),
+            (_, false) => format!("{sign}{hours}:{minutes:02}"),
+        }
+    }
+
+    /// A number for the format: cells with the same value that show different texts have different ones.
+    pub(crate) fn digest(&self) -> u64 {
+        let flags = [self.is_date, self.is_time, self.is_text, self.has_decimals, self.duration.is_some()];
+        let (before, after) = self.digits.map_or((0, 0), |(before, after)| (before + 1, after + 1));
+        let unit = self.duration.map_or(0, |duration| u64::from(u32::from(duration.unit)));
+        let numbers = [u64::try_from(before).unwrap_or(0), u64::try_from(after).unwrap_or(0), unit];
+        let flags = flags.into_iter().fold(0, |all, flag| all * 2 + u64::from(flag));
+        numbers.into_iter().fold(flags, |all, number| all * 1009 + number)
     }
 }
 
@@ -147,9 +212,10 @@ pub(crate) fn general(number: f64) -> String {
     format!("{rounded}")
 }
 
-/// The first section of a format code without literal text, colours, conditions and padding.
-fn without_literals(code: &str) -> String {
-    let mut plain = String::new();
+/// The first section of a format code without literal text, colours, conditions and padding; and the unit in brackets
+/// that makes it a duration, as in `[h]:mm`.
+fn without_literals(code: &str) -> (String, Option<char>) {
+    let (mut plain, mut elapsed) = (String::new(), None);
     let mut signs = code.chars();
     while let Some(sign) = signs.next() {
         match sign {
@@ -158,53 +224,18 @@ fn without_literals(code: &str) -> String {
             '\\' | '_' | '*' => drop(signs.next()),
             '[' => {
                 let inner: String = signs.by_ref().take_while(|sign| *sign != ']').collect();
-                // `[h]:mm` is a duration; `[Red]`, `[>100]` and `[$kr-414]` are not.
-                if inner.chars().all(|sign| "hmsHMS".contains(sign)) {
-                    plain.push_str(&inner);
+                // `[h]` counts hours; `[Red]`, `[>100]` and `[$kr-414]` do not.
+                let mut units = inner.chars().map(|sign| sign.to_ascii_lowercase());
+                if let Some(unit) = units.next().filter(|unit| "hms".contains(*unit))
+                    && units.all(|other| other == unit)
+                {
+                    elapsed = elapsed.or(Some(unit));
                 }
             }
             _ => plain.push(sign),
         }
     }
-    plain
-}
-
-/// The most rows of a sheet.
-pub(crate) const MAX_ROWS: u32 = 1_048_576;
-/// The most columns of a sheet.
-const MAX_COLUMNS: u32 = 16_384;
-
-/// The name of a cell, such as `C7`, from row and column counted from 0.
-pub(crate) fn cell_name(row: u32, column: u32) -> String {
-    format!("{}{}", column_name(column), row + 1)
-}
-
-/// The letters of a column counted from 0: 0 is `A`, 26 is `AA`.
-pub(crate) fn column_name(column: u32) -> String {
-    let mut letters = Vec::new();
-    let mut rest = column + 1;
-    while rest > 0 {
-        rest -= 1;
-        letters.push(char::from(b'A' + u8::try_from(rest % 26).unwrap_or(0)));
-        rest /= 26;
-    }
-    letters.iter().rev().collect()
-}
-
-/// Row and column, counted from 0, of a cell name such as `C7` or `$C$7`.
-pub(crate) fn cell_position(name: &str) -> Option<(u32, u32)> {
-    let name = name.trim();
-    let digits = name.find(|sign: char| sign.is_ascii_digit())?;
-    let mut column: u32 = 0;
-    for sign in name[..digits].bytes().filter(|sign| *sign != b'$') {
-        if !sign.is_ascii_alphabetic() {
-            return None;
-        }
-        column = column.checked_mul(26)?.checked_add(u32::from(sign.to_ascii_uppercase() - b'A') + 1)?;
-    }
-    let row: u32 = name[digits..].trim_start_matches('$').parse().ok()?;
-    let (row, column) = (row.checked_sub(1)?, column.checked_sub(1)?);
-    (row < MAX_ROWS && column < MAX_COLUMNS).then_some((row, column))
+    (plain, elapsed)
 }
 
 #[cfg(test)]

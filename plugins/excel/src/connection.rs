@@ -1,7 +1,7 @@
 //! An open connection: the workbook's actors and lists, for reading and writing.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use plugin_api::{
     Actor, Connection, Error, Field, ListItem, Matcher, Outcome, Parent, Restriction, Result, Rows,
@@ -9,20 +9,24 @@ use plugin_api::{
 };
 
 use crate::file::WorkbookFile;
-use crate::workbook::Table;
+use crate::reported::ReportedTypes;
+use crate::workbook::typed::{TypedTable, TypedWorkbook};
 use crate::write::plan::{Plan, Planner};
 
 /// A connection to one workbook.
 pub struct ExcelConnection {
     file: Arc<WorkbookFile>,
     read_only: bool,
+    reported: ReportedTypes,
+    /// The workbook as it was seen last.
+    seen: Mutex<Option<Arc<TypedWorkbook>>>,
 }
 
 impl ExcelConnection {
     /// Opens the workbook and reads it.
-    pub(crate) fn open(file: Arc<WorkbookFile>, read_only: bool) -> Result<Self> {
+    pub(crate) fn open(file: Arc<WorkbookFile>, read_only: bool, reported: ReportedTypes) -> Result<Self> {
         file.workbook()?;
-        Ok(ExcelConnection { file, read_only })
+        Ok(ExcelConnection { file, read_only, reported, seen: Mutex::default() })
     }
 
     #[cfg(test)]
@@ -30,15 +34,28 @@ impl ExcelConnection {
         &self.file
     }
 
+    /// The workbook as it is now.
+    fn workbook(&self) -> Result<Arc<TypedWorkbook>> {
+        let workbook = self.file.workbook()?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = seen.as_ref().filter(|seen| Arc::ptr_eq(&seen.workbook, &workbook)) {
+            return Ok(Arc::clone(seen));
+        }
+        let typed = Arc::new(TypedWorkbook::new(workbook, &self.reported));
+        *seen = Some(Arc::clone(&typed));
+        Ok(typed)
+    }
+
     fn write(&self, plan: impl Fn(Planner<'_>) -> Result<Plan>, rows: &mut Rows<'_>) -> Result<Outcome> {
         if self.read_only {
             return Err(Error::user("the connection is read only: nothing was written")
                 .tech("the setting ReadOnly is on"));
         }
-        let (workbook, plan) = self.file.write(plan)?;
+        let (workbook, plan) = self.file.write(&self.reported, plan)?;
+        let workbook = TypedWorkbook::new(workbook, &self.reported);
         for (actor_type, key) in &plan.touched {
             let table = workbook.table(actor_type)?;
-            push(table, table.find(key).into_iter(), rows)?;
+            push(table, table.table.find(key).into_iter(), rows)?;
         }
         Ok(Outcome::ok())
     }
@@ -46,11 +63,17 @@ impl ExcelConnection {
 
 impl Connection for ExcelConnection {
     fn test(&self) -> Result<Outcome> {
-        let workbook = self.file.workbook()?;
+        let typed = self.workbook()?;
+        let workbook = &typed.workbook;
         let tables = workbook.tables.iter().map(|table| format!("{} {}", table.len(), table.actor_type));
         let lists = workbook.lists.iter().map(|list| format!("list {} with {}", list.name, list.items.len()));
         let found: Vec<String> = tables.chain(lists).collect();
-        let outcome = match workbook.problems.as_slice() {
+        let mut problems = workbook.problems.clone();
+        problems.extend(typed.tables().flat_map(|table| table.misfits()));
+        if !self.read_only {
+            problems.extend(self.file.obstacles(workbook)?);
+        }
+        let outcome = match problems.as_slice() {
             [] => Outcome::ok(),
             problems => Outcome::warning(problems.join("; ")),
         };
@@ -58,34 +81,38 @@ impl Connection for ExcelConnection {
     }
 
     fn actor_types(&self) -> Result<Vec<String>> {
-        Ok(self.file.workbook()?.tables.iter().map(|table| table.actor_type.to_owned()).collect())
+        Ok(self.workbook()?.tables().map(|table| table.table.actor_type.to_owned()).collect())
     }
 
     fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
-        Ok(self.file.workbook()?.table(actor_type)?.fields())
+        let workbook = self.workbook()?;
+        let table = workbook.table(actor_type)?;
+        let is_declared = |key: &str| table.find(key).is_some_and(|(column, _)| column.has_declared_type);
+        self.reported.report(table.table.actor_type, table.fields(), is_declared);
+        Ok(table.fields().to_vec())
     }
 
     fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
-        let workbook = self.file.workbook()?;
+        let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
-        push(table, 0..table.len(), rows)
+        push(table, 0..table.table.len(), rows)
     }
 
     fn get(&self, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<Outcome> {
-        let workbook = self.file.workbook()?;
+        let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
         let mut sent = HashSet::with_capacity(keys.len());
-        let found = keys.iter().filter_map(|key| table.find(key)).filter(|number| sent.insert(*number));
+        let found = keys.iter().filter_map(|key| table.table.find(key)).filter(|number| sent.insert(*number));
         push(table, found, rows)
     }
 
     // The searches could be left to the trait. Here they see one state of the workbook from beginning to end, and no row
     // is written that is not sent.
     fn search(&self, actor_type: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<Outcome> {
-        let workbook = self.file.workbook()?;
+        let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
-        let matcher = Matcher::new(restrictions, &table.fields())?;
-        push(table, matcher.find_in(table).into_iter(), rows)
+        let matcher = Matcher::new(restrictions, table.fields())?;
+        push(table, matcher.find_in(&table).into_iter(), rows)
     }
 
     fn search_text(
@@ -95,16 +122,17 @@ impl Connection for ExcelConnection {
         parent: Option<&Parent>,
         rows: &mut Rows<'_>,
     ) -> Result<Outcome> {
-        let workbook = self.file.workbook()?;
+        let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
-        let matcher = TextMatcher::new(text, &table.fields(), parent);
-        push(table, (0..table.len()).filter(|number| matcher.matches(&Candidate::new(table, *number))), rows)
+        let matcher = TextMatcher::new(text, table.fields(), parent);
+        let matches = |number: &usize| matcher.matches(&Candidate { table, number: *number });
+        push(table, (0..table.table.len()).filter(matches), rows)
     }
 
     fn changed_since(&self, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
-        let workbook = self.file.workbook()?;
+        let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
-        push(table, table.changed_since(stamp.unwrap_or_default()).iter().copied(), rows)
+        push(table, table.table.changed_since(stamp.unwrap_or_default()).iter().copied(), rows)
     }
 
     fn create(&self, actor: &Actor, rows: &mut Rows<'_>) -> Result<Outcome> {
@@ -123,43 +151,37 @@ impl Connection for ExcelConnection {
 
 /// An actor of a table, held against restrictions where it stands.
 struct Candidate<'t> {
-    table: &'t Table,
+    table: TypedTable<'t>,
     number: usize,
-}
-
-impl<'t> Candidate<'t> {
-    fn new(table: &'t Table, number: usize) -> Self {
-        Candidate { table, number }
-    }
 }
 
 impl plugin_api::Candidate for Candidate<'_> {
     fn key(&self) -> &str {
-        self.table.key(self.number)
+        self.table.table.key(self.number)
     }
 
     fn parent(&self) -> Option<(&str, &str)> {
-        self.table.parent(self.number)
+        self.table.table.parent(self.number)
     }
 
     fn value(&self, field: &str) -> Option<&str> {
-        self.table.columns.iter().find(|column| column.field.key == field)?.value(self.number)
+        self.table.wired(field, self.number)
     }
 }
 
 /// Pushes actors of a table by their numbers.
-fn push(table: &Table, actors: impl Iterator<Item = usize>, rows: &mut Rows<'_>) -> Result<Outcome> {
+fn push(table: TypedTable<'_>, actors: impl Iterator<Item = usize>, rows: &mut Rows<'_>) -> Result<Outcome> {
     // Asked once, not for every row.
-    let columns: Vec<_> = table.columns.iter().filter(|column| rows.wants(&column.field.key)).collect();
+    let columns: Vec<_> = table.columns().filter(|(_, field)| rows.wants(&field.key)).collect();
     for number in actors {
         // Not the type that was asked for: a save may hold several.
-        let mut row = rows.row_of(table.actor_type, table.key(number));
-        row.last_modified(table.stamp(number));
-        if let Some((actor_type, key)) = table.parent(number) {
+        let mut row = rows.row_of(table.table.actor_type, table.table.key(number));
+        row.last_modified(table.table.stamp(number));
+        if let Some((actor_type, key)) = table.table.parent(number) {
             row.parent(actor_type, key);
         }
-        for column in &columns {
-            row.field(&column.field.key, column.value(number));
+        for (column, field) in &columns {
+            row.field(&field.key, table.value(column, field.field_type, number));
         }
         row.end()?;
     }

@@ -121,6 +121,7 @@ pub(crate) fn inferred_type<'c>(cells: impl Iterator<Item = &'c Cell>, styles: &
             CellValue::Number(_) if format.is_text || format.has_leading_zeros() => FieldType::Text,
             CellValue::Number(number) if format.has_decimals || !is_whole(*number) => FieldType::Double,
             CellValue::Number(_) => FieldType::Integer,
+            CellValue::Empty if cell.is_formula => continue,
             CellValue::Empty => {
                 let meant = if format.is_date {
                     FieldType::Datetime

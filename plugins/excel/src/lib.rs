@@ -5,17 +5,20 @@
 //! so that everything else in the workbook stays byte for byte.
 //!
 //! The way of a call: [`connection`](ExcelConnection) -> `file` (is what we know still true?) -> `workbook` (tables and
-//! index) and, for a change, `write` (plan, patch, archive) -> `file` again (replaced whole).
+//! index) and, for a change, `write` (plan, patch, check, archive) -> `file` again (replaced whole). The file format is
+//! `xlsx`, below both.
 
 mod cell;
 mod connection;
 mod fields;
 mod file;
 mod keys;
+mod reported;
 mod settings;
 mod stamps;
 mod workbook;
 mod write;
+mod xlsx;
 
 #[cfg(test)]
 mod tests;
@@ -24,11 +27,14 @@ use plugin_api::{Connector, Field, Host, Result, Settings, SettingsForm, actor_t
 
 pub use connection::ExcelConnection;
 use file::OpenFiles;
+use reported::ReportedTypes;
 use settings::{ExcelSettings, Folders};
+use xlsx::limits::Limits;
 
 /// The connector `Excel`.
 pub struct ExcelConnector {
     folders: Folders,
+    limits: Limits,
     files: OpenFiles,
 }
 
@@ -40,7 +46,8 @@ impl Connector for ExcelConnector {
     type Connection = ExcelConnection;
 
     fn new(host: &Host) -> Result<Self> {
-        Ok(ExcelConnector { folders: Folders::new(host)?, files: OpenFiles::default() })
+        let limits = Limits::new(host)?;
+        Ok(ExcelConnector { folders: Folders::new(host)?, limits, files: OpenFiles::default() })
     }
 
     fn settings(&self) -> Result<Vec<Field>> {
@@ -48,9 +55,12 @@ impl Connector for ExcelConnector {
     }
 
     fn connect(&self, settings: &Settings) -> Result<ExcelConnection> {
+        let home = self.folders.home();
+        let reported = ReportedTypes::read(&home.join(stamps::FOLDER), settings.connection());
         let settings = ExcelSettings::read(settings)?;
         let path = self.folders.workbook(&settings.filename)?;
-        ExcelConnection::open(self.files.open(path, self.folders.home()), settings.read_only)
+        let file = self.files.open(path, home, &self.limits);
+        ExcelConnection::open(file, settings.read_only, reported)
     }
 }
 

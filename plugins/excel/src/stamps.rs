@@ -117,13 +117,18 @@ pub(crate) struct SheetLedger {
     pub(crate) rows: HashMap<u64, Seen>,
 }
 
-const MAGIC: &[u8; 8] = b"erpxl\0\0\x02";
+/// The folder below the connector's own one that keeps what was given out.
+pub(crate) const FOLDER: &str = ".stamps";
+
+const MAGIC: &[u8; 8] = b"erpxl\0\0\x03";
+/// As `MAGIC`, but contents had another number: rows are then sent once more, and keys are not given out again.
+const MAGIC_2: &[u8; 8] = b"erpxl\0\0\x02";
 
 impl Ledger {
     /// The file that keeps the ledger of a workbook.
     pub(crate) fn path(folder: &Path, workbook: &Path) -> PathBuf {
         let digest = Digest::new().with(workbook.as_os_str().as_encoded_bytes()).finish();
-        folder.join(".stamps").join(format!("{digest:016x}.bin"))
+        folder.join(FOLDER).join(format!("{digest:016x}.bin"))
     }
 
     /// Reads the ledger; an empty one if there is none or it is damaged.
@@ -175,7 +180,8 @@ impl Ledger {
         if Digest::new().with(bytes).finish() != u64::from_le_bytes(*digest) {
             return None;
         }
-        let mut rest = Bytes(bytes.strip_prefix(MAGIC)?);
+        let is_older = bytes.starts_with(MAGIC_2);
+        let mut rest = Bytes(bytes.strip_prefix(if is_older { MAGIC_2 } else { MAGIC })?);
         let newest = rest.number()?;
         let mut ledger = Ledger {
             newest: (newest > 0).then(|| DateTime::from_ticks(newest)).flatten(),
@@ -188,6 +194,9 @@ impl Ledger {
                 let (key, contents) = (rest.number()?, rest.number()?);
                 let stamp = DateTime::from_ticks(rest.number()?)?;
                 rows.insert(key, Seen { contents, stamp });
+            }
+            if is_older {
+                rows.clear();
             }
             let highest_key = Some(highest_key).filter(|key| !key.is_empty());
             ledger.sheets.insert(name, SheetLedger { highest_key, rows });

@@ -13,7 +13,7 @@ fn number_formats_tell_types() {
         ("@", false, true, false, false),
         ("0000", false, false, false, true),
         ("dd.mm.yyyy", true, false, false, false),
-        ("[h]:mm", true, false, false, false),
+        ("[h]:mm", false, false, true, false),
         ("[$-414]d. mmmm yyyy", true, false, false, false),
         ("[Red]0", false, false, false, false),
         ("\"days\" 0", false, false, false, false),
@@ -70,16 +70,49 @@ fn serial_numbers_are_days_of_both_date_systems() {
 }
 
 #[test]
-fn cell_names() {
-    for (row, column, name) in
-        [(0, 0, "A1"), (6, 2, "C7"), (9, 25, "Z10"), (0, 26, "AA1"), (1_048_575, 16_383, "XFD1048576")]
-    {
-        assert_eq!(cell_name(row, column), name);
-        assert_eq!(cell_position(name), Some((row, column)));
+fn times_of_day_have_no_day() {
+    let date = |text| DateTime::parse_sortable(text).unwrap();
+    for (system, text) in [
+        (DateSystem::From1900, "1899-12-31T06:00"),
+        (DateSystem::From1900, "1899-12-30T06:00"),
+        (DateSystem::From1904, "1904-01-01T06:00"),
+        (DateSystem::From1904, "0001-01-01T06:00"),
+    ] {
+        assert_eq!(system.time_serial(date(text)), Some(0.25), "{text}");
     }
-    assert_eq!(cell_position("$C$7"), Some((6, 2)));
-    for wrong in ["", "A", "7", "A0", "?1", "A1B", "XFE1", "A1048577", "ZZZZZZZZZZ1"] {
-        assert_eq!(cell_position(wrong), None, "{wrong}");
+    assert_eq!(DateSystem::From1900.time_serial(date("1899-12-31")), Some(0.0));
+    assert_eq!(DateSystem::From1900.time_serial(date("1899-12-29T06:00")), None);
+    assert_eq!(DateSystem::From1900.time_serial(date("2026-01-01T06:00")), None);
+    assert_eq!(DateSystem::From1900.date(0.25), Some(date("1899-12-31T06:00")));
+}
+
+#[test]
+fn durations_are_no_dates() {
+    for (code, days, shown) in [
+        ("[h]:mm", 1.5625, "37:30"),
+        ("[hh]:mm:ss", 1.5625, "37:30:00"),
+        ("[h]:mm;@", -0.25, "-6:00"),
+        ("[mm]:ss", 0.001, "1:26"),
+        ("[m]", 0.5, "720"),
+        ("[s]", 0.5, "43200"),
+    ] {
+        let format = NumberFormat::parse(code, None);
+        assert!(!format.is_date && format.has_decimals, "{code}");
+        assert_eq!(format.shown(days), shown, "{code}");
+    }
+    for (code, is_time) in [
+        ("h:mm", true),
+        ("h:mm AM/PM", true),
+        ("mm:ss.0", true),
+        ("[Red]hh:mm", true),
+        ("[$-414]hh:mm", true),
+        ("dd hh:mm", false),
+        ("yyyy-mm-dd hh:mm", false),
+        ("mmm", false),
+    ] {
+        let format = NumberFormat::parse(code, None);
+        assert!(format.is_date, "{code}");
+        assert_eq!(format.is_time, is_time, "{code}");
     }
 }
 

@@ -6,20 +6,25 @@ mod replace;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use plugin_api::{DateTime, Error, Result, ResultExt};
+use plugin_api::{DateTime, Error, Result};
 
-use crate::cell::{cell_name, to_millisecond};
+use crate::cell::to_millisecond;
+use crate::reported::ReportedTypes;
 use crate::stamps::{Ledger, Stamping};
+use crate::workbook::typed::TypedWorkbook;
 use crate::workbook::{self, GivenStamps, History, Workbook};
-use crate::write::archive;
-use crate::write::patch::{PatchError, SheetFacts, patch};
 use crate::write::plan::{Plan, Planner};
+use crate::write::{apply, obstacle};
+use crate::xlsx::XlsxError;
+use crate::xlsx::book::Book;
+use crate::xlsx::limits::{Limits, Reservation};
+use crate::xlsx::package::Package;
 
 use change::Stat;
 
@@ -33,6 +38,7 @@ const MAX_BYTES: u64 = 256 << 20;
 pub(crate) struct WorkbookFile {
     path: PathBuf,
     ledger_path: PathBuf,
+    limits: Limits,
     clock: Clock,
     known: RwLock<Option<Known>>,
     /// What was given out before. Held while the file is read anew or written; nobody waits for it who can do with what
@@ -61,16 +67,19 @@ struct Contents {
     read_at: SystemTime,
     bytes: Vec<u8>,
     digest: u64,
+    /// What reading it may take, and has taken.
+    memory: Reservation,
 }
 
 impl WorkbookFile {
     /// The file at a path without symlinks; its ledger is kept below `folder`. Nothing is read yet.
-    pub(crate) fn new(path: PathBuf, folder: &Path, clock: Clock) -> Self {
+    pub(crate) fn new(path: PathBuf, folder: &Path, limits: Limits, clock: Clock) -> Self {
         let ledger_path = Ledger::path(folder, &path);
         let ledger = Ledger::read(&ledger_path);
         WorkbookFile {
             path,
             ledger_path,
+            limits,
             clock,
             known: RwLock::new(None),
             ledger: Mutex::new(ledger),
@@ -94,31 +103,37 @@ impl WorkbookFile {
         if let Some(known) = self.known_as(stat) {
             return Ok(known);
         }
-        let contents = self.read()?;
-        self.take(&contents, &mut ledger)
+        let mut contents = self.read()?;
+        self.take(&mut contents, &mut ledger)
     }
 
-    /// Writes what `plan` says, and gives the workbook as it is then, with the plan. Others who write wait; others who
+    /// Writes what `plan` says for a connection with these types, and gives the workbook as it is then, with the plan. Others who write wait; others who
     /// read do not.
     ///
     /// # Errors
     /// The plan cannot be made, the workbook is open elsewhere or keeps changing, or it cannot be written. The file is
     /// as it was then.
-    pub(crate) fn write(&self, plan: impl Fn(Planner<'_>) -> Result<Plan>) -> Result<(Arc<Workbook>, Plan)> {
+    pub(crate) fn write(
+        &self,
+        reported: &ReportedTypes,
+        plan: impl Fn(Planner<'_>) -> Result<Plan>,
+    ) -> Result<(Arc<Workbook>, Plan)> {
         let mut ledger = lock(&self.ledger);
         let _lock = lock::lock(&self.path)?;
         for _ in 0..ATTEMPTS {
             lock::refuse_if_open_elsewhere(&self.path)?;
-            let contents = self.read()?;
-            let before = self.take(&contents, &mut ledger)?;
+            let mut contents = self.read()?;
+            let before = self.take(&mut contents, &mut ledger)?;
             let now = to_millisecond(DateTime::from_system_time((self.clock)()));
-            let plan = plan(Planner::new(&before, now, &ledger))?;
+            let typed = TypedWorkbook::new(Arc::clone(&before), reported);
+            let plan = plan(Planner::new(&typed, now, &ledger))?;
             if plan.touched.is_empty() {
                 return Ok((before, plan));
             }
-            let bytes = self.patched(&contents.bytes, &before, &plan)?;
+            let memory = &mut contents.memory;
+            let bytes = apply(&contents.bytes, &before, &plan, self.limits.part, memory)?;
             // What is about to be written is read first: a workbook that we could not read never gets in place.
-            let after = self.parsed(&bytes, Some(&before), &ledger, &plan.given)?;
+            let after = self.parsed(&bytes, Some(&before), &ledger, &plan.given, memory)?;
             self.verify(&after, &plan)?;
             let written = replace::replace(&self.path, &bytes, || {
                 #[cfg(test)]
@@ -162,26 +177,34 @@ impl WorkbookFile {
                     "the workbook is too large, at most {megabytes} MB are read"
                 )));
             }
+            let unpacked = zip::ZipArchive::new(&file).ok().and_then(|archive| archive.decompressed_size());
+            file.rewind().map_err(|error| self.unreadable(error))?;
+            let unpacked = u64::try_from(unpacked.unwrap_or(0)).unwrap_or(u64::MAX);
+            let estimate = before.length().saturating_add(unpacked);
+            let memory = self.limits.memory.reserve(estimate).map_err(XlsxError::from)?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(|error| self.unreadable(error))?;
             let stat = Stat::of_file(&file).map_err(|error| self.unreadable(error))?;
             if stat == before {
                 let digest = change::digest(&bytes);
-                return Ok(Contents { stat, read_at, bytes, digest });
+                let mut contents = Contents { stat, read_at, bytes, digest, memory };
+                contents.memory.take(contents.bytes.len()).map_err(XlsxError::from)?;
+                return Ok(contents);
             }
         }
         Err(Error::user("the workbook is being written by somebody else: try again"))
     }
 
     /// The workbook that these contents hold; from memory if they are the same as before.
-    fn take(&self, contents: &Contents, ledger: &mut Ledger) -> Result<Arc<Workbook>> {
+    fn take(&self, contents: &mut Contents, ledger: &mut Ledger) -> Result<Arc<Workbook>> {
         let before = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
         let workbook = match &before {
             Some(known) if known.digest == contents.digest => Arc::clone(&known.workbook),
             _ => {
                 self.loads.fetch_add(1, Ordering::Relaxed);
                 let before = before.as_ref().map(|known| known.workbook.as_ref());
-                let workbook = self.parsed(&contents.bytes, before, ledger, &GivenStamps::new())?;
+                let Contents { bytes, memory, .. } = contents;
+                let workbook = self.parsed(bytes, before, ledger, &GivenStamps::new(), memory)?;
                 tracing::debug!(
                     actors = workbook.tables.iter().map(workbook::Table::len).sum::<usize>(),
                     "workbook read"
@@ -207,10 +230,11 @@ impl WorkbookFile {
         before: Option<&Workbook>,
         ledger: &Ledger,
         given: &GivenStamps,
+        memory: &mut Reservation,
     ) -> Result<Workbook> {
         let newest = ledger.newest.max(before.and_then(Workbook::newest));
         let stamping = Stamping::new((self.clock)(), newest);
-        Workbook::read(bytes, &History { before, ledger, stamping, given })
+        Workbook::read(bytes, &History { before, ledger, stamping, given }, self.limits.part, memory)
     }
 
     /// Notes what a workbook gives out, in memory and on disk.
@@ -222,30 +246,20 @@ impl WorkbookFile {
         }
     }
 
-    /// The file's bytes with the planned changes.
-    fn patched(&self, bytes: &[u8], workbook: &Workbook, plan: &Plan) -> Result<Vec<u8>> {
-        let mut archive = zip::ZipArchive::new(Cursor::new(bytes))?;
-        let mut entries = Vec::new();
-        for (actor_type, edits) in &plan.edits {
-            let table = workbook.table(actor_type)?;
-            let cannot = format!("the sheet {} cannot be changed", table.sheet);
-            let xml = workbook::entry(&mut archive, &table.entry)
-                .map_err(|cause| Error::user(cannot.clone()).tech(cause))?;
-            let facts = SheetFacts {
-                header_row: table.header_row,
-                is_date_style: &|style| workbook.styles.format(style).is_date,
-            };
-            let patched = patch(&xml, edits, &facts).map_err(|error| match error {
-                PatchError::Formula(row, column) => Error::user(format!(
-                    "nothing was saved, the cell {} of the sheet {} holds a formula, which is not overwritten",
-                    cell_name(row, column),
-                    table.sheet
-                )),
-                PatchError::Xml(cause) => Error::user(cannot).tech(cause),
-            })?;
-            entries.push((table.entry.clone(), patched));
+    /// Why rows cannot be added to sheets, for the person who tests the connection.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn obstacles(&self, workbook: &Workbook) -> Result<Vec<String>> {
+        let pushing: Vec<_> = workbook.tables.iter().filter(|table| table.next.pushes_down).collect();
+        if pushing.is_empty() {
+            return Ok(Vec::new());
         }
-        archive::replace_entries(bytes, &entries).user("the workbook's archive cannot be written")
+        let contents = self.read()?;
+        let mut package = Package::open(&contents.bytes, self.limits.part)?;
+        let book = Book::read(&mut package)?;
+        let found = pushing.into_iter().map(|table| obstacle(&mut package, &book, table));
+        Ok(found.collect::<Result<Vec<_>, XlsxError>>()?.into_iter().flatten().collect())
     }
 
     /// Everything that was to be written must be found again.
@@ -301,13 +315,14 @@ pub(crate) struct OpenFiles {
 
 impl OpenFiles {
     /// The file at a path without symlinks.
-    pub(crate) fn open(&self, path: PathBuf, folder: &Path) -> Arc<WorkbookFile> {
+    pub(crate) fn open(&self, path: PathBuf, folder: &Path, limits: &Limits) -> Arc<WorkbookFile> {
         let mut files = lock(&self.files);
         files.retain(|_, file| file.strong_count() > 0);
         if let Some(file) = files.get(&path).and_then(std::sync::Weak::upgrade) {
             return file;
         }
-        let file = Arc::new(WorkbookFile::new(path.clone(), folder, Box::new(SystemTime::now)));
+        let clock = Box::new(SystemTime::now);
+        let file = Arc::new(WorkbookFile::new(path.clone(), folder, limits.clone(), clock));
         files.insert(path, Arc::downgrade(&file));
         file
     }

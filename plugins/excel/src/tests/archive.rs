@@ -14,7 +14,8 @@ pub(crate) fn with_entry(archive: &[u8], name: &str, change: impl FnOnce(String)
     let mut old = ZipArchive::new(Cursor::new(archive)).unwrap();
     let mut text = String::new();
     old.by_name(name).unwrap().read_to_string(&mut text).unwrap();
-    crate::write::archive::replace_entries(archive, &[(name.to_owned(), change(text))]).unwrap()
+    let index = old.index_for_name(name).unwrap();
+    crate::write::replace_entries(archive, &BTreeMap::from([(index, change(text).into_bytes())])).unwrap()
 }
 
 pub(crate) fn entry(archive: &[u8], name: &str) -> String {

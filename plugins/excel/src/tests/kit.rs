@@ -10,6 +10,8 @@ use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 use tempfile::TempDir;
 
 use crate::file::WorkbookFile;
+use crate::reported::ReportedTypes;
+use crate::xlsx::limits::Limits;
 use crate::{ExcelConnection, ExcelConnector};
 
 /// A cell of a workbook to be made.
@@ -75,8 +77,9 @@ impl Place {
     /// A connection whose clock stands still at `seconds` after 2026-01-01.
     pub(crate) fn connect_at(&self, seconds: u64) -> ExcelConnection {
         let epoch = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600 + seconds);
-        let file = WorkbookFile::new(self.path(), self.folder.path(), Box::new(move || epoch));
-        ExcelConnection::open(Arc::new(file), false).unwrap()
+        let limits = Limits::new(&Host::for_test(self.folder.path())).unwrap();
+        let file = WorkbookFile::new(self.path(), self.folder.path(), limits, Box::new(move || epoch));
+        ExcelConnection::open(Arc::new(file), false, ReportedTypes::default()).unwrap()
     }
 }
 

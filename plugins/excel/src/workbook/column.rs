@@ -1,14 +1,16 @@
 //! A column of a sheet of actors: from its heading and cells to a field and its values.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use plugin_api::{Access, Field, FieldType, SearchColumn, Value};
 
 use crate::cell::CellValue;
 use crate::fields::{self, plain_name};
+use crate::stamps::Digest;
+use crate::xlsx::range::column_name;
 
 use super::Styles;
-use super::grid::Cell;
 use super::lines::Lines;
 use super::table::Surroundings;
 use super::texts::Texts;
@@ -18,15 +20,36 @@ use super::texts::Texts;
 pub(crate) struct Column {
     pub(crate) column: u32,
     pub(super) heading: String,
+    /// The field, of the type that today's cells and the sheet `Fields` give.
     pub(crate) field: Field,
+    /// The sheet `Fields` says the type.
+    pub(crate) has_declared_type: bool,
     /// Its cells hold numbers, which matters where keys of list items are to be written.
     pub(crate) holds_numbers: bool,
     pub(crate) style: Option<u32>,
-    /// The values in wire form, by the number of the actor.
+    /// What the cells hold, by the number of the actor, with the cells' styles.
+    cells: Vec<(CellValue, u32)>,
+    /// The values in wire form, for each type that somebody has asked for.
+    wired: [OnceLock<Wired>; TYPES.len()],
+}
+
+/// The values of a column in the wire form of a type.
+#[derive(Debug)]
+pub(crate) struct Wired {
     values: Texts,
     /// The same, made ready for searches by the first one.
     search: OnceLock<SearchColumn>,
 }
+
+/// The types that a column can have.
+const TYPES: [FieldType; 6] = [
+    FieldType::Text,
+    FieldType::Integer,
+    FieldType::Double,
+    FieldType::Datetime,
+    FieldType::Checkbox,
+    FieldType::List,
+];
 
 /// Where columns come from.
 pub(super) struct Origin<'a> {
@@ -55,7 +78,7 @@ impl Origin<'_> {
         let taken = |key: &str| others.iter().any(|column| column.field.key.eq_ignore_ascii_case(key));
         let key = match [wanted_key, heading].into_iter().find(|key| !taken(key)) {
             Some(key) => key.to_owned(),
-            None => format!("{heading} ({})", crate::cell::column_name(column)),
+            None => format!("{heading} ({})", column_name(column)),
         };
         if said.is_some_and(|said| said.key.as_ref().is_some_and(|wanted| *wanted != key)) {
             problems.push(format!(
@@ -75,7 +98,8 @@ impl Origin<'_> {
             }
             None => named(heading),
         };
-        let field_type = match said.and_then(|said| said.field_type) {
+        let declared = said.and_then(|said| said.field_type);
+        let field_type = match declared {
             Some(FieldType::List) if list.is_none() => {
                 problems.push(format!(
                     "the sheet Fields makes {heading:?} of the sheet {} a list, but there is no list for it",
@@ -93,8 +117,15 @@ impl Origin<'_> {
             field.list = list.map(|list| list.name.clone());
         }
         field.rank = i32::try_from(others.len() + 1).ok();
-        if self.lines.is_computed(column, self.around.formulas) {
+        if self.lines.is_computed(column) {
             field.access = Access::ReadOnly;
+            if !self.lines.cells(column).any(|cell| cell.has_value()) {
+                problems.push(format!(
+                    "the column {heading:?} of the sheet {} holds formulas without their results: open the workbook \
+                     in Excel and save it",
+                    self.sheet
+                ));
+            }
         }
         if let Some(said) = said {
             field.label = said.label.clone().or(field.label);
@@ -102,45 +133,123 @@ impl Origin<'_> {
             field.max_length = said.max_length.unwrap_or(0);
             field.rank = said.rank.or(field.rank);
         }
-        let mut values = Texts::default();
-        for (line, _) in self.kept {
-            let cell = self.lines.cell(*line, column);
-            values.push(cell.and_then(|cell| wire(cell, field_type, self.around.styles)).as_deref());
-        }
+        let cell = |line: usize| match self.lines.cell(line, column) {
+            Some(cell) => (cell.value.clone(), cell.style),
+            None => (CellValue::Empty, 0),
+        };
         Column {
             column,
             heading: heading.to_owned(),
             field,
+            has_declared_type: declared.is_some(),
             holds_numbers: self.lines.holds_numbers(column),
             style: self.lines.style(column),
-            values,
-            search: OnceLock::new(),
+            cells: self.kept.iter().map(|(line, _)| cell(*line)).collect(),
+            wired: Default::default(),
         }
     }
 }
 
 impl Column {
-    /// The values, made ready for searches.
-    pub(super) fn search(&self) -> &SearchColumn {
-        self.search.get_or_init(|| SearchColumn::new(self.field.field_type, self.values.iter()))
+    /// The value of an actor as a value of this type.
+    pub(crate) fn value(&self, actor: usize, field_type: FieldType, styles: &Styles) -> Value<'_> {
+        let Some((cell, style)) = self.cells.get(actor) else { return Value::Null };
+        value_of(cell, *style, field_type, styles)
     }
 
+    /// The text that the cell of an actor holds, if it is one.
+    pub(super) fn text(&self, actor: usize) -> Option<&str> {
+        match self.cells.get(actor) {
+            Some((CellValue::Text(text), _)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// All values in the wire form of a type: made once, for searches and for long answers.
+    pub(crate) fn wired(&self, field_type: FieldType, styles: &Styles) -> &Wired {
+        let place = TYPES.iter().position(|known| *known == field_type).unwrap_or(0);
+        self.wired[place].get_or_init(|| {
+            let mut values = Texts::default();
+            for actor in 0..self.cells.len() {
+                values.push(self.value(actor, field_type, styles).to_wire().as_deref());
+            }
+            Wired { values, search: OnceLock::new() }
+        })
+    }
+
+    /// The first actor whose cell holds something that is no value of this type, and what it shows.
+    pub(crate) fn misfit(&self, field_type: FieldType, styles: &Styles) -> Option<(usize, String)> {
+        if matches!(field_type, FieldType::Text | FieldType::List) {
+            return None;
+        }
+        (0..self.cells.len()).find_map(|actor| {
+            let value = self.value(actor, field_type, styles);
+            let fits = match (&value, field_type) {
+                (Value::Text(text), _) => text.is_empty(),
+                (Value::Double(_), FieldType::Integer) => false,
+                _ => true,
+            };
+            let (cell, style) = &self.cells[actor];
+            (!fits).then(|| (actor, cell.text(*style, styles).unwrap_or_default()))
+        })
+    }
+
+    /// The actors whose cell holds a number that Excel cannot keep whole: it keeps 15 digits.
+    pub(super) fn long_numbers(&self) -> impl Iterator<Item = usize> {
+        let is_long = |value: &CellValue| matches!(value, CellValue::Number(number) if is_long(*number));
+        self.cells.iter().enumerate().filter(move |(_, (value, _))| is_long(value)).map(|(actor, _)| actor)
+    }
+
+    /// The keys of list items that the cells hold, with the actors' numbers.
+    pub(super) fn list_keys(&self, styles: &Styles) -> impl Iterator<Item = (usize, String)> {
+        let key =
+            |(actor, (value, style)): (usize, &(CellValue, u32))| Some((actor, value.key(*style, styles)?));
+        self.cells.iter().enumerate().filter_map(key)
+    }
+
+    /// A number for what a cell holds and shows, whatever the type of the column; `None` for an empty one.
+    pub(super) fn digest(&self, actor: usize, styles: &Styles) -> Option<u64> {
+        let (value, style) = &self.cells[actor];
+        let digest = Digest::new().with(self.heading.as_bytes());
+        let digest = match value {
+            CellValue::Empty | CellValue::Error => return None,
+            CellValue::Number(number) | CellValue::Date(number) => digest
+                .with(&number.to_bits().to_le_bytes())
+                .with(&styles.format(*style).digest().to_le_bytes()),
+            CellValue::Text(text) => digest.with(text.as_bytes()),
+            CellValue::Bool(on) => digest.with(&[u8::from(*on)]).with(b"bool"),
+        };
+        Some(digest.finish())
+    }
+}
+
+impl Wired {
     /// The value of an actor in wire form.
     pub(crate) fn value(&self, actor: usize) -> Option<&str> {
         self.values.get(actor)
     }
+
+    /// The values, made ready for searches.
+    pub(crate) fn search(&self, field_type: FieldType) -> &SearchColumn {
+        self.search.get_or_init(|| SearchColumn::new(field_type, self.values.iter()))
+    }
 }
 
-/// The value of a cell in wire form. A cell that does not suit the type of its column gives the text that it shows.
-fn wire(cell: &Cell, field_type: FieldType, styles: &Styles) -> Option<String> {
-    let shown = || cell.text(styles);
-    let parsed = |text: &str| match Value::parse(text.trim(), field_type) {
-        Ok(value) => value.to_wire().map(std::borrow::Cow::into_owned),
-        Err(_) => Some(text.to_owned()),
-    };
-    let value = match (field_type, &cell.value) {
-        (FieldType::Text, _) => return shown(),
-        (_, CellValue::Empty | CellValue::Error) => return None,
+/// A number with 16 digits or more before its decimal point.
+pub(super) fn is_long(number: f64) -> bool {
+    number.abs() >= 1e15
+}
+
+/// What a cell holds as a value of a type. A cell that does not suit the type gives the text that it shows.
+fn value_of<'c>(cell: &'c CellValue, style: u32, field_type: FieldType, styles: &Styles) -> Value<'c> {
+    let text = |text: Option<String>| text.map_or(Value::Null, |text| Value::Text(Cow::Owned(text)));
+    let shown = || text(cell.text(style, styles));
+    let parsed =
+        |text: &'c str| Value::parse(text.trim(), field_type).unwrap_or(Value::Text(Cow::Borrowed(text)));
+    match (field_type, cell) {
+        (FieldType::Text, CellValue::Text(text)) => Value::Text(Cow::Borrowed(text)),
+        (FieldType::Text, _) => shown(),
+        (_, CellValue::Empty | CellValue::Error) => Value::Null,
         (FieldType::Integer, CellValue::Number(number)) if fields::is_whole(*number) =>
         {
             #[allow(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
@@ -148,10 +257,7 @@ fn wire(cell: &Cell, field_type: FieldType, styles: &Styles) -> Option<String> {
         }
         (FieldType::Integer | FieldType::Double, CellValue::Number(number)) => Value::Double(*number),
         (FieldType::Datetime, CellValue::Date(serial) | CellValue::Number(serial)) => {
-            match styles.dates.date(*serial) {
-                Some(date) => Value::DateTime(date),
-                None => return shown(),
-            }
+            styles.dates.date(*serial).map_or_else(shown, Value::DateTime)
         }
         (FieldType::Checkbox, CellValue::Bool(on)) => Value::Checkbox(*on),
         (FieldType::Checkbox, CellValue::Number(number)) if *number == 0.0 || *number == 1.0 => {
@@ -160,13 +266,10 @@ fn wire(cell: &Cell, field_type: FieldType, styles: &Styles) -> Option<String> {
         (FieldType::Checkbox, CellValue::Text(text)) => match plain_name(text).as_str() {
             "yes" | "y" | "ja" | "x" => Value::Checkbox(true),
             "no" | "n" | "nei" => Value::Checkbox(false),
-            _ => return parsed(text),
+            _ => parsed(text),
         },
-        (FieldType::Integer | FieldType::Double | FieldType::Datetime, CellValue::Text(text)) => {
-            return parsed(text);
-        }
-        (FieldType::List, _) => return cell.key(styles),
-        _ => return shown(),
-    };
-    value.to_wire().map(std::borrow::Cow::into_owned)
+        (FieldType::Integer | FieldType::Double | FieldType::Datetime, CellValue::Text(text)) => parsed(text),
+        (FieldType::List, _) => text(cell.key(style, styles)),
+        _ => shown(),
+    }
 }

@@ -1,12 +1,17 @@
-//! The cells of a sheet, as calamine reads them.
+//! The cells of a sheet, and what hangs on them.
 
 use std::collections::HashMap;
-use std::io::{Read, Seek};
+use std::sync::Arc;
 
-use calamine::{Data, DataRef, Xlsx, XlsxError};
 use plugin_api::DateTime;
 
-use crate::cell::{CellValue, DateSystem, NumberFormat, general};
+use crate::cell::{CellValue, general};
+use crate::xlsx::XlsxError;
+use crate::xlsx::limits::Reservation;
+use crate::xlsx::package::Package;
+use crate::xlsx::range::{CellRange, cell_name};
+use crate::xlsx::sheet::{CellItem, Item, RawValue, SheetReader};
+use crate::xlsx::strings::SharedStrings;
 
 use super::Styles;
 
@@ -20,54 +25,138 @@ pub(crate) struct Cell {
     /// The number of its style.
     pub(crate) style: u32,
     pub(crate) value: CellValue,
+    /// It holds a formula; its value is the result that was saved, if there is one.
+    pub(crate) is_formula: bool,
 }
 
 /// The cells of a sheet by row and column.
 #[derive(Debug, Default)]
 pub(crate) struct Grid {
     pub(crate) cells: Vec<Cell>,
+    pub(crate) merged: Vec<CellRange>,
+    /// The cells of each hyperlink.
+    pub(crate) hyperlinks: Vec<CellRange>,
+    /// The ids of the relationships to the sheet's tables.
+    pub(crate) table_parts: Vec<String>,
+    /// Cells whose number is none, with what stands there.
+    pub(crate) no_numbers: Vec<(u32, u32, String)>,
+}
+
+/// What a sheet's cells refer to.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) styles: &'a Styles,
+    pub(crate) strings: &'a SharedStrings,
 }
 
 impl Grid {
     /// Reads a sheet, unless `wanted` says no to its headings: a sheet that has nothing to do with us may be large.
     ///
     /// # Errors
-    /// The sheet cannot be read.
-    pub(crate) fn read<R: Read + Seek>(
-        workbook: &mut Xlsx<R>,
-        sheet: &str,
-        styles: &Styles,
+    /// The sheet cannot be read, holds a cell twice, or there is no memory for it.
+    pub(crate) fn read(
+        package: &mut Package<'_>,
+        part: &str,
+        around: &Surroundings<'_>,
+        memory: &mut Reservation,
         wanted: impl Fn(&[(u32, String)]) -> bool,
     ) -> Result<Option<Self>, XlsxError> {
-        let mut reader = workbook.worksheet_cells_reader(sheet)?;
+        let styles = around.styles;
+        let mut reader = SheetReader::new(part, package.reader(part)?);
         let mut grid = Grid::default();
         let mut header_row = None;
         let mut is_wanted = false;
-        while let Some((cell, style)) = reader.next_cell_with_style_id()? {
-            let (row, column) = cell.get_position();
-            let style = u32::try_from(style).unwrap_or(0);
-            let cell = Cell { row, column, style, value: value(cell.get_value(), styles.dates) };
-            if !is_wanted && header_row.is_some_and(|header| row > header) {
+        loop {
+            let item = match reader.next()? {
+                Item::Cell(item) => item,
+                Item::Merged(range) => {
+                    memory.take(size_of::<CellRange>())?;
+                    grid.merged.push(range);
+                    continue;
+                }
+                Item::Hyperlink(link) => {
+                    memory.take(size_of::<CellRange>())?;
+                    grid.hyperlinks.push(link.cells);
+                    continue;
+                }
+                Item::TablePart(id) => {
+                    grid.table_parts.push(id);
+                    continue;
+                }
+                Item::End => break,
+                _ => continue,
+            };
+            let cell = grid.cell(part, item, around)?;
+            if !is_wanted && header_row.is_some_and(|header| cell.row > header) {
                 if !wanted(&grid.headings(styles)) {
                     return Ok(None);
                 }
                 is_wanted = true;
             }
             if header_row.is_none() && cell.has_value() {
-                header_row = Some(row);
+                header_row = Some(cell.row);
             }
-            if cell.value != CellValue::Empty || style != 0 {
+            if cell.value != CellValue::Empty || cell.style != 0 || cell.is_formula {
+                // A shared text is counted where it is kept.
+                memory.take(size_of::<Cell>())?;
+                if let CellValue::Text(text) = &cell.value
+                    && Arc::strong_count(text) == 1
+                {
+                    memory.take(text.len() + 2 * size_of::<usize>())?;
+                }
                 grid.cells.push(cell);
             }
         }
         if !is_wanted && !wanted(&grid.headings(styles)) {
             return Ok(None);
         }
-        let cells = &mut grid.cells;
-        if !cells.is_sorted_by_key(|cell| (cell.row, cell.column)) {
-            cells.sort_by_key(|cell| (cell.row, cell.column));
-        }
+        grid.sort(part)?;
         Ok(Some(grid))
+    }
+
+    fn cell(&mut self, part: &str, item: CellItem, around: &Surroundings<'_>) -> Result<Cell, XlsxError> {
+        let CellItem { row, column, style, .. } = item;
+        let styles = around.styles;
+        let value = match item.value {
+            RawValue::Empty => CellValue::Empty,
+            RawValue::Number(number) if styles.format(style).is_date => CellValue::Date(number),
+            RawValue::Number(number) => CellValue::Number(number),
+            RawValue::NoNumber(text) => {
+                self.no_numbers.push((row, column, text));
+                CellValue::Error
+            }
+            RawValue::Shared(index) => {
+                let text = around.strings.get(index).ok_or_else(|| {
+                    let cell = cell_name(row, column);
+                    XlsxError::Damaged(format!(
+                        "{part}: the cell {cell} names the shared text {index}, which is not there"
+                    ))
+                })?;
+                CellValue::Text(Arc::clone(text))
+            }
+            RawValue::Text(text) => CellValue::Text(text.into()),
+            RawValue::Bool(on) => CellValue::Bool(on),
+            RawValue::Error => CellValue::Error,
+            RawValue::IsoDate(text) => {
+                let date = DateTime::parse_sortable(&text).ok().and_then(|date| styles.dates.serial(date));
+                date.map_or_else(|| CellValue::Text(text.into()), CellValue::Date)
+            }
+        };
+        Ok(Cell { row, column, style, value, is_formula: item.formula.is_some() })
+    }
+
+    /// Brings the cells into order: rows and cells may stand in any, but none twice.
+    fn sort(&mut self, part: &str) -> Result<(), XlsxError> {
+        let place = |cell: &Cell| (cell.row, cell.column);
+        if !self.cells.is_sorted_by_key(place) {
+            self.cells.sort_by_key(place);
+        }
+        match self.cells.windows(2).find(|pair| place(&pair[0]) == place(&pair[1])) {
+            Some([first, _]) => {
+                let name = cell_name(first.row, first.column);
+                Err(XlsxError::Damaged(format!("{part}: the cell {name} is there twice")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The first row that holds something.
@@ -91,8 +180,9 @@ impl Grid {
     ) -> Vec<(u32, Vec<Option<String>>)> {
         let places: HashMap<u32, usize> =
             columns.iter().enumerate().filter_map(|(place, column)| Some(((*column)?, place))).collect();
+        let header_row = self.header_row();
         let mut rows: Vec<(u32, Vec<Option<String>>)> = Vec::new();
-        for cell in self.cells.iter().filter(|cell| Some(cell.row) > self.header_row()) {
+        for cell in self.cells.iter().filter(|cell| Some(cell.row) > header_row) {
             let (Some(place), Some(text)) = (places.get(&cell.column), cell.key(styles)) else { continue };
             if rows.last().is_none_or(|(row, _)| *row != cell.row) {
                 rows.push((cell.row, vec![None; columns.len()]));
@@ -114,22 +204,41 @@ impl Cell {
         }
     }
 
+    /// It holds something, be it a formula whose result nobody has saved.
+    pub(crate) fn is_used(&self) -> bool {
+        self.value != CellValue::Empty || self.is_formula
+    }
+
     /// The key that the cell holds: a text, or a number without what its format adds but leading zeros.
     pub(crate) fn key(&self, styles: &Styles) -> Option<String> {
-        let key = match &self.value {
-            CellValue::Number(number) if !styles.format(self.style).has_leading_zeros() => general(*number),
-            _ => self.text(styles)?.trim().to_owned(),
-        };
-        Some(key).filter(|key| !key.is_empty())
+        self.value.key(self.style, styles)
     }
 
     /// What the cell shows, as text; `None` for an empty cell and for an error.
     pub(crate) fn text(&self, styles: &Styles) -> Option<String> {
-        match &self.value {
+        self.value.text(self.style, styles)
+    }
+}
+
+impl CellValue {
+    /// See [`Cell::key`].
+    pub(crate) fn key(&self, style: u32, styles: &Styles) -> Option<String> {
+        let key = match self {
+            CellValue::Number(number) if !styles.format(style).has_leading_zeros() => general(*number),
+            _ => self.text(style, styles)?.trim().to_owned(),
+        };
+        Some(key).filter(|key| !key.is_empty())
+    }
+
+    /// See [`Cell::text`].
+    pub(crate) fn text(&self, style: u32, styles: &Styles) -> Option<String> {
+        match self {
             CellValue::Empty | CellValue::Error => None,
-            CellValue::Number(number) => Some(styles.format(self.style).shown(*number)),
+            CellValue::Number(number) => Some(styles.format(style).shown(*number)),
             CellValue::Date(serial) => {
-                Some(styles.dates.date(*serial).map_or_else(|| general(*serial), shown_date))
+                let date = styles.dates.date(*serial);
+                let is_time = styles.format(style).is_time && *serial < 1.0;
+                Some(date.map_or_else(|| general(*serial), |date| shown_date(date, is_time)))
             }
             CellValue::Text(text) => Some(text.to_string()),
             CellValue::Bool(on) => Some(if *on { "TRUE" } else { "FALSE" }.to_owned()),
@@ -137,51 +246,17 @@ impl Cell {
     }
 }
 
-/// `2026-11-21`, or `2026-11-21 21:36:00` with as many digits of the fraction as there are.
-fn shown_date(date: DateTime) -> String {
+/// `2026-11-21`, or `2026-11-21 21:36:00` with as many digits of the fraction as there are; a time alone as `21:36:00`.
+fn shown_date(date: DateTime, is_time: bool) -> String {
     let text = date.to_sortable();
     let (day, time) = text.split_once('T').unwrap_or((&text, ""));
-    match time.split_once('.') {
-        _ if date.time() == (0, 0, 0, 0) => day.to_owned(),
-        Some((time, fraction)) if fraction.bytes().all(|digit| digit == b'0') => format!("{day} {time}"),
-        _ => format!("{day} {}", time.trim_end_matches('0')),
-    }
-}
-
-fn value(value: &DataRef<'_>, dates: DateSystem) -> CellValue {
-    match value {
-        DataRef::Empty => CellValue::Empty,
-        DataRef::Int(number) =>
-        {
-            #[allow(clippy::cast_precision_loss, reason = "a cell's number is a double")]
-            CellValue::Number(*number as f64)
-        }
-        DataRef::Float(number) => CellValue::Number(*number),
-        DataRef::String(text) => CellValue::Text(text.as_str().into()),
-        DataRef::SharedString(text) => CellValue::Text((*text).into()),
-        DataRef::Bool(on) => CellValue::Bool(*on),
-        DataRef::DateTime(date) if date.is_duration() => CellValue::Number(date.as_f64()),
-        DataRef::DateTime(date) => CellValue::Date(date.as_f64()),
-        DataRef::DateTimeIso(text) => {
-            let date = DateTime::parse_sortable(text).ok().and_then(|date| dates.serial(date));
-            date.map_or_else(|| CellValue::Text(text.as_str().into()), CellValue::Date)
-        }
-        DataRef::DurationIso(text) => CellValue::Text(text.as_str().into()),
-        DataRef::Error(_) => CellValue::Error,
-        #[allow(unreachable_patterns, reason = "calamine may learn more")]
-        other => CellValue::Text(Data::from(other.clone()).to_string().into()),
-    }
-}
-
-/// The number formats of a workbook's styles.
-pub(crate) fn formats<R: Read + Seek>(
-    workbook: &mut Xlsx<R>,
-    sheet: &str,
-) -> Result<Vec<NumberFormat>, XlsxError> {
-    let reader = workbook.worksheet_cells_reader(sheet)?;
-    let format = |style: &calamine::Style| {
-        let format = style.number_format.as_ref();
-        format.map(|format| NumberFormat::parse(&format.format_code, format.format_id)).unwrap_or_default()
+    let time = match time.split_once('.') {
+        Some((time, fraction)) if fraction.bytes().all(|digit| digit == b'0') => time,
+        _ => time.trim_end_matches('0'),
     };
-    Ok(reader.styles().iter().map(format).collect())
+    match date.time() {
+        _ if is_time => time.to_owned(),
+        (0, 0, 0, 0) => day.to_owned(),
+        _ => format!("{day} {time}"),
+    }
 }

@@ -1,9 +1,11 @@
 //! The rows of a sheet of actors, before it is known what their columns mean.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::cell::CellValue;
+use crate::xlsx::range::CellRange;
+use crate::xlsx::table_part::TablePart;
 
 use super::Styles;
 use super::grid::{Cell, Grid};
@@ -27,29 +29,43 @@ pub(crate) struct StampColumn {
     pub(crate) style: Option<u32>,
 }
 
-/// The rows below the headings, and their cells.
+/// Where a new row goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NextRow {
+    /// The row, counted from 0.
+    pub(crate) row: u32,
+    /// A row of totals stands there, and moves down with everything below it.
+    pub(crate) pushes_down: bool,
+}
+
+/// The rows below the headings, and their cells. Rows of totals are none of them.
 pub(super) struct Lines<'g> {
     /// Row numbers, and where their cells stand in the grid.
     rows: Vec<(u32, Range<usize>)>,
     cells: &'g [Cell],
-    /// The first row below everything that the sheet holds.
-    pub(super) next_row: u32,
+    pub(super) next: NextRow,
 }
 
 impl<'g> Lines<'g> {
-    pub(super) fn new(grid: &'g Grid, header_row: u32) -> Self {
+    /// `columns` are those with headings, `tables` those that hold keys of actors.
+    pub(super) fn new(grid: &'g Grid, header_row: u32, columns: &[u32], tables: &[TablePart]) -> Self {
         let mut rows: Vec<(u32, Range<usize>)> = Vec::new();
-        let mut next_row = header_row + 1;
+        let is_total = |row: u32| tables.iter().any(|table| table.is_total(row));
+        let mut last_used = header_row;
         for (at, cell) in grid.cells.iter().enumerate().filter(|(_, cell)| cell.row > header_row) {
+            if is_total(cell.row) {
+                continue;
+            }
             match rows.last_mut() {
                 Some((row, cells)) if *row == cell.row => cells.end = at + 1,
                 _ => rows.push((cell.row, at..at + 1)),
             }
-            if cell.value != CellValue::Empty {
-                next_row = cell.row + 1;
+            if cell.is_used() {
+                last_used = cell.row;
             }
         }
-        Lines { rows, cells: &grid.cells, next_row }
+        let next = next_row(grid, last_used, columns, tables, &rows);
+        Lines { rows, cells: &grid.cells, next }
     }
 
     /// Where a line stands in the sheet, counted from 0.
@@ -78,12 +94,10 @@ impl<'g> Lines<'g> {
         held.or_else(|| self.cells(column).next()).map(|cell| cell.style)
     }
 
-    /// All cells of the column that hold something are formulas.
-    pub(super) fn is_computed(&self, column: u32, formulas: &BTreeSet<(u32, u32)>) -> bool {
-        let mut cells = self.cells(column).filter(|cell| cell.value != CellValue::Empty).peekable();
-        !formulas.is_empty()
-            && cells.peek().is_some()
-            && cells.all(|cell| formulas.contains(&(cell.row, cell.column)))
+    /// All cells of the column that hold something are formulas, with or without a saved result.
+    pub(super) fn is_computed(&self, column: u32) -> bool {
+        let mut cells = self.cells(column).filter(|cell| cell.is_used()).peekable();
+        cells.peek().is_some() && cells.all(|cell| cell.is_formula)
     }
 
     pub(super) fn stamp_column(&self, column: u32, styles: &Styles) -> StampColumn {
@@ -137,8 +151,43 @@ impl<'g> Lines<'g> {
     }
 }
 
+/// The first row below all that are used, and below merged cells that cover it: what stands under them is not seen. Where
+/// a table with totals holds the actors, the row goes above its totals.
+fn next_row(
+    grid: &Grid,
+    last_used: u32,
+    columns: &[u32],
+    tables: &[TablePart],
+    rows: &[(u32, Range<usize>)],
+) -> NextRow {
+    let covering = |row: u32| {
+        let covers = |merged: &&CellRange| columns.iter().any(|column| merged.contains((row, *column)));
+        grid.merged.iter().find(covers)
+    };
+    let free = |mut row: u32| {
+        while let Some(merged) = covering(row) {
+            row = merged.last.0 + 1;
+        }
+        row
+    };
+    let with_totals = tables.iter().find(|table| table.totals > 0);
+    let Some(table) = with_totals else { return NextRow { row: free(last_used + 1), pushes_down: false } };
+    let is_used = |row: u32| {
+        let found = rows.binary_search_by_key(&row, |(number, _)| *number);
+        found.is_ok_and(|at| grid.cells[rows[at].1.clone()].iter().any(Cell::is_used))
+    };
+    let (first, last) = (table.range.first.0, table.last_data_row());
+    let last_used = (first..=last).rev().find(|row| is_used(*row)).unwrap_or(first);
+    let row = free(last_used + 1);
+    if row <= last {
+        NextRow { row, pushes_down: false }
+    } else {
+        NextRow { row: last + 1, pushes_down: true }
+    }
+}
+
 /// The first few, and how many more.
-fn some(texts: &[String]) -> String {
+pub(super) fn some(texts: &[String]) -> String {
     const SHOWN: usize = 5;
     let shown = texts[..texts.len().min(SHOWN)].join(", ");
     match texts.len().saturating_sub(SHOWN) {

@@ -4,28 +4,32 @@ pub(crate) mod column;
 pub(crate) mod grid;
 pub(crate) mod lines;
 mod list;
-mod package;
-pub(crate) mod sheet_xml;
 pub(crate) mod table;
 mod texts;
+pub(crate) mod typed;
+mod warnings;
 
-use std::collections::{BTreeSet, HashMap};
-use std::io::Cursor;
+use std::collections::HashMap;
 
-use calamine::{Reader as _, SheetType, Xlsx, XlsxError};
-use plugin_api::{DateTime, Error, Result, ResultExt, actor_type};
+use plugin_api::{DateTime, Error, Result, actor_type};
 
 use crate::cell::{DateSystem, NumberFormat};
 use crate::fields::{Overrides, plain_name};
 use crate::keys;
 use crate::stamps::{Ledger, Past, Stamping, key_digest};
+use crate::xlsx::XlsxError;
+use crate::xlsx::book::{Book, SheetKind};
+use crate::xlsx::limits::{PartLimits, Reservation};
+use crate::xlsx::package::Package;
+use crate::xlsx::strings::SharedStrings;
+use crate::xlsx::styles::format_codes;
+use crate::xlsx::table_part::TablePart;
 
 use grid::Grid;
 pub(crate) use list::List;
-pub(crate) use package::{Archive, entry};
-use sheet_xml::{Item, SheetXml};
-use table::Surroundings;
 pub(crate) use table::Table;
+use table::{SheetCells, Surroundings};
+pub(crate) use warnings::MAX_KEY;
 
 /// A workbook as it stood when it was read.
 #[derive(Debug)]
@@ -61,59 +65,64 @@ pub(crate) type GivenStamps = HashMap<&'static str, HashMap<String, DateTime>>;
 /// The sheet that says more about columns.
 const FIELDS_SHEET: &str = "fields";
 
-/// The most that a workbook may unpack to: a small file can claim to hold anything.
-const MAX_UNPACKED: u64 = 2 << 30;
-
 impl Workbook {
     /// Reads a workbook.
     ///
     /// # Errors
-    /// It is no workbook, is protected by a password, is damaged, or has no sheet of actors.
-    pub(crate) fn read(bytes: &[u8], history: &History<'_>) -> Result<Self> {
+    /// It is no workbook, is protected by a password, is damaged, is beyond the limits, or has no sheet of actors.
+    pub(crate) fn read(
+        bytes: &[u8],
+        history: &History<'_>,
+        limits: PartLimits,
+        memory: &mut Reservation,
+    ) -> Result<Self> {
         refuse_other_files(bytes)?;
-        let damaged = "the file is no workbook, or it is damaged or only half written";
-        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).user(damaged)?;
-        if package::unpacked_size(&mut archive).user(damaged)? > MAX_UNPACKED {
-            let megabytes = MAX_UNPACKED >> 20;
-            return Err(Error::user(format!(
-                "the workbook is too large, at most {megabytes} MB are read once unpacked"
-            )));
-        }
-        let entries = package::sheets(&mut archive).map_err(|cause| Error::user(damaged).tech(cause))?;
-        let mut book = Xlsx::new(Cursor::new(bytes)).map_err(unreadable)?;
-        let sheets: Vec<String> = book
-            .sheets_metadata()
-            .iter()
-            .filter(|sheet| sheet.typ == SheetType::WorkSheet)
-            .map(|sheet| sheet.name.clone())
-            .collect();
-        let styles = Styles::read(&mut book, sheets.first())?;
+        let mut package = Package::open(bytes, limits)?;
+        let book = Book::read(&mut package)?;
+        let styles = Styles::read(&mut package, &book)?;
+        let strings = match book.shared_strings.as_deref() {
+            // A workbook without any text may name the part and leave it out.
+            Some(part) if package.index(part).is_some() => SharedStrings::read(&mut package, part, memory)?,
+            _ => SharedStrings::default(),
+        };
 
+        let around = grid::Surroundings { styles: &styles, strings: &strings };
         let mut problems = Vec::new();
-        let mut grids: Vec<(&'static str, &str, &String, Grid)> = Vec::new();
+        let mut sheets: Vec<(&'static str, SheetCells)> = Vec::new();
         let mut lists = Vec::new();
         let mut overrides = Overrides::default();
-        for sheet in &sheets {
-            let name = sheet.trim();
+        for sheet in &book.sheets {
+            let name = sheet.name.trim();
+            let part = match &sheet.kind {
+                SheetKind::Worksheet(part) => part,
+                SheetKind::Other => continue,
+                SheetKind::Missing => {
+                    problems.push(format!(
+                        "the workbook does not say where the sheet {name} is (it has no r:id): it is not used"
+                    ));
+                    continue;
+                }
+            };
             if let Some(actor_type) = actor_type_of(name) {
-                if grids.iter().any(|(other, ..)| *other == actor_type) {
+                if sheets.iter().any(|(other, _)| *other == actor_type) {
                     problems.push(format!("there is another sheet for {actor_type}: {name} is not used"));
                     continue;
                 }
-                let grid = Grid::read(&mut book, sheet, &styles, |_| true);
+                let grid = Grid::read(&mut package, part, &around, memory, |_| true);
                 let grid = grid.map_err(|error| unreadable_sheet(name, error))?.unwrap_or_default();
-                let entry = entries.iter().find(|(entry_name, _)| entry_name == sheet);
-                let (_, entry) =
-                    entry.ok_or_else(|| Error::user(damaged).tech(format!("no part for {name}")))?;
-                grids.push((actor_type, name, entry, grid));
+                let tables =
+                    tables(&mut package, part, &grid).map_err(|error| unreadable_sheet(name, error))?;
+                let sheet = SheetCells { name: name.to_owned(), part: part.clone(), grid, tables };
+                sheets.push((actor_type, sheet));
             } else if plain_name(name) == FIELDS_SHEET {
-                let grid = Grid::read(&mut book, sheet, &styles, |_| true);
+                let grid = Grid::read(&mut package, part, &around, memory, |_| true);
                 let grid = grid.map_err(|error| unreadable_sheet(name, error))?.unwrap_or_default();
                 overrides = Overrides::read(&grid, &styles, &mut problems);
             } else {
-                match Grid::read(&mut book, sheet, &styles, List::is_list) {
+                match Grid::read(&mut package, part, &around, memory, List::is_list) {
                     Ok(Some(grid)) => lists.push(List::read(name, &grid, &styles, &mut problems)),
                     Ok(None) => {}
+                    Err(error @ XlsxError::Limit(_)) => return Err(error.into()),
                     Err(error) => {
                         problems.push(format!("the sheet {name} cannot be read as a list: {error}"))
                     }
@@ -121,14 +130,12 @@ impl Workbook {
             }
         }
 
-        let found: Vec<&str> = grids.iter().map(|(actor_type, ..)| *actor_type).collect();
+        let found: Vec<&str> = sheets.iter().map(|(actor_type, _)| *actor_type).collect();
         for (row, name) in overrides.without_sheet(&found) {
             problems.push(format!("row {row} of the sheet Fields: there is no sheet for {name}"));
         }
         let mut tables = Vec::new();
-        for (actor_type, name, entry, grid) in &grids {
-            let formulas = formulas(&mut archive, entry)
-                .map_err(|cause| Error::user(format!("the sheet {name} cannot be read")).tech(cause))?;
+        for (actor_type, sheet) in &sheets {
             let seen = history.seen(actor_type);
             let around = Surroundings {
                 styles: &styles,
@@ -137,16 +144,16 @@ impl Workbook {
                 stamping: &history.stamping,
                 past: seen.as_ref().map_or(Past::Unknown, |seen| Past::Known(seen)),
                 given: history.given.get(actor_type),
-                formulas: &formulas,
             };
-            match Table::read(actor_type, name, entry, grid, &around, &mut problems) {
+            match Table::read(actor_type, sheet, &around, &mut problems) {
                 Ok(table) => tables.push(table),
                 Err(problem) => problems.push(problem),
             }
         }
         if tables.is_empty() {
             let expected = actor_type::ALL.join(", ");
-            let names = sheets.join(", ");
+            let names: Vec<&str> = book.sheets.iter().map(|sheet| sheet.name.as_str()).collect();
+            let names = names.join(", ");
             let mut text = format!(
                 "the workbook has no sheet of actors: expected a sheet named {expected} with a column ID, found {names}"
             );
@@ -214,12 +221,13 @@ impl History<'_> {
 }
 
 impl Styles {
-    fn read<R: std::io::Read + std::io::Seek>(book: &mut Xlsx<R>, sheet: Option<&String>) -> Result<Self> {
-        let dates = if book.has_1904_epoch() { DateSystem::From1904 } else { DateSystem::From1900 };
-        let formats = match sheet {
-            Some(sheet) => grid::formats(book, sheet).map_err(|error| unreadable_sheet(sheet, error))?,
-            None => Vec::new(),
+    fn read(package: &mut Package<'_>, book: &Book) -> Result<Self, XlsxError> {
+        let dates = if book.counts_from_1904 { DateSystem::From1904 } else { DateSystem::From1900 };
+        let codes = match book.styles.as_deref() {
+            Some(part) if package.index(part).is_some() => format_codes(package, part)?,
+            _ => Vec::new(),
         };
+        let formats = codes.iter().map(|(code, id)| NumberFormat::parse(code, *id)).collect();
         Ok(Styles { formats, dates })
     }
 
@@ -231,7 +239,8 @@ impl Styles {
 
     /// A style that shows dates, if the workbook has one.
     pub(crate) fn date_style(&self) -> Option<u32> {
-        let found = self.formats.iter().position(|format| format.is_date)?;
+        let is_date = |format: &NumberFormat| format.is_date && !format.is_time;
+        let found = self.formats.iter().position(is_date)?;
         u32::try_from(found).ok()
     }
 }
@@ -241,23 +250,14 @@ fn actor_type_of(sheet: &str) -> Option<&'static str> {
     actor_type::ALL.iter().find(|known| known.eq_ignore_ascii_case(sheet)).copied()
 }
 
-/// The cells of a sheet that hold formulas.
-fn formulas(archive: &mut Archive<'_>, name: &str) -> Result<BTreeSet<(u32, u32)>, String> {
-    let xml = entry(archive, name)?;
-    let mut found = BTreeSet::new();
-    // Most sheets have none: a look at the text spares the way through all cells.
-    if !["<f>", "<f ", "<f/", ":f>", ":f "].iter().any(|tag| xml.contains(tag)) {
-        return Ok(found);
+/// The Excel tables of a sheet.
+fn tables(package: &mut Package<'_>, part: &str, grid: &Grid) -> Result<Vec<TablePart>, XlsxError> {
+    if grid.table_parts.is_empty() {
+        return Ok(Vec::new());
     }
-    let mut items = SheetXml::new(&xml);
-    while let Some(item) = items.next()? {
-        if let Item::Cell(cell) = item
-            && cell.has_formula
-        {
-            found.insert((cell.row, cell.column));
-        }
-    }
-    Ok(found)
+    let relationships = package.relationships(part)?;
+    let parts = relationships.iter().filter(|relationship| grid.table_parts.contains(&relationship.id));
+    parts.map(|relationship| TablePart::read(package, &relationship.target)).collect()
 }
 
 /// Says what else a file is that is no workbook of the kind that we read.
@@ -278,14 +278,11 @@ fn refuse_other_files(bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn unreadable(error: XlsxError) -> Error {
-    let text = match &error {
-        XlsxError::Password => "the workbook is protected by a password: save it without one",
-        _ => "the file is no workbook, or it is damaged or only half written",
-    };
-    Error::user(text).caused_by(error)
-}
-
 fn unreadable_sheet(name: &str, error: XlsxError) -> Error {
-    Error::user(format!("the sheet {name} cannot be read")).caused_by(error)
+    match error {
+        XlsxError::Damaged(why) => {
+            Error::user(format!("the sheet {name} cannot be read, the workbook is damaged")).tech(why)
+        }
+        other => other.into(),
+    }
 }

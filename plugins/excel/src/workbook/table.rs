@@ -1,19 +1,21 @@
 //! A sheet of actors: its columns, its rows, and the index over them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use plugin_api::{Columns, DateTime, Field, SearchColumn, actor_type};
+use plugin_api::{DateTime, actor_type};
 
 use crate::cell::CellValue;
 use crate::fields::{Overrides, plain_name};
 use crate::stamps::{Digest, Past, Seen, Stamping};
+use crate::xlsx::table_part::TablePart;
 
 use super::Styles;
 use super::column::{Column, Origin};
 use super::grid::{Cell, Grid};
-use super::lines::{KeyColumn, Lines, StampColumn};
+use super::lines::{KeyColumn, Lines, NextRow, StampColumn};
 use super::list::List;
 use super::texts::Texts;
+use super::warnings;
 
 /// The actors of one type, as their sheet holds them.
 #[derive(Debug)]
@@ -21,12 +23,14 @@ pub(crate) struct Table {
     pub(crate) actor_type: &'static str,
     /// The name of the sheet, as the workbook writes it.
     pub(crate) sheet: String,
-    /// The archive's entry that holds the sheet.
-    pub(crate) entry: String,
+    /// The part that holds the sheet.
+    pub(crate) part: String,
     /// The row of the headings, counted from 0.
     pub(crate) header_row: u32,
-    /// The first row below everything that the sheet holds.
-    pub(crate) next_row: u32,
+    /// Where a new row goes.
+    pub(crate) next: NextRow,
+    /// The Excel tables that hold keys of actors.
+    pub(crate) tables: Vec<TablePart>,
     pub(crate) id: KeyColumn,
     pub(crate) modified: Option<StampColumn>,
     pub(crate) parent_type: Option<KeyColumn>,
@@ -51,6 +55,15 @@ struct Rows {
     seen: Vec<Seen>,
 }
 
+/// A sheet of actors as it was read.
+pub(crate) struct SheetCells {
+    /// Its name, without white space around it.
+    pub(crate) name: String,
+    pub(crate) part: String,
+    pub(crate) grid: Grid,
+    pub(crate) tables: Vec<TablePart>,
+}
+
 /// What else is to know when a sheet is read.
 pub(crate) struct Surroundings<'a> {
     pub(crate) styles: &'a Styles,
@@ -60,8 +73,6 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) past: Past<'a>,
     /// The stamps of rows that are about to be written, by key.
     pub(crate) given: Option<&'a HashMap<String, DateTime>>,
-    /// Cells with formulas.
-    pub(crate) formulas: &'a BTreeSet<(u32, u32)>,
 }
 
 /// The columns that have a meaning of their own, and are no fields.
@@ -80,13 +91,12 @@ impl Table {
     /// The sheet has no column `ID`.
     pub(crate) fn read(
         actor_type: &'static str,
-        sheet: &str,
-        entry: &str,
-        grid: &Grid,
+        sheet: &SheetCells,
         around: &Surroundings<'_>,
         problems: &mut Vec<String>,
     ) -> Result<Self, String> {
         let styles = around.styles;
+        let SheetCells { name: sheet, part, grid, tables } = sheet;
         let headings = grid.headings(styles);
         let (key_columns, field_columns) = sort_headings(sheet, &headings, problems);
         let header_row = grid.header_row().unwrap_or(0);
@@ -98,14 +108,17 @@ impl Table {
                 .push(format!("row {row} of the sheet Fields: the sheet {sheet} has no column {column:?}"));
         }
 
-        let lines = Lines::new(grid, header_row);
+        let holds_keys = |table: &&TablePart| table.range.has_column(id) && table.range.last.0 > header_row;
+        let tables: Vec<TablePart> = tables.iter().filter(holds_keys).cloned().collect();
+        let columns: Vec<u32> = headings.iter().map(|(column, _)| *column).collect();
+        let lines = Lines::new(grid, header_row, &columns, &tables);
         let key_column = |column: u32| KeyColumn {
             column,
             holds_numbers: lines.holds_numbers(column),
             style: lines.style(column),
         };
         let modified = key_columns.modified.filter(|column| {
-            let is_computed = lines.is_computed(*column, around.formulas);
+            let is_computed = lines.is_computed(*column);
             if is_computed {
                 problems.push(format!(
                     "the column LastModified of the sheet {sheet} holds formulas: it is not used, the connector makes the stamps"
@@ -116,10 +129,11 @@ impl Table {
         let kept = lines.with_keys(sheet, id, styles, problems);
         let mut table = Table {
             actor_type,
-            sheet: sheet.to_owned(),
-            entry: entry.to_owned(),
+            sheet: sheet.clone(),
+            part: part.clone(),
             header_row,
-            next_row: lines.next_row,
+            next: lines.next,
+            tables,
             id: key_column(id),
             modified: modified.map(|column| lines.stamp_column(column, styles)),
             parent_type: key_columns.parent_type.map(key_column),
@@ -129,18 +143,14 @@ impl Table {
             by_key: HashMap::with_capacity(kept.len()),
             by_stamp: Vec::new(),
         };
-        let origin = Origin { actor_type, sheet, lines: &lines, kept: &kept, around };
+        let origin = Origin { actor_type, sheet: sheet.as_str(), lines: &lines, kept: &kept, around };
         for (column, heading) in &field_columns {
             let column = origin.column(*column, heading, &table.columns, problems);
             table.columns.push(column);
         }
         table.take_rows(&kept, &lines, around);
+        warnings::of_table(&table, grid, &columns, around, problems);
         Ok(table)
-    }
-
-    /// The fields, in the sheet's order.
-    pub(crate) fn fields(&self) -> Vec<Field> {
-        self.columns.iter().map(|column| column.field.clone()).collect()
     }
 
     /// How many actors there are.
@@ -151,6 +161,12 @@ impl Table {
     /// The number of the actor with this key.
     pub(crate) fn find(&self, key: &str) -> Option<usize> {
         self.by_key.get(key).copied()
+    }
+
+    /// A key that differs from this one in its case only.
+    pub(crate) fn find_in_other_case(&self, key: &str) -> Option<&str> {
+        let lower = key.to_lowercase();
+        self.keys().find(|other| *other != key && other.len() == key.len() && other.to_lowercase() == lower)
     }
 
     pub(crate) fn key(&self, actor: usize) -> &str {
@@ -168,6 +184,12 @@ impl Table {
     /// The row in the sheet, counted from 0.
     pub(crate) fn row(&self, actor: usize) -> u32 {
         self.rows.numbers[actor]
+    }
+
+    /// The text that a cell of a field holds, by row and column.
+    pub(crate) fn text_at(&self, (row, column): (u32, u32)) -> Option<&str> {
+        let actor = self.rows.numbers.binary_search(&row).ok()?;
+        self.columns.iter().find(|found| found.column == column)?.text(actor)
     }
 
     /// Actor type and key of the parent.
@@ -206,12 +228,8 @@ impl Table {
                 .with(parent_key.as_deref().unwrap_or_default().as_bytes())
                 .finish();
             for column in &self.columns {
-                if let Some(value) = column.value(actor) {
-                    // The heading, not the place: a column that is moved changes nothing.
-                    let heading = column.heading.as_bytes();
-                    let value = Digest::new().with(heading).with(value.as_bytes()).finish();
-                    contents = contents.wrapping_add(value);
-                }
+                // By the heading, not the place: a column that is moved changes nothing.
+                contents = contents.wrapping_add(column.digest(actor, styles).unwrap_or(0));
             }
             let cell = self.modified.and_then(|modified| lines.cell(*line, modified.column));
             let stamp = cell.and_then(|cell| stamp_of(cell, styles));
@@ -230,21 +248,6 @@ impl Table {
         }
         self.by_stamp = (0..kept.len()).collect();
         self.by_stamp.sort_by_key(|actor| self.rows.seen[*actor].stamp);
-    }
-}
-
-/// Advanced searches look at columns, not at actors.
-impl Columns for Table {
-    fn actors(&self) -> usize {
-        self.len()
-    }
-
-    fn column(&self, field: &str) -> Option<&SearchColumn> {
-        self.columns.iter().find(|column| column.field.key == field).map(Column::search)
-    }
-
-    fn parent(&self, actor: usize) -> Option<(&str, &str)> {
-        Table::parent(self, actor)
     }
 }
 

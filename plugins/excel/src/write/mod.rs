@@ -1,5 +1,17 @@
 //! Changing a workbook without harming anything else in it.
 
-pub(crate) mod archive;
-pub(crate) mod patch;
+mod apply;
+mod archive;
+mod attributes;
+mod check;
+mod links;
+mod patch;
 pub(crate) mod plan;
+mod push_down;
+mod recalculation;
+mod splices;
+
+pub(crate) use apply::apply;
+#[cfg(test)]
+pub(crate) use archive::replace_entries;
+pub(crate) use push_down::obstacle;

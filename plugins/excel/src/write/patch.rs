@@ -1,11 +1,17 @@
 //! Changing cells in the XML of a sheet, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use crate::cell::cell_name;
-use crate::workbook::sheet_xml::{CellItem, Item, SheetXml, attribute, attributes, prefix, range_of};
+use crate::xlsx::XlsxError;
+use crate::xlsx::range::{CellRange, cell_name};
+use crate::xlsx::sheet::{CellItem, HyperlinkItem, Item, SheetReader};
+use crate::xlsx::strings::escaped;
+use crate::xlsx::xml::tag_attributes;
+
+use super::splices::Splices;
 
 /// What a cell is to hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,219 +41,394 @@ pub(crate) type SheetEdits = BTreeMap<(u32, u32), CellEdit>;
 pub(crate) enum PatchError {
     /// The cell holds a formula, or is filled by one. Row and column.
     Formula(u32, u32),
-    /// The XML is not that of a sheet.
-    Xml(String),
+    /// The cell is covered by merged cells, whose value stands in the first one.
+    Merged(u32, u32, CellRange),
+    /// The row or cell of this name is there twice: nobody can tell which one counts.
+    Twice(String),
+    /// The sheet cannot be read.
+    Xlsx(XlsxError),
+    /// The change cannot be made.
+    Failed(String),
+}
+
+impl From<XlsxError> for PatchError {
+    fn from(error: XlsxError) -> Self {
+        PatchError::Xlsx(error)
+    }
 }
 
 /// What the changes need to know about the sheet.
 pub(crate) struct SheetFacts<'a> {
+    /// The name of its part, for errors.
+    pub(crate) part: &'a str,
     /// Rows up to this one, counted from 0, are headings: their style is not taken over.
     pub(crate) header_row: u32,
+    /// Rows from this one on, in the old sheet, move down by one.
+    pub(crate) pushed: Option<u32>,
     /// Whether a style shows a number as a date.
     pub(crate) is_date_style: &'a dyn Fn(u32) -> bool,
 }
 
-/// The sheet with its cells changed. Whatever is not changed stays byte for byte.
-pub(crate) fn patch(xml: &str, edits: &SheetEdits, facts: &SheetFacts<'_>) -> Result<String, PatchError> {
-    let mut patch = Patch {
-        xml,
-        out: String::with_capacity(xml.len() + edits.len() * 96),
-        copied: 0,
-        prefix: "",
-        edits: edits.iter().map(|(at, edit)| (*at, edit)).collect(),
-        done: 0,
-        row: None,
-        styles: edits.keys().map(|(_, column)| (*column, None)).collect(),
-        column_styles: Vec::new(),
-        filled: Vec::new(),
-        facts,
-    };
-    let mut items = SheetXml::new(xml);
-    while let Some(item) = items.next().map_err(PatchError::Xml)? {
-        patch.take(item)?;
+impl SheetFacts<'_> {
+    /// The place of a row in the new sheet.
+    pub(super) fn moved(&self, row: u32) -> u32 {
+        if self.pushed.is_some_and(|from| row >= from) { row + 1 } else { row }
     }
-    patch.copy_to(xml.len());
-    if patch.done < patch.edits.len() {
-        return Err(PatchError::Xml("the sheet has no rows".to_owned()));
-    }
-    Ok(patch.out)
 }
 
-struct Patch<'a> {
+/// Changes of a sheet that are ready to be made. Hyperlinks may still be changed.
+pub(super) struct Patch<'a> {
     xml: &'a str,
-    out: String,
-    /// The bytes of `xml` that are in `out`, or are replaced there.
-    copied: usize,
-    prefix: &'a str,
-    edits: Vec<((u32, u32), &'a CellEdit)>,
-    /// How many of the edits are in `out`.
-    done: usize,
-    /// The row whose cells are being passed, if it has changes.
-    row: Option<u32>,
+    splices: Splices,
+    /// All hyperlinks of the sheet, and the elements around them.
+    pub(super) hyperlinks: Vec<HyperlinkItem>,
+    container: Option<Range<usize>>,
+}
+
+/// The sheet with its cells changed. Whatever is not changed stays byte for byte.
+#[cfg(test)]
+pub(crate) fn patch(xml: &str, edits: &SheetEdits, facts: &SheetFacts<'_>) -> Result<String, PatchError> {
+    Patch::new(xml, edits, facts)?.apply()
+}
+
+impl<'a> Patch<'a> {
+    pub(super) fn new(xml: &'a str, edits: &SheetEdits, facts: &SheetFacts<'_>) -> Result<Self, PatchError> {
+        let mut survey = Survey::new(xml, edits, facts);
+        survey.read()?;
+        survey.changes()
+    }
+
+    /// The sheet as it is.
+    pub(super) fn text(&self) -> &'a str {
+        self.xml
+    }
+
+    /// Replaces something of a hyperlink.
+    pub(super) fn replace(&mut self, range: Range<usize>, text: impl Into<String>) {
+        self.splices.replace(range, text);
+    }
+
+    /// Takes hyperlinks out, by their places among all; the element around them too if none is left.
+    pub(super) fn drop_hyperlinks(&mut self, dropped: &BTreeSet<usize>) {
+        if dropped.len() == self.hyperlinks.len()
+            && let Some(container) = self.container.clone()
+        {
+            self.splices.replace(container, "");
+            return;
+        }
+        for at in dropped {
+            self.splices.replace(self.hyperlinks[*at].whole.clone(), "");
+        }
+    }
+
+    pub(super) fn apply(self) -> Result<String, PatchError> {
+        self.splices.apply(self.xml).map_err(PatchError::Failed)
+    }
+}
+
+/// Where the cells to be changed stand, or where they would.
+struct Survey<'x, 'e> {
+    xml: &'x str,
+    facts: &'e SheetFacts<'e>,
+    edits: &'e SheetEdits,
+    splices: Splices,
+    prefix: String,
+    rows: BTreeMap<u32, RowPlace>,
+    cells: BTreeMap<(u32, u32), CellPlace>,
+    /// Rows with changes that have no place yet.
+    missing_rows: BTreeSet<u32>,
+    /// Cells of the row that is passed by and have no place yet.
+    missing_cells: BTreeSet<u32>,
+    sheet_data: Option<(Range<usize>, bool)>,
+    end: usize,
     /// For each column with changes: the style of its last cell so far.
     styles: BTreeMap<u32, Option<u32>>,
     /// First and last column, and the style for their empty cells.
     column_styles: Vec<(u32, u32, u32)>,
     /// Cells that array formulas and data tables fill.
-    filled: Vec<[(u32, u32); 2]>,
-    facts: &'a SheetFacts<'a>,
+    filled: Vec<CellRange>,
+    merged: Vec<CellRange>,
+    hyperlinks: Vec<HyperlinkItem>,
+    container: Option<Range<usize>>,
 }
 
-impl<'a> Patch<'a> {
-    fn take(&mut self, item: Item) -> Result<(), PatchError> {
-        match item {
-            Item::Dimension(tag) => self.grow_dimension(tag),
-            Item::ColumnStyle(tag) => self.note_column_style(tag),
-            Item::SheetData { tag, empty } => {
-                self.prefix = prefix(&self.xml[tag.clone()]);
-                if empty {
-                    self.copy_to(tag.start);
-                    self.open(tag.clone(), &self.xml[tag.clone()]);
-                    self.new_rows_before(u32::MAX)?;
-                    self.close(tag);
+/// A row with changes.
+struct RowPlace {
+    /// Its start tag, and whether it closes itself; `None` if the row is not there.
+    tag: Option<(Range<usize>, bool)>,
+    /// Where new cells go that stand behind all others, or where the new row goes.
+    end: usize,
+}
+
+/// A cell with changes.
+#[derive(Default)]
+struct CellPlace {
+    found: Option<CellItem>,
+    /// The cell that it stands before, if it is not there.
+    before: Option<usize>,
+    /// The style of the cell above.
+    above: Option<u32>,
+}
+
+impl<'x, 'e> Survey<'x, 'e> {
+    fn new(xml: &'x str, edits: &'e SheetEdits, facts: &'e SheetFacts<'e>) -> Self {
+        Survey {
+            xml,
+            facts,
+            edits,
+            splices: Splices::default(),
+            prefix: String::new(),
+            rows: BTreeMap::new(),
+            cells: edits.keys().map(|at| (*at, CellPlace::default())).collect(),
+            missing_rows: edits.keys().map(|(row, _)| *row).collect(),
+            missing_cells: BTreeSet::new(),
+            sheet_data: None,
+            end: 0,
+            styles: edits.keys().map(|(_, column)| (*column, None)).collect(),
+            column_styles: Vec::new(),
+            filled: Vec::new(),
+            merged: Vec::new(),
+            hyperlinks: Vec::new(),
+            container: None,
+        }
+    }
+
+    fn read(&mut self) -> Result<(), PatchError> {
+        let mut reader = SheetReader::of(self.facts.part, self.xml);
+        let mut row = 0;
+        loop {
+            match reader.next()? {
+                Item::Dimension => self.grow_dimension(reader.span()),
+                Item::ColumnStyle(first, last, style) => self.column_styles.push((first, last, style)),
+                Item::SheetData { empty } => {
+                    self.prefix = reader.prefix();
+                    self.end = reader.span().end;
+                    self.sheet_data = Some((reader.span(), empty));
                 }
+                Item::Row { row: number, empty } => {
+                    row = self.facts.moved(number);
+                    self.row(row, reader.span(), empty)?;
+                }
+                Item::Cell(cell) => self.cell(row, cell)?,
+                Item::RowEnd => {
+                    if let Some(place) = self.rows.get_mut(&row) {
+                        place.end = reader.span().start;
+                    }
+                }
+                Item::SheetDataEnd => self.end = reader.span().start,
+                Item::Merged(range) => self.merged.push(range),
+                Item::Hyperlink(link) => self.hyperlinks.push(link),
+                Item::Hyperlinks => self.container = Some(reader.span()),
+                Item::HyperlinksEnd => {
+                    if let Some(container) = self.container.as_mut() {
+                        container.end = reader.span().end;
+                    }
+                }
+                Item::Region(..) | Item::TablePart(_) => {}
+                Item::End => return Ok(()),
             }
-            Item::Row { row, tag, empty } => {
-                self.copy_to(tag.start);
-                self.new_rows_before(row)?;
-                if self.next_edit().is_some_and(|((next, _), _)| next == row) {
-                    let opening = self.with_spans(row, &self.xml[tag.clone()]);
-                    self.open(tag.clone(), &opening);
-                    if empty {
-                        self.new_cells_before(row, u32::MAX)?;
-                        self.close(tag);
-                    } else {
-                        self.row = Some(row);
+        }
+    }
+
+    fn row(&mut self, row: u32, tag: Range<usize>, empty: bool) -> Result<(), PatchError> {
+        self.renumber(row, &tag);
+        // The first row behind one that is not there, or not yet: rows may stand in any order.
+        let before: Vec<u32> = self.missing_rows.range(..row).copied().collect();
+        for missing in before {
+            if let Entry::Vacant(place) = self.rows.entry(missing) {
+                place.insert(RowPlace { tag: None, end: tag.start });
+                self.note_styles_above(missing);
+            }
+        }
+        self.missing_cells.clear();
+        if !self.is_edited(row) {
+            return Ok(());
+        }
+        if !self.missing_rows.remove(&row) {
+            return Err(PatchError::Twice(format!("row {}", row + 1)));
+        }
+        self.note_styles_above(row);
+        let end = tag.end;
+        self.rows.insert(row, RowPlace { tag: Some((tag, empty)), end });
+        self.missing_cells =
+            self.edits.range((row, 0)..=(row, u32::MAX)).map(|((_, column), _)| *column).collect();
+        Ok(())
+    }
+
+    fn is_edited(&self, row: u32) -> bool {
+        self.edits.range((row, 0)..=(row, u32::MAX)).next().is_some()
+    }
+
+    fn note_styles_above(&mut self, row: u32) {
+        for (at, place) in self.cells.range_mut((row, 0)..=(row, u32::MAX)) {
+            place.above = self.styles.get(&at.1).copied().flatten();
+        }
+    }
+
+    fn cell(&mut self, row: u32, cell: CellItem) -> Result<(), PatchError> {
+        self.filled.extend(cell.formula.as_ref().and_then(|formula| formula.fills));
+        self.renumber(row, &cell.tag);
+        // Headings and totals have styles of their own.
+        if row > self.facts.header_row
+            && self.facts.pushed.is_none_or(|from| row <= from)
+            && let Some(last) = self.styles.get_mut(&cell.column)
+        {
+            *last = Some(cell.style);
+        }
+        if self.missing_cells.is_empty() {
+            return Ok(());
+        }
+        for column in self.missing_cells.range(..cell.column) {
+            if let Some(place) = self.cells.get_mut(&(row, *column)) {
+                place.before.get_or_insert(cell.tag.start);
+            }
+        }
+        if let Some(place) = self.cells.get_mut(&(row, cell.column)) {
+            if place.found.is_some() {
+                return Err(PatchError::Twice(format!("the cell {}", cell_name(row, cell.column))));
+            }
+            place.found = Some(cell);
+        }
+        Ok(())
+    }
+
+    /// Gives a row or cell that moves its new number, if it says one.
+    fn renumber(&mut self, row: u32, tag: &Range<usize>) {
+        if self.facts.pushed.is_none_or(|from| row <= from) {
+            return;
+        }
+        let text = &self.xml[tag.clone()];
+        let Some((_, old, at)) = tag_attributes(text).find(|(name, ..)| *name == "r") else { return };
+        let letters: String = old.chars().filter(char::is_ascii_alphabetic).collect();
+        self.splices.replace(tag.start + at.start..tag.start + at.end, format!("{letters}{}", row + 1));
+    }
+
+    /// Makes the changes, once it is known where everything stands.
+    fn changes(mut self) -> Result<Patch<'x>, PatchError> {
+        for row in std::mem::take(&mut self.missing_rows) {
+            if let Entry::Vacant(place) = self.rows.entry(row) {
+                place.insert(RowPlace { tag: None, end: self.end });
+                self.note_styles_above(row);
+            }
+        }
+        let mut new_rows: BTreeMap<usize, String> = BTreeMap::new();
+        let rows = std::mem::take(&mut self.rows);
+        for (row, place) in &rows {
+            match &place.tag {
+                Some((tag, empty)) => self.change_row(*row, tag.clone(), *empty, place.end)?,
+                None => {
+                    let cells = self.new_row(*row)?;
+                    if !cells.is_empty() {
+                        let prefix = &self.prefix;
+                        let out = new_rows.entry(place.end).or_default();
+                        let _ = write!(out, "<{prefix}row r=\"{}\">{cells}</{prefix}row>", row + 1);
                     }
                 }
             }
-            Item::Cell(cell) => self.cell(&cell)?,
-            Item::RowEnd(tag) => {
-                if let Some(row) = self.row.take() {
-                    self.copy_to(tag.start);
-                    self.new_cells_before(row, u32::MAX)?;
+        }
+        match &self.sheet_data {
+            Some((tag, true)) if !new_rows.is_empty() => {
+                let rows: String = new_rows.into_values().collect();
+                let text = open_and_close(&self.xml[tag.clone()], None, &rows);
+                self.splices.replace(tag.clone(), text);
+            }
+            _ => new_rows.into_iter().for_each(|(at, rows)| self.splices.replace(at..at, rows)),
+        }
+        Ok(Patch {
+            xml: self.xml,
+            splices: self.splices,
+            hyperlinks: self.hyperlinks,
+            container: self.container,
+        })
+    }
+
+    /// The cells of a row that is not there.
+    fn new_row(&self, row: u32) -> Result<String, PatchError> {
+        let mut cells = String::new();
+        for (at, edit) in self.edits.range((row, 0)..=(row, u32::MAX)) {
+            if edit.value != NewValue::Empty {
+                cells.push_str(&self.new_cell(*at, edit)?);
+            }
+        }
+        Ok(cells)
+    }
+
+    /// Changes the cells of a row that is there.
+    fn change_row(&mut self, row: u32, tag: Range<usize>, empty: bool, end: usize) -> Result<(), PatchError> {
+        let mut new_cells: BTreeMap<usize, String> = BTreeMap::new();
+        for (at, edit) in self.edits.range((row, 0)..=(row, u32::MAX)) {
+            let place = &self.cells[at];
+            match &place.found {
+                Some(cell) => {
+                    let text = self.changed_cell(cell, *at, edit)?;
+                    self.splices.replace(cell.whole.clone(), text);
+                }
+                None if edit.value == NewValue::Empty => {}
+                None => {
+                    let text = self.new_cell(*at, edit)?;
+                    new_cells.entry(place.before.unwrap_or(end)).or_default().push_str(&text);
                 }
             }
-            Item::SheetDataEnd(tag) => {
-                self.copy_to(tag.start);
-                self.new_rows_before(u32::MAX)?;
+        }
+        let spans = self.spans(row, &self.xml[tag.clone()]);
+        if empty {
+            let cells: String = new_cells.into_values().collect();
+            if !cells.is_empty() {
+                let text = open_and_close(&self.xml[tag.clone()], spans, &cells);
+                self.splices.replace(tag, text);
             }
+            return Ok(());
+        }
+        if let Some((at, spans)) = spans {
+            self.splices.replace(tag.start + at.start..tag.start + at.end, spans);
+        }
+        for (at, cells) in new_cells {
+            self.splices.replace(at..at, cells);
         }
         Ok(())
     }
 
-    fn next_edit(&self) -> Option<((u32, u32), &'a CellEdit)> {
-        self.edits.get(self.done).copied()
-    }
-
-    fn copy_to(&mut self, end: usize) {
-        if end > self.copied {
-            self.out.push_str(&self.xml[self.copied..end]);
-            self.copied = end;
-        }
-    }
-
-    /// Writes a start tag in place of the one at `tag`, open even if that one closes itself.
-    fn open(&mut self, tag: Range<usize>, text: &str) {
-        self.copied = tag.end;
-        match text.strip_suffix("/>") {
-            Some(open) => {
-                self.out.push_str(open.trim_end());
-                self.out.push('>');
-            }
-            None => self.out.push_str(text),
-        }
-    }
-
-    /// Closes an element that closed itself.
-    fn close(&mut self, tag: Range<usize>) {
-        let name = &self.xml[tag][1..];
-        let end = name.find(|sign: char| sign.is_ascii_whitespace() || "/>".contains(sign));
-        let name = &name[..end.unwrap_or(name.len())];
-        self.out.extend(["</", name, ">"]);
-    }
-
-    fn cell(&mut self, cell: &CellItem) -> Result<(), PatchError> {
-        self.filled.extend(cell.fills);
-        if self.row == Some(cell.row) {
-            self.copy_to(cell.tag.start);
-            self.new_cells_before(cell.row, cell.column)?;
-            if let Some((at, edit)) = self.next_edit()
-                && at == (cell.row, cell.column)
-            {
-                self.done += 1;
-                self.replace(cell, edit)?;
-            }
-        }
-        if cell.row > self.facts.header_row
-            && let Some(last) = self.styles.get_mut(&cell.column)
-        {
-            *last = Some(style_of(&self.xml[cell.tag.clone()]));
-        }
-        Ok(())
-    }
-
-    /// Writes the cell with another value in place of the one that is there.
-    fn replace(&mut self, cell: &CellItem, edit: &CellEdit) -> Result<(), PatchError> {
-        let at = (cell.row, cell.column);
-        if cell.has_formula || self.is_filled(at) {
+    /// A cell that is there, with another value.
+    fn changed_cell(&self, cell: &CellItem, at: (u32, u32), edit: &CellEdit) -> Result<String, PatchError> {
+        if cell.formula.is_some() {
             return Err(PatchError::Formula(at.0, at.1));
         }
+        self.check_free(at)?;
         let tag = &self.xml[cell.tag.clone()];
-        let style = self.suitable(Some(style_of(tag)), edit);
-        let name = tag[1..].split(|sign: char| sign.is_ascii_whitespace() || "/>".contains(sign)).next();
-        let mut opening = format!("<{}", name.unwrap_or("c"));
+        let style = self.suitable(Some(cell.style), edit);
+        let mut opening = format!("<{}", tag_name(tag));
         // `cm` and `vm` belong to the old value: a formula's spill, a picture in the cell.
-        for attribute in
-            attributes(tag).filter(|attribute| !matches!(attribute.name, "t" | "s" | "cm" | "vm"))
+        for (name, value, _) in
+            tag_attributes(tag).filter(|(name, ..)| !matches!(*name, "t" | "s" | "cm" | "vm"))
         {
-            let quote = if attribute.value.contains('"') { '\'' } else { '"' };
-            let _ = write!(opening, " {}={quote}{}{quote}", attribute.name, attribute.value);
+            let quote = if value.contains('"') { '\'' } else { '"' };
+            let _ = write!(opening, " {name}={quote}{value}{quote}");
         }
-        self.copied = cell.whole.end;
-        self.write_cell(&opening, style, &edit.value);
-        Ok(())
+        Ok(self.cell_text(opening, style, &edit.value))
     }
 
-    /// Writes the cells of a row that are not there and stand before a column.
-    fn new_cells_before(&mut self, row: u32, before: u32) -> Result<(), PatchError> {
-        while let Some(((next_row, column), edit)) = self.next_edit()
-            && next_row == row
-            && column < before
-        {
-            self.done += 1;
-            if edit.value == NewValue::Empty {
-                continue;
-            }
-            if self.is_filled((row, column)) {
-                return Err(PatchError::Formula(row, column));
-            }
-            let above = self.styles.get(&column).copied().flatten();
-            let style = self.suitable(above.or(edit.style).or_else(|| self.column_style(column)), edit);
-            let opening = format!("<{}c r=\"{}\"", self.prefix, cell_name(row, column));
-            self.write_cell(&opening, style, &edit.value);
-            if let Some(last) = self.styles.get_mut(&column) {
-                *last = Some(style);
-            }
-        }
-        Ok(())
+    /// A cell that is not there.
+    fn new_cell(&self, at: (u32, u32), edit: &CellEdit) -> Result<String, PatchError> {
+        self.check_free(at)?;
+        let above = self.cells.get(&at).and_then(|place| place.above);
+        let style = above.or(edit.style).or_else(|| self.column_style(at.1));
+        let opening = format!("<{}c r=\"{}\"", self.prefix, cell_name(at.0, at.1));
+        Ok(self.cell_text(opening, self.suitable(style, edit), &edit.value))
     }
 
-    /// Writes the rows that are not there and stand before another one.
-    fn new_rows_before(&mut self, before: u32) -> Result<(), PatchError> {
-        while let Some(((row, _), _)) = self.next_edit()
-            && row < before
-        {
-            let _ = write!(self.out, "<{}row r=\"{}\">", self.prefix, row + 1);
-            self.new_cells_before(row, u32::MAX)?;
-            let _ = write!(self.out, "</{}row>", self.prefix);
+    /// Neither a formula fills the cell, nor do merged cells cover it.
+    fn check_free(&self, at: (u32, u32)) -> Result<(), PatchError> {
+        if self.filled.iter().any(|range| range.contains(at)) {
+            return Err(PatchError::Formula(at.0, at.1));
         }
-        Ok(())
+        match self.merged.iter().find(|range| range.contains(at) && range.first != at) {
+            Some(range) => Err(PatchError::Merged(at.0, at.1, *range)),
+            None => Ok(()),
+        }
     }
 
-    fn write_cell(&mut self, opening: &str, style: u32, value: &NewValue) {
-        let (out, prefix) = (&mut self.out, self.prefix);
-        out.push_str(opening);
+    fn cell_text(&self, opening: String, style: u32, value: &NewValue) -> String {
+        let (mut out, prefix) = (opening, &self.prefix);
         if style != 0 {
             let _ = write!(out, " s=\"{style}\"");
         }
@@ -267,6 +448,7 @@ impl<'a> Patch<'a> {
                 )
             }
         };
+        out
     }
 
     /// The style, or the change's own one where a date would be shown as a number, or a number as a date.
@@ -280,58 +462,35 @@ impl<'a> Patch<'a> {
         }
     }
 
-    fn is_filled(&self, (row, column): (u32, u32)) -> bool {
-        self.filled
-            .iter()
-            .any(|[first, last]| (first.0..=last.0).contains(&row) && (first.1..=last.1).contains(&column))
+    /// The columns of the cells that get a value in a row.
+    fn new_columns(&self, row: u32) -> impl Iterator<Item = u32> {
+        let edits = self.edits.range((row, 0)..=(row, u32::MAX));
+        edits.filter(|(_, edit)| edit.value != NewValue::Empty).map(|((_, column), _)| *column)
     }
 
-    /// The columns of the cells that get a value in a row, or in all rows.
-    fn new_columns(&self, row: Option<u32>) -> impl Iterator<Item = u32> {
-        let gets_value = |edit: &CellEdit| edit.value != NewValue::Empty;
-        self.edits
-            .iter()
-            .filter(move |((edited, _), edit)| row.is_none_or(|row| row == *edited) && gets_value(edit))
-            .map(|((_, column), _)| *column)
-    }
-
-    /// The start tag of a row, its `spans` widened to the new cells.
-    fn with_spans(&self, row: u32, tag: &str) -> String {
-        let spans = attribute(tag, "spans");
-        let columns = (self.new_columns(Some(row)).min(), self.new_columns(Some(row)).max());
-        let (Some(spans), (Some(first), Some(last))) = (spans, columns) else { return tag.to_owned() };
-        let old = spans.value.split_once(':');
-        let old = old.and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    /// The `spans` of a row widened to the new cells, and where they stand in its start tag.
+    fn spans(&self, row: u32, tag: &str) -> Option<(Range<usize>, String)> {
+        let (_, spans, at) = tag_attributes(tag).find(|(name, ..)| *name == "spans")?;
+        let (first, last) = (self.new_columns(row).min()?, self.new_columns(row).max()?);
         // Several spans, or none that can be read: they are only a hint and may stay.
-        let Some((old_first, old_last)): Option<(u32, u32)> = old else { return tag.to_owned() };
+        let (old_first, old_last) = spans.split_once(':')?;
+        let (old_first, old_last): (u32, u32) = (old_first.parse().ok()?, old_last.parse().ok()?);
         let new = format!("{}:{}", old_first.min(first + 1), old_last.max(last + 1));
-        [&tag[..spans.at.start], &new, &tag[spans.at.end..]].concat()
+        (new != spans).then_some((at, new))
     }
 
-    /// Writes the `<dimension>`, widened to the new cells.
+    /// Widens the `<dimension>` to the new cells.
     fn grow_dimension(&mut self, tag: Range<usize>) {
         let text = &self.xml[tag.clone()];
-        let Some(old) = attribute(text, "ref") else { return };
-        let Some([mut first, mut last]) = range_of(old.value) else { return };
-        for ((row, column), edit) in &self.edits {
-            if edit.value != NewValue::Empty {
-                first = (first.0.min(*row), first.1.min(*column));
-                last = (last.0.max(*row), last.1.max(*column));
-            }
+        let Some((_, old, at)) = tag_attributes(text).find(|(name, ..)| *name == "ref") else { return };
+        let Some(mut range) = CellRange::parse(old) else { return };
+        range.last.0 = self.facts.moved(range.last.0);
+        for ((row, column), _) in self.edits.iter().filter(|(_, edit)| edit.value != NewValue::Empty) {
+            range.first = (range.first.0.min(*row), range.first.1.min(*column));
+            range.last = (range.last.0.max(*row), range.last.1.max(*column));
         }
-        let new = format!("{}:{}", cell_name(first.0, first.1), cell_name(last.0, last.1));
-        if range_of(old.value) != Some([first, last]) {
-            self.copy_to(tag.start + old.at.start);
-            self.out.push_str(&new);
-            self.copied = tag.start + old.at.end;
-        }
-    }
-
-    fn note_column_style(&mut self, tag: Range<usize>) {
-        let tag = &self.xml[tag];
-        let number = |name| attribute(tag, name).and_then(|attribute| attribute.value.parse::<u32>().ok());
-        if let (Some(first), Some(last), Some(style)) = (number("min"), number("max"), number("style")) {
-            self.column_styles.push((first, last, style));
+        if CellRange::parse(old) != Some(range) {
+            self.splices.replace(tag.start + at.start..tag.start + at.end, range.to_string());
         }
     }
 
@@ -341,36 +500,20 @@ impl<'a> Patch<'a> {
     }
 }
 
-fn style_of(tag: &str) -> u32 {
-    attribute(tag, "s").and_then(|style| style.value.parse().ok()).unwrap_or(0)
+/// An element that closed itself, open and with this content; `value` replaces the value of an attribute.
+fn open_and_close(tag: &str, value: Option<(Range<usize>, String)>, content: &str) -> String {
+    let changed = value.map(|(at, value)| [&tag[..at.start], &value, &tag[at.end..]].concat());
+    let name = tag_name(tag);
+    let tag = changed.as_deref().unwrap_or(tag);
+    let opening = tag.strip_suffix("/>").unwrap_or(tag).trim_end();
+    format!("{opening}>{content}</{name}>")
 }
 
-/// The text as a cell holds it: XML's own signs escaped, and with `_x0001_` what XML cannot hold or would change.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (at, sign) in text.char_indices() {
-        match sign {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\t' | '\n' => out.push(sign),
-            '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => {
-                let _ = write!(out, "_x{:04X}_", u32::from(sign));
-            }
-            // A text that only looks like such an escape is escaped itself.
-            '_' if looks_escaped(&text[at..]) => out.push_str("_x005F_"),
-            _ => out.push(sign),
-        }
-    }
-    out
-}
-
-fn looks_escaped(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() >= 7
-        && bytes[..2].eq_ignore_ascii_case(b"_x")
-        && bytes[2..6].iter().all(u8::is_ascii_hexdigit)
-        && bytes[6] == b'_'
+/// The name of an element as its start tag writes it.
+fn tag_name(tag: &str) -> &str {
+    let name = tag.strip_prefix('<').unwrap_or(tag);
+    let end = name.find(|sign: char| sign.is_ascii_whitespace() || "/>".contains(sign));
+    &name[..end.unwrap_or(name.len())]
 }
 
 #[cfg(test)]

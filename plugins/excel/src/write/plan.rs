@@ -6,12 +6,14 @@ use plugin_api::{
     Access, Actor, DateTime, Error, Field, FieldType, Parent, Result, Value, actor_type, error_code,
 };
 
-use crate::cell::MAX_ROWS;
-use crate::keys;
+use crate::cell::general;
+use crate::keys::{self, NoKey};
 use crate::stamps::{Ledger, later};
 use crate::workbook::column::Column;
 use crate::workbook::lines::KeyColumn;
-use crate::workbook::{GivenStamps, Table, Workbook};
+use crate::workbook::typed::{TypedTable, TypedWorkbook};
+use crate::workbook::{GivenStamps, MAX_KEY, Table, Workbook};
+use crate::xlsx::range::MAX_ROWS;
 
 use super::patch::{CellEdit, NewValue, SheetEdits};
 
@@ -25,6 +27,8 @@ const MAX_WHOLE: i64 = 9_007_199_254_740_991;
 pub(crate) struct Plan {
     /// By actor type.
     pub(crate) edits: BTreeMap<&'static str, SheetEdits>,
+    /// Actor types whose sheet gets a row.
+    pub(crate) grown: Vec<&'static str>,
     /// The stamps of the rows that change.
     pub(crate) given: GivenStamps,
     /// Actor type and key of the actors that were created or saved, in the order they came.
@@ -33,6 +37,7 @@ pub(crate) struct Plan {
 
 /// Makes a plan against a workbook as it was read.
 pub(crate) struct Planner<'a> {
+    typed: &'a TypedWorkbook,
     workbook: &'a Workbook,
     now: DateTime,
     newest: Option<DateTime>,
@@ -42,8 +47,9 @@ pub(crate) struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     /// `ledger` knows what was given out before.
-    pub(crate) fn new(workbook: &'a Workbook, now: DateTime, ledger: &'a Ledger) -> Self {
-        Planner { workbook, now, newest: ledger.newest, ledger, plan: Plan::default() }
+    pub(crate) fn new(typed: &'a TypedWorkbook, now: DateTime, ledger: &'a Ledger) -> Self {
+        let workbook = &typed.workbook;
+        Planner { typed, workbook, now, newest: ledger.newest, ledger, plan: Plan::default() }
     }
 
     /// The plan that makes a new row.
@@ -51,25 +57,24 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// The actor type has no sheet; a field, a value or the parent is not right; the key is taken.
     pub(crate) fn create(mut self, actor: &Actor) -> Result<Plan> {
-        let table = self.workbook.table(&actor.actor_type)?;
-        for column in table.columns.iter().filter(|column| column.field.access == Access::Mandatory) {
-            if actor.field(&column.field.key).flatten().is_none_or(|value| value.trim().is_empty()) {
-                return Err(missing(&column.field, table));
+        let typed = self.typed.table(&actor.actor_type)?;
+        let table = typed.table;
+        for (_, field) in typed.columns().filter(|(_, field)| field.access == Access::Mandatory) {
+            if actor.field(&field.key).flatten().is_none_or(|value| value.trim().is_empty()) {
+                return Err(missing(field, table));
             }
         }
         let key = match actor.key.trim() {
-            "" => self.next_key(table),
-            given if table.find(given).is_some() => {
-                return Err(Error::user(format!("the {} {given:?} exists already", table.actor_type)));
-            }
-            given => given.to_owned(),
+            "" => self.next_key(table)?,
+            given => free_key(table, given)?,
         };
-        let row = table.next_row;
+        let row = table.next.row;
         if row >= MAX_ROWS {
             return Err(Error::user(format!("the sheet {} is full", table.sheet)));
         }
+        self.plan.grown.push(table.actor_type);
         self.edit(table, row, table.id.column, key_value(&key, table.id), table.id.style);
-        self.fields(table, None, row, actor)?;
+        self.fields(typed, None, row, actor)?;
         self.parent(table, None, row, actor)?;
         self.stamp(table, row, key);
         Ok(self.plan)
@@ -82,7 +87,8 @@ impl<'a> Planner<'a> {
     pub(crate) fn save(mut self, actors: &[Actor]) -> Result<Plan> {
         let mut unknown = Vec::new();
         for actor in actors {
-            let table = self.workbook.table(&actor.actor_type)?;
+            let typed = self.typed.table(&actor.actor_type)?;
+            let table = typed.table;
             let Some(number) = table.find(actor.key.trim()) else {
                 unknown.push(format!("{} {:?}", table.actor_type, actor.key));
                 continue;
@@ -94,7 +100,7 @@ impl<'a> Planner<'a> {
                 let told = Error::user(text);
                 code.into_iter().fold(told, Error::code)
             };
-            self.fields(table, Some(number), row, actor).map_err(told)?;
+            self.fields(typed, Some(number), row, actor).map_err(told)?;
             self.parent(table, Some(number), row, actor).map_err(told)?;
             self.stamp(table, row, table.key(number).to_owned());
         }
@@ -105,35 +111,58 @@ impl<'a> Planner<'a> {
         Ok(self.plan)
     }
 
-    fn next_key(&self, table: &Table) -> String {
+    fn next_key(&self, table: &Table) -> Result<String> {
         let ever = self.ledger.sheets.get(table.actor_type).and_then(|sheet| sheet.highest_key.as_deref());
-        let highest = keys::higher(keys::highest(table.keys()), ever);
-        keys::next(highest, |key| table.find(key).is_some())
+        let keys: Vec<&str> = table.keys().collect();
+        let taken = |key: &str| table.find(key).is_some() || table.find_in_other_case(key).is_some();
+        let key = keys::next(keys.iter().copied(), ever, taken).map_err(|why| {
+            let sheet = &table.sheet;
+            match why {
+                NoKey::NoPattern => Error::user(format!(
+                    "the IDs of the sheet {sheet} show no pattern that a new one could follow: nothing was created, the \
+                     row has to be added to the workbook with an ID of its own"
+                )),
+                NoKey::NoRandom => Error::user("the system gives no random numbers for a new ID"),
+            }
+        })?;
+        free_key(table, &key)
     }
 
-    fn fields(&mut self, table: &Table, number: Option<usize>, row: u32, actor: &Actor) -> Result<()> {
+    fn fields(
+        &mut self,
+        typed: TypedTable<'a>,
+        number: Option<usize>,
+        row: u32,
+        actor: &Actor,
+    ) -> Result<()> {
+        let table = typed.table;
         for (key, value) in &actor.fields {
-            let Some(column) = table.columns.iter().find(|column| column.field.key == *key) else {
+            let Some((column, field)) = typed.find(key) else {
                 return Err(unknown_field(key, table));
             };
-            let now = number.and_then(|number| column.value(number));
+            let cell =
+                Target { workbook: self.workbook, column, field, may_change_type: !typed.is_fixed(key) };
             // A cell that holds the value already is left alone, whatever it is: read only, a formula, or out of its list.
             let same = match number {
-                Some(_) => now == value.as_deref() || is_same(self.workbook, column, now, value.as_deref()),
+                Some(number) => {
+                    let now = typed.value(column, field.field_type, number);
+                    let now = now.to_wire();
+                    now.as_deref() == value.as_deref() || cell.is_same(now.as_deref(), value.as_deref())
+                }
                 None => value.is_none(),
             };
             if same {
                 self.keep(table, row, column.column);
                 continue;
             }
-            if column.field.access == Access::ReadOnly {
+            if field.access == Access::ReadOnly {
                 return Err(Error::user(format!("the field {key} is read only")));
             }
-            let new = new_value(self.workbook, column, value.as_deref())?;
+            let new = cell.new_value(value.as_deref())?;
             let is_empty =
                 matches!(&new, NewValue::Empty) || matches!(&new, NewValue::Text(text) if text.is_empty());
-            if is_empty && column.field.access == Access::Mandatory {
-                return Err(missing(&column.field, table));
+            if is_empty && field.access == Access::Mandatory {
+                return Err(missing(field, table));
             }
             let style = match new {
                 NewValue::Date(_) => self.date_style(column.style),
@@ -221,83 +250,154 @@ fn missing(field: &Field, table: &Table) -> Error {
     Error::user(format!("the field {} of {} must be filled in", field.key, table.actor_type))
 }
 
-/// Whether two values in wire form are the same in a cell of this column.
-fn is_same(workbook: &Workbook, column: &Column, one: Option<&str>, other: Option<&str>) -> bool {
-    match (new_value(workbook, column, one), new_value(workbook, column, other)) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => false,
+/// The key, if it can be that of a new actor.
+fn free_key(table: &Table, key: &str) -> Result<String> {
+    if table.find(key).is_some() {
+        return Err(Error::user(format!("the {} {key:?} exists already", table.actor_type)));
     }
+    if let Some(other) = table.find_in_other_case(key) {
+        let text = format!(
+            "the {} {key:?} exists already as {other:?}, which SuperOffice takes for the same",
+            table.actor_type
+        );
+        return Err(Error::user(text));
+    }
+    let length = key.chars().count();
+    if length > MAX_KEY {
+        return Err(Error::user(format!("an ID has {MAX_KEY} characters at most, not {length}")));
+    }
+    Ok(key.to_owned())
 }
 
-/// What a cell of the column is to hold for a value in wire form.
-fn new_value(workbook: &Workbook, column: &Column, value: Option<&str>) -> Result<NewValue> {
-    let Some(text) = value else { return Ok(NewValue::Empty) };
-    let field = &column.field;
-    let key = &field.key;
-    let parsed = Value::parse(text, field.field_type)
-        .map_err(|error| Error::user(format!("the field {key}: {error}")))?;
-    Ok(match parsed {
-        Value::Null => NewValue::Empty,
-        Value::Integer(number) if number.abs() > MAX_WHOLE => {
-            let text =
-                format!("the field {key}: a cell keeps whole numbers up to {MAX_WHOLE}, {number} is beyond");
+/// A cell of a field that is to get a value.
+struct Target<'a> {
+    workbook: &'a Workbook,
+    column: &'a Column,
+    field: &'a Field,
+    /// The type of the field is only what today's cells look like.
+    may_change_type: bool,
+}
+
+impl Target<'_> {
+    /// Whether two values in wire form are the same in the cell.
+    fn is_same(&self, one: Option<&str>, other: Option<&str>) -> bool {
+        match (self.new_value(one), self.new_value(other)) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => false,
+        }
+    }
+
+    /// What the cell is to hold for a value in wire form. The form says what the value is; the field's type counts for
+    /// values that come as plain texts, and for what a typed value may be turned into.
+    fn new_value(&self, value: Option<&str>) -> Result<NewValue> {
+        let Some(text) = value else { return Ok(NewValue::Empty) };
+        let field_type = self.field.field_type;
+        let own = own_form(text);
+        match (field_type, &own) {
+            (_, Value::Text(_))
+            | (FieldType::Integer | FieldType::Double | FieldType::Checkbox | FieldType::Datetime, _) => {}
+            // A typed value in a column of texts is written as what it is, and as the key of an item in a list.
+            (FieldType::List, Value::Integer(number)) => return self.item(&number.to_string()),
+            (FieldType::List, Value::Double(number)) => return self.item(&general(*number)),
+            (FieldType::List, _) => {
+                return Err(self.wrong(&format!("{text:?} is not the key of a list item")));
+            }
+            (_, _) => return self.typed_value(own),
+        }
+        match Value::parse(text, field_type) {
+            Ok(Value::Text(text)) if field_type == FieldType::List => self.item(text.trim()),
+            Ok(Value::Text(text)) => self.text(&text),
+            Ok(value) => self.typed_value(value),
+            // A number with decimals is a number in a column of whole ones too.
+            Err(_) if field_type == FieldType::Integer && matches!(own, Value::Double(_)) => {
+                self.typed_value(own)
+            }
+            Err(_) if self.may_change_type && !matches!(own, Value::Text(_)) => self.typed_value(own),
+            Err(error) => Err(self.wrong(&error.to_string())),
+        }
+    }
+
+    fn wrong(&self, why: &str) -> Error {
+        Error::user(format!("the field {}: {why}", self.field.key))
+    }
+
+    fn typed_value(&self, value: Value<'_>) -> Result<NewValue> {
+        Ok(match value {
+            Value::Null => NewValue::Empty,
+            Value::Integer(number) if number.abs() > MAX_WHOLE => {
+                let why = format!("a cell keeps whole numbers up to {MAX_WHOLE}, {number} is beyond");
+                return Err(self.wrong(&why));
+            }
+            #[allow(clippy::cast_precision_loss, reason = "below 2^53, checked above")]
+            Value::Integer(number) => NewValue::Number(number as f64),
+            Value::Double(number) => NewValue::Number(number),
+            Value::Checkbox(on) if self.column.holds_numbers => NewValue::Number(f64::from(u8::from(on))),
+            Value::Checkbox(on) => NewValue::Bool(on),
+            // .NET's way to say that there is no date.
+            Value::DateTime(date) if date.ticks() == 0 => NewValue::Empty,
+            Value::DateTime(date) => self.date(date)?,
+            Value::Text(text) => self.text(&text)?,
+        })
+    }
+
+    fn text(&self, text: &str) -> Result<NewValue> {
+        let longest = usize::try_from(self.field.max_length).unwrap_or(0);
+        let length = text.chars().count();
+        let key = &self.field.key;
+        if longest > 0 && length > longest {
+            let text = format!("the field {key} takes {longest} characters at most, not {length}");
             return Err(Error::user(text));
         }
-        #[allow(clippy::cast_precision_loss, reason = "below 2^53, checked above")]
-        Value::Integer(number) => NewValue::Number(number as f64),
-        Value::Double(number) => NewValue::Number(number),
-        Value::Checkbox(on) if column.holds_numbers => NewValue::Number(f64::from(u8::from(on))),
-        Value::Checkbox(on) => NewValue::Bool(on),
-        // .NET's way to say that there is no date.
-        Value::DateTime(date) if date.ticks() == 0 => NewValue::Empty,
-        Value::DateTime(date) => date_value(workbook, column, date)?,
-        Value::Text(text) if field.field_type == FieldType::List => {
-            list_value(workbook, column, text.trim())?
+        if text.encode_utf16().count() > MAX_CELL_TEXT {
+            let why = format!("a cell takes {MAX_CELL_TEXT} characters at most, not {length}");
+            return Err(self.wrong(&why));
         }
-        Value::Text(text) => {
-            let longest = usize::try_from(field.max_length).unwrap_or(0);
-            let length = text.chars().count();
-            if longest > 0 && length > longest {
-                let text = format!("the field {key} takes {longest} characters at most, not {length}");
-                return Err(Error::user(text));
-            }
-            if text.encode_utf16().count() > MAX_CELL_TEXT {
-                let text =
-                    format!("the field {key}: a cell takes {MAX_CELL_TEXT} characters at most, not {length}");
-                return Err(Error::user(text));
-            }
-            NewValue::Text(text.into_owned())
+        Ok(NewValue::Text(text.to_owned()))
+    }
+
+    fn date(&self, date: DateTime) -> Result<NewValue> {
+        let styles = &self.workbook.styles;
+        let shows_time = self.column.style.is_some_and(|style| styles.format(style).is_time);
+        let time = if shows_time { styles.dates.time_serial(date) } else { None };
+        let serial = time.or_else(|| styles.dates.serial(date)).ok_or_else(|| {
+            let (year, month, day) = date.date();
+            self.wrong(&format!("{year:04}-{month:02}-{day:02} is before the first date of the workbook"))
+        })?;
+        // Without a single date format in the workbook a number would not be seen to be a date.
+        let can_be_date = shows_time || styles.date_style().is_some();
+        Ok(if can_be_date { NewValue::Date(serial) } else { NewValue::Text(date.to_sortable()) })
+    }
+
+    fn item(&self, item: &str) -> Result<NewValue> {
+        if item.is_empty() {
+            return Ok(NewValue::Empty);
         }
-    })
+        let list = self.field.list.as_deref().and_then(|name| self.workbook.list(name));
+        if list.is_some_and(|list| !list.has(item)) {
+            let name = self.field.list.as_deref().unwrap_or_default();
+            let why = format!("the list {name} has no item with the key {item:?}");
+            return Err(self.wrong(&why).code(error_code::UNKOWN_LISTITEM_ID));
+        }
+        let Column { column, holds_numbers, .. } = *self.column;
+        Ok(key_value(item, KeyColumn { column, holds_numbers, style: None }))
+    }
 }
 
-fn date_value(workbook: &Workbook, column: &Column, date: DateTime) -> Result<NewValue> {
-    let styles = &workbook.styles;
-    let serial = styles.dates.serial(date).ok_or_else(|| {
-        let (year, month, day) = date.date();
-        let key = &column.field.key;
-        Error::user(format!(
-            "the field {key}: {year:04}-{month:02}-{day:02} is before the first date of the workbook"
-        ))
-    })?;
-    // Without a single date format in the workbook a number would not be seen to be a date.
-    let can_be_date = styles.date_style().is_some();
-    Ok(if can_be_date { NewValue::Date(serial) } else { NewValue::Text(date.to_sortable()) })
-}
-
-fn list_value(workbook: &Workbook, column: &Column, item: &str) -> Result<NewValue> {
-    let key = &column.field.key;
-    if item.is_empty() {
-        return Ok(NewValue::Empty);
+/// A value by its own form; a form that lacks its end counts, as a recorded client sends it.
+fn own_form(text: &str) -> Value<'_> {
+    match Value::from_wire(text) {
+        Value::Text(_) => {
+            let field_type = match text.trim_start() {
+                text if text.ends_with(']') => FieldType::Text,
+                text if text.starts_with("[I:") => FieldType::Integer,
+                text if text.starts_with("[F:") => FieldType::Double,
+                text if text.starts_with("[DT:") => FieldType::Datetime,
+                _ => FieldType::Text,
+            };
+            Value::parse(text, field_type).unwrap_or(text.into())
+        }
+        typed => typed,
     }
-    let list = column.field.list.as_deref().and_then(|name| workbook.list(name));
-    if list.is_some_and(|list| !list.has(item)) {
-        let name = column.field.list.as_deref().unwrap_or_default();
-        let text = format!("the field {key}: the list {name} has no item with the key {item:?}");
-        return Err(Error::user(text).code(error_code::UNKOWN_LISTITEM_ID));
-    }
-    let key_column = KeyColumn { column: column.column, holds_numbers: column.holds_numbers, style: None };
-    Ok(key_value(item, key_column))
 }
 
 /// A key as its column keeps keys: a number among numbers, or else a text.

@@ -1,0 +1,168 @@
+//! From a plan to the bytes of the changed workbook, checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plugin_api::{Error, Result, ResultExt};
+
+use crate::workbook::{Table, Workbook};
+use crate::xlsx::XlsxError;
+use crate::xlsx::book::Book;
+use crate::xlsx::limits::{PartLimits, Reservation};
+use crate::xlsx::package::Package;
+use crate::xlsx::range::{CellRange, cell_name};
+
+use super::check::LinkChanges;
+use super::patch::{Patch, PatchError, SheetEdits, SheetFacts};
+use super::plan::Plan;
+use super::{archive, attributes, check, links, push_down, recalculation};
+
+/// New contents of parts, by their names.
+type Parts = BTreeMap<String, Vec<u8>>;
+
+/// The workbook's bytes with the planned changes. Nothing else differs: that is checked before they are given out.
+///
+/// # Errors
+/// A cell cannot be written, the change is beyond the limits, or it would harm the workbook.
+pub(crate) fn apply(
+    bytes: &[u8],
+    workbook: &Workbook,
+    plan: &Plan,
+    limits: PartLimits,
+    memory: &mut Reservation,
+) -> Result<Vec<u8>> {
+    let mut package = Package::open(bytes, limits)?;
+    let book = Book::read(&mut package)?;
+    let mut parts = Parts::new();
+    for (actor_type, edits) in &plan.edits {
+        let table = workbook.table(actor_type)?;
+        let is_new = plan.grown.contains(actor_type);
+        let pushed = (is_new && table.next.pushes_down).then_some(table.next.row);
+        if pushed.is_some()
+            && let Some(why) = push_down::obstacle(&mut package, &book, table)?
+        {
+            return Err(Error::user(why));
+        }
+        change_sheet(&mut package, workbook, table, edits, pushed, memory, &mut parts)?;
+        if is_new {
+            for part in &table.tables {
+                grow_table(&mut package, part, table.next.row, pushed.is_some(), &mut parts)?;
+            }
+        }
+        if let Some(from) = pushed {
+            push_down::change_calculation_chain(&mut package, &book, table, from, &mut parts)?;
+        }
+    }
+    recalculation::ask_for(&mut package, &book, &mut parts)?;
+
+    let mut entries = BTreeMap::new();
+    for (part, contents) in parts {
+        let index =
+            package.index(&part).ok_or_else(|| XlsxError::Damaged(format!("there is no part {part}")))?;
+        entries.insert(index, contents);
+    }
+    let written: usize = entries.values().map(Vec::len).sum();
+    memory.take(bytes.len() + written).map_err(XlsxError::from)?;
+    let new = archive::replace_entries(bytes, &entries).user("the workbook's archive cannot be written")?;
+    check::archive(bytes, &new, &entries.keys().copied().collect::<BTreeSet<_>>()).map_err(not_written)?;
+    Ok(new)
+}
+
+/// The change would harm the workbook: the error that says so. It is ours, not the caller's.
+fn not_written(error: XlsxError) -> Error {
+    match error {
+        XlsxError::Damaged(why) => {
+            Error::user("nothing was saved, the change would damage the workbook").tech(why)
+        }
+        other => other.into(),
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "called once; what it works on belongs to its caller")]
+fn change_sheet(
+    package: &mut Package<'_>,
+    workbook: &Workbook,
+    table: &Table,
+    edits: &SheetEdits,
+    pushed: Option<u32>,
+    memory: &mut Reservation,
+    parts: &mut Parts,
+) -> Result<()> {
+    let (old, encoding) = package.text(&table.part)?;
+    // The old text, the new one, and its bytes.
+    memory.take(3 * old.len()).map_err(XlsxError::from)?;
+    let facts = SheetFacts {
+        part: &table.part,
+        header_row: table.header_row,
+        pushed,
+        is_date_style: &|style| workbook.styles.format(style).is_date,
+    };
+    let told = |error: PatchError| refused(error, table);
+    let mut patch = Patch::new(&old, edits, &facts).map_err(told)?;
+    let mut changes = LinkChanges::default();
+    if !patch.hyperlinks.is_empty() {
+        changes = links::change(package, table, edits, &mut patch, parts)?;
+    }
+    let new = patch.apply().map_err(told)?;
+    check::sheet(&old, &new, edits, &facts, &changes).map_err(not_written)?;
+    parts.insert(table.part.clone(), encoding.encode(&new));
+    Ok(())
+}
+
+fn refused(error: PatchError, table: &Table) -> Error {
+    let sheet = &table.sheet;
+    match error {
+        PatchError::Formula(row, column) => Error::user(format!(
+            "nothing was saved, the cell {} of the sheet {sheet} holds a formula, which is not overwritten",
+            cell_name(row, column)
+        )),
+        PatchError::Merged(row, column, range) => Error::user(format!(
+            "nothing was saved, the cell {} of the sheet {sheet} is covered by the merged cells {range}: nobody would \
+             see its value",
+            cell_name(row, column)
+        )),
+        PatchError::Twice(what) => Error::user(format!(
+            "nothing was saved, the sheet {sheet} has {what} twice: open the workbook in Excel and save it"
+        )),
+        PatchError::Xlsx(error) => error.into(),
+        PatchError::Failed(why) => Error::user(format!("the sheet {sheet} cannot be changed")).tech(why),
+    }
+}
+
+/// A table that a row is added to, at its end or above its totals, grows with it, as in Excel.
+fn grow_table(
+    package: &mut Package<'_>,
+    table: &crate::xlsx::table_part::TablePart,
+    row: u32,
+    pushes_down: bool,
+    parts: &mut Parts,
+) -> Result<(), XlsxError> {
+    let grows = match pushes_down {
+        true => table.totals > 0 && table.last_data_row() + 1 == row,
+        false => table.totals == 0 && table.range.last.0 + 1 == row,
+    };
+    if !grows {
+        return Ok(());
+    }
+    let (xml, encoding) = package.text(&table.part)?;
+    let last_data_row = table.last_data_row();
+    let mut is_root = true;
+    let new = attributes::change(&table.part, &xml, |reader| {
+        let was_root = std::mem::replace(&mut is_root, false);
+        let range = reader.attribute("ref").and_then(|range| CellRange::parse(&range));
+        let grown = |last: u32| {
+            let mut range = range.filter(|range| range.last.0 == last)?;
+            range.last.0 += 1;
+            Some(vec![("ref", range.to_string())])
+        };
+        let grown = match reader.local_name() {
+            _ if was_root => grown(table.range.last.0),
+            Some("autoFilter") => grown(last_data_row),
+            _ => None,
+        };
+        grown.unwrap_or_default()
+    })?;
+    if let Some(new) = new {
+        parts.insert(table.part.clone(), encoding.encode(&new));
+    }
+    Ok(())
+}

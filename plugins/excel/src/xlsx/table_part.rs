@@ -1,0 +1,52 @@
+//! An Excel table: a range of a sheet with a heading row and perhaps a row of totals.
+
+use super::XlsxError;
+use super::package::Package;
+use super::range::CellRange;
+use super::xml::{Token, XmlReader};
+
+/// What a table part says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TablePart {
+    /// The name of the part.
+    pub(crate) part: String,
+    /// All of the table, headings and totals included.
+    pub(crate) range: CellRange,
+    /// How many rows of totals there are at its end.
+    pub(crate) totals: u32,
+}
+
+impl TablePart {
+    /// # Errors
+    /// The part cannot be read, or says no range.
+    pub(crate) fn read(package: &mut Package<'_>, part: &str) -> Result<Self, XlsxError> {
+        let mut xml = XmlReader::new(package.reader(part)?);
+        let mut found = None;
+        loop {
+            let token = xml.next().map_err(|error| error.of(part))?;
+            if token == Token::Eof {
+                break;
+            }
+            if found.is_none() && matches!(token, Token::Start | Token::Empty) {
+                let range = xml.attribute("ref").and_then(|range| CellRange::parse(&range));
+                let totals = xml.attribute("totalsRowCount");
+                let totals = totals.and_then(|count| count.trim().parse().ok()).unwrap_or(0);
+                found = Some((range, totals));
+            }
+        }
+        match found {
+            Some((Some(range), totals)) => Ok(TablePart { part: part.to_owned(), range, totals }),
+            _ => Err(XlsxError::Damaged(format!("{part}: the table says no range"))),
+        }
+    }
+
+    /// Whether a row belongs to the totals.
+    pub(crate) fn is_total(&self, row: u32) -> bool {
+        self.range.has_row(row) && row + self.totals > self.range.last.0
+    }
+
+    /// The last row that is not of the totals.
+    pub(crate) fn last_data_row(&self) -> u32 {
+        self.range.last.0.saturating_sub(self.totals)
+    }
+}
