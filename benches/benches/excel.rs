@@ -1,4 +1,4 @@
-//! A workbook of 10,000 customers: opening it, and finding some of them once it is open.
+//! A workbook of 10,000 customers: opening it, finding some of them once it is open, and saving one.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -7,7 +7,7 @@ use std::path::Path;
 use criterion::{Criterion, criterion_group, criterion_main};
 use excel_connector::ExcelConnector;
 use plugin_api::abi::client;
-use plugin_api::{Connection, Connector, Operator, Restriction, Settings, actor_type, testing};
+use plugin_api::{Actor, Connection, Connector, Operator, Restriction, Settings, actor_type, testing};
 use rust_xlsxwriter::Workbook;
 
 const ROWS: u32 = 10_000;
@@ -59,9 +59,19 @@ fn excel(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("excel, 10000 rows");
     group.sample_size(10);
     group.bench_function("open", |bencher| bencher.iter(|| black_box(open().is_ok())));
-    group.sample_size(50);
     let connection = open().expect("the workbook opens");
     let customer = actor_type::CUSTOMER;
+    let mut turn = 0;
+    group.bench_function("save", |bencher| {
+        bencher.iter(|| {
+            turn += 1;
+            let mut actor = Actor::new(customer, "C5000");
+            actor.fields = vec![("NAME".to_owned(), Some(format!("Saved {turn} times")))];
+            let saved = testing::collect(customer, None, |rows| connection.save(&[actor.clone()], rows));
+            assert_eq!(saved.map(|(actors, _)| actors.len()).ok(), Some(1));
+        });
+    });
+    group.sample_size(50);
     group.bench_function("get by key", |bencher| {
         bencher.iter(|| {
             let found = testing::collect(customer, None, |rows| connection.get(customer, &["C9001"], rows));

@@ -133,7 +133,7 @@ impl WorkbookFile {
             let memory = &mut contents.memory;
             let bytes = apply(&contents.bytes, &before, &plan, self.limits.part, memory)?;
             // What is about to be written is read first: a workbook that we could not read never gets in place.
-            let after = self.parsed(&bytes, Some(&before), &ledger, &plan.given, memory)?;
+            let after = self.parsed(&bytes, Some(&before), &ledger, Some(&plan.given), memory)?;
             self.verify(&after, &plan)?;
             let written = replace::replace(&self.path, &bytes, || {
                 #[cfg(test)]
@@ -204,7 +204,7 @@ impl WorkbookFile {
                 self.loads.fetch_add(1, Ordering::Relaxed);
                 let before = before.as_ref().map(|known| known.workbook.as_ref());
                 let Contents { bytes, memory, .. } = contents;
-                let workbook = self.parsed(bytes, before, ledger, &GivenStamps::new(), memory)?;
+                let workbook = self.parsed(bytes, before, ledger, None, memory)?;
                 tracing::debug!(
                     actors = workbook.tables.iter().map(workbook::Table::len).sum::<usize>(),
                     "workbook read"
@@ -224,17 +224,20 @@ impl WorkbookFile {
         Ok(workbook)
     }
 
+    /// Reads a workbook; `given` are the stamps of rows in a change of ours.
     fn parsed(
         &self,
         bytes: &[u8],
         before: Option<&Workbook>,
         ledger: &Ledger,
-        given: &GivenStamps,
+        given: Option<&GivenStamps>,
         memory: &mut Reservation,
     ) -> Result<Workbook> {
         let newest = ledger.newest.max(before.and_then(Workbook::newest));
         let stamping = Stamping::new((self.clock)(), newest);
-        Workbook::read(bytes, &History { before, ledger, stamping, given }, self.limits.part, memory)
+        let (none, is_ours) = (GivenStamps::new(), given.is_some());
+        let history = History { before, ledger, stamping, given: given.unwrap_or(&none), is_ours };
+        Workbook::read(bytes, &history, self.limits.part, memory)
     }
 
     /// Notes what a workbook gives out, in memory and on disk.

@@ -10,6 +10,7 @@ pub(crate) mod typed;
 mod warnings;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use plugin_api::{DateTime, Error, Result, actor_type};
 
@@ -37,6 +38,7 @@ pub(crate) struct Workbook {
     pub(crate) tables: Vec<Table>,
     pub(crate) lists: Vec<List>,
     pub(crate) styles: Styles,
+    strings: Arc<SharedStrings>,
     /// What deserves attention, for the person who tests the connection.
     pub(crate) problems: Vec<String>,
 }
@@ -57,6 +59,8 @@ pub(crate) struct History<'a> {
     pub(crate) stamping: Stamping,
     /// Rows that are about to be written, and the stamps that they get.
     pub(crate) given: &'a GivenStamps,
+    /// Only sheets differ from the workbook before: a change of ours, whose other parts were compared byte by byte.
+    pub(crate) is_ours: bool,
 }
 
 /// Stamps by actor type and key.
@@ -80,10 +84,13 @@ impl Workbook {
         let mut package = Package::open(bytes, limits)?;
         let book = Book::read(&mut package)?;
         let styles = Styles::read(&mut package, &book)?;
-        let strings = match book.shared_strings.as_deref() {
+        let strings = match (history.before.filter(|_| history.is_ours), book.shared_strings.as_deref()) {
+            (Some(before), _) => Arc::clone(&before.strings),
             // A workbook without any text may name the part and leave it out.
-            Some(part) if package.index(part).is_some() => SharedStrings::read(&mut package, part, memory)?,
-            _ => SharedStrings::default(),
+            (None, Some(part)) if package.index(part).is_some() => {
+                Arc::new(SharedStrings::read(&mut package, part, memory)?)
+            }
+            (None, _) => Arc::default(),
         };
 
         let around = grid::Surroundings { styles: &styles, strings: &strings };
@@ -165,7 +172,7 @@ impl Workbook {
         }
         // In the contract's order, whatever the order of the sheets.
         tables.sort_by_key(|table| actor_type::ALL.iter().position(|known| *known == table.actor_type));
-        Ok(Workbook { tables, lists, styles, problems })
+        Ok(Workbook { tables, lists, styles, strings, problems })
     }
 
     /// The table of an actor type.

@@ -102,8 +102,10 @@ fn change_sheet(
     if !patch.hyperlinks.is_empty() {
         changes = links::change(package, table, edits, &mut patch, parts)?;
     }
+    let outline = std::mem::take(&mut patch.outline);
+    memory.take(outline.size()).map_err(XlsxError::from)?;
     let new = patch.apply().map_err(told)?;
-    check::sheet(&old, &new, edits, &facts, &changes).map_err(not_written)?;
+    check::sheet(&old, &outline, &new, edits, &facts, &changes).map_err(not_written)?;
     parts.insert(table.part.clone(), encoding.encode(&new));
     Ok(())
 }

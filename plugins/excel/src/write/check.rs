@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
+use std::ops::Range;
 
 use zip::ZipArchive;
 
@@ -21,96 +22,191 @@ pub(super) struct LinkChanges {
     pub(super) renamed: BTreeSet<usize>,
 }
 
-/// Compares a sheet before and after a change.
+/// What a sheet holds, as it was read before a change: where everything stands that must be there afterwards.
+#[derive(Debug, Default)]
+pub(super) struct Outline {
+    /// In the order of the document.
+    facts: Vec<Fact>,
+    around: Around,
+}
+
+/// A piece of a sheet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fact {
+    /// A row and its start tag.
+    Row(u32, Range<usize>),
+    /// A cell, its start tag and all of it.
+    Cell((u32, u32), Range<usize>, Range<usize>),
+    /// A hyperlink.
+    Link(Range<usize>),
+}
+
+/// What stands around the rows, and what of that is compared by itself.
+#[derive(Debug, Default)]
+struct Around {
+    rows: Range<usize>,
+    /// The dimension and hyperlinks.
+    left_out: Vec<Range<usize>>,
+    container: Range<usize>,
+    links: usize,
+}
+
+impl Outline {
+    /// Notes what was read.
+    pub(super) fn note(&mut self, item: &Item, span: Range<usize>) {
+        self.facts.extend(self.around.note(item, span));
+    }
+
+    /// The memory that it takes.
+    pub(super) fn size(&self) -> usize {
+        self.facts.len() * size_of::<Fact>()
+    }
+}
+
+impl Around {
+    fn note(&mut self, item: &Item, span: Range<usize>) -> Option<Fact> {
+        match item {
+            Item::Row { row, .. } => return Some(Fact::Row(*row, span)),
+            Item::Cell(cell) => {
+                return Some(Fact::Cell((cell.row, cell.column), cell.tag.clone(), cell.whole.clone()));
+            }
+            Item::Hyperlink(link) => {
+                self.links += 1;
+                self.left_out.push(link.whole.clone());
+                return Some(Fact::Link(link.whole.clone()));
+            }
+            Item::Dimension => self.left_out.push(span),
+            Item::SheetData { .. } => self.rows = span,
+            Item::SheetDataEnd => self.rows.end = span.end,
+            Item::Hyperlinks => self.container = span,
+            Item::HyperlinksEnd => self.container.end = span.end,
+            _ => {}
+        }
+        None
+    }
+
+    /// What stands around the rows.
+    fn text(&self, xml: &str, without_links: bool) -> String {
+        let mut left_out: Vec<_> = self.left_out.iter().chain([&self.rows]).cloned().collect();
+        if without_links {
+            left_out.retain(|range| range.start < self.container.start || range.start >= self.container.end);
+            left_out.push(self.container.clone());
+        }
+        left_out.sort_by_key(|range| range.start);
+        let (mut out, mut at) = (String::new(), 0);
+        for range in left_out {
+            out.push_str(&xml[at.min(range.start)..range.start]);
+            at = range.end;
+        }
+        out.push_str(&xml[at..]);
+        out
+    }
+}
+
+/// Compares a sheet before and after a change: `outline` is that of the old one.
 ///
 /// # Errors
 /// The new sheet is not what it was meant to be.
 pub(super) fn sheet(
     old: &str,
+    outline: &Outline,
     new: &str,
     edits: &SheetEdits,
     facts: &SheetFacts<'_>,
     links: &LinkChanges,
 ) -> Result<(), XlsxError> {
     let wrong = |why: String| XlsxError::Damaged(format!("{} would not be written right: {why}", facts.part));
-    let (mut before, mut after) = (Side::new(facts.part, old), Side::new(facts.part, new));
+    let mut reader = SheetReader::of(facts.part, new);
+    let mut around = Around::default();
     let mut missing: BTreeSet<(u32, u32)> =
         edits.iter().filter(|(_, edit)| edit.value != NewValue::Empty).map(|(at, _)| *at).collect();
-    let (mut was, mut link) = (before.next()?, 0);
+    let (mut before, mut link) = (outline.facts.iter().peekable(), 0);
     loop {
-        let is = after.next()?;
-        if let Fact::Cell(cell) = &is
+        let item = reader.next()?;
+        let fact = around.note(&item, reader.span());
+        let Some(is) = fact else {
+            if matches!(item, Item::End) {
+                break;
+            }
+            continue;
+        };
+        if let Item::Cell(cell) = &item
             && let Some(edit) = edits.get(&(cell.row, cell.column))
         {
+            let at = (cell.row, cell.column);
             if !holds(cell, edit) {
-                let name = cell_name(cell.row, cell.column);
+                let name = cell_name(at.0, at.1);
                 return Err(wrong(format!("the cell {name} would hold {:?}", cell.value)));
             }
-            missing.remove(&(cell.row, cell.column));
-            if let Fact::Cell(old_cell) = &was
-                && (facts.moved(old_cell.row), old_cell.column) == (cell.row, cell.column)
-            {
-                was = before.next()?;
-            }
+            missing.remove(&at);
+            before.next_if(|was| matches!(was, Fact::Cell(cell, ..) if (facts.moved(cell.0), cell.1) == at));
+            continue;
+        }
+        // A row that was not there.
+        if let Fact::Row(row, tag) = &is
+            && edits.range((*row, 0)..=(*row, u32::MAX)).next().is_some()
+            && plain_attributes(&new[tag.clone()], &["r"]).is_empty()
+            && !matches!(before.peek(), Some(Fact::Row(was, _)) if facts.moved(*was) == *row)
+        {
             continue;
         }
         // Hyperlinks that were taken out are not there any more.
-        while let Fact::Link(..) = &was
-            && links.dropped.contains(&link)
-        {
-            (was, link) = (before.next()?, link + 1);
+        while links.dropped.contains(&link) && before.next_if(|was| matches!(was, Fact::Link(_))).is_some() {
+            link += 1;
         }
-        match (&was, &is) {
-            (Fact::Row(row, attributes), Fact::Row(new_row, new_attributes))
-                if facts.moved(*row) == *new_row && attributes == new_attributes => {}
-            // A row that was not there.
-            (_, Fact::Row(row, attributes))
-                if attributes.is_empty() && edits.range((*row, 0)..=(*row, u32::MAX)).next().is_some() =>
-            {
-                continue;
+        let same = match (before.next(), &is) {
+            (Some(Fact::Row(row, tag)), Fact::Row(new_row, new_tag)) => {
+                let (tag, new_tag) = (&old[tag.clone()], &new[new_tag.clone()]);
+                let plain = |tag: &str| plain_attributes(tag, &["r", "spans"]);
+                facts.moved(*row) == *new_row && (tag == new_tag || plain(tag) == plain(new_tag))
             }
-            (Fact::Cell(cell), Fact::Cell(new_cell))
-                if facts.moved(cell.row) == new_cell.row && cell.column == new_cell.column =>
-            {
-                let (text, new_text) = (&old[cell.whole.clone()], &new[new_cell.whole.clone()]);
-                let same = match facts.moved(cell.row) == cell.row {
-                    true => text == new_text,
-                    // The name of the cell is another one, nothing else.
-                    false => {
-                        let attributes = |text: &str| plain_attributes(text, &["r"]);
-                        let (tag, new_tag) = (&old[cell.tag.clone()], &new[new_cell.tag.clone()]);
-                        attributes(tag) == attributes(new_tag)
-                            && text[tag.len()..] == new_text[new_tag.len()..]
-                    }
-                };
-                if !same {
-                    return Err(wrong(format!("the cell {}", cell_name(new_cell.row, new_cell.column))));
-                }
+            (Some(Fact::Cell(cell, tag, whole)), Fact::Cell(new_cell, new_tag, new_whole)) => {
+                let (text, new_text) = (&old[whole.clone()], &new[new_whole.clone()]);
+                let is_moved = facts.moved(cell.0) != cell.0;
+                // The name of a cell that moves is another one, nothing else.
+                let plain = |text: &str| plain_attributes(text, &["r"]);
+                let content = (&text[tag.len()..], &new_text[new_tag.len()..]);
+                (facts.moved(cell.0), cell.1) == *new_cell
+                    && (text == new_text
+                        || (is_moved && plain(text) == plain(new_text) && content.0 == content.1))
             }
-            (Fact::Link(text), Fact::Link(new_text)) => {
+            (Some(Fact::Link(whole)), Fact::Link(new_whole)) => {
+                let (text, new_text) = (&old[whole.clone()], &new[new_whole.clone()]);
                 let plain = |text: &str| plain_attributes(text, &["display"]);
-                let same = match links.renamed.contains(&link) {
-                    true => plain(text) == plain(new_text),
-                    false => text == new_text,
-                };
-                if !same {
-                    return Err(wrong("a hyperlink".to_owned()));
-                }
+                let is_renamed = links.renamed.contains(&link);
                 link += 1;
+                text == new_text || (is_renamed && plain(text) == plain(new_text))
             }
-            (Fact::End, Fact::End) => break,
-            (was, is) => return Err(wrong(format!("{} instead of {}", is.name(), was.name()))),
+            _ => false,
+        };
+        if !same {
+            return Err(wrong(format!("{} is not as it was", is.name())));
         }
-        was = before.next()?;
+    }
+    while links.dropped.contains(&link) && before.next_if(|was| matches!(was, Fact::Link(_))).is_some() {
+        link += 1;
+    }
+    if let Some(was) = before.next() {
+        return Err(wrong(format!("{} is not there any more", was.name())));
     }
     if let Some((row, column)) = missing.first() {
         return Err(wrong(format!("the cell {} is missing", cell_name(*row, *column))));
     }
-    let no_links = after.links == 0 && before.links > 0;
-    if before.outside(old, no_links) != after.outside(new, no_links) {
-        return Err(wrong("what stands around the cells".to_owned()));
+    let no_links = around.links == 0 && outline.around.links > 0;
+    if outline.around.text(old, no_links) != around.text(new, no_links) {
+        return Err(wrong("what stands around the cells is not as it was".to_owned()));
     }
     Ok(())
+}
+
+impl Fact {
+    fn name(&self) -> String {
+        match self {
+            Fact::Row(row, _) => format!("row {}", row + 1),
+            Fact::Cell((row, column), ..) => format!("the cell {}", cell_name(*row, *column)),
+            Fact::Link(_) => "a hyperlink".to_owned(),
+        }
+    }
 }
 
 /// Whether a cell holds what it was given, and no formula.
@@ -132,88 +228,6 @@ fn plain_attributes(tag: &str, without: &[&str]) -> Vec<(String, String)> {
     let tag = &tag[..tag.find('>').map_or(tag.len(), |end| end + 1)];
     let kept = tag_attributes(tag).filter(|(name, ..)| !without.contains(name));
     kept.map(|(name, value, _)| (name.to_owned(), value.to_owned())).collect()
-}
-
-/// One of two sheets that are compared.
-struct Side<'a> {
-    xml: &'a str,
-    reader: SheetReader<'a, &'a [u8]>,
-    /// Where the rows begin and end.
-    rows: std::ops::Range<usize>,
-    /// What is left out of what stands around the rows: the dimension and hyperlinks.
-    left_out: Vec<std::ops::Range<usize>>,
-    container: std::ops::Range<usize>,
-    links: usize,
-}
-
-/// What is compared.
-enum Fact<'a> {
-    /// A row, and its attributes but for its number and its spans.
-    Row(u32, Vec<(String, String)>),
-    Cell(CellItem),
-    /// The text of a hyperlink.
-    Link(&'a str),
-    End,
-}
-
-impl Fact<'_> {
-    fn name(&self) -> String {
-        match self {
-            Fact::Row(row, _) => format!("row {}", row + 1),
-            Fact::Cell(cell) => format!("the cell {}", cell_name(cell.row, cell.column)),
-            Fact::Link(_) => "a hyperlink".to_owned(),
-            Fact::End => "the end".to_owned(),
-        }
-    }
-}
-
-impl<'a> Side<'a> {
-    fn new(part: &'a str, xml: &'a str) -> Self {
-        let reader = SheetReader::of(part, xml);
-        Side { xml, reader, rows: 0..0, left_out: Vec::new(), container: 0..0, links: 0 }
-    }
-
-    fn next(&mut self) -> Result<Fact<'a>, XlsxError> {
-        loop {
-            let item = self.reader.next()?;
-            let span = self.reader.span();
-            match item {
-                Item::Row { row, .. } => {
-                    return Ok(Fact::Row(row, plain_attributes(&self.xml[span], &["r", "spans"])));
-                }
-                Item::Cell(cell) => return Ok(Fact::Cell(cell)),
-                Item::Hyperlink(link) => {
-                    self.links += 1;
-                    self.left_out.push(link.whole.clone());
-                    return Ok(Fact::Link(&self.xml[link.whole]));
-                }
-                Item::Dimension => self.left_out.push(span),
-                Item::SheetData { .. } => self.rows = span,
-                Item::SheetDataEnd => self.rows.end = span.end,
-                Item::Hyperlinks => self.container = span,
-                Item::HyperlinksEnd => self.container.end = span.end,
-                Item::End => return Ok(Fact::End),
-                _ => {}
-            }
-        }
-    }
-
-    /// What stands around the rows.
-    fn outside(&self, xml: &str, without_links: bool) -> String {
-        let mut left_out: Vec<_> = self.left_out.iter().chain([&self.rows]).cloned().collect();
-        if without_links {
-            left_out.retain(|range| range.start < self.container.start || range.start >= self.container.end);
-            left_out.push(self.container.clone());
-        }
-        left_out.sort_by_key(|range| range.start);
-        let (mut out, mut at) = (String::new(), 0);
-        for range in left_out {
-            out.push_str(&xml[at.min(range.start)..range.start]);
-            at = range.end;
-        }
-        out.push_str(&xml[at..]);
-        out
-    }
 }
 
 /// Compares an archive before and after a change: all entries are there, in their order, and those that were not to be

@@ -11,6 +11,7 @@ use crate::xlsx::sheet::{CellItem, HyperlinkItem, Item, SheetReader};
 use crate::xlsx::strings::escaped;
 use crate::xlsx::xml::tag_attributes;
 
+use super::check::Outline;
 use super::splices::Splices;
 
 /// What a cell is to hold.
@@ -83,6 +84,8 @@ pub(super) struct Patch<'a> {
     /// All hyperlinks of the sheet, and the elements around them.
     pub(super) hyperlinks: Vec<HyperlinkItem>,
     container: Option<Range<usize>>,
+    /// All that the sheet holds, to be compared afterwards.
+    pub(super) outline: Outline,
 }
 
 /// The sheet with its cells changed. Whatever is not changed stays byte for byte.
@@ -150,6 +153,7 @@ struct Survey<'x, 'e> {
     merged: Vec<CellRange>,
     hyperlinks: Vec<HyperlinkItem>,
     container: Option<Range<usize>>,
+    outline: Outline,
 }
 
 /// A row with changes.
@@ -190,6 +194,7 @@ impl<'x, 'e> Survey<'x, 'e> {
             merged: Vec::new(),
             hyperlinks: Vec::new(),
             container: None,
+            outline: Outline::default(),
         }
     }
 
@@ -197,7 +202,9 @@ impl<'x, 'e> Survey<'x, 'e> {
         let mut reader = SheetReader::of(self.facts.part, self.xml);
         let mut row = 0;
         loop {
-            match reader.next()? {
+            let item = reader.next()?;
+            self.outline.note(&item, reader.span());
+            match item {
                 Item::Dimension => self.grow_dimension(reader.span()),
                 Item::ColumnStyle(first, last, style) => self.column_styles.push((first, last, style)),
                 Item::SheetData { empty } => {
@@ -339,6 +346,7 @@ impl<'x, 'e> Survey<'x, 'e> {
             splices: self.splices,
             hyperlinks: self.hyperlinks,
             container: self.container,
+            outline: self.outline,
         })
     }
 

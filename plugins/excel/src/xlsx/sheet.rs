@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::XlsxError;
 use super::range::{CellRange, MAX_ROWS, cell_name, cell_position};
-use super::strings::{read_item, read_text, unescaped};
+use super::strings::{read_item, read_text, read_text_into, unescaped};
 use super::xml::{Token, XmlError, XmlReader};
 
 /// What the reader comes across, in the order of the document. Where it stands says [`SheetReader::span`]: a start tag,
@@ -340,8 +340,8 @@ impl<'p, R: BufRead> SheetReader<'p, R> {
                     }
                     self.text.clear();
                     if is_start {
-                        let text = read_text(&mut self.xml).map_err(self.failed())?;
-                        self.text.push_str(&text);
+                        let read = read_text_into(&mut self.xml, &mut self.text);
+                        read.map_err(self.failed())?;
                     }
                     value = Some(());
                 }

@@ -81,12 +81,18 @@ pub(super) fn read_item<R: BufRead>(xml: &mut XmlReader<R>) -> Result<String, Xm
 
 /// Reads the text of the element whose start tag was read, up to its end.
 pub(crate) fn read_text<R: BufRead>(xml: &mut XmlReader<R>) -> Result<String, XmlError> {
-    let element = xml.depth();
     let mut text = String::new();
+    read_text_into(xml, &mut text)?;
+    Ok(text)
+}
+
+/// Adds the text of the element whose start tag was read to `text`, up to its end.
+pub(super) fn read_text_into<R: BufRead>(xml: &mut XmlReader<R>, text: &mut String) -> Result<(), XmlError> {
+    let element = xml.depth();
     loop {
         match xml.next()? {
             Token::Text if xml.depth() == element => text.push_str(xml.text()),
-            Token::End if xml.depth() < element => return Ok(text),
+            Token::End if xml.depth() < element => return Ok(()),
             _ => {}
         }
     }
