@@ -125,6 +125,11 @@ struct Duration {
 }
 
 impl NumberFormat {
+    /// It shows a number of days as hours, minutes or seconds.
+    pub(crate) fn is_duration(&self) -> bool {
+        self.duration.is_some()
+    }
+
     /// Reads a format code such as `0000` or `dd.mm.yyyy`; `id` is the number of a built-in format.
     pub(crate) fn parse(code: &str, id: Option<u32>) -> Self {
         let (plain, elapsed) = without_literals(code);

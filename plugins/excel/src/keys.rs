@@ -19,13 +19,16 @@ pub(crate) fn highest<'k>(keys: impl Iterator<Item = &'k str>) -> Option<&'k str
         highest: (u64, &'k str),
     }
     let mut series: HashMap<(&str, &str), Series<'_>> = HashMap::new();
-    let mut count = 0;
+    let (mut count, mut numbered) = (0, 0);
     for (at, key) in keys.enumerate() {
         count += 1;
         // A GUID ends with a digit by chance alone.
-        let Some(Parts { before, number, after, .. }) = parts(key).filter(|_| !is_guid(key)) else {
+        let Some(Parts { before, number, after, .. }) =
+            parts(key).filter(|_| !is_guid(key) && !has_no_successor(key))
+        else {
             continue;
         };
+        numbered += usize::from(after.is_empty());
         let new = Series { count: 0, last: at, highest: (number, key) };
         let found = series.entry((before, after)).or_insert(new);
         found.count += 1;
@@ -34,8 +37,11 @@ pub(crate) fn highest<'k>(keys: impl Iterator<Item = &'k str>) -> Option<&'k str
             found.highest = (number, key);
         }
     }
-    let follows =
-        |((_, after), series): &((&str, &str), Series<'_>)| after.is_empty() || series.count * 2 > count;
+    // A number at the end is a pattern where it is not an exception; one within, where most keys agree around it.
+    let follows = |((_, after), series): &((&str, &str), Series<'_>)| match after.is_empty() {
+        true => numbered * 2 >= count,
+        false => series.count * 2 > count,
+    };
     let found = series.into_iter().filter(follows);
     found.max_by_key(|(_, series)| (series.count, series.last)).map(|(_, series)| series.highest.1)
 }
@@ -133,6 +139,19 @@ fn is_guid(key: &str) -> bool {
     }
 }
 
+/// A hash (a long run of hexadecimal digits in which letters and figures alternate), whose end counts nothing; or a date or a
+/// time (figures with two separators and more), whose last part does not go on for ever.
+fn has_no_successor(key: &str) -> bool {
+    let bytes = key.as_bytes();
+    let changes =
+        bytes.windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count();
+    let is_hash = bytes.len() >= 12 && changes >= 4 && bytes.iter().all(u8::is_ascii_hexdigit);
+    let separators = bytes.iter().filter(|sign| b"-:/. ".contains(sign)).count();
+    let is_date =
+        separators >= 2 && bytes.iter().all(|sign| sign.is_ascii_digit() || b"-:/. ".contains(sign));
+    is_hash || is_date
+}
+
 /// A random GUID (version 4), written as the example is.
 fn new_guid(example: &str) -> Result<String, NoKey> {
     let mut bytes = [0; 16];
@@ -168,6 +187,9 @@ mod tests {
             (&["A12B", "C7D"], Err(NoKey::NoPattern)),
             (&["4F7A", "9B2C", "77AA"], Err(NoKey::NoPattern)),
             (&["12-A", "13-A"], Ok("14-A")),
+            (&["4F7A", "9B2C", "77A1"], Err(NoKey::NoPattern)),
+            (&["60303ae22b998861", "1f00ae77b9112c0d"], Err(NoKey::NoPattern)),
+            (&["2026-02-28", "2026-03-01"], Err(NoKey::NoPattern)),
             (&["ALFKI", "BONAP"], Ok("1")),
         ] {
             assert_eq!(next_of(keys), expected.map(str::to_owned), "{keys:?}");

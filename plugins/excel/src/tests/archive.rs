@@ -18,6 +18,14 @@ pub(crate) fn with_entry(archive: &[u8], name: &str, change: impl FnOnce(String)
     crate::write::replace_entries(archive, &BTreeMap::from([(index, change(text).into_bytes())])).unwrap()
 }
 
+/// The archive with another entry at its end.
+pub(crate) fn with_new_entry(archive: &[u8], name: &str, text: &str) -> Vec<u8> {
+    let mut new = ZipWriter::new_append(Cursor::new(archive.to_vec())).unwrap();
+    new.start_file(name, SimpleFileOptions::default()).unwrap();
+    new.write_all(text.as_bytes()).unwrap();
+    new.finish().unwrap().into_inner()
+}
+
 pub(crate) fn entry(archive: &[u8], name: &str) -> String {
     let mut archive = ZipArchive::new(Cursor::new(archive)).unwrap();
     let mut text = String::new();

@@ -310,8 +310,8 @@ fn rows_that_cannot_be_told_apart_are_a_warning() {
         "an ID twice, the first row counts: 1 in row 2 and 4",
         "the sheet Supplier has no column \"ID\"",
         "two columns \"name\"",
-        "row 3 of the list Colours: the ID R stands there twice",
-        "row 4 of the list Colours has no ID",
+        "the list Colours has an ID twice, the first row counts: R in row 3",
+        "the list Colours has rows without an ID, they are left out: 4",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }

@@ -28,9 +28,19 @@ pub(crate) struct Column {
     pub(crate) holds_numbers: bool,
     pub(crate) style: Option<u32>,
     /// What the cells hold, by the number of the actor, with the cells' styles.
-    cells: Vec<(CellValue, u32)>,
+    cells: Vec<Held>,
+    /// How many actors there are.
+    actors: usize,
     /// The values in wire form, for each type that somebody has asked for.
     wired: [OnceLock<Wired>; TYPES.len()],
+}
+
+/// What the cell of an actor holds, and its style. Cells that are not there are left out.
+#[derive(Debug)]
+struct Held {
+    actor: usize,
+    value: CellValue,
+    style: u32,
 }
 
 /// The values of a column in the wire form of a type.
@@ -133,9 +143,9 @@ impl Origin<'_> {
             field.max_length = said.max_length.unwrap_or(0);
             field.rank = said.rank.or(field.rank);
         }
-        let cell = |line: usize| match self.lines.cell(line, column) {
-            Some(cell) => (cell.value.clone(), cell.style),
-            None => (CellValue::Empty, 0),
+        let held = |(actor, (line, _)): (usize, &(usize, String))| {
+            let cell = self.lines.cell(*line, column)?;
+            Some(Held { actor, value: cell.value.clone(), style: cell.style })
         };
         Column {
             column,
@@ -144,7 +154,8 @@ impl Origin<'_> {
             has_declared_type: declared.is_some(),
             holds_numbers: self.lines.holds_numbers(column),
             style: self.lines.style(column),
-            cells: self.kept.iter().map(|(line, _)| cell(*line)).collect(),
+            cells: self.kept.iter().enumerate().filter_map(held).collect(),
+            actors: self.kept.len(),
             wired: Default::default(),
         }
     }
@@ -153,14 +164,33 @@ impl Origin<'_> {
 impl Column {
     /// The value of an actor as a value of this type.
     pub(crate) fn value(&self, actor: usize, field_type: FieldType, styles: &Styles) -> Value<'_> {
-        let Some((cell, style)) = self.cells.get(actor) else { return Value::Null };
-        value_of(cell, *style, field_type, styles)
+        self.held(actor).map_or(Value::Null, |held| value_of(&held.value, held.style, field_type, styles))
+    }
+
+    fn held(&self, actor: usize) -> Option<&Held> {
+        // Most columns have a cell for every actor.
+        match self.cells.get(actor) {
+            Some(held) if held.actor == actor => Some(held),
+            _ => self.cells.binary_search_by_key(&actor, |held| held.actor).ok().map(|at| &self.cells[at]),
+        }
+    }
+
+    /// The style of the cell of an actor.
+    pub(crate) fn style_at(&self, actor: usize) -> Option<u32> {
+        self.held(actor).map(|held| held.style)
+    }
+
+    /// The cell of an actor holds a time of day without a day.
+    pub(crate) fn holds_time(&self, actor: usize) -> bool {
+        let is_time =
+            |held: &Held| matches!(held.value, CellValue::Date(serial) if (0.0..1.0).contains(&serial));
+        self.held(actor).is_some_and(is_time)
     }
 
     /// The text that the cell of an actor holds, if it is one.
     pub(super) fn text(&self, actor: usize) -> Option<&str> {
-        match self.cells.get(actor) {
-            Some((CellValue::Text(text), _)) => Some(text),
+        match &self.held(actor)?.value {
+            CellValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -170,7 +200,7 @@ impl Column {
         let place = TYPES.iter().position(|known| *known == field_type).unwrap_or(0);
         self.wired[place].get_or_init(|| {
             let mut values = Texts::default();
-            for actor in 0..self.cells.len() {
+            for actor in 0..self.actors {
                 values.push(self.value(actor, field_type, styles).to_wire().as_deref());
             }
             Wired { values, search: OnceLock::new() }
@@ -182,34 +212,31 @@ impl Column {
         if matches!(field_type, FieldType::Text | FieldType::List) {
             return None;
         }
-        (0..self.cells.len()).find_map(|actor| {
-            let value = self.value(actor, field_type, styles);
+        self.cells.iter().find_map(|held| {
+            let value = value_of(&held.value, held.style, field_type, styles);
             let fits = match (&value, field_type) {
                 (Value::Text(text), _) => text.is_empty(),
                 (Value::Double(_), FieldType::Integer) => false,
                 _ => true,
             };
-            let (cell, style) = &self.cells[actor];
-            (!fits).then(|| (actor, cell.text(*style, styles).unwrap_or_default()))
+            (!fits).then(|| (held.actor, held.value.text(held.style, styles).unwrap_or_default()))
         })
     }
 
     /// The actors whose cell holds a number that Excel cannot keep whole: it keeps 15 digits.
     pub(super) fn long_numbers(&self) -> impl Iterator<Item = usize> {
         let is_long = |value: &CellValue| matches!(value, CellValue::Number(number) if is_long(*number));
-        self.cells.iter().enumerate().filter(move |(_, (value, _))| is_long(value)).map(|(actor, _)| actor)
+        self.cells.iter().filter(move |held| is_long(&held.value)).map(|held| held.actor)
     }
 
     /// The keys of list items that the cells hold, with the actors' numbers.
     pub(super) fn list_keys(&self, styles: &Styles) -> impl Iterator<Item = (usize, String)> {
-        let key =
-            |(actor, (value, style)): (usize, &(CellValue, u32))| Some((actor, value.key(*style, styles)?));
-        self.cells.iter().enumerate().filter_map(key)
+        self.cells.iter().filter_map(|held| Some((held.actor, held.value.key(held.style, styles)?)))
     }
 
     /// A number for what a cell holds and shows, whatever the type of the column; `None` for an empty one.
     pub(super) fn digest(&self, actor: usize, styles: &Styles) -> Option<u64> {
-        let (value, style) = &self.cells[actor];
+        let Held { value, style, .. } = self.held(actor)?;
         let digest = Digest::new().with(self.heading.as_bytes());
         let digest = match value {
             CellValue::Empty | CellValue::Error => return None,

@@ -42,6 +42,9 @@ pub(crate) struct Grid {
     pub(crate) no_numbers: Vec<(u32, u32, String)>,
 }
 
+/// How often a text of a cell may be in memory while a workbook is read: the most is that of a key.
+const COPIES: usize = 4;
+
 /// What a sheet's cells refer to.
 pub(crate) struct Surroundings<'a> {
     pub(crate) styles: &'a Styles,
@@ -96,12 +99,10 @@ impl Grid {
                 header_row = Some(cell.row);
             }
             if cell.value != CellValue::Empty || cell.style != 0 || cell.is_formula {
-                // A shared text is counted where it is kept.
+                // A text may be shared here, but is copied for each cell later on: into keys, indexes and searches.
                 memory.take(size_of::<Cell>())?;
-                if let CellValue::Text(text) = &cell.value
-                    && Arc::strong_count(text) == 1
-                {
-                    memory.take(text.len() + 2 * size_of::<usize>())?;
+                if let CellValue::Text(text) = &cell.value {
+                    memory.take(COPIES * text.len())?;
                 }
                 grid.cells.push(cell);
             }
@@ -137,7 +138,7 @@ impl Grid {
             RawValue::Bool(on) => CellValue::Bool(on),
             RawValue::Error => CellValue::Error,
             RawValue::IsoDate(text) => {
-                let date = DateTime::parse_sortable(&text).ok().and_then(|date| styles.dates.serial(date));
+                let date = iso_serial(&text, styles);
                 date.map_or_else(|| CellValue::Text(text.into()), CellValue::Date)
             }
         };
@@ -157,6 +158,11 @@ impl Grid {
             }
             _ => Ok(()),
         }
+    }
+
+    /// How many rows have cells.
+    pub(crate) fn rows(&self) -> usize {
+        self.cells.chunk_by(|one, other| one.row == other.row).count()
     }
 
     /// The first row that holds something.
@@ -206,7 +212,7 @@ impl Cell {
 
     /// It holds something, be it a formula whose result nobody has saved.
     pub(crate) fn is_used(&self) -> bool {
-        self.value != CellValue::Empty || self.is_formula
+        self.has_value() || self.is_formula
     }
 
     /// The key that the cell holds: a text, or a number without what its format adds but leading zeros.
@@ -244,6 +250,15 @@ impl CellValue {
             CellValue::Bool(on) => Some(if *on { "TRUE" } else { "FALSE" }.to_owned()),
         }
     }
+}
+
+/// The serial number of a date in ISO 8601, or of a time of day alone.
+fn iso_serial(text: &str, styles: &Styles) -> Option<f64> {
+    let text = text.strip_suffix('Z').unwrap_or(text);
+    let is_time = !text.contains('-') && text.contains(':');
+    let text = if is_time { format!("1899-12-30T{text}") } else { text.to_owned() };
+    let date = DateTime::parse_sortable(&text).ok()?;
+    styles.dates.serial(date).or_else(|| styles.dates.time_serial(date))
 }
 
 /// `2026-11-21`, or `2026-11-21 21:36:00` with as many digits of the fraction as there are; a time alone as `21:36:00`.

@@ -1,6 +1,6 @@
 //! The rows of a sheet of actors, before it is known what their columns mean.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::cell::CellValue;
@@ -8,6 +8,7 @@ use crate::xlsx::range::CellRange;
 use crate::xlsx::table_part::TablePart;
 
 use super::Styles;
+use super::found::{Found, cut};
 use super::grid::{Cell, Grid};
 
 /// A column that holds keys.
@@ -60,7 +61,8 @@ impl<'g> Lines<'g> {
                 Some((row, cells)) if *row == cell.row => cells.end = at + 1,
                 _ => rows.push((cell.row, at..at + 1)),
             }
-            if cell.is_used() {
+            // What stands beside the columns is in nobody's way.
+            if cell.is_used() && columns.binary_search(&cell.column).is_ok() {
                 last_used = cell.row;
             }
         }
@@ -100,6 +102,11 @@ impl<'g> Lines<'g> {
         cells.peek().is_some() && cells.all(|cell| cell.is_formula)
     }
 
+    /// The rows whose cell in the column holds a formula.
+    pub(super) fn formulas(&self, column: u32) -> HashSet<u32> {
+        self.cells(column).filter(|cell| cell.is_formula).map(|cell| cell.row).collect()
+    }
+
     pub(super) fn stamp_column(&self, column: u32, styles: &Styles) -> StampColumn {
         let is_date = |cell: &Cell| matches!(cell.value, CellValue::Date(_));
         let holds_texts = self.cells(column).any(|cell| cell.has_value() && !is_date(cell));
@@ -121,31 +128,29 @@ impl<'g> Lines<'g> {
     ) -> Vec<(usize, String)> {
         let mut kept = Vec::with_capacity(self.rows.len());
         let mut seen: HashMap<String, u32> = HashMap::with_capacity(self.rows.len());
-        let (mut nameless, mut doubled) = (Vec::new(), Vec::new());
+        let (mut nameless, mut doubled) = (Found::default(), Found::default());
         for (line, (row, cells)) in self.rows.iter().enumerate() {
             match self.cell(line, id).and_then(|cell| cell.key(styles)) {
                 Some(key) => match seen.get(&key) {
-                    Some(first) => doubled.push(format!("{key} in row {} and {}", first + 1, row + 1)),
+                    Some(first) => {
+                        doubled.note(|| format!("{} in row {} and {}", cut(&key), first + 1, row + 1))
+                    }
                     None => {
                         seen.insert(key.clone(), *row);
                         kept.push((line, key));
                     }
                 },
                 None if self.cells[cells.clone()].iter().any(Cell::has_value) => {
-                    nameless.push((row + 1).to_string());
+                    nameless.note(|| (row + 1).to_string());
                 }
                 None => {}
             }
         }
         if !nameless.is_empty() {
-            problems.push(format!(
-                "the sheet {sheet} has rows without an ID, they are left out: {}",
-                some(&nameless)
-            ));
+            problems.push(format!("the sheet {sheet} has rows without an ID, they are left out: {nameless}"));
         }
         if !doubled.is_empty() {
-            problems
-                .push(format!("the sheet {sheet} has an ID twice, the first row counts: {}", some(&doubled)));
+            problems.push(format!("the sheet {sheet} has an ID twice, the first row counts: {doubled}"));
         }
         kept
     }
@@ -160,15 +165,11 @@ fn next_row(
     tables: &[TablePart],
     rows: &[(u32, Range<usize>)],
 ) -> NextRow {
-    let covering = |row: u32| {
-        let covers = |merged: &&CellRange| columns.iter().any(|column| merged.contains((row, *column)));
-        grid.merged.iter().find(covers)
-    };
-    let free = |mut row: u32| {
-        while let Some(merged) = covering(row) {
-            row = merged.last.0 + 1;
-        }
-        row
+    let covers = |range: &&CellRange| columns.iter().any(|column| range.has_column(*column));
+    let mut merged: Vec<&CellRange> = grid.merged.iter().filter(covers).collect();
+    merged.sort_by_key(|range| range.first.0);
+    let free = |row: u32| {
+        merged.iter().fold(row, |row, range| if range.has_row(row) { range.last.0 + 1 } else { row })
     };
     let with_totals = tables.iter().find(|table| table.totals > 0);
     let Some(table) = with_totals else { return NextRow { row: free(last_used + 1), pushes_down: false } };
@@ -183,15 +184,5 @@ fn next_row(
         NextRow { row, pushes_down: false }
     } else {
         NextRow { row: last + 1, pushes_down: true }
-    }
-}
-
-/// The first few, and how many more.
-pub(super) fn some(texts: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown = texts[..texts.len().min(SHOWN)].join(", ");
-    match texts.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
     }
 }

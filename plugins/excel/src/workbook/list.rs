@@ -1,12 +1,13 @@
 //! A sheet that is a list.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use plugin_api::ListItem;
 
 use crate::fields::plain_name;
 
 use super::Styles;
+use super::found::{Found, cut};
 use super::grid::Grid;
 
 /// A list: a sheet with the columns `ID` and `Text`.
@@ -31,21 +32,33 @@ impl List {
         let column =
             |name| headings.iter().find(|(_, heading)| plain_name(heading) == name).map(|(at, _)| *at);
         let mut list = List { name: name.to_owned(), items: Vec::new(), keys: HashSet::new() };
+        let (mut nameless, mut doubled, mut alike) = (Found::default(), Found::default(), Found::default());
+        let mut by_lower_case: HashMap<String, String> = HashMap::new();
         for (row, texts) in grid.text_rows(&[column("id"), column("text")], styles) {
             let mut texts = texts.into_iter();
             let (key, text) = (texts.next().flatten(), texts.next().flatten());
             let row = row + 1;
             match key {
-                None => problems.push(format!("row {row} of the list {name} has no ID: it is left out")),
+                None => nameless.note(|| row.to_string()),
                 Some(key) if list.keys.contains(&key) => {
-                    problems.push(format!(
-                        "row {row} of the list {name}: the ID {key} stands there twice, the first one counts"
-                    ));
+                    doubled.note(|| format!("{} in row {row}", cut(&key)));
                 }
                 Some(key) => {
+                    if let Some(other) = by_lower_case.insert(key.to_lowercase(), key.clone()) {
+                        alike.note(|| format!("{} and {}", cut(&other), cut(&key)));
+                    }
                     list.keys.insert(key.clone());
                     list.items.push(ListItem { text: text.unwrap_or_else(|| key.clone()), key });
                 }
+            }
+        }
+        for (found, text) in [
+            (nameless, "has rows without an ID, they are left out"),
+            (doubled, "has an ID twice, the first row counts"),
+            (alike, "has IDs that differ only in case, which SuperOffice takes for one"),
+        ] {
+            if !found.is_empty() {
+                problems.push(format!("the list {name} {text}: {found}"));
             }
         }
         list

@@ -1,6 +1,7 @@
 //! What a workbook holds: the sheets of actors with their index, and the lists.
 
 pub(crate) mod column;
+mod found;
 pub(crate) mod grid;
 pub(crate) mod lines;
 mod list;
@@ -30,7 +31,7 @@ use grid::Grid;
 pub(crate) use list::List;
 pub(crate) use table::Table;
 use table::{SheetCells, Surroundings};
-pub(crate) use warnings::MAX_KEY;
+pub(crate) use warnings::{MAX_KEY, can_fill};
 
 /// A workbook as it stood when it was read.
 #[derive(Debug)]
@@ -65,6 +66,9 @@ pub(crate) struct History<'a> {
 
 /// Stamps by actor type and key.
 pub(crate) type GivenStamps = HashMap<&'static str, HashMap<String, DateTime>>;
+
+/// The memory of a place for a value, in bytes.
+const PLACE: usize = 16;
 
 /// The sheet that says more about columns.
 const FIELDS_SHEET: &str = "fields";
@@ -143,6 +147,9 @@ impl Workbook {
         }
         let mut tables = Vec::new();
         for (actor_type, sheet) in &sheets {
+            // Searches keep a place for every actor in every column.
+            let places = sheet.grid.headings(&styles).len().saturating_mul(sheet.grid.rows());
+            memory.take(places.saturating_mul(PLACE)).map_err(XlsxError::from)?;
             let seen = history.seen(actor_type);
             let around = Surroundings {
                 styles: &styles,
@@ -264,7 +271,8 @@ fn tables(package: &mut Package<'_>, part: &str, grid: &Grid) -> Result<Vec<Tabl
     }
     let relationships = package.relationships(part)?;
     let parts = relationships.iter().filter(|relationship| grid.table_parts.contains(&relationship.id));
-    parts.map(|relationship| TablePart::read(package, &relationship.target)).collect()
+    let parts: Vec<_> = parts.filter(|relationship| package.index(&relationship.target).is_some()).collect();
+    parts.into_iter().map(|relationship| TablePart::read(package, &relationship.target)).collect()
 }
 
 /// Says what else a file is that is no workbook of the kind that we read.
@@ -287,9 +295,7 @@ fn refuse_other_files(bytes: &[u8]) -> Result<()> {
 
 fn unreadable_sheet(name: &str, error: XlsxError) -> Error {
     match error {
-        XlsxError::Damaged(why) => {
-            Error::user(format!("the sheet {name} cannot be read, the workbook is damaged")).tech(why)
-        }
+        XlsxError::Damaged(why) => Error::user(format!("the sheet {name} cannot be read: {why}")),
         other => other.into(),
     }
 }

@@ -1,6 +1,6 @@
 //! A sheet of actors: its columns, its rows, and the index over them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use plugin_api::{DateTime, actor_type};
 
@@ -29,10 +29,12 @@ pub(crate) struct Table {
     pub(crate) header_row: u32,
     /// Where a new row goes.
     pub(crate) next: NextRow,
-    /// The Excel tables that hold keys of actors.
+    /// The Excel tables that hold keys or fields of actors.
     pub(crate) tables: Vec<TablePart>,
     pub(crate) id: KeyColumn,
     pub(crate) modified: Option<StampColumn>,
+    /// Rows whose cell in the column of the stamps holds a formula.
+    pub(crate) computed_stamps: HashSet<u32>,
     pub(crate) parent_type: Option<KeyColumn>,
     pub(crate) parent_key: Option<KeyColumn>,
     /// The columns that are offered as fields.
@@ -108,9 +110,14 @@ impl Table {
                 .push(format!("row {row} of the sheet Fields: the sheet {sheet} has no column {column:?}"));
         }
 
-        let holds_keys = |table: &&TablePart| table.range.has_column(id) && table.range.last.0 > header_row;
-        let tables: Vec<TablePart> = tables.iter().filter(holds_keys).cloned().collect();
         let columns: Vec<u32> = headings.iter().map(|(column, _)| *column).collect();
+        // Of the keys, or of fields beside them.
+        let is_of_actors = |table: &&TablePart| {
+            let range = table.range;
+            let has_fields = columns.iter().any(|column| range.has_column(*column));
+            range.last.0 > header_row && (range.has_column(id) || (range.has_row(header_row) && has_fields))
+        };
+        let tables: Vec<TablePart> = tables.iter().filter(is_of_actors).cloned().collect();
         let lines = Lines::new(grid, header_row, &columns, &tables);
         let key_column = |column: u32| KeyColumn {
             column,
@@ -136,6 +143,7 @@ impl Table {
             tables,
             id: key_column(id),
             modified: modified.map(|column| lines.stamp_column(column, styles)),
+            computed_stamps: modified.map(|column| lines.formulas(column)).unwrap_or_default(),
             parent_type: key_columns.parent_type.map(key_column),
             parent_key: key_columns.parent_key.map(key_column),
             columns: Vec::new(),

@@ -1,14 +1,15 @@
 //! What deserves attention in a sheet of actors, for the person who tests the connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use plugin_api::FieldType;
 
-use crate::xlsx::range::cell_name;
+use crate::xlsx::formula::references;
+use crate::xlsx::range::{CellRange, cell_name, column_name};
 
 use super::column::is_long;
+use super::found::{Found, cut};
 use super::grid::Grid;
-use super::lines::some;
 use super::list::List;
 use super::table::{Surroundings, Table};
 
@@ -23,77 +24,98 @@ pub(super) fn of_table(
     around: &Surroundings<'_>,
     problems: &mut Vec<String>,
 ) {
-    let mut warn = |found: &[String], text: &str| {
+    let mut warn = |text: &str, found: Found| {
         if !found.is_empty() {
-            problems.push(format!("the sheet {} {text}: {}", table.sheet, some(found)));
+            problems.push(format!("the sheet {} {text}: {found}", table.sheet));
         }
     };
     let below = |row: u32| row > table.header_row;
 
     let no_numbers =
         grid.no_numbers.iter().filter(|(row, column, _)| below(*row) && columns.contains(column));
-    let no_numbers: Vec<String> =
-        no_numbers.map(|(row, column, text)| format!("{text} in {}", cell_name(*row, *column))).collect();
-    warn(&no_numbers, "has numbers that are none, they are left out");
+    let no_numbers = no_numbers
+        .map(|(row, column, text)| move || format!("{} in {}", cut(text), cell_name(*row, *column)));
+    warn("has numbers that are none, they are left out", Found::of(no_numbers));
 
-    let covers = |range: &&crate::xlsx::range::CellRange| {
-        below(range.last.0) && columns.iter().any(|column| range.has_column(*column))
-    };
-    let merged = grid.merged.iter().filter(covers).map(ToString::to_string);
-    warn(&merged.collect::<Vec<_>>(), "has merged cells, only the first cell of each is written");
+    let covers =
+        |range: &&CellRange| below(range.last.0) && columns.iter().any(|column| range.has_column(*column));
+    let merged = grid.merged.iter().filter(covers).map(|range| || range.to_string());
+    warn("has merged cells, only the first cell of each is written", Found::of(merged));
 
     let links = grid.hyperlinks.iter().filter(covers).filter(|range| !range.is_one_cell());
-    let links: Vec<String> = links.map(ToString::to_string).collect();
-    warn(&links, "has hyperlinks over several cells, which are not written");
+    let links = links.map(|range| || range.to_string());
+    warn("has hyperlinks over several cells, which are not written", Found::of(links));
+
+    if let Some(modified) = table.modified
+        && !table.computed_stamps.is_empty()
+    {
+        let cells = table.computed_stamps.iter().map(|row| move || cell_name(*row, modified.column));
+        warn("has formulas in the column LastModified, which are not overwritten", Found::of(cells));
+    }
+    let computed =
+        table.tables.iter().flat_map(|part| &part.formulas).filter(|(_, formula)| !can_fill(formula));
+    let computed = computed.map(|(column, _)| || column_name(*column));
+    warn("has table columns whose formulas a new row does not get", Found::of(computed));
 
     warn_of_keys(table, &mut warn);
 
     // Digits behind the fifteenth are gone already, whatever column they stand in.
-    let keys =
-        table.keys().enumerate().filter(|(_, key)| key.parse().is_ok_and(is_long) && table.id.holds_numbers);
-    let keys = keys.map(|(actor, _)| cell_name(table.row(actor), table.id.column));
-    let fields = table
-        .columns
-        .iter()
-        .flat_map(|column| column.long_numbers().map(|actor| cell_name(table.row(actor), column.column)));
-    let long: Vec<String> = keys.chain(fields).collect();
-    warn(&long, "has numbers of 16 digits and more, of which Excel keeps 15 (format such cells as text)");
+    let keys = table.keys().enumerate();
+    let keys = keys.filter(|(_, key)| table.id.holds_numbers && key.parse().is_ok_and(is_long));
+    let keys = keys.map(|(actor, _)| (actor, table.id.column));
+    let fields = table.columns.iter();
+    let fields = fields.flat_map(|column| column.long_numbers().map(|actor| (actor, column.column)));
+    let long = keys.chain(fields).map(|(actor, column)| move || cell_name(table.row(actor), column));
+    warn(
+        "has numbers of 16 digits and more, of which Excel keeps 15 (format such cells as text)",
+        Found::of(long),
+    );
 
     for column in table.columns.iter().filter(|column| column.field.field_type == FieldType::List) {
         let Some(list) = around.lists.iter().find(|list| Some(&list.name) == column.field.list.as_ref())
         else {
             continue;
         };
-        let strangers = column.list_keys(around.styles).filter(|(_, key)| !list.has(key));
-        let (texts, others): (Vec<_>, Vec<_>) = strangers.partition(|(_, key)| is_text_of(list, key));
-        let told = |found: Vec<(usize, String)>| -> Vec<String> {
-            found.iter().map(|(actor, key)| format!("{key} in row {}", table.row(*actor) + 1)).collect()
-        };
+        let list_texts = texts_of(list);
+        let (mut texts, mut others) = (Found::default(), Found::default());
+        for (actor, key) in column.list_keys(around.styles).filter(|(_, key)| !list.has(key)) {
+            let is_text = list_texts.contains(&key.to_lowercase());
+            let found = if is_text { &mut texts } else { &mut others };
+            found.note(|| format!("{} in row {}", cut(&key), table.row(actor) + 1));
+        }
         let (heading, list) = (&column.heading, &list.name);
-        warn(
-            &told(texts),
-            &format!("has texts of the list {list} in the column {heading:?}, expected their IDs"),
-        );
-        warn(&told(others), &format!("has values in the column {heading:?} that are not in the list {list}"));
+        warn(&format!("has texts of the list {list} in the column {heading:?}, expected their IDs"), texts);
+        warn(&format!("has values in the column {heading:?} that are not in the list {list}"), others);
     }
+}
+
+/// Whether the formula of a table's column can be given to a new row as it stands: addresses would have to be moved.
+pub(crate) fn can_fill(formula: &str) -> bool {
+    references(formula).is_empty()
 }
 
 /// SuperOffice's keys are texts of at most 254 characters that differ in more than their case.
-fn warn_of_keys(table: &Table, warn: &mut impl FnMut(&[String], &str)) {
+fn warn_of_keys(table: &Table, warn: &mut impl FnMut(&str, Found)) {
     let mut by_lower_case: HashMap<String, &str> = HashMap::new();
-    let (mut alike, mut long) = (Vec::new(), Vec::new());
+    let (mut alike, mut long) = (Found::default(), Found::default());
     for key in table.keys() {
         if let Some(other) = by_lower_case.insert(key.to_lowercase(), key) {
-            alike.push(format!("{other} and {key}"));
+            alike.note(|| format!("{} and {}", cut(other), cut(key)));
         }
         if key.chars().count() > MAX_KEY {
-            long.push(key.chars().take(40).chain("...".chars()).collect());
+            long.note(|| cut(key));
         }
     }
-    warn(&alike, "has IDs that differ only in case, which SuperOffice takes for one");
-    warn(&long, "has IDs of more than 254 characters, which SuperOffice cannot keep");
+    warn("has IDs that differ only in case, which SuperOffice takes for one", alike);
+    warn("has IDs of more than 254 characters, which SuperOffice cannot keep", long);
 }
 
-fn is_text_of(list: &List, text: &str) -> bool {
-    list.items.iter().any(|item| item.text.trim().eq_ignore_ascii_case(text))
+/// What a list shows, in small letters; each language of a localised text by itself.
+fn texts_of(list: &List) -> HashSet<String> {
+    let mut texts = HashSet::new();
+    for item in &list.items {
+        texts.insert(item.text.trim().to_lowercase());
+        texts.extend(item.text.split('"').skip(1).step_by(2).map(|text| text.trim().to_lowercase()));
+    }
+    texts
 }

@@ -138,11 +138,7 @@ fn grow_table(
     pushes_down: bool,
     parts: &mut Parts,
 ) -> Result<(), XlsxError> {
-    let grows = match pushes_down {
-        true => table.totals > 0 && table.last_data_row() + 1 == row,
-        false => table.totals == 0 && table.range.last.0 + 1 == row,
-    };
-    if !grows {
+    if !table.grows_by(row, pushes_down) {
         return Ok(());
     }
     let (xml, encoding) = package.text(&table.part)?;

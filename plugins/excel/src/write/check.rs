@@ -23,7 +23,7 @@ pub(super) struct LinkChanges {
 }
 
 /// What a sheet holds, as it was read before a change: where everything stands that must be there afterwards.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Outline {
     /// In the order of the document.
     facts: Vec<Fact>,
@@ -42,7 +42,7 @@ enum Fact {
 }
 
 /// What stands around the rows, and what of that is compared by itself.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Around {
     rows: Range<usize>,
     /// The dimension and hyperlinks.
@@ -209,8 +209,13 @@ impl Fact {
     }
 }
 
-/// Whether a cell holds what it was given, and no formula.
+/// Whether a cell holds what it was given, and nothing else.
 fn holds(cell: &CellItem, edit: &CellEdit) -> bool {
+    if let NewValue::Formula(expected) = &edit.value {
+        let formula = cell.formula.as_ref();
+        return cell.value == RawValue::Empty
+            && formula.is_some_and(|formula| formula.text == *expected && formula.kind.is_empty());
+    }
     let same = match (&cell.value, &edit.value) {
         (RawValue::Empty, NewValue::Empty) => true,
         (RawValue::Text(text), NewValue::Text(expected)) => text == expected,
@@ -254,9 +259,11 @@ pub(super) fn archive(old: &[u8], new: &[u8], changed: &BTreeSet<usize>) -> Resu
         if changed.contains(&index) {
             continue;
         }
-        let facts = (entry.crc32(), entry.size(), entry.compression(), entry.last_modified());
-        let new_facts =
-            (new_entry.crc32(), new_entry.size(), new_entry.compression(), new_entry.last_modified());
+        // A date that is none, as some writers leave it, becomes the first one that there is.
+        let date = entry.last_modified();
+        let new_date = date.and(new_entry.last_modified());
+        let facts = (entry.crc32(), entry.size(), entry.compression(), date);
+        let new_facts = (new_entry.crc32(), new_entry.size(), new_entry.compression(), new_date);
         bytes.clear();
         new_bytes.clear();
         let read = entry.read_to_end(&mut bytes).and_then(|_| new_entry.read_to_end(&mut new_bytes));

@@ -1,6 +1,6 @@
 //! Hyperlinks of cells that get another value: a link to the old address goes to the new one, or away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use plugin_api::{Error, Result};
 
@@ -28,8 +28,14 @@ pub(super) fn change(
     let relationships = package.relationships(&table.part)?;
     let mut targets: BTreeMap<String, String> = BTreeMap::new();
     let links = patch.hyperlinks.clone();
+    let mut uses: HashMap<&str, usize> = HashMap::new();
+    for id in links.iter().filter_map(|link| link.relationship.as_deref()) {
+        *uses.entry(id).or_default() += 1;
+    }
     for (at, link) in links.iter().enumerate() {
-        let Some((cell, edit)) = edits.iter().find(|(cell, _)| link.cells.contains(**cell)) else { continue };
+        let rows = (link.cells.first.0, 0)..=(link.cells.last.0, u32::MAX);
+        let found = edits.range(rows).find(|(cell, _)| link.cells.contains(**cell));
+        let Some((cell, edit)) = found else { continue };
         let Some(id) = link.relationship.as_deref() else { continue };
         let Some(old_target) =
             relationships.iter().find(|relationship| relationship.id == id && relationship.is_external)
@@ -54,7 +60,7 @@ pub(super) fn change(
                 link.cells
             )));
         }
-        let is_shared = links.iter().filter(|other| other.relationship.as_deref() == Some(id)).count() > 1;
+        let is_shared = uses.get(id).is_some_and(|uses| *uses > 1);
         match target {
             // Another cell leads there too, and still does.
             Some(_) if is_shared => drop(changes.dropped.insert(at)),
@@ -86,6 +92,12 @@ pub(super) fn change(
     Ok(changes)
 }
 
+/// Whether a URI can hold it as it stands.
+fn can_be_address(text: &str) -> bool {
+    let is_odd = |sign: char| sign.is_whitespace() || sign.is_control() || "<>\"{}|\\^`[]".contains(sign);
+    !text.is_empty() && !text.contains(is_odd)
+}
+
 /// What a link's target has around the text of its cell.
 #[derive(Debug, PartialEq, Eq)]
 struct Around {
@@ -100,7 +112,7 @@ impl Around {
 
     /// Whether a text can stand in the place of the old one: it looks like an address, and brings no scheme along.
     fn suits(&self, text: &str) -> bool {
-        let is_plain = !text.contains(char::is_whitespace) && !text.contains(':');
+        let is_plain = can_be_address(text) && !text.contains(':');
         let is_mail = self.before.eq_ignore_ascii_case("mailto:");
         is_plain && text.contains('.') && text.contains('@') == is_mail
     }
@@ -123,7 +135,7 @@ fn follows(target: &str, text: &str) -> Option<Around> {
 /// The target of a text that Excel would make a link: an address with its scheme, or one that shows by itself what it is.
 fn address(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
-    if text.contains(char::is_whitespace) || text.is_empty() {
+    if !can_be_address(text) {
         return None;
     }
     if ["http://", "https://", "ftp://", "mailto:"].iter().any(|scheme| lower.starts_with(scheme)) {

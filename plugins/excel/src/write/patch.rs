@@ -24,6 +24,8 @@ pub(crate) enum NewValue {
     /// Days since the workbook's epoch.
     Date(f64),
     Bool(bool),
+    /// A formula, without its result: Excel calculates it.
+    Formula(String),
 }
 
 /// A change of one cell.
@@ -223,7 +225,12 @@ impl<'x, 'e> Survey<'x, 'e> {
                     }
                 }
                 Item::SheetDataEnd => self.end = reader.span().start,
-                Item::Merged(range) => self.merged.push(range),
+                Item::Merged(range) => {
+                    let rows = (range.first.0, 0)..=(range.last.0, u32::MAX);
+                    if self.edits.range(rows).next().is_some() {
+                        self.merged.push(range);
+                    }
+                }
                 Item::Hyperlink(link) => self.hyperlinks.push(link),
                 Item::Hyperlinks => self.container = Some(reader.span()),
                 Item::HyperlinksEnd => {
@@ -412,7 +419,9 @@ impl<'x, 'e> Survey<'x, 'e> {
             let quote = if value.contains('"') { '\'' } else { '"' };
             let _ = write!(opening, " {name}={quote}{value}{quote}");
         }
-        Ok(self.cell_text(opening, style, &edit.value))
+        let prefix =
+            tag_name(tag).split_once(':').map(|(prefix, _)| format!("{prefix}:")).unwrap_or_default();
+        Ok(cell_text(opening, &prefix, style, &edit.value))
     }
 
     /// A cell that is not there.
@@ -421,7 +430,7 @@ impl<'x, 'e> Survey<'x, 'e> {
         let above = self.cells.get(&at).and_then(|place| place.above);
         let style = above.or(edit.style).or_else(|| self.column_style(at.1));
         let opening = format!("<{}c r=\"{}\"", self.prefix, cell_name(at.0, at.1));
-        Ok(self.cell_text(opening, self.suitable(style, edit), &edit.value))
+        Ok(cell_text(opening, &self.prefix, self.suitable(style, edit), &edit.value))
     }
 
     /// Neither a formula fills the cell, nor do merged cells cover it.
@@ -433,30 +442,6 @@ impl<'x, 'e> Survey<'x, 'e> {
             Some(range) => Err(PatchError::Merged(at.0, at.1, *range)),
             None => Ok(()),
         }
-    }
-
-    fn cell_text(&self, opening: String, style: u32, value: &NewValue) -> String {
-        let (mut out, prefix) = (opening, &self.prefix);
-        if style != 0 {
-            let _ = write!(out, " s=\"{style}\"");
-        }
-        let _ = match value {
-            NewValue::Empty => write!(out, "/>"),
-            NewValue::Number(number) | NewValue::Date(number) => {
-                write!(out, "><{prefix}v>{number}</{prefix}v></{prefix}c>")
-            }
-            NewValue::Bool(on) => {
-                write!(out, " t=\"b\"><{prefix}v>{}</{prefix}v></{prefix}c>", u8::from(*on))
-            }
-            NewValue::Text(text) => {
-                let text = escaped(text);
-                write!(
-                    out,
-                    " t=\"inlineStr\"><{prefix}is><{prefix}t xml:space=\"preserve\">{text}</{prefix}t></{prefix}is></{prefix}c>"
-                )
-            }
-        };
-        out
     }
 
     /// The style, or the change's own one where a date would be shown as a number, or a number as a date.
@@ -506,6 +491,38 @@ impl<'x, 'e> Survey<'x, 'e> {
         let styled = |(first, last, _): &&(u32, u32, u32)| (*first..=*last).contains(&(column + 1));
         self.column_styles.iter().find(styled).map(|(.., style)| *style)
     }
+}
+
+/// The rest of a cell behind the beginning of its start tag.
+fn cell_text(opening: String, prefix: &str, style: u32, value: &NewValue) -> String {
+    let mut out = opening;
+    if style != 0 {
+        let _ = write!(out, " s=\"{style}\"");
+    }
+    let _ = match value {
+        NewValue::Empty => write!(out, "/>"),
+        NewValue::Number(number) | NewValue::Date(number) => {
+            write!(out, "><{prefix}v>{number}</{prefix}v></{prefix}c>")
+        }
+        NewValue::Bool(on) => {
+            write!(out, " t=\"b\"><{prefix}v>{}</{prefix}v></{prefix}c>", u8::from(*on))
+        }
+        NewValue::Formula(formula) => {
+            write!(out, "><{prefix}f>{}</{prefix}f></{prefix}c>", escaped_formula(formula))
+        }
+        NewValue::Text(text) => {
+            let text = escaped(text);
+            write!(
+                out,
+                " t=\"inlineStr\"><{prefix}is><{prefix}t xml:space=\"preserve\">{text}</{prefix}t></{prefix}is></{prefix}c>"
+            )
+        }
+    };
+    out
+}
+
+fn escaped_formula(formula: &str) -> String {
+    formula.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// An element that closed itself, open and with this content; `value` replaces the value of an attribute.

@@ -6,13 +6,13 @@ use plugin_api::{
     Access, Actor, DateTime, Error, Field, FieldType, Parent, Result, Value, actor_type, error_code,
 };
 
-use crate::cell::general;
+use crate::cell::{NumberFormat, general};
 use crate::keys::{self, NoKey};
 use crate::stamps::{Ledger, later};
 use crate::workbook::column::Column;
 use crate::workbook::lines::KeyColumn;
 use crate::workbook::typed::{TypedTable, TypedWorkbook};
-use crate::workbook::{GivenStamps, MAX_KEY, Table, Workbook};
+use crate::workbook::{GivenStamps, MAX_KEY, Table, Workbook, can_fill};
 use crate::xlsx::range::MAX_ROWS;
 
 use super::patch::{CellEdit, NewValue, SheetEdits};
@@ -21,6 +21,8 @@ use super::patch::{CellEdit, NewValue, SheetEdits};
 const MAX_CELL_TEXT: usize = 32_767;
 /// The greatest whole number that a cell keeps exactly.
 const MAX_WHOLE: i64 = 9_007_199_254_740_991;
+/// The first whole number with more digits than Excel keeps.
+const MAX_KEPT: i64 = 1_000_000_000_000_000;
 
 /// Changes of a workbook.
 #[derive(Debug, Default)]
@@ -75,9 +77,25 @@ impl<'a> Planner<'a> {
         self.plan.grown.push(table.actor_type);
         self.edit(table, row, table.id.column, key_value(&key, table.id), table.id.style);
         self.fields(typed, None, row, actor)?;
+        self.computed(table, row);
         self.parent(table, None, row, actor)?;
         self.stamp(table, row, key);
         Ok(self.plan)
+    }
+
+    /// Gives a new row of an Excel table the formulas of its columns, as Excel does.
+    fn computed(&mut self, table: &Table, row: u32) {
+        for part in table
+            .tables
+            .iter()
+            .filter(|part| part.range.has_row(row) || part.grows_by(row, table.next.pushes_down))
+        {
+            for (column, formula) in part.formulas.iter().filter(|(_, formula)| can_fill(formula)) {
+                let edit = CellEdit { value: NewValue::Formula(formula.clone()), style: None };
+                let edits = self.plan.edits.entry(table.actor_type).or_default();
+                edits.entry((row, *column)).or_insert(edit);
+            }
+        }
     }
 
     /// The plan that changes rows.
@@ -140,8 +158,10 @@ impl<'a> Planner<'a> {
             let Some((column, field)) = typed.find(key) else {
                 return Err(unknown_field(key, table));
             };
-            let cell =
-                Target { workbook: self.workbook, column, field, may_change_type: !typed.is_fixed(key) };
+            let style = number.and_then(|number| column.style_at(number)).or(column.style);
+            let holds_time = number.is_some_and(|number| column.holds_time(number));
+            let may_change_type = !typed.is_fixed(key);
+            let cell = Target { workbook: self.workbook, column, field, style, holds_time, may_change_type };
             // A cell that holds the value already is left alone, whatever it is: read only, a formula, or out of its list.
             let same = match number {
                 Some(number) => {
@@ -213,7 +233,7 @@ impl<'a> Planner<'a> {
     fn stamp(&mut self, table: &Table, row: u32, key: String) {
         let stamp = later(self.now, self.newest);
         self.newest = Some(stamp);
-        if let Some(modified) = table.modified {
+        if let Some(modified) = table.modified.filter(|_| !table.computed_stamps.contains(&row)) {
             let serial = modified.holds_dates.then(|| self.workbook.styles.dates.serial(stamp)).flatten();
             let value = serial.map_or_else(|| NewValue::Text(stamp.to_sortable()), NewValue::Date);
             self.edit(table, row, modified.column, value, modified.style);
@@ -262,6 +282,9 @@ fn free_key(table: &Table, key: &str) -> Result<String> {
         );
         return Err(Error::user(text));
     }
+    if key.contains('\0') {
+        return Err(Error::user("an ID cannot hold the character U+0000"));
+    }
     let length = key.chars().count();
     if length > MAX_KEY {
         return Err(Error::user(format!("an ID has {MAX_KEY} characters at most, not {length}")));
@@ -274,6 +297,10 @@ struct Target<'a> {
     workbook: &'a Workbook,
     column: &'a Column,
     field: &'a Field,
+    /// The style of the cell, or of its column.
+    style: Option<u32>,
+    /// The cell holds a time without a day.
+    holds_time: bool,
     /// The type of the field is only what today's cells look like.
     may_change_type: bool,
 }
@@ -348,6 +375,9 @@ impl Target<'_> {
             let text = format!("the field {key} takes {longest} characters at most, not {length}");
             return Err(Error::user(text));
         }
+        if text.contains('\0') {
+            return Err(self.wrong("a cell cannot hold the character U+0000"));
+        }
         if text.encode_utf16().count() > MAX_CELL_TEXT {
             let why = format!("a cell takes {MAX_CELL_TEXT} characters at most, not {length}");
             return Err(self.wrong(&why));
@@ -357,7 +387,11 @@ impl Target<'_> {
 
     fn date(&self, date: DateTime) -> Result<NewValue> {
         let styles = &self.workbook.styles;
-        let shows_time = self.column.style.is_some_and(|style| styles.format(style).is_time);
+        let format = self.style.map(|style| styles.format(style));
+        if format.is_some_and(NumberFormat::is_duration) {
+            return Err(self.wrong("the cell shows a duration, such as 37:30, which no date can stand for"));
+        }
+        let shows_time = self.holds_time || format.is_some_and(|format| format.is_time);
         let time = if shows_time { styles.dates.time_serial(date) } else { None };
         let serial = time.or_else(|| styles.dates.serial(date)).ok_or_else(|| {
             let (year, month, day) = date.date();
@@ -402,8 +436,9 @@ fn own_form(text: &str) -> Value<'_> {
 
 /// A key as its column keeps keys: a number among numbers, or else a text.
 fn key_value(key: &str, column: KeyColumn) -> NewValue {
+    // A cell keeps 15 digits of a number: longer keys are texts.
     let number =
-        key.parse::<i64>().ok().filter(|number| number.to_string() == key && number.abs() <= MAX_WHOLE);
+        key.parse::<i64>().ok().filter(|number| number.to_string() == key && number.abs() < MAX_KEPT);
     match number {
         #[allow(clippy::cast_precision_loss, reason = "below 2^53, checked above")]
         Some(number) if column.holds_numbers => NewValue::Number(number as f64),

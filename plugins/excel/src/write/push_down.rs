@@ -131,9 +131,14 @@ fn elsewhere(
             }
         }
     }
-    // Formulas stand in elements of these names, with the name of the sheet wherever it is another one's.
-    let is_formula = |name: &str| matches!(name, "f" | "definedName" | "formula1" | "formula2" | "formula");
-    let mut parts = vec![(book.part.clone(), "a name of the workbook")];
+    // Formulas stand in elements and attributes of these names, with the name of the sheet wherever it is another one's;
+    // extensions name ranges in `sqref`.
+    let is_formula =
+        |name: &str| matches!(name, "f" | "definedName" | "formula1" | "formula2" | "formula" | "sqref");
+    let holds_formula = |element: &str, attribute: &str| {
+        matches!((element, attribute), ("cfvo", "val") | (_, "textlink" | "fmlaLink" | "fmlaRange"))
+    };
+    let mut parts = vec![(book.part.clone(), "a name of the workbook"), (table.part.clone(), "the sheet")];
     for sheet in &book.sheets {
         match &sheet.kind {
             SheetKind::Worksheet(part) if *part != table.part => {
@@ -142,19 +147,41 @@ fn elsewhere(
             _ => {}
         }
     }
-    let charts = package.parts().filter(|part| part.contains("/charts/") && part.ends_with(".xml"));
-    let charts: Vec<_> = charts.map(|part| (part.to_owned(), "a chart")).collect();
-    parts.extend(charts);
+    for (folder, what) in [
+        ("/charts/", "a chart"),
+        ("/pivotcache/", "a pivot table"),
+        ("/drawings/", "a drawing"),
+        ("/ctrlprops/", "a control"),
+    ] {
+        let found = package.parts().filter(|part| part.contains(folder) && part.ends_with(".xml"));
+        parts.extend(found.map(|part| (part.to_owned(), what)));
+    }
     for (part, what) in parts {
         if package.index(&part).is_none() {
             continue;
         }
+        let own = (part != table.part).then_some(part.as_str());
         let mut xml = XmlReader::new(package.reader(&part)?);
         loop {
-            match xml.next().map_err(|error| error.of(&part))? {
+            let token = xml.next().map_err(|error| error.of(&part))?;
+            if matches!(token, Token::Start | Token::Empty) {
+                let element = xml.name().rsplit(':').next().unwrap_or_default();
+                let formula = xml.attributes().find(|(name, formula)| {
+                    holds_formula(element, name) && names(formula, own, &table.sheet, from)
+                });
+                let is_ours =
+                    xml.attribute("sheet").is_some_and(|name| name.trim().eq_ignore_ascii_case(&table.sheet));
+                let range = xml.attribute("ref").and_then(|range| CellRange::parse(&range));
+                let is_source =
+                    element == "worksheetSource" && is_ours && range.is_some_and(|range| moves(&range, from));
+                if formula.is_some() || is_source {
+                    return Ok(Some(format!("{what} names cells there")));
+                }
+            }
+            match token {
                 Token::Start if xml.name().rsplit(':').next().is_some_and(is_formula) => {
                     let text = strings::read_text(&mut xml).map_err(|error| error.of(&part))?;
-                    if names(&text, Some(&part), &table.sheet, from) {
+                    if names(&text, own, &table.sheet, from) {
                         return Ok(Some(format!("{what} names cells there ({text})")));
                     }
                 }

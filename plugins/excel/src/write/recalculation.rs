@@ -61,11 +61,14 @@ pub(super) fn ask_for(
 
 fn has_formulas(package: &mut Package<'_>, book: &Book) -> Result<bool, XlsxError> {
     for sheet in &book.sheets {
-        if let SheetKind::Worksheet(part) = &sheet.kind
-            && package.index(part).is_some()
-            && holds_formula(part, package.reader(part)?)?
-        {
-            return Ok(true);
+        let SheetKind::Worksheet(part) = &sheet.kind else { continue };
+        let found = package.reader(part).and_then(|text| holds_formula(part, text));
+        match found {
+            Ok(false) => {}
+            Ok(true) => return Ok(true),
+            Err(error @ XlsxError::Limit(_)) => return Err(error),
+            // A sheet that cannot be read, which nobody has to read, is in nobody's way.
+            Err(XlsxError::Encoding { .. } | XlsxError::Damaged(_)) => {}
         }
     }
     Ok(false)

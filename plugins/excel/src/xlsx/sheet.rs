@@ -200,14 +200,19 @@ impl<'p, R: BufRead> SheetReader<'p, R> {
             (Place::SheetData, "row") => Some(self.row(empty)?),
             (Place::Row, "c") => Some(self.cell(empty)?),
             (Place::SheetData | Place::Row, _) => {
+                if self.xml.name().ends_with("AlternateContent") {
+                    return Err(self.wrong(
+                        "it has rows or cells in two versions (AlternateContent), which are not read",
+                    ));
+                }
                 if !empty {
                     self.xml.skip().map_err(self.failed())?;
                 }
                 None
             }
             (Place::After, "mergeCell") => {
-                let cells = self.range("ref")?;
-                Some(Item::Merged(cells.ok_or_else(|| self.wrong("a mergeCell without ref"))?))
+                // Excel merges nothing where this names no cells.
+                self.range("ref").map(Item::Merged)
             }
             (Place::After, "hyperlinks") if depth == 2 && !empty => Some(Item::Hyperlinks),
             (Place::After, "hyperlink") => self.hyperlink(empty)?,
@@ -246,12 +251,9 @@ impl<'p, R: BufRead> SheetReader<'p, R> {
         Some(Item::ColumnStyle(number("min")?, number("max")?, number("style")?))
     }
 
-    fn range(&self, attribute: &str) -> Result<Option<CellRange>, XlsxError> {
-        let Some(text) = self.xml.attribute(attribute) else { return Ok(None) };
-        match CellRange::parse(&text) {
-            Some(range) => Ok(Some(range)),
-            None => Err(self.wrong(format!("{text:?} names no cells"))),
-        }
+    /// The cells that an attribute names.
+    fn range(&self, attribute: &str) -> Option<CellRange> {
+        CellRange::parse(&self.xml.attribute(attribute)?)
     }
 
     /// Ranges that cannot be read are left out: nothing depends on them but warnings.
@@ -261,14 +263,14 @@ impl<'p, R: BufRead> SheetReader<'p, R> {
     }
 
     fn hyperlink(&mut self, empty: bool) -> Result<Option<Item>, XlsxError> {
-        let Some(cells) = self.range("ref")? else { return Ok(None) };
+        let cells = self.range("ref");
         let relationship = self.xml.foreign_attribute("/relationships", "id").map(|id| id.into_owned());
         let tag = self.xml.span();
         if !empty {
             self.xml.skip().map_err(self.failed())?;
         }
         let whole = tag.start..self.xml.span().end;
-        Ok(Some(Item::Hyperlink(HyperlinkItem { cells, whole, tag, relationship })))
+        Ok(cells.map(|cells| Item::Hyperlink(HyperlinkItem { cells, whole, tag, relationship })))
     }
 
     fn row(&mut self, empty: bool) -> Result<Item, XlsxError> {
@@ -370,7 +372,10 @@ impl<'p, R: BufRead> SheetReader<'p, R> {
     fn formula(&mut self, has_text: bool) -> Result<Formula, XlsxError> {
         let kind = self.xml.attribute("t").unwrap_or_default().into_owned();
         let fills = match kind.as_str() {
-            "array" | "dataTable" => self.range("ref")?,
+            "array" | "dataTable" => match self.range("ref") {
+                Some(cells) => Some(cells),
+                None => return Err(self.wrong("a formula for several cells does not say which")),
+            },
             _ => None,
         };
         let text = match has_text {
@@ -386,6 +391,10 @@ impl<'p, R: BufRead> SheetReader<'p, R> {
         let text = self.text.trim_matches([' ', '\t', '\r', '\n']);
         let wrong = |what: &str| self.cell_is_wrong(column, what, text);
         Ok(match kind {
+            // White space that begins with a line break is how the document is laid out.
+            CellKind::Text if self.text.trim_start_matches([' ', '\t']).starts_with(['\r', '\n']) => {
+                RawValue::Text(unescaped(text).into_owned())
+            }
             CellKind::Text => RawValue::Text(unescaped(&self.text).into_owned()),
             CellKind::Inline => RawValue::Text(unescaped(&self.text).into_owned()),
             _ if text.is_empty() => RawValue::Empty,

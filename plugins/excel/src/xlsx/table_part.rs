@@ -3,6 +3,7 @@
 use super::XlsxError;
 use super::package::Package;
 use super::range::CellRange;
+use super::strings::read_text;
 use super::xml::{Token, XmlReader};
 
 /// What a table part says.
@@ -14,6 +15,8 @@ pub(crate) struct TablePart {
     pub(crate) range: CellRange,
     /// How many rows of totals there are at its end.
     pub(crate) totals: u32,
+    /// The formulas that Excel fills columns with, by column.
+    pub(crate) formulas: Vec<(u32, String)>,
 }
 
 impl TablePart {
@@ -22,12 +25,24 @@ impl TablePart {
     pub(crate) fn read(package: &mut Package<'_>, part: &str) -> Result<Self, XlsxError> {
         let mut xml = XmlReader::new(package.reader(part)?);
         let mut found = None;
+        let (mut formulas, mut columns) = (Vec::new(), 0);
         loop {
             let token = xml.next().map_err(|error| error.of(part))?;
             if token == Token::Eof {
                 break;
             }
-            if found.is_none() && matches!(token, Token::Start | Token::Empty) {
+            if !matches!(token, Token::Start | Token::Empty) {
+                continue;
+            }
+            match xml.local_name() {
+                Some("tableColumn") => columns += 1,
+                Some("calculatedColumnFormula") if token == Token::Start && columns > 0 => {
+                    let formula = read_text(&mut xml).map_err(|error| error.of(part))?;
+                    formulas.push((columns - 1, formula));
+                }
+                _ => {}
+            }
+            if found.is_none() {
                 let range = xml.attribute("ref").and_then(|range| CellRange::parse(&range));
                 let totals = xml.attribute("totalsRowCount");
                 let totals = totals.and_then(|count| count.trim().parse().ok()).unwrap_or(0);
@@ -35,7 +50,11 @@ impl TablePart {
             }
         }
         match found {
-            Some((Some(range), totals)) => Ok(TablePart { part: part.to_owned(), range, totals }),
+            Some((Some(range), totals)) => {
+                let formulas =
+                    formulas.into_iter().map(|(at, formula)| (range.first.1 + at, formula)).collect();
+                Ok(TablePart { part: part.to_owned(), range, totals, formulas })
+            }
             _ => Err(XlsxError::Damaged(format!("{part}: the table says no range"))),
         }
     }
@@ -43,6 +62,14 @@ impl TablePart {
     /// Whether a row belongs to the totals.
     pub(crate) fn is_total(&self, row: u32) -> bool {
         self.range.has_row(row) && row + self.totals > self.range.last.0
+    }
+
+    /// Whether a new row becomes one of the table, which grows by it: at its end, or above its totals.
+    pub(crate) fn grows_by(&self, row: u32, pushes_down: bool) -> bool {
+        match pushes_down {
+            true => self.totals > 0 && self.last_data_row() + 1 == row,
+            false => self.totals == 0 && self.range.last.0 + 1 == row,
+        }
     }
 
     /// The last row that is not of the totals.

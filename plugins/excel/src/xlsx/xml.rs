@@ -32,6 +32,10 @@ pub(crate) enum Token {
 
 /// Deeper than any part of a workbook is.
 const MAX_DEPTH: usize = 128;
+/// More than any element of a workbook has: looking for one twice takes time that grows with the square.
+const MAX_ATTRIBUTES: usize = 1024;
+/// More namespaces than any part of a workbook binds.
+const MAX_BINDINGS: usize = 1024;
 
 /// Reads a document piece by piece. Offsets count the bytes of the text in UTF-8, without a byte order mark.
 pub(crate) struct XmlReader<R> {
@@ -217,6 +221,9 @@ impl<R: BufRead> XmlReader<R> {
         self.name = 0..name;
         attribute_places(&self.content, name, &mut self.attributes)?;
         check_qualified_name(&self.content[..name])?;
+        if self.attributes.len() > MAX_ATTRIBUTES || self.bindings.len() > MAX_BINDINGS {
+            return Err(format!("an element with more than {MAX_ATTRIBUTES} attributes or namespaces").into());
+        }
         let mut prefixed = 0;
         for at in 0..self.attributes.len() {
             let (name, value) = (self.attributes[at].name.clone(), self.attributes[at].value.clone());

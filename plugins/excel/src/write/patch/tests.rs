@@ -1,4 +1,7 @@
+use proptest::prelude::*;
+
 use super::*;
+use crate::xlsx::range::cell_name;
 
 fn edits(cells: &[(&str, NewValue, Option<u32>)]) -> SheetEdits {
     let edit = |(name, value, style): &(&str, NewValue, Option<u32>)| {
@@ -161,4 +164,139 @@ fn formulas_are_not_overwritten() {
         assert_eq!(result, Err(PatchError::Formula(at.0, at.1)), "{cell}");
     }
     assert!(patched(&sheet(rows), &[("D3", NewValue::Number(1.0), None)]).is_ok());
+}
+
+/// A sheet as somebody may write it: rows and cells in any order, with and without names, gaps, formulas, prefixes.
+fn any_sheet() -> impl Strategy<Value = String> {
+    let cell = prop_oneof![
+        Just("<{p}c{r} s=\"3\"/>"),
+        Just("<{p}c{r}><{p}v>{n}</{p}v></{p}c>"),
+        Just("<{p}c{r} t='s'>\n<{p}v> 0 </{p}v></{p}c>"),
+        Just(
+            "<{p}c{r} t=\"inlineStr\"><{p}is><{p}r><{p}t>a</{p}t></{p}r><{p}r><{p}t>&amp;{n}</{p}t></{p}r></{p}is></{p}c>"
+        ),
+        Just("<{p}c{r}><{p}f>A1*2</{p}f><{p}v>{n}</{p}v></{p}c>"),
+        Just("<{p}c{r} t=\"b\" ph=\"1\"><!-- c --><{p}v>1</{p}v><{p}extLst/></{p}c>"),
+    ];
+    let row = prop::collection::btree_map(0u32..6, cell, 0..5);
+    let rows = prop::collection::btree_map(0u32..12, (row, any::<bool>()), 0..8);
+    (rows, any::<bool>(), any::<bool>(), any::<u64>()).prop_map(|(rows, prefixed, shuffled, seed)| {
+        let p = if prefixed { "x:" } else { "" };
+        let mut written: Vec<String> = rows
+            .iter()
+            .map(|(row, (cells, spans))| {
+                let mut cells: Vec<String> = cells
+                    .iter()
+                    .map(|(column, cell)| {
+                        let name = format!(" r=\"{}\"", cell_name(*row, *column));
+                        cell.replace("{p}", p).replace("{r}", &name).replace("{n}", &(row * 7 + column).to_string())
+                    })
+                    .collect();
+                if shuffled && !cells.is_empty() {
+                    let middle = usize::try_from(seed).unwrap_or(0) % cells.len();
+                    cells.rotate_left(middle);
+                }
+                let spans = if *spans { " spans=\"1:2\"" } else { "" };
+                match cells.is_empty() {
+                    true => format!("<{p}row r=\"{}\"{spans} ht=\"20\"/>", row + 1),
+                    false => format!("<{p}row r=\"{}\"{spans}>{}</{p}row>", row + 1, cells.concat()),
+                }
+            })
+            .collect();
+        if shuffled && !written.is_empty() {
+            let middle = usize::try_from(seed / 7).unwrap_or(0) % written.len();
+            written.rotate_left(middle);
+        }
+        let xmlns = if prefixed { "xmlns:x" } else { "xmlns" };
+        format!(
+            "<?xml version=\"1.0\"?>\n<{p}worksheet {xmlns}=\"m\"><{p}dimension ref=\"A1:B2\"/><{p}sheetData>{}</{p}sheetData><{p}tail/></{p}worksheet>",
+            written.concat()
+        )
+    })
+}
+
+fn any_edits() -> impl Strategy<Value = Vec<((u32, u32), NewValue)>> {
+    let value = prop_oneof![
+        Just(NewValue::Empty),
+        "\\PC{0,8}".prop_map(NewValue::Text),
+        any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(NewValue::Number),
+        any::<bool>().prop_map(NewValue::Bool),
+    ];
+    prop::collection::vec(((0u32..14, 0u32..8), value), 1..6)
+}
+
+/// The cells of a sheet by another reader: what each holds, without its place.
+fn cells(xml: &str) -> std::collections::BTreeMap<(u32, u32), String> {
+    let document = roxmltree::Document::parse(xml).unwrap_or_else(|error| panic!("{error}: {xml}"));
+    let cells = document.descendants().filter(|node| node.is_element() && node.tag_name().name() == "c");
+    let holds = |node: roxmltree::Node<'_, '_>| {
+        let texts: Vec<_> = node
+            .descendants()
+            .filter(|node| node.is_element())
+            .map(|node| {
+                let text: String =
+                    node.children().filter_map(|child| child.text().filter(|_| child.is_text())).collect();
+                format!("{}={}", node.tag_name().name(), text)
+            })
+            .collect();
+        let attributes: Vec<_> =
+            node.attributes().map(|found| format!("{}={}", found.name(), found.value())).collect();
+        format!("{attributes:?} {texts:?}")
+    };
+    cells
+        .map(|node| {
+            let at = node.attribute("r").and_then(crate::xlsx::range::cell_position).unwrap();
+            (at, holds(node))
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_other_cell_is_as_before(xml in any_sheet(), edits in any_edits()) {
+        let edits: SheetEdits = edits
+            .into_iter()
+            .map(|(at, value)| (at, CellEdit { value, style: None }))
+            .collect();
+        let facts = SheetFacts { part: "sheet1.xml", header_row: 0, pushed: None, is_date_style: &|_| false };
+        let before = cells(&xml);
+        let patch = match Patch::new(&xml, &edits, &facts) {
+            Ok(patch) => patch,
+            Err(PatchError::Formula(row, column)) => {
+                prop_assert!(before[&(row, column)].contains("f="));
+                return Ok(());
+            }
+            Err(other) => panic!("{other:?}: {xml}"),
+        };
+        let outline = patch.outline.clone();
+        let patched = patch.apply().unwrap();
+        let after = cells(&patched);
+        for (at, cell) in &before {
+            if !edits.contains_key(at) {
+                prop_assert_eq!(after.get(at), Some(cell), "{}", patched);
+            }
+        }
+        let new = edits.iter().filter(|(at, edit)| edit.value != NewValue::Empty && !before.contains_key(*at)).count();
+        prop_assert_eq!(after.len(), before.len() + new);
+        // The check before a write agrees, and finds any other difference.
+        let check = |text: &str| {
+            super::super::check::sheet(&xml, &outline, text, &edits, &facts, &Default::default())
+        };
+        check(&patched).unwrap();
+        for (from, to) in [("<v>", "<v>1"), ("s=\"3\"", "s=\"4\""), ("ht=\"20\"", "ht=\"21\""), ("tail", "tale"), ("<r>", "<r><rPr/>")] {
+            let x = patched.contains("x:worksheet");
+            let (from, to) = if x { (from.replace('<', "<x:"), to.replace('<', "<x:")) } else { (from.to_owned(), to.to_owned()) };
+            // The style of a cell that is written may be another one.
+            if from.starts_with("s=") && edits.keys().any(|at| before.contains_key(at)) {
+                continue;
+            }
+            if let Some(at) = patched.find(&from) {
+                let harmed = [&patched[..at], &to, &patched[at + from.len()..]].concat();
+                // A changed value of a cell that was written shows as well.
+                prop_assert!(check(&harmed).is_err(), "{}", harmed);
+            }
+        }
+    }
 }

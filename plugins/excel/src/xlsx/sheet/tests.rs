@@ -29,6 +29,7 @@ fn values_are_read_strictly() {
         ("<c t='e'><v>#N/A</v></c>", RawValue::Error),
         ("<c t='d'><v>2026-01-01</v></c>", RawValue::IsoDate("2026-01-01".to_owned())),
         ("<c t='str'><v> a_x0041_&amp;<!-- x --><![CDATA[<]]> </v></c>", text(" aA&< ")),
+        ("<c t='str'><v>\n  a\n</v></c>", text("a")),
         ("<c t='inlineStr'><is><t>x</t></is></c>", text("x")),
         ("<c t='inlineStr'><is>\n<t>\n x </t>\n</is></c>", text("x")),
         ("<c t='inlineStr'><is><t xml:space='preserve'> x </t></is></c>", text(" x ")),
@@ -66,6 +67,8 @@ fn what_cannot_be_told_for_sure_is_refused_with_its_place() {
         ("<row r='2'><c><v>1</v><v>2</v></c></row>", "two values"),
         ("<row r='2'><c></row>", "no well-formed XML"),
         ("</sheetData><sheetData>", "sheetData twice"),
+        ("<mc:AlternateContent xmlns:mc='c'/>", "AlternateContent"),
+        ("<row><c><f t='array' ref='#REF!'>1</f></c></row>", "does not say which"),
     ] {
         let why = cells(rows).unwrap_err();
         assert!(why.contains(part) && why.contains("sheet1.xml"), "{part}: {why}");
