@@ -43,8 +43,14 @@ fn restriction() -> impl Strategy<Value = Restriction> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    prop::collection::vec((text(), prop::option::of(text())), 0..5)
-        .prop_map(|values| values.into_iter().collect::<Settings>())
+    let pairs = prop::collection::vec((text(), prop::option::of(text())), 0..4);
+    (pairs, prop::option::of((text(), any::<u64>()))).prop_map(|(pairs, connection)| {
+        let settings: Settings = pairs.into_iter().collect();
+        match connection {
+            Some((guid, revision)) => settings.of_connection(guid, revision),
+            None => settings,
+        }
+    })
 }
 
 fn field() -> impl Strategy<Value = Field> {
