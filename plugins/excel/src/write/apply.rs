@@ -77,7 +77,6 @@ fn not_written(error: XlsxError) -> Error {
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "called once; what it works on belongs to its caller")]
 fn change_sheet(
     package: &mut Package<'_>,
     workbook: &Workbook,

@@ -10,6 +10,7 @@ pub(crate) mod plan;
 mod push_down;
 mod recalculation;
 mod splices;
+mod value;
 
 pub(crate) use apply::apply;
 #[cfg(test)]
