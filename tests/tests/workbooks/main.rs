@@ -169,6 +169,50 @@ fn unharmed(name: &str, before: &Parts, after: &Parts, has_table: bool) {
 }
 
 #[test]
+fn reported_types_outlive_a_restart_until_the_connection_is_saved_anew() {
+    let (mut host, folder) = host();
+    let workbook = folder.join("types.xlsx");
+    std::fs::write(&workbook, layouts::ALL[0].workbook()).unwrap();
+    let type_of_credit = |client: &Client| {
+        let answer = client.ok(Request::GetSupportedActorTypeFields { actor_type: Some("Customer".into()) });
+        answer.fields.into_iter().find(|field| field.key == "Credit").unwrap().field_type
+    };
+    let (client, _) = connected(&host, 0, "types.xlsx");
+    assert_eq!(type_of_credit(&client), "Double");
+
+    // A person types a remark into the column.
+    let sheet = "xl/worksheets/sheet1.xml";
+    let with_remark = |bytes: &[u8]| {
+        let mut parts: Vec<(String, Vec<u8>)> = kept::parts(bytes).unwrap().into_iter().collect();
+        for (_, text) in parts.iter_mut().filter(|(name, _)| name == sheet) {
+            let number = "<c r=\"D3\" s=\"2\"><v>21</v></c>";
+            let remark = "<c r=\"D3\" t=\"inlineStr\"><is><t>ask Kari</t></is></c>";
+            let new = kept::text(text).replace(number, remark);
+            assert!(new.contains("ask Kari"));
+            *text = new.into_bytes();
+        }
+        packed(&parts)
+    };
+    std::fs::write(&workbook, with_remark(&std::fs::read(&workbook).unwrap())).unwrap();
+    assert_eq!(type_of_credit(&client), "Double");
+    host.stop();
+    host.start();
+    let client = host.client(Dialect::Message).connection("eeeeeeee-0000-4000-8000-000000000000");
+    assert_eq!(type_of_credit(&client), "Double");
+    let warning = client.call(Request::TestConnection);
+    assert_eq!(warning.state, State::Warning);
+    assert!(warning.user.contains("row 3 does not fit with \"ask Kari\""), "{warning:?}");
+    client.ok(Request::SaveActors {
+        actors: Some(vec![actor(Some("C-001"), &[("Credit", Some("[F:50.25]"))])]),
+    });
+    let parts = kept::parts(&std::fs::read(&workbook).unwrap()).unwrap();
+    assert!(kept::text(part(&parts, sheet)).contains("<c r=\"D2\" s=\"2\"><v>50.25</v></c>"));
+
+    let (client, _) = connected(&host, 0, "types.xlsx");
+    assert_eq!(type_of_credit(&client), "Text", "saved anew");
+}
+
+#[test]
 fn openpyxl_and_libreoffice_open_what_was_written() {
     let (Some(python), Some(soffice)) = (tools::python_with_openpyxl(), tools::libreoffice()) else { return };
     let (host, folder) = host();
@@ -359,15 +403,17 @@ fn as_customers(workbook: &[u8]) -> Option<Vec<u8>> {
     book_text.replace_range(name_range, "Customer");
     let mut sheet_text = sheet_text;
     sheet_text.replace_range(cell.0, &cell.1);
-    let mut new = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (at, (name, bytes)) in entries.iter().enumerate() {
-        new.start_file(name, zip::write::SimpleFileOptions::default()).ok()?;
-        let bytes = match at {
-            _ if at == book => book_text.as_bytes(),
-            _ if at == sheet => sheet_text.as_bytes(),
-            _ => bytes,
-        };
-        std::io::Write::write_all(&mut new, bytes).ok()?;
+    entries[book].1 = book_text.into_bytes();
+    entries[sheet].1 = sheet_text.into_bytes();
+    Some(packed(&entries))
+}
+
+/// An archive of these entries.
+fn packed(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in entries {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut archive, bytes).unwrap();
     }
-    Some(new.finish().ok()?.into_inner())
+    archive.finish().unwrap().into_inner()
 }
