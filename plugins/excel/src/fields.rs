@@ -1,9 +1,12 @@
 //! From columns to fields: which key, which type, and what the sheet `Fields` says otherwise.
 
+use std::collections::{HashMap, HashSet};
+
 use plugin_api::{Access, FieldType, actor_type};
 
 use crate::cell::CellValue;
 use crate::workbook::Styles;
+use crate::workbook::found::cut;
 use crate::workbook::grid::{Cell, Grid};
 
 /// A name without case, spaces and punctuation: `E-mail` and `email` are one.
@@ -155,10 +158,37 @@ pub(crate) fn is_whole(number: f64) -> bool {
     number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_991.0
 }
 
+/// Problems of which only the first ones are shown: a warning must not grow with the workbook.
+struct Limited<'p> {
+    problems: &'p mut Vec<String>,
+    count: usize,
+}
+
+impl<'p> Limited<'p> {
+    const SHOWN: usize = 20;
+
+    fn new(problems: &'p mut Vec<String>) -> Self {
+        Limited { problems, count: 0 }
+    }
+
+    fn push(&mut self, text: impl FnOnce() -> String) {
+        self.count += 1;
+        match self.count {
+            count if count <= Self::SHOWN => self.problems.push(text()),
+            count if count == Self::SHOWN + 1 => {
+                self.problems.push("more rows of the sheet Fields make no sense and are not used".to_owned());
+            }
+            _ => {}
+        }
+    }
+}
+
 /// What the sheet `Fields` says about columns.
 #[derive(Debug, Default)]
 pub(crate) struct Overrides {
     rows: Vec<Override>,
+    /// The rows by the plain name of their column.
+    by_column: HashMap<String, Vec<usize>>,
 }
 
 /// What a row of the sheet `Fields` says about a column. `None` where it says nothing.
@@ -192,21 +222,25 @@ impl Overrides {
             return Overrides::default();
         }
         let mut rows = Vec::new();
+        let mut problems = Limited::new(problems);
         for (row, texts) in grid.text_rows(&columns, styles) {
             let row = row + 1;
             let mut texts = texts.into_iter();
             let mut next = || texts.next().flatten();
             let actor_type = next().filter(|name| name != "*");
             let Some(column) = next() else {
-                problems.push(format!("row {row} of the sheet Fields names no column: it is not used"));
+                problems.push(|| format!("row {row} of the sheet Fields names no column: it is not used"));
                 continue;
             };
             let mut found =
                 Override { row, actor_type, column, key: next(), label: next(), ..Override::default() };
             let mut wrong = |what: &str, text: &str, expected: &str| {
-                problems.push(format!(
-                    "row {row} of the sheet Fields: {text:?} is no {what}, expected {expected}; it is not used"
-                ));
+                problems.push(|| {
+                    let text = cut(text);
+                    format!(
+                        "row {row} of the sheet Fields: {text:?} is no {what}, expected {expected}; it is not used"
+                    )
+                });
             };
             if let Some(text) = next() {
                 found.field_type = field_type(&text);
@@ -238,20 +272,21 @@ impl Overrides {
             }
             rows.push(found);
         }
-        Overrides { rows }
+        let mut by_column: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, row) in rows.iter().enumerate() {
+            by_column.entry(plain_name(&row.column)).or_default().push(at);
+        }
+        Overrides { rows, by_column }
     }
 
     /// What is said about a column; a row for the actor type comes before one for all.
     pub(crate) fn find(&self, actor_type: &str, heading: &str) -> Option<&Override> {
-        let named = |row: &&Override| plain_name(&row.column) == plain_name(heading);
+        let named =
+            || self.by_column.get(&plain_name(heading)).into_iter().flatten().map(|at| &self.rows[*at]);
         let own = |row: &&Override| {
             row.actor_type.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(actor_type))
         };
-        self.rows
-            .iter()
-            .filter(named)
-            .find(own)
-            .or_else(|| self.rows.iter().filter(named).find(|row| row.actor_type.is_none()))
+        named().find(own).or_else(|| named().find(|row| row.actor_type.is_none()))
     }
 
     /// The rows for an actor type whose column is not among these headings.
@@ -263,8 +298,8 @@ impl Overrides {
         let own = move |row: &&Override| {
             row.actor_type.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(actor_type))
         };
-        let missing =
-            |row: &&Override| !headings.iter().any(|(_, text)| plain_name(text) == plain_name(&row.column));
+        let headings: HashSet<String> = headings.iter().map(|(_, text)| plain_name(text)).collect();
+        let missing = move |row: &&Override| !headings.contains(&plain_name(&row.column));
         self.rows.iter().filter(own).filter(missing).map(|row| (row.row, row.column.as_str()))
     }
 

@@ -366,3 +366,76 @@ fn a_workbook_beyond_the_limits_is_refused_by_name() {
     assert!(refused.contains("reading it takes more than the 2 MB of memory"), "{refused}");
     assert_eq!(refusal_with(&place, &[]), None);
 }
+
+/// A sheet of customers with these rows below its headings, and an Excel table.
+fn with_table(headings: &[&'static str], rows: &str, table: &str) -> Place {
+    let relationship =
+        |kind: &str| format!("http://schemas.openxmlformats.org/officeDocument/2006/relationships{kind}");
+    let parts = format!(
+        "<tableParts count=\"1\"><tablePart xmlns:r=\"{}\" r:id=\"rId1\"/></tableParts>",
+        relationship("")
+    );
+    let place = place(headings, rows, &parts);
+    let bytes = std::fs::read(place.path()).unwrap();
+    let rels = format!(
+        "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"rId1\" Type=\"{}\" \
+         Target=\"../tables/table1.xml\"/></Relationships>",
+        relationship("/table")
+    );
+    let bytes = super::archive::with_new_entry(&bytes, "xl/worksheets/_rels/sheet1.xml.rels", &rels);
+    let table = format!(
+        "<table xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\" id=\"1\" {table}</table>"
+    );
+    std::fs::write(place.path(), super::archive::with_new_entry(&bytes, "xl/tables/table1.xml", &table))
+        .unwrap();
+    place
+}
+
+#[test]
+fn a_formula_of_a_table_is_put_where_nothing_stands() {
+    // The third column of the table has no heading, and somebody has noted something below it.
+    let rows = row(2, &(text("A2", "C1") + &text("B2", "En") + "<c r=\"C2\"><v>4</v></c>"))
+        + &row(3, &text("C3", "Note of Kari"));
+    let columns = "<tableColumns count=\"3\"><tableColumn id=\"1\" name=\"ID\"/><tableColumn id=\"2\" name=\"Name\"/><tableColumn id=\"3\" name=\" \"><calculatedColumnFormula>1+1</calculatedColumnFormula></tableColumn></tableColumns>";
+    let place = with_table(&["ID", "Name"], &rows, &format!("ref=\"A1:C2\">{columns}"));
+    create(&place.connect(), &actor("Customer", "", &[("NAME", Some("Ny"))])).unwrap();
+    let xml = sheet(&place);
+    assert!(xml.contains("Note of Kari") && xml.contains("<row r=\"4\">"), "{xml}");
+}
+
+#[test]
+fn an_empty_text_for_a_computed_column_says_nothing() {
+    let rows = row(2, &(text("A2", "C1") + "<c r=\"B2\"><f>1+1</f><v>2</v></c>"));
+    let columns = "<tableColumns count=\"2\"><tableColumn id=\"1\" name=\"ID\"/><tableColumn id=\"2\" name=\"Sum\"><calculatedColumnFormula>1+1</calculatedColumnFormula></tableColumn></tableColumns>";
+    for array in ["", " array=\"1\""] {
+        let columns = columns.replace("Formula>1", &format!("Formula{array}>1"));
+        let place = with_table(&["ID", "Sum"], &rows, &format!("ref=\"A1:B2\">{columns}"));
+        create(&place.connect(), &actor("Customer", "", &[("Sum", Some(""))])).unwrap();
+        let filled = sheet(&place).contains("<c r=\"B3\"><f>1+1</f></c>");
+        // An array formula is more than its text.
+        assert_eq!(filled, array.is_empty(), "{}", sheet(&place));
+        let table = entry(&std::fs::read(place.path()).unwrap(), "xl/tables/table1.xml");
+        assert!(table.contains("ref=\"A1:B3\""), "{table}");
+    }
+}
+
+#[test]
+fn totals_of_a_table_beside_the_keys_hide_no_actor() {
+    let rows = row(2, &(text("A2", "C1") + &text("B2", "En")))
+        + &row(3, &(text("A3", "C2") + &text("B3", "Sum") + "<c r=\"C3\"><v>3</v></c>"));
+    let place = with_table(&["ID", "City", "Amount"], &rows, "ref=\"B1:C3\" totalsRowCount=\"1\">");
+    let connection = place.connect();
+    assert_eq!(actors(&connection, "Customer").len(), 2);
+    create(&connection, &actor("Customer", "", &[])).unwrap();
+    assert!(sheet(&place).contains("<row r=\"4\"><c r=\"A4\""), "{}", sheet(&place));
+}
+
+#[test]
+fn many_wrong_rows_of_the_sheet_fields_are_told_in_short() {
+    let mut fields = vec![vec![T("ActorType"), T("Column"), T("Type")]];
+    fields.extend((0..500).map(|_| vec![T("Customer"), T("Nowhere"), T("Colour")]));
+    let place = Place::with(&[("Customer", vec![vec![T("ID"), T("Name")]]), ("Fields", fields)]);
+    let text = warning(&place);
+    assert!(text.contains("more rows of the sheet Fields make no sense"), "{text}");
+    assert!(text.contains("has not: \"Nowhere\" in row 2") && text.len() < 4000, "{text}");
+}

@@ -181,7 +181,7 @@ fn the_sheet_fields_says_otherwise() {
     let outcome = connection.test().unwrap();
     let text = outcome.user.unwrap();
     assert_eq!(outcome.state, State::Warning);
-    for part in ["no column \"Nowhere\"", "\"Colour\" is no type", "no sheet for Dog"] {
+    for part in ["\"Nowhere\" in row 5", "\"Colour\" is no type", "without a sheet: Dog"] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }

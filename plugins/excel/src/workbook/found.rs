@@ -7,14 +7,14 @@ const SHOWN: usize = 5;
 
 /// What was found, to be shown in a warning.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     shown: Vec<String>,
     count: usize,
 }
 
 impl Found {
     /// Notes one more; its text is made only if it will be shown.
-    pub(super) fn note(&mut self, text: impl FnOnce() -> String) {
+    pub(crate) fn note(&mut self, text: impl FnOnce() -> String) {
         self.count += 1;
         if self.shown.len() < SHOWN {
             self.shown.push(text());
@@ -22,13 +22,13 @@ impl Found {
     }
 
     /// Of all that come.
-    pub(super) fn of(texts: impl Iterator<Item = impl FnOnce() -> String>) -> Self {
+    pub(crate) fn of(texts: impl Iterator<Item = impl FnOnce() -> String>) -> Self {
         let mut found = Found::default();
         texts.for_each(|text| found.note(text));
         found
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
 }
@@ -44,7 +44,7 @@ impl fmt::Display for Found {
 }
 
 /// A key as a warning shows it.
-pub(super) fn cut(key: &str) -> String {
+pub(crate) fn cut(key: &str) -> String {
     const LONGEST: usize = 40;
     match key.char_indices().nth(LONGEST) {
         None => key.to_owned(),

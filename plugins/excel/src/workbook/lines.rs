@@ -48,12 +48,16 @@ pub(super) struct Lines<'g> {
 }
 
 impl<'g> Lines<'g> {
-    /// `columns` are those with headings, `tables` those that hold keys of actors.
+    /// `columns` are those that a new row writes to, `tables` those that hold keys of actors.
     pub(super) fn new(grid: &'g Grid, header_row: u32, columns: &[u32], tables: &[TablePart]) -> Self {
         let mut rows: Vec<(u32, Range<usize>)> = Vec::new();
         let is_total = |row: u32| tables.iter().any(|table| table.is_total(row));
         let mut last_used = header_row;
         for (at, cell) in grid.cells.iter().enumerate().filter(|(_, cell)| cell.row > header_row) {
+            // What stands beside the columns is in nobody's way.
+            if cell.is_used() && columns.binary_search(&cell.column).is_ok() {
+                last_used = cell.row;
+            }
             if is_total(cell.row) {
                 continue;
             }
@@ -61,12 +65,9 @@ impl<'g> Lines<'g> {
                 Some((row, cells)) if *row == cell.row => cells.end = at + 1,
                 _ => rows.push((cell.row, at..at + 1)),
             }
-            // What stands beside the columns is in nobody's way.
-            if cell.is_used() && columns.binary_search(&cell.column).is_ok() {
-                last_used = cell.row;
-            }
         }
-        let next = next_row(grid, last_used, columns, tables, &rows);
+        let own_table = tables.iter().find(|table| table.range.first.0 <= header_row + 1);
+        let next = next_row(grid, last_used, columns, own_table, &rows);
         Lines { rows, cells: &grid.cells, next }
     }
 
@@ -156,13 +157,13 @@ impl<'g> Lines<'g> {
     }
 }
 
-/// The first row below all that are used, and below merged cells that cover it: what stands under them is not seen. Where
+/// The first row below all that are used, totals of other tables too, and below merged cells that cover it: what stands under them is not seen. Where
 /// a table with totals holds the actors, the row goes above its totals.
 fn next_row(
     grid: &Grid,
     last_used: u32,
     columns: &[u32],
-    tables: &[TablePart],
+    table: Option<&TablePart>,
     rows: &[(u32, Range<usize>)],
 ) -> NextRow {
     let covers = |range: &&CellRange| columns.iter().any(|column| range.has_column(*column));
@@ -171,7 +172,7 @@ fn next_row(
     let free = |row: u32| {
         merged.iter().fold(row, |row, range| if range.has_row(row) { range.last.0 + 1 } else { row })
     };
-    let with_totals = tables.iter().find(|table| table.totals > 0);
+    let with_totals = table.filter(|table| table.totals > 0);
     let Some(table) = with_totals else { return NextRow { row: free(last_used + 1), pushes_down: false } };
     let is_used = |row: u32| {
         let found = rows.binary_search_by_key(&row, |(number, _)| *number);

@@ -1,7 +1,7 @@
 //! What a workbook holds: the sheets of actors with their index, and the lists.
 
 pub(crate) mod column;
-mod found;
+pub(crate) mod found;
 pub(crate) mod grid;
 pub(crate) mod lines;
 mod list;
@@ -10,7 +10,7 @@ mod texts;
 pub(crate) mod typed;
 mod warnings;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use plugin_api::{DateTime, Error, Result, actor_type};
@@ -27,11 +27,12 @@ use crate::xlsx::strings::SharedStrings;
 use crate::xlsx::styles::format_codes;
 use crate::xlsx::table_part::TablePart;
 
+use found::{Found, cut};
 use grid::Grid;
 pub(crate) use list::List;
 pub(crate) use table::Table;
 use table::{SheetCells, Surroundings};
-pub(crate) use warnings::{MAX_KEY, can_fill};
+pub(crate) use warnings::MAX_KEY;
 
 /// A workbook as it stood when it was read.
 #[derive(Debug)]
@@ -142,8 +143,10 @@ impl Workbook {
         }
 
         let found: Vec<&str> = sheets.iter().map(|(actor_type, _)| *actor_type).collect();
-        for (row, name) in overrides.without_sheet(&found) {
-            problems.push(format!("row {row} of the sheet Fields: there is no sheet for {name}"));
+        let strangers = overrides.without_sheet(&found);
+        let strangers = Found::of(strangers.map(|(row, name)| move || format!("{} in row {row}", cut(name))));
+        if !strangers.is_empty() {
+            problems.push(format!("the sheet Fields names actor types without a sheet: {strangers}"));
         }
         let mut tables = Vec::new();
         for (actor_type, sheet) in &sheets {
@@ -270,9 +273,12 @@ fn tables(package: &mut Package<'_>, part: &str, grid: &Grid) -> Result<Vec<Tabl
         return Ok(Vec::new());
     }
     let relationships = package.relationships(part)?;
-    let parts = relationships.iter().filter(|relationship| grid.table_parts.contains(&relationship.id));
-    let parts: Vec<_> = parts.filter(|relationship| package.index(&relationship.target).is_some()).collect();
-    parts.into_iter().map(|relationship| TablePart::read(package, &relationship.target)).collect()
+    let ids: HashSet<&str> = grid.table_parts.iter().map(String::as_str).collect();
+    let named = relationships.iter().filter(|relationship| ids.contains(relationship.id.as_str()));
+    // Each once, however often it is named.
+    let parts: BTreeSet<&str> = named.map(|relationship| relationship.target.as_str()).collect();
+    let parts: Vec<&str> = parts.into_iter().filter(|part| package.index(part).is_some()).collect();
+    parts.into_iter().map(|part| TablePart::read(package, part)).collect()
 }
 
 /// Says what else a file is that is no workbook of the kind that we read.

@@ -1,6 +1,7 @@
 //! A sheet of actors: its columns, its rows, and the index over them.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use plugin_api::{DateTime, actor_type};
 
@@ -11,6 +12,7 @@ use crate::xlsx::table_part::TablePart;
 
 use super::Styles;
 use super::column::{Column, Origin};
+use super::found::{Found, cut};
 use super::grid::{Cell, Grid};
 use super::lines::{KeyColumn, Lines, NextRow, StampColumn};
 use super::list::List;
@@ -29,7 +31,7 @@ pub(crate) struct Table {
     pub(crate) header_row: u32,
     /// Where a new row goes.
     pub(crate) next: NextRow,
-    /// The Excel tables that hold keys or fields of actors.
+    /// The Excel tables that hold keys of actors.
     pub(crate) tables: Vec<TablePart>,
     pub(crate) id: KeyColumn,
     pub(crate) modified: Option<StampColumn>,
@@ -41,6 +43,8 @@ pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,
     rows: Rows,
     by_key: HashMap<Box<str>, usize>,
+    /// The same with keys in small letters, made by the first who asks.
+    by_lower_case: OnceLock<HashMap<String, usize>>,
     /// The rows by their stamps, oldest first.
     by_stamp: Vec<usize>,
 }
@@ -105,20 +109,22 @@ impl Table {
         let Some(id) = key_columns.id else {
             return Err(format!("the sheet {sheet} has no column \"ID\" in its first row: it is not used"));
         };
-        for (row, column) in around.overrides.without_column(actor_type, &headings) {
+        let missing = around.overrides.without_column(actor_type, &headings);
+        let missing =
+            Found::of(missing.map(|(row, column)| move || format!("{:?} in row {row}", cut(column))));
+        if !missing.is_empty() {
             problems
-                .push(format!("row {row} of the sheet Fields: the sheet {sheet} has no column {column:?}"));
+                .push(format!("the sheet Fields names columns that the sheet {sheet} has not: {missing}"));
         }
 
         let columns: Vec<u32> = headings.iter().map(|(column, _)| *column).collect();
-        // Of the keys, or of fields beside them.
-        let is_of_actors = |table: &&TablePart| {
-            let range = table.range;
-            let has_fields = columns.iter().any(|column| range.has_column(*column));
-            range.last.0 > header_row && (range.has_column(id) || (range.has_row(header_row) && has_fields))
-        };
-        let tables: Vec<TablePart> = tables.iter().filter(is_of_actors).cloned().collect();
-        let lines = Lines::new(grid, header_row, &columns, &tables);
+        let holds_keys = |table: &&TablePart| table.range.has_column(id) && table.range.last.0 > header_row;
+        let tables: Vec<TablePart> = tables.iter().filter(holds_keys).cloned().collect();
+        // The columns that a new row writes to.
+        let mut written = columns.clone();
+        written.extend(tables.iter().flat_map(|table| table.formulas.iter().map(|formula| formula.column)));
+        written.sort_unstable();
+        let lines = Lines::new(grid, header_row, &written, &tables);
         let key_column = |column: u32| KeyColumn {
             column,
             holds_numbers: lines.holds_numbers(column),
@@ -149,6 +155,7 @@ impl Table {
             columns: Vec::new(),
             rows: Rows::default(),
             by_key: HashMap::with_capacity(kept.len()),
+            by_lower_case: OnceLock::new(),
             by_stamp: Vec::new(),
         };
         let origin = Origin { actor_type, sheet: sheet.as_str(), lines: &lines, kept: &kept, around };
@@ -171,10 +178,18 @@ impl Table {
         self.by_key.get(key).copied()
     }
 
+    /// An Excel table fills the column with a formula.
+    pub(crate) fn has_formula(&self, column: u32) -> bool {
+        self.tables.iter().any(|part| part.formulas.iter().any(|formula| formula.column == column))
+    }
+
     /// A key that differs from this one in its case only.
     pub(crate) fn find_in_other_case(&self, key: &str) -> Option<&str> {
-        let lower = key.to_lowercase();
-        self.keys().find(|other| *other != key && other.len() == key.len() && other.to_lowercase() == lower)
+        let keys = self.by_lower_case.get_or_init(|| {
+            self.keys().enumerate().map(|(actor, key)| (key.to_lowercase(), actor)).collect()
+        });
+        let other = self.key(*keys.get(&key.to_lowercase())?);
+        (other != key).then_some(other)
     }
 
     pub(crate) fn key(&self, actor: usize) -> &str {

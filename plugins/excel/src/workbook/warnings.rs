@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use plugin_api::FieldType;
 
-use crate::xlsx::formula::references;
 use crate::xlsx::range::{CellRange, cell_name, column_name};
 
 use super::column::is_long;
@@ -52,9 +51,8 @@ pub(super) fn of_table(
         let cells = table.computed_stamps.iter().map(|row| move || cell_name(*row, modified.column));
         warn("has formulas in the column LastModified, which are not overwritten", Found::of(cells));
     }
-    let computed =
-        table.tables.iter().flat_map(|part| &part.formulas).filter(|(_, formula)| !can_fill(formula));
-    let computed = computed.map(|(column, _)| || column_name(*column));
+    let computed = table.tables.iter().flat_map(|part| &part.formulas).filter(|formula| !formula.can_fill);
+    let computed = computed.map(|formula| || column_name(formula.column));
     warn("has table columns whose formulas a new row does not get", Found::of(computed));
 
     warn_of_keys(table, &mut warn);
@@ -87,11 +85,6 @@ pub(super) fn of_table(
         warn(&format!("has texts of the list {list} in the column {heading:?}, expected their IDs"), texts);
         warn(&format!("has values in the column {heading:?} that are not in the list {list}"), others);
     }
-}
-
-/// Whether the formula of a table's column can be given to a new row as it stands: addresses would have to be moved.
-pub(crate) fn can_fill(formula: &str) -> bool {
-    references(formula).is_empty()
 }
 
 /// SuperOffice's keys are texts of at most 254 characters that differ in more than their case.

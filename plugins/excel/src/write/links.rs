@@ -47,8 +47,12 @@ pub(super) fn change(
             NewValue::Text(text) => text.trim(),
             _ => "",
         };
+        let tag = &patch.text()[link.tag.clone()];
+        let has_location = tag_attributes(tag).any(|(name, ..)| name == "location");
         let target = match (follows(&old_target.target, old), address(new)) {
             (None, None) => continue,
+            // A place within the target belongs to the old one.
+            (Some(_), _) if has_location => None,
             (Some(around), _) if !new.is_empty() && around.suits(new) => Some(around.with(new)),
             (_, target) => target,
         };
@@ -67,7 +71,6 @@ pub(super) fn change(
             None => drop(changes.dropped.insert(at)),
             Some(target) => {
                 targets.insert(id.to_owned(), target);
-                let tag = &patch.text()[link.tag.clone()];
                 let display = tag_attributes(tag).find(|(name, ..)| *name == "display");
                 if let Some((_, _, place)) = display {
                     let place = link.tag.start + place.start..link.tag.start + place.end;
@@ -112,7 +115,7 @@ impl Around {
 
     /// Whether a text can stand in the place of the old one: it looks like an address, and brings no scheme along.
     fn suits(&self, text: &str) -> bool {
-        let is_plain = can_be_address(text) && !text.contains(':');
+        let is_plain = !self.before.is_empty() && can_be_address(text) && !text.contains(':');
         let is_mail = self.before.eq_ignore_ascii_case("mailto:");
         is_plain && text.contains('.') && text.contains('@') == is_mail
     }

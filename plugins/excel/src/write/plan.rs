@@ -7,7 +7,7 @@ use plugin_api::{Access, Actor, DateTime, Error, Field, Parent, Result, actor_ty
 use crate::keys::{self, NoKey};
 use crate::stamps::{Ledger, later};
 use crate::workbook::typed::{TypedTable, TypedWorkbook};
-use crate::workbook::{GivenStamps, MAX_KEY, Table, Workbook, can_fill};
+use crate::workbook::{GivenStamps, MAX_KEY, Table, Workbook};
 use crate::xlsx::range::MAX_ROWS;
 
 use super::patch::{CellEdit, NewValue, SheetEdits};
@@ -79,10 +79,10 @@ impl<'a> Planner<'a> {
             .iter()
             .filter(|part| part.range.has_row(row) || part.grows_by(row, table.next.pushes_down))
         {
-            for (column, formula) in part.formulas.iter().filter(|(_, formula)| can_fill(formula)) {
-                let edit = CellEdit { value: NewValue::Formula(formula.clone()), style: None };
+            for formula in part.formulas.iter().filter(|formula| formula.can_fill) {
+                let edit = CellEdit { value: NewValue::Formula(formula.text.clone()), style: None };
                 let edits = self.plan.edits.entry(table.actor_type).or_default();
-                edits.entry((row, *column)).or_insert(edit);
+                edits.entry((row, formula.column)).or_insert(edit);
             }
         }
     }
@@ -158,7 +158,11 @@ impl<'a> Planner<'a> {
                     let now = now.to_wire();
                     now.as_deref() == value.as_deref() || cell.is_same(now.as_deref(), value.as_deref())
                 }
-                None => value.is_none(),
+                // Nothing is what a new cell holds; an empty text for a cell that is computed says nothing either.
+                None => {
+                    let is_computed = field.access == Access::ReadOnly || table.has_formula(column.column);
+                    value.as_ref().is_none_or(|value| is_computed && value.is_empty())
+                }
             };
             if same {
                 self.keep(table, row, column.column);
@@ -222,7 +226,12 @@ impl<'a> Planner<'a> {
     fn stamp(&mut self, table: &Table, row: u32, key: String) {
         let stamp = later(self.now, self.newest);
         self.newest = Some(stamp);
-        if let Some(modified) = table.modified.filter(|_| !table.computed_stamps.contains(&row)) {
+        let is_planned = |column: u32| {
+            let edit = self.plan.edits.get(table.actor_type).and_then(|edits| edits.get(&(row, column)));
+            edits_formula(edit)
+        };
+        let is_computed = |column: u32| table.computed_stamps.contains(&row) || is_planned(column);
+        if let Some(modified) = table.modified.filter(|modified| !is_computed(modified.column)) {
             let serial = modified.holds_dates.then(|| self.workbook.styles.dates.serial(stamp)).flatten();
             let value = serial.map_or_else(|| NewValue::Text(stamp.to_sortable()), NewValue::Date);
             self.edit(table, row, modified.column, value, modified.style);
@@ -247,6 +256,10 @@ impl<'a> Planner<'a> {
         let styles = &self.workbook.styles;
         style.filter(|style| styles.format(*style).is_date).or_else(|| styles.date_style())
     }
+}
+
+fn edits_formula(edit: Option<&CellEdit>) -> bool {
+    edit.is_some_and(|edit| matches!(edit.value, NewValue::Formula(_)))
 }
 
 fn unknown_field(key: &str, table: &Table) -> Error {

@@ -71,6 +71,9 @@ fn in_sheet(package: &mut Package<'_>, table: &Table, from: u32) -> Result<Optio
                     _ => None,
                 }
             }
+            Item::Row { row, .. } if row == MAX_ROWS - 1 => {
+                Some("the last row of the sheet is in use".to_owned())
+            }
             Item::Merged(range) if moves(&range, from) => {
                 Some(format!("the merged cells {range} reach there"))
             }
@@ -135,8 +138,11 @@ fn elsewhere(
     // extensions name ranges in `sqref`.
     let is_formula =
         |name: &str| matches!(name, "f" | "definedName" | "formula1" | "formula2" | "formula" | "sqref");
-    let holds_formula = |element: &str, attribute: &str| {
-        matches!((element, attribute), ("cfvo", "val") | (_, "textlink" | "fmlaLink" | "fmlaRange"))
+    let holds_formula = |element: &str, attribute: &str| match attribute {
+        "val" => element == "cfvo",
+        "r" => element == "inputCells",
+        "textlink" | "fmlaLink" | "fmlaRange" | "linkedCell" | "listFillRange" => true,
+        _ => false,
     };
     let mut parts = vec![(book.part.clone(), "a name of the workbook"), (table.part.clone(), "the sheet")];
     for sheet in &book.sheets {
@@ -172,8 +178,9 @@ fn elsewhere(
                 let is_ours =
                     xml.attribute("sheet").is_some_and(|name| name.trim().eq_ignore_ascii_case(&table.sheet));
                 let range = xml.attribute("ref").and_then(|range| CellRange::parse(&range));
-                let is_source =
-                    element == "worksheetSource" && is_ours && range.is_some_and(|range| moves(&range, from));
+                let is_source = matches!(element, "worksheetSource" | "dataRef")
+                    && is_ours
+                    && range.is_some_and(|range| moves(&range, from));
                 if formula.is_some() || is_source {
                     return Ok(Some(format!("{what} names cells there")));
                 }

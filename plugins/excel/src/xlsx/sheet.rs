@@ -221,7 +221,6 @@ impl<'p, R: BufRead> SheetReader<'p, R> {
             }
             (Place::After, "conditionalFormatting") => self.region("conditional format", "sqref"),
             (Place::After, "dataValidation") => self.region("data validation", "sqref"),
-            (Place::After, "ignoredError") => self.region("ignored error", "sqref"),
             (Place::After, "protectedRange") => self.region("protected range", "sqref"),
             (Place::After, "autoFilter") => self.region("filter", "ref"),
             (Place::After, "sortState") => self.region("sorting", "ref"),

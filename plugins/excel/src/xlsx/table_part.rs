@@ -1,6 +1,7 @@
 //! An Excel table: a range of a sheet with a heading row and perhaps a row of totals.
 
 use super::XlsxError;
+use super::formula::references;
 use super::package::Package;
 use super::range::CellRange;
 use super::strings::read_text;
@@ -16,7 +17,16 @@ pub(crate) struct TablePart {
     /// How many rows of totals there are at its end.
     pub(crate) totals: u32,
     /// The formulas that Excel fills columns with, by column.
-    pub(crate) formulas: Vec<(u32, String)>,
+    pub(crate) formulas: Vec<ColumnFormula>,
+}
+
+/// A formula that Excel fills a column of a table with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ColumnFormula {
+    pub(crate) column: u32,
+    pub(crate) text: String,
+    /// A new row can be given it as it stands: addresses would have to be moved, and an array formula says its cells.
+    pub(crate) can_fill: bool,
 }
 
 impl TablePart {
@@ -37,8 +47,11 @@ impl TablePart {
             match xml.local_name() {
                 Some("tableColumn") => columns += 1,
                 Some("calculatedColumnFormula") if token == Token::Start && columns > 0 => {
-                    let formula = read_text(&mut xml).map_err(|error| error.of(part))?;
-                    formulas.push((columns - 1, formula));
+                    let is_array =
+                        xml.attribute("array").is_some_and(|value| matches!(&*value, "1" | "true"));
+                    let text = read_text(&mut xml).map_err(|error| error.of(part))?;
+                    let can_fill = !is_array && references(&text).is_empty();
+                    formulas.push(ColumnFormula { column: columns - 1, text, can_fill });
                 }
                 _ => {}
             }
@@ -51,8 +64,10 @@ impl TablePart {
         }
         match found {
             Some((Some(range), totals)) => {
-                let formulas =
-                    formulas.into_iter().map(|(at, formula)| (range.first.1 + at, formula)).collect();
+                for formula in &mut formulas {
+                    formula.column += range.first.1;
+                }
+                formulas.retain(|formula| range.has_column(formula.column));
                 Ok(TablePart { part: part.to_owned(), range, totals, formulas })
             }
             _ => Err(XlsxError::Damaged(format!("{part}: the table says no range"))),
