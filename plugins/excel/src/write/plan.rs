@@ -226,11 +226,11 @@ impl<'a> Planner<'a> {
     fn stamp(&mut self, table: &Table, row: u32, key: String) {
         let stamp = later(self.now, self.newest);
         self.newest = Some(stamp);
-        let is_planned = |column: u32| {
-            let edit = self.plan.edits.get(table.actor_type).and_then(|edits| edits.get(&(row, column)));
-            edits_formula(edit)
+        let planned = |column: u32| self.plan.edits.get(table.actor_type)?.get(&(row, column));
+        let is_computed = |column: u32| {
+            table.computed_stamps.contains(&row)
+                || planned(column).is_some_and(|edit| matches!(edit.value, NewValue::Formula(_)))
         };
-        let is_computed = |column: u32| table.computed_stamps.contains(&row) || is_planned(column);
         if let Some(modified) = table.modified.filter(|modified| !is_computed(modified.column)) {
             let serial = modified.holds_dates.then(|| self.workbook.styles.dates.serial(stamp)).flatten();
             let value = serial.map_or_else(|| NewValue::Text(stamp.to_sortable()), NewValue::Date);
@@ -256,10 +256,6 @@ impl<'a> Planner<'a> {
         let styles = &self.workbook.styles;
         style.filter(|style| styles.format(*style).is_date).or_else(|| styles.date_style())
     }
-}
-
-fn edits_formula(edit: Option<&CellEdit>) -> bool {
-    edit.is_some_and(|edit| matches!(edit.value, NewValue::Formula(_)))
 }
 
 fn unknown_field(key: &str, table: &Table) -> Error {
