@@ -321,10 +321,11 @@ fn public_workbooks_are_not_harmed() {
             let (old, new) = (kept::cells(&old, &strings(&before)), kept::cells(&new, &strings(&after)));
             let lost = old.and_then(|old| {
                 let new = new?;
-                let kept = |(at, cell): &(&(u32, u32), &String)| match new.get(*at) {
-                    // A new row may use cells that are there and hold nothing.
-                    Some(new) if new.contains("|ny|") => cell.split('|').skip(1).take(2).all(str::is_empty),
-                    new => new == Some(*cell),
+                let new_row = new.iter().find(|(_, cell)| cell.contains("|ny|")).map(|((row, _), _)| *row);
+                let kept = |(at, cell): &(&(u32, u32), &String)| {
+                    // The new row may use cells that are there and hold nothing.
+                    let is_free = Some(at.0) == new_row && cell.split('|').skip(1).take(2).all(str::is_empty);
+                    is_free || new.get(*at) == Some(*cell)
                 };
                 Ok(old.len() - old.iter().filter(kept).count())
             });
