@@ -157,8 +157,8 @@ impl<'g> Lines<'g> {
     }
 }
 
-/// The first row below all that are used, totals of other tables too, and below merged cells that cover it: what stands under them is not seen. Where
-/// a table with totals holds the actors, the row goes above its totals.
+/// The first row below all that are used, and below merged cells that cover it: what stands under them is not seen.
+/// Where a table with totals holds the actors, the row goes above its totals.
 fn next_row(
     grid: &Grid,
     last_used: u32,

@@ -10,6 +10,7 @@ use crate::xlsx::book::Book;
 use crate::xlsx::limits::{PartLimits, Reservation};
 use crate::xlsx::package::Package;
 use crate::xlsx::range::{CellRange, cell_name};
+use crate::xlsx::table_part::TablePart;
 
 use super::check::LinkChanges;
 use super::patch::{Patch, PatchError, SheetEdits, SheetFacts};
@@ -132,7 +133,7 @@ fn refused(error: PatchError, table: &Table) -> Error {
 /// A table that a row is added to, at its end or above its totals, grows with it, as in Excel.
 fn grow_table(
     package: &mut Package<'_>,
-    table: &crate::xlsx::table_part::TablePart,
+    table: &TablePart,
     row: u32,
     pushes_down: bool,
     parts: &mut Parts,
