@@ -439,3 +439,18 @@ fn many_wrong_rows_of_the_sheet_fields_are_told_in_short() {
     assert!(text.contains("more rows of the sheet Fields make no sense"), "{text}");
     assert!(text.contains("has not: \"Nowhere\" in row 2") && text.len() < 4000, "{text}");
 }
+
+#[test]
+fn a_table_without_rows_takes_its_first_one() {
+    let place = with_table(
+        &["ID", "Name"],
+        &row(2, "<c r=\"A2\" s=\"0\"/>"),
+        "ref=\"A1:B2\" insertRow=\"1\" totalsRowShown=\"0\"><autoFilter ref=\"A1:B2\"/>",
+    );
+    for (key, range) in [("1", "A1:B2"), ("2", "A1:B3")] {
+        assert_eq!(create(&place.connect(), &actor("Customer", "", &[])).unwrap().key, key);
+        let table = entry(&std::fs::read(place.path()).unwrap(), "xl/tables/table1.xml");
+        assert!(table.contains(&format!("ref=\"{range}\" insertRow=\"0\"")), "{table}");
+        assert!(table.contains(&format!("<autoFilter ref=\"{range}\"/>")), "{table}");
+    }
+}

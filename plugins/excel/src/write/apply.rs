@@ -12,6 +12,7 @@ use crate::xlsx::package::Package;
 use crate::xlsx::range::{CellRange, cell_name};
 use crate::xlsx::table_part::TablePart;
 
+use super::attributes::Attribute;
 use super::check::LinkChanges;
 use super::patch::{Patch, PatchError, SheetEdits, SheetFacts};
 use super::plan::Plan;
@@ -130,7 +131,8 @@ fn refused(error: PatchError, table: &Table) -> Error {
     }
 }
 
-/// A table that a row is added to, at its end or above its totals, grows with it, as in Excel.
+/// A table that a row is added to, at its end or above its totals, grows with it, as in Excel. One that was empty is
+/// empty no more.
 fn grow_table(
     package: &mut Package<'_>,
     table: &TablePart,
@@ -138,7 +140,8 @@ fn grow_table(
     pushes_down: bool,
     parts: &mut Parts,
 ) -> Result<(), XlsxError> {
-    if !table.grows_by(row, pushes_down) {
+    let grows = table.grows_by(row, pushes_down);
+    if !grows && !table.range.has_row(row) {
         return Ok(());
     }
     let (xml, encoding) = package.text(&table.part)?;
@@ -148,16 +151,21 @@ fn grow_table(
         let was_root = std::mem::replace(&mut is_root, false);
         let range = reader.attribute("ref").and_then(|range| CellRange::parse(&range));
         let grown = |last: u32| {
-            let mut range = range.filter(|range| range.last.0 == last)?;
+            let mut range = range.filter(|range| grows && range.last.0 == last)?;
             range.last.0 += 1;
-            Some(vec![("ref", range.to_string())])
+            Some(("ref", range.to_string()))
         };
-        let grown = match reader.local_name() {
-            _ if was_root => grown(table.range.last.0),
-            Some("autoFilter") => grown(last_data_row),
-            _ => None,
+        let mut wanted: Vec<Attribute> = match reader.local_name() {
+            _ if was_root => grown(table.range.last.0).into_iter().collect(),
+            Some("autoFilter") => grown(last_data_row).into_iter().collect(),
+            _ => Vec::new(),
         };
-        grown.unwrap_or_default()
+        let shows_empty_row =
+            reader.attribute("insertRow").is_some_and(|value| matches!(&*value, "1" | "true"));
+        if was_root && shows_empty_row {
+            wanted.push(("insertRow", "0".to_owned()));
+        }
+        wanted
     })?;
     if let Some(new) = new {
         parts.insert(table.part.clone(), encoding.encode(&new));
