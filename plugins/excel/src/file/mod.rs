@@ -107,8 +107,8 @@ impl WorkbookFile {
         self.take(&mut contents, &mut ledger)
     }
 
-    /// Writes what `plan` says for a connection with these types, and gives the workbook as it is then, with the plan. Others who write wait; others who
-    /// read do not.
+    /// Writes what `plan` says for a connection with these types, and gives the workbook as it is then, with the plan.
+    /// Others who write wait; others who read do not.
     ///
     /// # Errors
     /// The plan cannot be made, the workbook is open elsewhere or keeps changing, or it cannot be written. The file is
@@ -235,8 +235,7 @@ impl WorkbookFile {
     ) -> Result<Workbook> {
         let newest = ledger.newest.max(before.and_then(Workbook::newest));
         let stamping = Stamping::new((self.clock)(), newest);
-        let (none, is_ours) = (GivenStamps::new(), given.is_some());
-        let history = History { before, ledger, stamping, given: given.unwrap_or(&none), is_ours };
+        let history = History { before, ledger, stamping, given };
         Workbook::read(bytes, &history, self.limits.part, memory)
     }
 

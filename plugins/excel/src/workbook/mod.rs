@@ -59,10 +59,9 @@ pub(crate) struct History<'a> {
     /// What was seen before this start of the host.
     pub(crate) ledger: &'a Ledger,
     pub(crate) stamping: Stamping,
-    /// Rows that are about to be written, and the stamps that they get.
-    pub(crate) given: &'a GivenStamps,
-    /// Only sheets differ from the workbook before: a change of ours, whose other parts were compared byte by byte.
-    pub(crate) is_ours: bool,
+    /// Rows that are about to be written, and the stamps that they get: a change of ours to the workbook before, which
+    /// leaves the shared texts as they were.
+    pub(crate) given: Option<&'a GivenStamps>,
 }
 
 /// Stamps by actor type and key.
@@ -89,14 +88,15 @@ impl Workbook {
         let mut package = Package::open(bytes, limits)?;
         let book = Book::read(&mut package)?;
         let styles = Styles::read(&mut package, &book)?;
-        let strings = match (history.before.filter(|_| history.is_ours), book.shared_strings.as_deref()) {
-            (Some(before), _) => Arc::clone(&before.strings),
-            // A workbook without any text may name the part and leave it out.
-            (None, Some(part)) if package.index(part).is_some() => {
-                Arc::new(SharedStrings::read(&mut package, part, memory)?)
-            }
-            (None, _) => Arc::default(),
-        };
+        let strings =
+            match (history.before.filter(|_| history.given.is_some()), book.shared_strings.as_deref()) {
+                (Some(before), _) => Arc::clone(&before.strings),
+                // A workbook without any text may name the part and leave it out.
+                (None, Some(part)) if package.index(part).is_some() => {
+                    Arc::new(SharedStrings::read(&mut package, part, memory)?)
+                }
+                (None, _) => Arc::default(),
+            };
 
         let around = grid::Surroundings { styles: &styles, strings: &strings };
         let mut problems = Vec::new();
@@ -160,7 +160,7 @@ impl Workbook {
                 overrides: &overrides,
                 stamping: &history.stamping,
                 past: seen.as_ref().map_or(Past::Unknown, |seen| Past::Known(seen)),
-                given: history.given.get(actor_type),
+                given: history.given.and_then(|given| given.get(actor_type)),
             };
             match Table::read(actor_type, sheet, &around, &mut problems) {
                 Ok(table) => tables.push(table),
@@ -190,8 +190,16 @@ impl Workbook {
     /// # Errors
     /// There is no sheet for it.
     pub(crate) fn table(&self, actor_type: &str) -> Result<&Table> {
-        let found = self.tables.iter().find(|table| table.actor_type.eq_ignore_ascii_case(actor_type));
-        found.ok_or_else(|| {
+        self.position(actor_type).map(|at| &self.tables[at])
+    }
+
+    /// The number of the table of an actor type.
+    ///
+    /// # Errors
+    /// There is no sheet for it.
+    fn position(&self, actor_type: &str) -> Result<usize> {
+        let at = self.tables.iter().position(|table| table.actor_type.eq_ignore_ascii_case(actor_type));
+        at.ok_or_else(|| {
             let known: Vec<&str> = self.tables.iter().map(|table| table.actor_type).collect();
             let known = known.join(", ");
             Error::user(format!(

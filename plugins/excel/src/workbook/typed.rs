@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use plugin_api::{Columns, Error, Field, FieldType, Result, SearchColumn, Value};
+use plugin_api::{Columns, Field, FieldType, Result, SearchColumn, Value};
 
 use crate::reported::ReportedTypes;
 
@@ -50,16 +50,8 @@ impl TypedWorkbook {
     /// # Errors
     /// There is no sheet for it.
     pub(crate) fn table(&self, actor_type: &str) -> Result<TypedTable<'_>> {
-        let tables = &self.workbook.tables;
-        let at = tables.iter().position(|table| table.actor_type.eq_ignore_ascii_case(actor_type));
-        let at = at.ok_or_else(|| {
-            let known: Vec<&str> = tables.iter().map(|table| table.actor_type).collect();
-            let known = known.join(", ");
-            Error::user(format!(
-                "the workbook has no sheet for the actor type {actor_type:?}, only for {known}"
-            ))
-        })?;
-        Ok(self.typed(&tables[at], &self.fields[at]))
+        let at = self.workbook.position(actor_type)?;
+        Ok(self.typed(&self.workbook.tables[at], &self.fields[at]))
     }
 
     /// All tables.

@@ -16,10 +16,7 @@ use super::attributes::Attribute;
 use super::check::LinkChanges;
 use super::patch::{Patch, PatchError, SheetEdits, SheetFacts};
 use super::plan::Plan;
-use super::{archive, attributes, check, links, push_down, recalculation};
-
-/// New contents of parts, by their names.
-type Parts = BTreeMap<String, Vec<u8>>;
+use super::{Parts, archive, attributes, check, links, push_down, recalculation};
 
 /// The workbook's bytes with the planned changes. Nothing else differs: that is checked before they are given out.
 ///

@@ -1,7 +1,7 @@
 //! Changing attributes in a part other than a sheet, and nothing else; and the proof that nothing else has changed.
 
 use crate::xlsx::XlsxError;
-use crate::xlsx::xml::{Token, XmlReader, tag_attributes};
+use crate::xlsx::xml::{Token, XmlReader, tag_attributes, with_colon};
 
 use super::splices::Splices;
 
@@ -77,11 +77,7 @@ pub(super) fn insert(
             Token::Start | Token::Empty => {
                 let depth = reader.depth() + usize::from(token == Token::Empty);
                 if depth == 1 {
-                    prefix = reader
-                        .name()
-                        .split_once(':')
-                        .map(|(prefix, _)| format!("{prefix}:"))
-                        .unwrap_or_default();
+                    prefix = with_colon(reader.name()).to_owned();
                 }
                 if depth == 2 && reader.local_name().is_some_and(&is_behind) {
                     place = Some(reader.span().start);

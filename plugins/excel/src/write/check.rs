@@ -57,6 +57,11 @@ impl Outline {
         self.facts.extend(self.around.note(item, span));
     }
 
+    /// Where the element around the hyperlinks stands, if there is one.
+    pub(super) fn hyperlinks(&self) -> Option<Range<usize>> {
+        Some(self.around.container.clone()).filter(|container| !container.is_empty())
+    }
+
     /// The memory that it takes.
     pub(super) fn size(&self) -> usize {
         self.facts.len() * size_of::<Fact>()

@@ -9,9 +9,9 @@ use crate::xlsx::package::Package;
 use crate::xlsx::range::cell_name;
 use crate::xlsx::xml::tag_attributes;
 
-use super::attributes;
 use super::check::LinkChanges;
 use super::patch::{NewValue, Patch, SheetEdits};
+use super::{Parts, attributes};
 
 /// Changes the hyperlinks of the cells with changes, in the sheet and in its relationships.
 ///
@@ -22,7 +22,7 @@ pub(super) fn change(
     table: &Table,
     edits: &SheetEdits,
     patch: &mut Patch<'_>,
-    parts: &mut BTreeMap<String, Vec<u8>>,
+    parts: &mut Parts,
 ) -> Result<LinkChanges> {
     let mut changes = LinkChanges::default();
     let relationships = package.relationships(&table.part)?;

@@ -12,7 +12,12 @@ mod recalculation;
 mod splices;
 mod value;
 
+use std::collections::BTreeMap;
+
 pub(crate) use apply::apply;
 #[cfg(test)]
 pub(crate) use archive::replace_entries;
 pub(crate) use push_down::obstacle;
+
+/// New contents of parts, by their names.
+type Parts = BTreeMap<String, Vec<u8>>;

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use quick_xml::escape::partial_escape;
+
 use crate::xlsx::XlsxError;
 use crate::xlsx::range::{CellRange, cell_name};
 use crate::xlsx::sheet::{CellItem, HyperlinkItem, Item, SheetReader};
 use crate::xlsx::strings::escaped;
-use crate::xlsx::xml::tag_attributes;
+use crate::xlsx::xml::{tag_attributes, with_colon};
 
 use super::check::Outline;
 use super::splices::Splices;
@@ -83,9 +85,8 @@ impl SheetFacts<'_> {
 pub(super) struct Patch<'a> {
     xml: &'a str,
     splices: Splices,
-    /// All hyperlinks of the sheet, and the elements around them.
+    /// All hyperlinks of the sheet.
     pub(super) hyperlinks: Vec<HyperlinkItem>,
-    container: Option<Range<usize>>,
     /// All that the sheet holds, to be compared afterwards.
     pub(super) outline: Outline,
 }
@@ -116,7 +117,7 @@ impl<'a> Patch<'a> {
     /// Takes hyperlinks out, by their places among all; the element around them too if none is left.
     pub(super) fn drop_hyperlinks(&mut self, dropped: &BTreeSet<usize>) {
         if dropped.len() == self.hyperlinks.len()
-            && let Some(container) = self.container.clone()
+            && let Some(container) = self.outline.hyperlinks()
         {
             self.splices.replace(container, "");
             return;
@@ -154,7 +155,6 @@ struct Survey<'x, 'e> {
     filled: Vec<CellRange>,
     merged: Vec<CellRange>,
     hyperlinks: Vec<HyperlinkItem>,
-    container: Option<Range<usize>>,
     outline: Outline,
 }
 
@@ -195,7 +195,6 @@ impl<'x, 'e> Survey<'x, 'e> {
             filled: Vec::new(),
             merged: Vec::new(),
             hyperlinks: Vec::new(),
-            container: None,
             outline: Outline::default(),
         }
     }
@@ -210,7 +209,7 @@ impl<'x, 'e> Survey<'x, 'e> {
                 Item::Dimension => self.grow_dimension(reader.span()),
                 Item::ColumnStyle(first, last, style) => self.column_styles.push((first, last, style)),
                 Item::SheetData { empty } => {
-                    self.prefix = reader.prefix();
+                    self.prefix = reader.prefix().to_owned();
                     self.end = reader.span().end;
                     self.sheet_data = Some((reader.span(), empty));
                 }
@@ -232,13 +231,8 @@ impl<'x, 'e> Survey<'x, 'e> {
                     }
                 }
                 Item::Hyperlink(link) => self.hyperlinks.push(link),
-                Item::Hyperlinks => self.container = Some(reader.span()),
-                Item::HyperlinksEnd => {
-                    if let Some(container) = self.container.as_mut() {
-                        container.end = reader.span().end;
-                    }
-                }
-                Item::Region(..) | Item::TablePart(_) => {}
+                // The outline has noted these; the others are in nobody's way.
+                Item::Hyperlinks | Item::HyperlinksEnd | Item::Region(..) | Item::TablePart(_) => {}
                 Item::End => return Ok(()),
             }
         }
@@ -348,13 +342,7 @@ impl<'x, 'e> Survey<'x, 'e> {
             }
             _ => new_rows.into_iter().for_each(|(at, rows)| self.splices.replace(at..at, rows)),
         }
-        Ok(Patch {
-            xml: self.xml,
-            splices: self.splices,
-            hyperlinks: self.hyperlinks,
-            container: self.container,
-            outline: self.outline,
-        })
+        Ok(Patch { xml: self.xml, splices: self.splices, hyperlinks: self.hyperlinks, outline: self.outline })
     }
 
     /// The cells of a row that is not there.
@@ -419,9 +407,7 @@ impl<'x, 'e> Survey<'x, 'e> {
             let quote = if value.contains('"') { '\'' } else { '"' };
             let _ = write!(opening, " {name}={quote}{value}{quote}");
         }
-        let prefix =
-            tag_name(tag).split_once(':').map(|(prefix, _)| format!("{prefix}:")).unwrap_or_default();
-        Ok(cell_text(opening, &prefix, style, &edit.value))
+        Ok(cell_text(opening, with_colon(tag_name(tag)), style, &edit.value))
     }
 
     /// A cell that is not there.
@@ -508,7 +494,7 @@ fn cell_text(opening: String, prefix: &str, style: u32, value: &NewValue) -> Str
             write!(out, " t=\"b\"><{prefix}v>{}</{prefix}v></{prefix}c>", u8::from(*on))
         }
         NewValue::Formula(formula) => {
-            write!(out, "><{prefix}f>{}</{prefix}f></{prefix}c>", escaped_formula(formula))
+            write!(out, "><{prefix}f>{}</{prefix}f></{prefix}c>", partial_escape(formula.as_str()))
         }
         NewValue::Text(text) => {
             let text = escaped(text);
@@ -519,10 +505,6 @@ fn cell_text(opening: String, prefix: &str, style: u32, value: &NewValue) -> Str
         }
     };
     out
-}
-
-fn escaped_formula(formula: &str) -> String {
-    formula.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// An element that closed itself, open and with this content; `value` replaces the value of an attribute.

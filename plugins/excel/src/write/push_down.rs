@@ -1,8 +1,6 @@
 //! Making room above a row of totals: the row moves down by one. Excel would carry along all that names the cells that
 //! move; where something does, the change is refused with the reason.
 
-use std::collections::BTreeMap;
-
 use crate::workbook::Table;
 use crate::xlsx::XlsxError;
 use crate::xlsx::book::{Book, SheetKind};
@@ -13,7 +11,7 @@ use crate::xlsx::sheet::{Item, RawValue, SheetReader};
 use crate::xlsx::strings;
 use crate::xlsx::xml::{Token, XmlReader};
 
-use super::attributes;
+use super::{Parts, attributes};
 
 /// Why the totals of a table cannot move down, in words for a person; `None` if they can.
 ///
@@ -209,7 +207,7 @@ pub(super) fn change_calculation_chain(
     book: &Book,
     table: &Table,
     from: u32,
-    parts: &mut BTreeMap<String, Vec<u8>>,
+    parts: &mut Parts,
 ) -> Result<(), XlsxError> {
     let Some(part) = book.calculation_chain.as_deref().filter(|part| package.index(part).is_some()) else {
         return Ok(());

@@ -1,14 +1,13 @@
 //! Results of formulas are saved with them, and are stale after a change: Excel is asked to calculate them when it opens
 //! the workbook.
 
-use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use crate::xlsx::XlsxError;
 use crate::xlsx::book::{Book, SheetKind};
 use crate::xlsx::package::Package;
 
-use super::attributes;
+use super::{Parts, attributes};
 
 const ATTRIBUTE: &str = "fullCalcOnLoad";
 /// What stands behind `<calcPr>` in a workbook part, by its schema.
@@ -29,11 +28,7 @@ const BEHIND: [&str; 10] = [
 ///
 /// # Errors
 /// A part cannot be read.
-pub(super) fn ask_for(
-    package: &mut Package<'_>,
-    book: &Book,
-    parts: &mut BTreeMap<String, Vec<u8>>,
-) -> Result<(), XlsxError> {
+pub(super) fn ask_for(package: &mut Package<'_>, book: &Book, parts: &mut Parts) -> Result<(), XlsxError> {
     let (xml, encoding) = package.text(&book.part)?;
     let (mut is_asked_for, mut has_element) = (false, false);
     let asked = attributes::change(&book.part, &xml, |reader| {

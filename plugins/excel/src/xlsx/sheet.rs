@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::XlsxError;
 use super::range::{CellRange, MAX_ROWS, cell_name, cell_position};
 use super::strings::{read_item, read_text, read_text_into, unescaped};
-use super::xml::{Token, XmlError, XmlReader};
+use super::xml::{Token, XmlError, XmlReader, with_colon};
 
 /// What the reader comes across, in the order of the document. Where it stands says [`SheetReader::span`]: a start tag,
 /// or an end tag.
@@ -147,8 +147,8 @@ impl<'p, R: BufRead> SheetReader<'p, R> {
     }
 
     /// The namespace prefix of the element that was read last with its colon, `x:`; empty without one.
-    pub(crate) fn prefix(&self) -> String {
-        self.xml.name().split_once(':').map(|(prefix, _)| format!("{prefix}:")).unwrap_or_default()
+    pub(crate) fn prefix(&self) -> &str {
+        with_colon(self.xml.name())
     }
 
     /// The next item; [`Item::End`] at the end of the document, which is well-formed then.

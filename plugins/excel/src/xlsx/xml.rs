@@ -17,11 +17,11 @@ use quick_xml::events::Event;
 
 use super::error::XlsxError;
 
-pub(crate) use rules::tag_attributes;
 use rules::{
-    AttributePlace, Fault, attribute_places, check_characters, check_declaration, check_qualified_name,
-    check_text, check_value, is_name, is_space, prefix_of, resolve, unescaped,
+    AttributePlace, Fault, XML_NAMESPACE, attribute_places, can_bind, check_characters, check_declaration,
+    check_qualified_name, check_text, check_value, is_name, is_space, prefix_of, resolve, unescaped,
 };
+pub(crate) use rules::{tag_attributes, with_colon};
 
 /// What was read. What it holds is asked of the reader until the next one is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,9 +86,6 @@ impl Binding {
         self.prefix.len() == prefix.len() && (prefix.is_empty() || self.prefix == prefix)
     }
 }
-
-const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
-const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
 impl<'x> XmlReader<&'x [u8]> {
     pub(crate) fn of(text: &'x str) -> Self {
@@ -240,17 +237,7 @@ impl<R: BufRead> XmlReader<R> {
             match bound {
                 Some(prefix) => {
                     let namespace = unescaped(value)?.into_owned();
-                    let is_allowed = match prefix {
-                        "xmlns" => false,
-                        "xml" => namespace == XML_NAMESPACE,
-                        // Only the default namespace can be taken back.
-                        _ => {
-                            namespace != XML_NAMESPACE
-                                && namespace != XMLNS_NAMESPACE
-                                && (prefix.is_empty() || !namespace.is_empty())
-                        }
-                    };
-                    if !is_allowed {
+                    if !can_bind(prefix, &namespace) {
                         return Err(format!("the prefix {prefix:?} cannot stand for {namespace:?}").into());
                     }
                     let (prefix, depth) = (prefix.to_owned(), self.depth);

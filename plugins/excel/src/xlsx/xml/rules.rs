@@ -4,6 +4,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// What the prefix `xml` stands for, without being bound.
+pub(super) const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
+const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
+
 /// Why a document cannot be read on, before it is known where.
 pub(super) enum Fault {
     /// Its bytes cannot be had.
@@ -79,6 +83,24 @@ pub(super) fn attribute_places(
 
 pub(super) fn prefix_of(name: &str) -> &str {
     name.split_once(':').map_or("", |(prefix, _)| prefix)
+}
+
+/// The prefix of a name with its colon, `x:`; empty without one.
+pub(crate) fn with_colon(name: &str) -> &str {
+    name.find(':').map_or("", |colon| &name[..=colon])
+}
+
+/// Whether a prefix ("" for the default namespace) may stand for a namespace. Only the default namespace can be taken back.
+pub(super) fn can_bind(prefix: &str, namespace: &str) -> bool {
+    match prefix {
+        "xmlns" => false,
+        "xml" => namespace == XML_NAMESPACE,
+        _ => {
+            namespace != XML_NAMESPACE
+                && namespace != XMLNS_NAMESPACE
+                && (prefix.is_empty() || !namespace.is_empty())
+        }
+    }
 }
 
 /// `local` or `prefix:local`.
