@@ -187,6 +187,8 @@ fn under_constant_load_no_call_is_lost() {
                 let (code, told) = reload(&host);
                 assert_eq!(code, Some(0), "{told}");
                 assert!(told.contains(&format!("is replaced by {}", NUMBERS[new])), "{told}");
+                // Lines that are no warning are written some milliseconds later, all together.
+                wait_until("the replacement is logged", || logged(&host, &replaced) > count);
                 assert_eq!(logged(&host, &replaced), count + 1);
             } else {
                 wait_until("the new version is noticed", || {
