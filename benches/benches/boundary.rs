@@ -8,11 +8,11 @@ use std::ops::ControlFlow;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use erp_host::config::{Config, Isolation};
-use erp_host::plugins::Plugins;
+use erp_host_runtime::Plugins;
 use plugin_api::Settings;
 use plugin_api::abi::client::ConnectionClient;
 use plugin_api::abi::{ActorCall, ActorOperation};
-use xtask::build::{self, Profile};
+use test_support::build::{self, Profile};
 
 /// Loads the rogue connector from a real file, as the host does, and opens a connection of it.
 fn open(isolation: Isolation) -> Result<ConnectionClient, Box<dyn Error>> {

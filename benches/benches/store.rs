@@ -4,8 +4,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use erp_host::audit::Origin;
-use erp_host::connections::{IfMissing, StoredConnections};
+use erp_host_store::audit::Origin;
+use erp_host_store::{IfMissing, StoredConnections};
 use plugin_api::Settings;
 use values::Guid;
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use erp_host_store::audit::{Origin, shortened};
+
 /// Who makes a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -21,6 +23,18 @@ impl Caller {
     /// A caller who came straight from this address and proved nothing.
     pub fn direct(peer: SocketAddr) -> Self {
         Caller { peer, client: Some(peer.ip().to_canonical()), name: None }
+    }
+}
+
+/// As the audit log has it.
+impl From<&Caller> for Origin {
+    fn from(caller: &Caller) -> Self {
+        let peer = caller.peer.ip().to_canonical();
+        Origin::Call {
+            name: caller.name.as_deref().map(shortened),
+            client: caller.client.map_or_else(|| "unknown".to_owned(), |client| client.to_string()),
+            via: (Some(peer) != caller.client).then(|| peer.to_string()),
+        }
     }
 }
 

@@ -5,20 +5,12 @@
 //! connector, off the I/O threads) -> `contract` (rows -> bytes) -> [`server`].
 
 pub mod access;
-pub mod audit;
 pub mod auth;
 pub mod caller;
-pub mod client;
 pub mod commands;
 pub mod config;
-pub mod connections;
-pub mod form;
 mod key_file;
 pub mod logging;
-pub mod plugins;
-pub mod register;
 pub mod reread;
 pub mod router;
 pub mod server;
-pub mod simulate;
-pub mod verify;

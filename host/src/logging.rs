@@ -8,13 +8,11 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::config::{LogConfig, LogFormat};
 
 mod lines;
-mod on_call;
 mod plain;
 pub mod refusal;
 
 use lines::Lines;
 pub use lines::Rest;
-pub(crate) use on_call::OnCall;
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]

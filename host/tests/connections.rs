@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use erp_host::audit::Origin;
-use erp_host::connections::{Connections, KEY_FILE, STORE_FILE};
+use erp_host_store::audit::Origin;
+use erp_host_store::{Connections, KEY_FILE, STORE_FILE};
 use plugin_api::Settings;
 use serde_json::{Value, json};
 use tempfile::TempDir;

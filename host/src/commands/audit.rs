@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::connections::{Place, printable};
 use super::on_this_thread;
-use crate::audit::{self, AuditFiles, Head, Report};
-use crate::connections::{IfMissing, StoredConnections};
+use erp_host_store::audit::{self, AuditFiles, Head, Report};
+use erp_host_store::{IfMissing, StoredConnections};
 
 /// Breaks that are told one by one.
 const BREAKS_SHOWN: usize = 20;

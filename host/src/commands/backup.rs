@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::connections::{Place, close, connections, existing_connections, passphrase};
 use super::on_this_thread;
-use crate::connections::{BackupError, IfMissing, KeysHeld, SqliteStore, back_up};
+use erp_host_store::{BackupError, IfMissing, KeysHeld, SqliteStore, back_up};
 
 /// Copy the store of connections into a file, while the host runs
 ///
@@ -61,7 +61,7 @@ async fn make(args: Args) -> Result<(), Box<dyn Error>> {
     let made = back_up(&stored, &store, &file, passphrase, force).await;
     drop(held);
     let key_file = stored.key_file().path().display().to_string();
-    crate::connections::ConnectionStore::close(&store).await?;
+    erp_host_store::ConnectionStore::close(&store).await?;
     close(stored).await?;
     let made = made?;
     let mut out = io::stdout().lock();

@@ -10,7 +10,7 @@ use self::arguments::{Arguments, operation};
 use self::show::Form;
 use super::on_this_thread;
 use super::service::{DialectChoice, ServiceFlags};
-use crate::client::{CallError, Client, Exchange};
+use erp_host_client::{CallError, Client, Exchange};
 
 mod arguments;
 mod restriction;

@@ -14,9 +14,9 @@ use serde_json::json;
 use values::Guid;
 
 use super::on_this_thread;
-use crate::audit::Origin;
 use crate::config::{Config, ConfigError, Flags};
-use crate::connections::{
+use erp_host_store::audit::Origin;
+use erp_host_store::{
     ConnectionStore, IfMissing, STORE_FILE, SealedConnection, SealedValue, SqliteStore, StoredConnections,
 };
 

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::config::{Config, Flags};
-use crate::plugins::{PluginFile, Plugins};
+use erp_host_runtime::{PluginFile, Plugins};
 
 /// Loads every plugin file as `serve` does, and says what is in it or why it cannot be loaded.
 ///

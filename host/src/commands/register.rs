@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use super::on_this_thread;
 use super::service::SetFlags;
-use crate::client::Options;
-use crate::register::{Access, NetServer, Registration, SignIn, TimeZone, WantedConnection};
+use erp_host_client::Options;
+use erp_host_client::register::{Access, NetServer, Registration, SignIn, TimeZone, WantedConnection};
 
 /// No answer of NetServer's services is larger.
 const MOST_BYTES: usize = 16 << 20;

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use super::connections::{Place, connections, passphrase, utc};
 use super::on_this_thread;
 use super::reload::order;
-use crate::audit::Origin;
-use crate::connections::{KeysHeld, Restore};
+use erp_host_store::audit::Origin;
+use erp_host_store::{KeysHeld, Restore};
 
 /// Put a backup in the place of the store of connections, while the host does not run
 ///

@@ -13,10 +13,10 @@ use tokio::time::{Instant, timeout_at};
 use crate::commands::reload::order::Running;
 use crate::config::{Config, Flags};
 use crate::logging;
-use crate::plugins::{Plugins, Watched};
 use crate::reread::Rereading;
 use crate::router::Router;
 use crate::server::{ConnectorCard, Server};
+use erp_host_runtime::{Plugins, Watched};
 
 mod open_files;
 mod recorded;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use contract::Dialect;
 
-use crate::client::{Client, Options, ServiceAddress};
+use erp_host_client::{Client, Options, ServiceAddress};
 
 /// Where the service is, and how to reach it.
 #[derive(Debug, Clone, clap::Args)]

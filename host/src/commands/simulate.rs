@@ -10,11 +10,11 @@ use serde_json::json;
 
 use super::serve::Signals;
 use super::service::{DialectChoice, ServiceFlags, SetFlags};
-use crate::client::{Client, Options};
 use crate::config::{Config, Flags};
-use crate::form::Given;
-use crate::plugins::Plugins;
-use crate::simulate::{
+use erp_host_client::form::Given;
+use erp_host_client::{Client, Options};
+use erp_host_runtime::Plugins;
+use erp_host_simulator::{
     AnomalyKind, DemoHost, Detail, Ended, ErpUser, Narration, Record, Simulation, Stop, Winner,
 };
 
@@ -222,7 +222,7 @@ fn demo(args: &Args, connector: &str, settings: &mut Given) -> Result<(Client, D
         settings.otherwise("Filename", &host.workbook().display().to_string());
     }
     let client = Client::new(
-        host.url().parse::<crate::client::ServiceAddress>()?.connector(name),
+        host.url().parse::<erp_host_client::ServiceAddress>()?.connector(name),
         &Options::default(),
     )?;
     Ok((client, host))

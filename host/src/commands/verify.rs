@@ -10,7 +10,7 @@ use values::Guid;
 
 use super::on_this_thread;
 use super::service::{DialectChoice, ServiceFlags, SetFlags};
-use crate::verify::{Progress, Report, Verdict, Verification, Weight};
+use erp_host_conformance::{Progress, Report, Verdict, Verification, Weight};
 
 /// Verify that a connector service keeps the rules that SuperOffice depends on
 ///

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use crate::logging;
-use crate::plugins::isolation::{self, Limits};
+use erp_host_runtime::isolation::{self, Limits};
 
 /// Runs a connector for a host. It is of no use without one.
 #[derive(Debug, clap::Args)]

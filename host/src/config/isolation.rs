@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use super::{Config, amount};
-use crate::plugins::isolation::{Confinement, Limits};
+use erp_host_runtime::isolation::{Confinement, Limits};
+use erp_host_runtime::{Rules, Trust};
 
 /// Less memory than this is not enough to load anything.
 const LEAST_MEMORY: usize = 64 << 20;
@@ -98,6 +99,24 @@ impl Config {
             || self.connectors.values().any(|own| own.isolation == Some(Isolation::Process));
         // The user of all may not read the file before it is known whose connector it is.
         is_any.then(|| Confinement { user: None, ..self.confined(None, self.call_deadline) })
+    }
+}
+
+impl Rules for Config {
+    fn options(&self, connector: &str) -> Vec<(String, String)> {
+        Config::options(self, connector).to_vec()
+    }
+
+    fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    fn confinement(&self, connector: &str) -> Option<Confinement> {
+        self.worker_of(connector)
+    }
+
+    fn first_confinement(&self) -> Option<Confinement> {
+        self.first_worker()
     }
 }
 

@@ -6,7 +6,6 @@ mod isolation;
 mod limits;
 mod online;
 mod tls;
-mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +25,7 @@ pub use self::limits::{Limits, XmlLimits};
 pub use self::online::{OnlineClient, OnlineConfig};
 pub use self::tls::TlsConfig;
 use crate::logging::refusal;
-use crate::plugins::Trust;
+use erp_host_runtime::Trust;
 
 /// The file that is read when it exists and no other one is named.
 pub const DEFAULT_FILE: &str = "erp-host.toml";

@@ -16,7 +16,7 @@ use super::lookout::Lookout;
 use super::overdue::Overdue;
 use super::pace::{Pace, Paces};
 use crate::config::Config;
-use crate::logging::OnCall;
+use erp_host_runtime::OnCall;
 
 /// A connector with its limits. Dropping it ends it: once another version is in its place, and the last call in it is
 /// over.

@@ -41,13 +41,13 @@ use self::route::Errand;
 use self::spool::SpoolFolder;
 pub use self::spool::Spooled;
 use self::stop::Stop;
-use crate::audit::{Event, Origin};
 use crate::auth::Online;
 use crate::caller::Caller;
 use crate::config::Config;
-use crate::connections::{Connections, StoreError};
-use crate::logging::OnCall;
 use crate::logging::refusal::{self, Cause};
+use erp_host_runtime::OnCall;
+use erp_host_store::audit::{Event, Origin};
+use erp_host_store::{Connections, StoreError};
 
 /// The folder of replies under way, below the data folder.
 const SPOOL: &str = "spool";

@@ -14,12 +14,12 @@ use super::read::ReadCall;
 use super::reply::{self, Replied};
 use super::stop::{self, Stop};
 use super::{Router, convert, perform};
-use crate::audit::Origin;
 use crate::auth::{Answer, Authenticated};
 use crate::caller::Caller;
-use crate::connections::{OpenConnection, StoreError, StoredConnection};
-use crate::logging::OnCall;
 use crate::logging::refusal::{self, Cause};
+use erp_host_runtime::OnCall;
+use erp_host_store::audit::Origin;
+use erp_host_store::{OpenConnection, StoreError, StoredConnection};
 
 /// A call on its way.
 pub(super) struct Errand<'c> {

@@ -6,7 +6,7 @@ use contract::{Call, Outcome, State};
 use values::{Guid, error_code};
 
 use super::connector::{Connector, Interrupted};
-use crate::connections::{OpenError, StoreError};
+use erp_host_store::{OpenError, StoreError};
 
 /// Why a call ends without its operation having been done.
 #[derive(Debug, Clone)]

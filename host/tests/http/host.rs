@@ -9,14 +9,14 @@ use std::time::Duration;
 use contract::{Answer, Call, Dialect, Envelope, Outcome, Payload, Reply, Request, State};
 use erp_host::caller::Caller;
 use erp_host::config::Config;
-use erp_host::plugins::Plugins;
 use erp_host::reread::{Looked, Rereading};
 use erp_host::router::{Router, SoapRequest};
 use erp_host::server::Server;
+use erp_host_runtime::Plugins;
 use tempfile::TempDir;
+use test_support::build;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
-use xtask::build;
 
 use crate::client::{Client, Response};
 

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use erp_host::config::Config;
-use erp_host::connections::STORE_FILE;
-use erp_host::plugins::Plugins;
 use erp_host::router::Router;
 use erp_host::server::Server;
+use erp_host_runtime::Plugins;
+use erp_host_store::STORE_FILE;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -50,7 +50,7 @@ impl Host {
 
     /// How many connections are stored.
     pub(crate) fn connections(&self) -> usize {
-        use erp_host::connections::{ConnectionStore, IfMissing, SqliteStore};
+        use erp_host_store::{ConnectionStore, IfMissing, SqliteStore};
         let path = self.data.join(STORE_FILE);
         self.runtime.block_on(async {
             SqliteStore::open(&path, IfMissing::Refuse).await.unwrap().list().await.unwrap().len()

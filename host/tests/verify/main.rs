@@ -9,8 +9,8 @@ mod proxy;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use erp_host::client::{Client, Options};
-use erp_host::verify::{CannotBegin, Report, Verification, Weight};
+use erp_host_client::{Client, Options};
+use erp_host_conformance::{CannotBegin, Report, Verification, Weight};
 
 use defects::{Defect, defects};
 use host::Host;
@@ -86,7 +86,9 @@ fn try_defects(of: impl Fn(&Defect) -> bool) {
                 .results
                 .iter()
                 .filter_map(|(rule, verdict)| match verdict {
-                    erp_host::verify::Verdict::Failed(found) => Some((rule.number, found[0].text.clone())),
+                    erp_host_conformance::Verdict::Failed(found) => {
+                        Some((rule.number, found[0].text.clone()))
+                    }
                     _ => None,
                 })
                 .collect();

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use erp_host::client::{Client, HttpRequest, Options, ServiceAddress};
+use erp_host_client::{Client, HttpRequest, Options, ServiceAddress};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;

@@ -1,4 +1,4 @@
-//! Derive macros of `plugin-api`, which re-exports and documents them.
+//! Derive macros of `erp-host-plugin-api`, which re-exports and documents them.
 
 mod expand;
 mod setting;

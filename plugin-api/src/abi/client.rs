@@ -462,7 +462,7 @@ impl fmt::Display for LoadError {
             LoadError::Refused(refused) => refused.fmt(f),
             LoadError::Layout(why) => write!(
                 f,
-                "its types at the plugin boundary are not this host's ({why}); build the plugin again with plugin-api {}",
+                "its types at the plugin boundary are not this host's ({why}); build the plugin again with erp-host-plugin-api {}",
                 super::ApiVersion::OURS
             ),
             LoadError::DataFolder(path) => {

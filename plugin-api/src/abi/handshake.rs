@@ -22,7 +22,7 @@ const MAGIC: [u8; 16] = *b"erp-host-plugin\0";
 /// A text in a handshake is shorter than this; a longer one is a broken file.
 const LONGEST_TEXT: usize = 4096;
 
-/// A version of the plugin API: `plugin-api`'s own. Major: nothing of it fits together. Minor: a host serves every
+/// A version of the plugin API: `erp-host-plugin-api`'s own. Major: nothing of it fits together. Minor: a host serves every
 /// plugin that needs its own or an older minor version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApiVersion {
@@ -139,7 +139,7 @@ impl Handshake {
     #[allow(clippy::panic)]
     pub const fn of<C: Connector>(version: &'static str, needs_minor: u32, root: &'static Root) -> Self {
         if needs_minor > ApiVersion::OURS.minor {
-            panic!("the plugin needs a newer plugin API than the plugin-api that it is built with");
+            panic!("the plugin needs a newer plugin API than the erp-host-plugin-api that it is built with");
         }
         Handshake {
             magic: MAGIC,
@@ -309,7 +309,7 @@ impl fmt::Display for Refused {
             Refused::Broken(why) => write!(f, "its handshake is broken: {why}; build the plugin again"),
             Refused::OtherMajor(theirs) => write!(
                 f,
-                "it was built for plugin API {theirs}, this host has {ours}; build the plugin with plugin-api {}",
+                "it was built for plugin API {theirs}, this host has {ours}; build the plugin with erp-host-plugin-api {}",
                 ours.major
             ),
             Refused::TooNew(theirs) => write!(

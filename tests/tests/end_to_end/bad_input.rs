@@ -7,11 +7,11 @@ use std::sync::LazyLock;
 use contract::{
     Actor, Call, Dialect, Dictionary, Envelope, Operation, ReplyError, Request, Restriction, read_reply,
 };
-use end_to_end::documentation::read;
-use end_to_end::{EXCEL, HELLO, Setup, TestHost, WORKBOOK};
+use test_support::documentation::read;
+use test_support::exchange::PATH;
+use test_support::http;
+use test_support::{EXCEL, HELLO, Setup, TestHost, WORKBOOK};
 use values::{State, error_code};
-use xtask::http;
-use xtask::soap::PATH;
 
 use crate::operations::{customer, settings};
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use contract::{Dialect, Request};
-use end_to_end::{EXCEL, ROGUE, Setup, TestHost, WORKBOOK};
+use test_support::{EXCEL, ROGUE, Setup, TestHost, WORKBOOK};
 use values::error_code;
 
 use crate::operations::settings;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use contract::{Actor, Dialect, Request};
-use end_to_end::soap::Client;
-use end_to_end::{HELLO, Setup, TestHost, VERSIONS, plugin_bytes};
+use test_support::soap::Client;
+use test_support::{HELLO, Setup, TestHost, VERSIONS, plugin_bytes};
 use values::State;
 
 use crate::replacing::wait_until;

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use contract::{Dialect, Request};
-use end_to_end::soap::Answer;
-use end_to_end::{HELLO, ROGUE, Setup, TestHost};
+use test_support::http;
+use test_support::soap::Answer;
+use test_support::{HELLO, ROGUE, Setup, TestHost};
 use values::State;
-use xtask::http;
 
 const ROGUES: &str = "dddddddd-0000-4000-8000-000000000001";
 const OTHERS: &str = "dddddddd-0000-4000-8000-000000000002";

@@ -11,9 +11,9 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::{Call, Dialect, Envelope, Request, read_reply};
-use end_to_end::{ROGUE, Setup, TestHost};
+use test_support::exchange;
+use test_support::{ROGUE, Setup, TestHost};
 use values::{Guid, State, error_code};
-use xtask::soap;
 
 /// Hosts that are killed at the same time, each in folders of its own.
 const HOSTS: u64 = 4;
@@ -101,7 +101,9 @@ impl Client {
             };
             let operation = request.operation();
             known.asked = Some(wanted);
-            let Ok(exchange) = soap::exchange(address, soap::PATH, &call(guid, request)) else { return };
+            let Ok(exchange) = exchange::exchange(address, exchange::PATH, &call(guid, request)) else {
+                return;
+            };
             // A reply that was cut off acknowledges nothing.
             let Ok(answer) = read_reply(&exchange.response.body, operation) else { return };
             let outcome = answer.reply.outcome().expect("an outcome");

@@ -5,8 +5,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
-use end_to_end::tools;
-use xtask::build::workspace;
+use test_support::build::workspace;
+use test_support::tools;
 use xtask::commands::demo::CONNECTION;
 
 fn demo(folder: &std::path::Path) -> Command {
@@ -73,6 +73,6 @@ fn once_stops_by_itself_and_keeps_what_was_changed() {
     }
     let workbook = std::fs::read(folder.path().join("data/excel/sample.xlsx")).unwrap();
     let fresh = folder.path().join("fresh.xlsx");
-    xtask::workbook::write_sample(&fresh).unwrap();
+    sample_workbook::write_sample(&fresh).unwrap();
     assert!(workbook != std::fs::read(fresh).unwrap(), "the change is in the workbook");
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use end_to_end::documentation::{code_blocks, read};
-use xtask::build::workspace;
+use test_support::build::workspace;
+use test_support::documentation::{code_blocks, read};
 
 /// Every page: the book, and what stands in the workspace's folder.
 fn pages() -> Vec<PathBuf> {

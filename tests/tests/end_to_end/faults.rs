@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use contract::{Dialect, Request};
-use end_to_end::soap::Answer;
-use end_to_end::{ROGUE, Setup, TestHost, plugin_bytes};
+use test_support::host_process::HostProcess;
+use test_support::soap::Answer;
+use test_support::{ROGUE, Setup, TestHost, plugin_bytes};
 use values::State;
-use xtask::host_process::HostProcess;
 
 const FIRST: &str = "cccccccc-0000-4000-8000-000000000001";
 const SECOND: &str = "cccccccc-0000-4000-8000-000000000002";

@@ -7,11 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use contract::{Dialect, Request};
-use end_to_end::documentation::{code_blocks, read};
-use end_to_end::soap::Client;
-use end_to_end::{EXCEL, ROGUE, Setup, TestHost, WORKBOOK, tools};
-use xtask::http;
-use xtask::soap::PATH;
+use test_support::documentation::{code_blocks, read};
+use test_support::exchange::PATH;
+use test_support::http;
+use test_support::soap::Client;
+use test_support::{EXCEL, ROGUE, Setup, TestHost, WORKBOOK, tools};
 
 use crate::operations::settings;
 

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use end_to_end::documentation::{code_blocks, read};
-use end_to_end::tools;
+use test_support::documentation::{code_blocks, read};
+use test_support::tools;
 
 /// Ten times the exposure above which the unit is not good enough: `systemd-analyze` calls up to 4.0 OK.
 const MOST_EXPOSURE: &str = "20";

@@ -1,8 +1,8 @@
 //! What GET gives.
 
-use end_to_end::{EXCEL, HELLO, Setup, TestHost};
-use xtask::http::Request;
-use xtask::soap::PATH;
+use test_support::exchange::PATH;
+use test_support::http::Request;
+use test_support::{EXCEL, HELLO, Setup, TestHost};
 
 #[test]
 fn the_help_page_says_what_runs_here() {

@@ -9,11 +9,11 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPub
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use contract::{Authentication, Call, Dialect, Envelope, Operation, Reply, Request, read_reply};
-use end_to_end::{EXCEL, HELLO, Setup, TestHost};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use xtask::http;
-use xtask::soap::PATH;
+use test_support::exchange::PATH;
+use test_support::http;
+use test_support::{EXCEL, HELLO, Setup, TestHost};
 
 const REASON: &str = "Failed to validate authentication request";
 

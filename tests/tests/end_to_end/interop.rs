@@ -8,8 +8,8 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use contract::Operation;
-use end_to_end::{MIRROR, Setup, TestHost, tools};
-use xtask::build::{target, workspace};
+use test_support::build::{target, workspace};
+use test_support::{MIRROR, Setup, TestHost, tools};
 
 const PAGE: &str = "docs/interop.md";
 const DIALECTS: [&str; 3] = ["message", "data", "plain"];
@@ -167,7 +167,7 @@ fn play(stack: &Stack, number: usize, dialect: &str, host: &TestHost) -> Result<
     let play = Play {
         dialect,
         wsdl: host.wsdl_url(dialect),
-        address: format!("http://{}{}?dialect={dialect}", host.address(), xtask::soap::PATH),
+        address: format!("http://{}{}?dialect={dialect}", host.address(), test_support::exchange::PATH),
         guid: format!("00000000-0000-4000-8000-{number:012}"),
         folder,
     };

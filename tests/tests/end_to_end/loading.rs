@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use end_to_end::{HELLO, Setup, TestHost, plugin_bytes};
+use test_support::{HELLO, Setup, TestHost, plugin_bytes};
 
 /// How often each is measured.
 const TIMES: usize = 7;

@@ -6,9 +6,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::thread;
 
 use contract::{Call, Dialect, Envelope, Request, State};
-use end_to_end::{ROGUE, Setup, TestHost};
-use xtask::http::{self, connect};
-use xtask::soap::PATH;
+use test_support::exchange::PATH;
+use test_support::http::{self, connect};
+use test_support::{ROGUE, Setup, TestHost};
 
 const LARGE: &str = "eeeeeeee-0000-4000-8000-000000000001";
 const FAILS: &str = "eeeeeeee-0000-4000-8000-000000000002";

@@ -1,8 +1,8 @@
 //! All 17 operations in every dialect, against the Excel connector on the sample workbook.
 
 use contract::{Actor, Dialect, Dictionary, Envelope, Request, Restriction, SoapVersion};
-use end_to_end::soap::Client;
-use end_to_end::{TestHost, WORKBOOK};
+use test_support::soap::Client;
+use test_support::{TestHost, WORKBOOK};
 use values::{State, error_code};
 
 const GUID: &str = "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf";
@@ -195,7 +195,7 @@ fn in_soap_12() {
     let mut body = Vec::new();
     contract::write_request(&mut body, &call);
     let content_type = format!("application/soap+xml; charset=utf-8; action=\"{}\"", call.soap_action());
-    let response = xtask::http::Request::soap(xtask::soap::PATH, "", body)
+    let response = test_support::http::Request::soap(test_support::exchange::PATH, "", body)
         .without("SOAPAction")
         .header("Content-Type", &content_type)
         .send(host.address())

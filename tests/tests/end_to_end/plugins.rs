@@ -1,8 +1,8 @@
 //! Several connectors in one host, good ones beside bad ones.
 
 use contract::{Dialect, Request};
-use end_to_end::{EXCEL, HELLO, ROGUE, Setup, TestHost, WORKBOOK};
 use serde_json::Value;
+use test_support::{EXCEL, HELLO, ROGUE, Setup, TestHost, WORKBOOK};
 use values::{State, error_code};
 
 use crate::operations::settings;

@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
-use end_to_end::netserver::{NetServer, PASSWORD, TICKET, USER};
-use end_to_end::{Setup, TestHost};
+use test_support::netserver::{NetServer, PASSWORD, TICKET, USER};
+use test_support::{Setup, TestHost};
 
 const URL: &str = "https://erp.example.com/Services/ErpConnectorWS.svc?ConnectorName=Excel&x=1";
 

@@ -8,10 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use contract::{Dialect, Request};
-use end_to_end::soap::{Answer, Client};
-use end_to_end::{Setup, TestHost, VERSIONS, plugin_bytes};
-use xtask::build::not_for_others;
-use xtask::soap::PATH;
+use test_support::build::not_for_others;
+use test_support::exchange::PATH;
+use test_support::soap::{Answer, Client};
+use test_support::{Setup, TestHost, VERSIONS, plugin_bytes};
 
 const FILE: &str = "versioned.so";
 /// How many rows the connector gives.
@@ -313,7 +313,7 @@ fn half_a_file_is_never_loaded() {
 #[test]
 fn a_removed_connector_is_retired_and_its_connections_work_again_when_it_is_back() {
     let (host, client) = host_with_first("");
-    let page = || xtask::http::Request::get(PATH).send(host.address()).unwrap().text();
+    let page = || test_support::http::Request::get(PATH).send(host.address()).unwrap().text();
     assert!(page().contains("Versioned") && page().contains("1.0.0"));
     std::fs::remove_file(host.plugins().join(FILE)).unwrap();
     wait_until("it is retired", || logged(&host, &["retired", "Versioned"]) == 1);

@@ -5,9 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use contract::{Call, Dialect, Envelope, Operation, Request, read_reply};
-use end_to_end::{EXCEL, ROGUE, Setup, TestHost, WORKBOOK};
+use test_support::exchange;
+use test_support::{EXCEL, ROGUE, Setup, TestHost, WORKBOOK};
 use values::{Guid, State, error_code};
-use xtask::soap;
 
 use crate::operations::settings;
 
@@ -66,7 +66,7 @@ fn every_save_that_was_answered_survives_a_kill() {
                 request: Request::SaveConnection { connection_info: settings(WORKBOOK) },
             };
             // Until the host is gone.
-            let Ok(exchange) = soap::exchange(address, soap::PATH, &call) else { return };
+            let Ok(exchange) = exchange::exchange(address, exchange::PATH, &call) else { return };
             let answer = read_reply(&exchange.response.body, Operation::SaveConnection).expect("a reply");
             assert_eq!(answer.reply.outcome().map(|outcome| outcome.state), Some(State::Ok));
             answered.lock().unwrap().insert(guid);

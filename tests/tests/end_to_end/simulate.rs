@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use end_to_end::tampering::{Defect, Tampering};
-use end_to_end::{EXCEL, HELLO, Setup, TestHost, WORKBOOK};
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
+use test_support::tampering::{Defect, Tampering};
+use test_support::{EXCEL, HELLO, Setup, TestHost, WORKBOOK};
 
 fn url(address: SocketAddr, connector: &str) -> String {
-    format!("http://{address}{}?ConnectorName={connector}", xtask::soap::PATH)
+    format!("http://{address}{}?ConnectorName={connector}", test_support::exchange::PATH)
 }
 
 fn texts(output: &Output) -> String {
@@ -127,7 +127,7 @@ fn a_demo_survives_restarts_and_the_loss_of_the_hosts_store() {
 fn a_host_that_is_killed_and_loses_its_data_is_given_the_settings_again() {
     let outside = tempfile::tempdir().unwrap();
     let workbook = outside.path().join("erp.xlsx");
-    xtask::workbook::write_sample(&workbook).unwrap();
+    sample_workbook::write_sample(&workbook).unwrap();
     let roots = format!("[connectors.Excel.options]\nroots = [{:?}]\n", outside.path().to_str().unwrap());
     let mut host = Setup::new().plugin(EXCEL).configuration(&roots).start();
     let address = host.address();

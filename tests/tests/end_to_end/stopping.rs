@@ -8,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use contract::{Call, Dialect, Envelope, Request};
-use end_to_end::{ROGUE, Setup, TestHost};
-use xtask::http::{Response, connect};
-use xtask::soap::PATH;
+use test_support::exchange::PATH;
+use test_support::http::{Response, connect};
+use test_support::{ROGUE, Setup, TestHost};
 
 const WAITS: &str = "dddddddd-0000-4000-8000-000000000001";
 const RELEASES: &str = "dddddddd-0000-4000-8000-000000000002";

@@ -4,9 +4,9 @@
 
 use std::process::Command;
 
-use end_to_end::documentation::{code_blocks, read};
-use end_to_end::{Setup, tools};
-use xtask::build::{target, workspace};
+use test_support::build::{target, workspace};
+use test_support::documentation::{code_blocks, read};
+use test_support::{Setup, tools};
 
 #[test]
 fn the_tutorial_works() {

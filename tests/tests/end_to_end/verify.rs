@@ -1,6 +1,6 @@
 //! `erp-host call` and `erp-host verify`, as an operator runs them.
 
-use end_to_end::{EXCEL, HELLO, Setup, TestHost, WORKBOOK};
+use test_support::{EXCEL, HELLO, Setup, TestHost, WORKBOOK};
 
 /// What a command prints, and how it ends.
 fn run(host: &TestHost, arguments: &[&str]) -> (String, String, Option<i32>) {

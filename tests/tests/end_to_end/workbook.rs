@@ -6,8 +6,8 @@ use std::path::Path;
 
 use calamine::{DataType, Reader, Xlsx, open_workbook};
 use contract::{Dialect, Request};
-use end_to_end::soap::Client;
-use end_to_end::{TestHost, WORKBOOK};
+use test_support::soap::Client;
+use test_support::{TestHost, WORKBOOK};
 
 use crate::operations::{customer, settings};
 

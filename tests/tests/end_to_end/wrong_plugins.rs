@@ -2,7 +2,7 @@
 //! `plugins` and `reload`. The good plugin beside them serves.
 
 use contract::{Dialect, Request};
-use end_to_end::{HELLO, ROGUE, Setup, VERSIONS, plugin_bytes};
+use test_support::{HELLO, ROGUE, Setup, VERSIONS, plugin_bytes};
 
 /// A file's name, what it holds, and what is said of it.
 type Case = (&'static str, Vec<u8>, &'static str);
@@ -81,7 +81,7 @@ fn cases() -> Vec<Case> {
         (
             "other-major.so",
             with_number(&good, 1, 2),
-            "it was built for plugin API 2.1.0, this host has 1.1.0; build the plugin with plugin-api 1",
+            "it was built for plugin API 2.1.0, this host has 1.1.0; build the plugin with erp-host-plugin-api 1",
         ),
         (
             "too-new.so",

@@ -8,10 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use contract::{Call, Dialect, Envelope, Request, State};
-use end_to_end::soap::Client;
-use end_to_end::{ROGUE, Setup, TestHost, tools};
-use xtask::open_load::{self, Load};
-use xtask::{http, soap};
+use test_support::open_load::{self, Load};
+use test_support::soap::Client;
+use test_support::{ROGUE, Setup, TestHost, tools};
+use test_support::{exchange, http};
 
 use crate::mutations::{change, recorded};
 
@@ -38,7 +38,7 @@ fn request(address: SocketAddr, request: Request<'_>) -> Vec<u8> {
     let mut body = Vec::new();
     contract::write_request(&mut body, &call);
     let request =
-        http::Request::soap(soap::PATH, &call.soap_action(), body).header("Connection", "keep-alive");
+        http::Request::soap(exchange::PATH, &call.soap_action(), body).header("Connection", "keep-alive");
     request.to_bytes(&address.to_string())
 }
 
@@ -81,13 +81,13 @@ fn thousands_of_broken_requests_are_each_answered() {
             let made = changes.new_tree(&mut runner).unwrap().current();
             // Every third one is broken where HTTP is, the others where XML is.
             let bytes = if number % 3 == 0 {
-                let request = http::Request::soap(soap::PATH, &recorded.action, body);
+                let request = http::Request::soap(exchange::PATH, &recorded.action, body);
                 let mut bytes = request.to_bytes("h");
                 made.iter().for_each(|change| change.make(&mut bytes, &all));
                 bytes
             } else {
                 made.iter().for_each(|change| change.make(&mut body, &all));
-                http::Request::soap(soap::PATH, &recorded.action, body).to_bytes("h")
+                http::Request::soap(exchange::PATH, &recorded.action, body).to_bytes("h")
             };
             // What is broken in its head may get no answer, but never a wait.
             match exchange(address, &bytes) {
@@ -143,7 +143,7 @@ fn slow_callers_disturb_nobody() {
         host("[limits]\nhead_timeout = \"4s\"\nstall_timeout = \"4s\"\nconnections_per_peer = 2000\n", &[]);
     for (mode, arguments) in MODES {
         let mut slow = Command::new(&slowhttptest);
-        let url = format!("http://{}{}", host.address(), soap::PATH);
+        let url = format!("http://{}{}", host.address(), exchange::PATH);
         slow.args(*arguments).args(["-c", "400", "-r", "200", "-l", "8", "-p", "3", "-u", &url]);
         // A content type that is served, or the body would not be waited for.
         slow.args(["-f", "text/xml"]);

@@ -5,12 +5,12 @@ use std::process::{ChildStdout, Command, Stdio};
 
 use contract::xml::{Limits, Tokenizer};
 use contract::{Fault, Operation, SoapVersion};
-use end_to_end::tools;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
-use xtask::build::workspace;
+use test_support::build::workspace;
+use test_support::tools;
 
 use crate::watch::{Watch, peak_memory};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use contract::xml::{Limits, Tokenizer};
-use end_to_end::tools;
+use test_support::tools;
 
 /// Cases that are not well-formed and accepted all the same, and why.
 const EXCEPTIONS: &[(&str, &str)] = &[

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use contract::{Actor, Dialect, Dictionary, Request};
-use end_to_end::soap::{Answer, Client};
-use end_to_end::{TestHost, tools};
+use test_support::soap::{Answer, Client};
+use test_support::{TestHost, tools};
 use values::State;
 
 use kept::{LocalName, Parts};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::build;
+use test_support::build;
 
 /// The name of the baseline in criterion's folders.
 const BASELINE: &str = "saved";

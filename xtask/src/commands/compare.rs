@@ -5,8 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::build::{self, Profile};
-use crate::host_process::HostProcess;
+use test_support::build::{self, Profile};
+use test_support::host_process::HostProcess;
 
 /// What serves the rows.
 const PLUGIN: &str = "rows-connector";

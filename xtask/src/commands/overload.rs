@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use contract::{Call, Dialect, Envelope, Request};
 
-use crate::build::{self, Profile};
-use crate::host_process::HostProcess;
-use crate::open_load::{self, Load, Outcome, percentile};
-use crate::{http, soap};
+use test_support::build::{self, Profile};
+use test_support::host_process::HostProcess;
+use test_support::open_load::{self, Load, Outcome, percentile};
+use test_support::{exchange, http};
 
 /// Works for as long as it is told to.
 const PLUGIN: &str = "rogue-connector";
@@ -130,7 +130,7 @@ fn prepare(address: SocketAddr) -> Result<Vec<u8>, Box<dyn Error>> {
         request,
     };
     let save = call(Request::SaveConnection { connection_info: Some(settings.into_iter().collect()) });
-    let saved = soap::exchange(address, soap::PATH, &save)?.response;
+    let saved = exchange::exchange(address, exchange::PATH, &save)?.response;
     if saved.status != 200 || !saved.text().contains(">Ok<") {
         return Err(format!("the connection is not saved: {saved:?}").into());
     }
@@ -138,7 +138,7 @@ fn prepare(address: SocketAddr) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut body = Vec::new();
     contract::write_request(&mut body, &call);
     let request =
-        http::Request::soap(soap::PATH, &call.soap_action(), body).header("Connection", "keep-alive");
+        http::Request::soap(exchange::PATH, &call.soap_action(), body).header("Connection", "keep-alive");
     Ok(request.to_bytes(&address.to_string()))
 }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::process::{Command, ExitCode};
 
-use crate::build::{self, PLUGINS, Profile, TEST_PLUGINS};
+use test_support::build::{self, PLUGINS, Profile, TEST_PLUGINS};
 
 /// Builds the host and the plugin files, and runs every test of the workspace.
 ///

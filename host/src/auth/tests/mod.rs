@@ -147,10 +147,10 @@ impl Scene {
     /// Writes a file that only its owner may read.
     pub(super) fn put(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
-        crate::connections::private_file::write(
+        erp_host_store::private_file::write(
             &path,
             content.as_ref(),
-            crate::connections::private_file::IfPresent::Replace,
+            erp_host_store::private_file::IfPresent::Replace,
         )
         .unwrap();
         path

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use contract::{Actor, Dictionary, Field, LocalizedText, Outcome, Payload, Reply, Text};
 use serde_json::{Map, Value as Json, json};
 
-use crate::client::{Answered, CallError, Exchange, HttpRequest};
 use crate::commands::table::{Table, printable};
+use erp_host_client::{Answered, CallError, Exchange, HttpRequest};
 
 /// How an answer is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Place, close, connections, existing_connections, existing_store, passphrase};
-use crate::audit::{Event, Origin, shortened};
-use crate::connections::private_file::{self, IfPresent};
-use crate::connections::{Archive, ConnectionStore};
+use erp_host_store::audit::{Event, Origin, shortened};
+use erp_host_store::private_file::{self, IfPresent};
+use erp_host_store::{Archive, ConnectionStore};
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Place, close, connections, passphrase, printable, some_of};
-use crate::audit::Origin;
-use crate::connections::{ArchiveFile, IfMissing, Import, StoredConnections};
+use erp_host_store::audit::Origin;
+use erp_host_store::{ArchiveFile, IfMissing, Import, StoredConnections};
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 
 use super::{Place, close, existing_connections};
-use crate::audit::Origin;
-use crate::connections::KeysHeld;
+use erp_host_store::KeysHeld;
+use erp_host_store::audit::Origin;
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -11,7 +11,7 @@ use plugin_api::{Field, LocalizedText};
 use serde_json::json;
 
 use crate::config::{Config, Flags};
-use crate::plugins::PluginFile;
+use erp_host_runtime::PluginFile;
 
 /// Tell everything about one plugin file, or why it is refused.
 ///

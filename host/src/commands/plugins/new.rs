@@ -8,14 +8,14 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
-use crate::plugins::is_connector_name;
+use erp_host_runtime::is_connector_name;
 
 /// Write a new connector's crate, that compiles and passes its tests at once.
 ///
 /// It has a connector with a settings form that keeps its actors in memory, tests (the specification that every
 /// connector must keep among them), and a script for CI.
 ///
-/// The crate depends on plugin-api, which comes from a checkout of erp-host. It is looked for above the current folder
+/// The crate depends on erp-host-plugin-api, which comes from a checkout of erp-host. It is looked for above the current folder
 /// and above this program, unless --api-path says where it is.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -145,7 +145,7 @@ enum NewError {
     #[error("{} exists already; take another name, or another folder with --path", .0.display())]
     Exists(PathBuf),
     #[error(
-        "plugin-api was not found above the current folder, nor above this program; say where it is with --api-path DIR (a checkout of erp-host has it in its folder plugin-api)"
+        "erp-host-plugin-api was not found above the current folder, nor above this program; say where it is with --api-path DIR (a checkout of erp-host has it in its folder plugin-api)"
     )]
     NoApi,
     #[error("{} is not the folder of plugin-api, expected one with its Cargo.toml", .0.display())]
@@ -171,7 +171,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     writeln!(
         io::stdout().lock(),
         "made {folder}: the connector {name}
-plugin-api comes from {api} ({how}); Cargo.toml says so
+erp-host-plugin-api comes from {api} ({how}); Cargo.toml says so
 
   cd {folder}
   cargo test
@@ -240,7 +240,7 @@ fn is_api(folder: &Path) -> bool {
         .and_then(|text| text.parse::<toml::Table>().ok())
         .is_some_and(|manifest| {
             let name = manifest.get("package").and_then(|package| package.get("name"));
-            name.and_then(toml::Value::as_str) == Some("plugin-api")
+            name.and_then(toml::Value::as_str) == Some("erp-host-plugin-api")
         })
 }
 

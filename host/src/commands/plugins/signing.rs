@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Flags};
-use crate::connections::private_file::{self, IfPresent};
-use crate::plugins::{PublicKey, Signature, SigningKey, signature_of};
+use erp_host_runtime::{PublicKey, Signature, SigningKey, signature_of};
+use erp_host_store::private_file::{self, IfPresent};
 
 /// Make a key to sign plugin files with.
 ///

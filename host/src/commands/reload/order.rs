@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::connections::private_file;
+use erp_host_store::private_file;
 
 /// The file that a running host has locked, below the data folder.
 const LOCK: &str = "erp-host.lock";

@@ -1,7 +1,7 @@
 //! What the audit log is told of plugins.
 
-use crate::audit::{Event, PluginFile, shortened};
-use crate::plugins::{Change, Plugin, Plugins};
+use erp_host_runtime::{Change, Plugin, Plugins};
+use erp_host_store::audit::{Event, PluginFile, shortened};
 
 /// The host starts with these: what serves, and what was refused.
 pub(super) fn start(plugins: &Plugins) -> Vec<Event> {

@@ -12,10 +12,10 @@ use tokio::runtime::Handle;
 use super::{cards, recorded};
 use crate::commands::reload::order::{self, Answer, Taken};
 use crate::config::Config;
-use crate::plugins::{Change, Watched};
 use crate::reread::Rereading;
 use crate::router::Router;
 use crate::server::HelpPage;
+use erp_host_runtime::{Change, Watched};
 
 /// How often to look. A file counts when two looks have shown it the same.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -109,7 +109,7 @@ impl Replacement {
     }
 
     /// Looks, and lets what has changed serve.
-    fn look(&mut self, again: bool) -> Result<Vec<Change>, crate::plugins::FolderError> {
+    fn look(&mut self, again: bool) -> Result<Vec<Change>, erp_host_runtime::FolderError> {
         let changes = self.watched.look(&self.config, again)?;
         for change in &changes {
             match change {

@@ -2,7 +2,7 @@
 //! in `layouts/`. What the current version's file says must be what the compiler says; what an older one says must still
 //! hold, but for methods and fields that were added behind it.
 //!
-//! `UPDATE_LAYOUTS=1 cargo test -p plugin-api frozen` writes the current version's file. Only before its release: a file
+//! `UPDATE_LAYOUTS=1 cargo test -p erp-host-plugin-api frozen` writes the current version's file. Only before its release: a file
 //! of a released version never changes.
 
 use std::collections::{BTreeSet, HashSet};

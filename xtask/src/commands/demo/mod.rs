@@ -12,10 +12,9 @@ use std::time::Duration;
 
 use contract::{Actor, Call, Dialect, Dictionary, Envelope, Operation, Payload, Reply, Request};
 
-use crate::build::{self, PLUGINS, Profile};
-use crate::host_process::HostProcess;
-use crate::soap::{self, Exchange};
-use crate::workbook;
+use test_support::build::{self, PLUGINS, Profile};
+use test_support::exchange::{self, Exchange};
+use test_support::host_process::HostProcess;
 
 /// The demo's connection. Always the same, so that commands that were kept go on working.
 pub const CONNECTION: &str = "de30de30-de30-4de3-8de3-de30de30de30";
@@ -116,7 +115,7 @@ fn prepare(folder: &Path, fresh: bool) -> Result<PathBuf, Box<dyn Error>> {
     std::fs::create_dir_all(&workbooks)?;
     let workbook = workbooks.join(WORKBOOK);
     if !workbook.exists() {
-        workbook::write_sample(&workbook)?;
+        sample_workbook::write_sample(&workbook)?;
     }
     Ok(workbook)
 }
@@ -217,7 +216,7 @@ impl Caller<'_> {
             request,
         };
         let operation = call.operation();
-        let exchange = soap::exchange(self.address, soap::PATH, &call)?;
+        let exchange = exchange::exchange(self.address, exchange::PATH, &call)?;
         let answer = contract::read_reply(&exchange.response.body, operation)
             .map_err(|error| format!("{operation}: {error}\n{}", exchange.response.text()))?;
         match answer.reply.outcome() {

@@ -1,6 +1,6 @@
 //! How calls and answers are shown.
 
-use crate::soap::Exchange;
+use test_support::exchange::Exchange;
 
 /// A command for a Unix shell that makes the same call.
 pub(super) fn curl(url: &str, exchange: &Exchange) -> String {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::http::Response;
+use test_support::http::Response;
 
 #[test]
 fn xml_is_indented_and_loses_nothing() {

@@ -1,0 +1,171 @@
+//! What can go wrong with a call, each in one sentence.
+
+use std::fmt;
+use std::time::Duration;
+
+use contract::{Fault, LocalizedText, Operation, Outcome, ReadError, error_code};
+
+use super::exchange::{Answered, Traffic};
+
+/// A call that did not give what was wanted.
+#[derive(Debug)]
+pub struct CallError {
+    /// The operation that was called.
+    pub operation: Operation,
+    /// What went wrong.
+    pub trouble: Trouble,
+    /// What travelled, when there was an answer.
+    pub traffic: Option<Box<Traffic>>,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what each means")]
+pub enum Trouble {
+    #[error("the host name {host:?} cannot be resolved: check the address, or the name server ({why})")]
+    Name { host: String, why: String },
+    #[error(
+        "nobody listens at {authority}: the connection was refused; check host and port, and whether the service runs"
+    )]
+    ConnectionRefused { authority: String },
+    #[error("no connection to {authority}: {why}")]
+    Connect { authority: String, why: String },
+    #[error("no connection to {authority} within {} seconds: check host and port, and firewalls between", after.as_secs_f32())]
+    ConnectTimeout { authority: String, after: Duration },
+    #[error("the TLS connection to {authority} fails: {why}; {}", tls_advice(why))]
+    Tls { authority: String, why: String },
+    #[error("{authority} did not answer within {} seconds; --timeout sets how long to wait", after.as_secs_f32())]
+    Timeout { authority: String, after: Duration },
+    #[error("the connection to {authority} ended before the answer was complete: {why}")]
+    Lost { authority: String, why: String },
+    #[error("what listens at {authority} does not speak HTTP: {why}")]
+    NotHttp { authority: String, why: String },
+    #[error("the request cannot be sent: {0}")]
+    Request(String),
+    #[error("the answer is larger than {limit} bytes, the most that is taken")]
+    TooLarge { limit: usize },
+    #[error(
+        "the address redirects to {to} (status {status}), which SuperOffice does not follow: give the final address"
+    )]
+    Redirect { status: u16, to: String },
+    #[error("there is no connector at this address: it answers with status {status} and {what}")]
+    NoConnector { status: u16, what: String },
+    #[error(
+        "the answer is no SOAP message: status {status}, content type {content_type:?}, expected text/xml; it begins with {start:?}"
+    )]
+    ContentType { status: u16, content_type: String, start: String },
+    #[error("the service answers with a SOAP fault, {0}")]
+    Fault(Fault),
+    #[error("the answer cannot be read: {0}")]
+    Unreadable(ReadError),
+    #[error("{}", refusal(.0))]
+    Refused(Box<Outcome<'static>>),
+    #[error("the service understands no dialect of the contract")]
+    NoDialect,
+}
+
+impl CallError {
+    pub(super) fn without_answer(operation: Operation, trouble: Trouble) -> Self {
+        CallError { operation, trouble, traffic: None }
+    }
+
+    /// The `ErrorCode` of a refusal.
+    pub fn error_code(&self) -> Option<&str> {
+        match &self.trouble {
+            Trouble::Refused(outcome) => outcome.error_code.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the service does not know the connection, and so wants its settings again.
+    pub fn is_unknown_connection(&self) -> bool {
+        self.error_code() == Some(error_code::UNKNOWN_CONNECTION_ID)
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.operation, self.trouble)
+    }
+}
+
+impl std::error::Error for CallError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.trouble)
+    }
+}
+
+impl Trouble {
+    /// Whether a service may say so to a dialect that it does not know.
+    pub fn may_be_the_dialect(&self) -> bool {
+        matches!(self, Trouble::Fault(_) | Trouble::Unreadable(_))
+    }
+
+    /// An answer that is no SOAP message.
+    pub(super) fn not_soap(answered: &Answered) -> Self {
+        let (status, start) = (answered.status, start_of(&answered.text()));
+        let title = title_of(&answered.text());
+        let is_html = answered.media_type().contains("html") || title.is_some();
+        match (status, is_html) {
+            (_, true) => {
+                let what =
+                    title.map_or("an HTML page".to_owned(), |title| format!("the HTML page {title:?}"));
+                Trouble::NoConnector { status, what }
+            }
+            (200, _) => {
+                let content_type = answered.header("Content-Type").unwrap_or_default().to_owned();
+                Trouble::ContentType { status, content_type, start }
+            }
+            (_, _) if start.is_empty() => Trouble::NoConnector { status, what: "no text".to_owned() },
+            (_, _) => Trouble::NoConnector { status, what: format!("the text {start:?}") },
+        }
+    }
+}
+
+fn tls_advice(why: &str) -> &'static str {
+    if why.contains("certificate") || why.contains("UnknownIssuer") {
+        "--ca FILE names a certificate to trust"
+    } else {
+        "check that the port speaks TLS"
+    }
+}
+
+/// What a service says when a call went wrong, in its English form.
+fn refusal(outcome: &Outcome<'_>) -> String {
+    let said = |text: &Option<std::borrow::Cow<'_, str>>| {
+        text.as_deref().filter(|text| !text.is_empty()).map(english)
+    };
+    let mut text = match (said(&outcome.user_explanation), said(&outcome.tech_explanation)) {
+        (Some(user), Some(tech)) if user != tech => format!("{user} ({tech})"),
+        (Some(text), _) | (None, Some(text)) => text,
+        (None, None) => "the service says that it went wrong, and not why".to_owned(),
+    };
+    if let Some(code) = outcome.error_code.as_deref().filter(|code| !code.is_empty()) {
+        text.push_str(&format!(" [{code}]"));
+    }
+    text
+}
+
+/// A text in its English form.
+fn english(text: &str) -> String {
+    LocalizedText::parse(text).get("US").to_owned()
+}
+
+/// What stands between `<title>` and `</title>`.
+fn title_of(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let start = lower.find("<title")?;
+    let start = start + lower[start..].find('>')? + 1;
+    let end = start + lower[start..].find("</title")?;
+    Some(start_of(&text[start..end]))
+}
+
+/// As much of a text as a sentence takes, in one line.
+fn start_of(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LONGEST {
+        return line;
+    }
+    format!("{}..", line.chars().take(LONGEST).collect::<String>())
+}

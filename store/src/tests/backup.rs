@@ -1,0 +1,269 @@
+//! Copies of a store made while it is used, and restoring them; and every copy that must not be restored.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::audit::{self, AuditFiles};
+use crate::stored::RESTORING;
+
+const PASSPHRASE: &str = "a long enough passphrase";
+
+async fn open(data: &Path) -> StoredConnections {
+    StoredConnections::open(data, None, IfMissing::Create).await.unwrap()
+}
+
+async fn save_one(stored: &StoredConnections, number: u128) {
+    let settings = settings("server", &format!("secret {number}"));
+    stored.save(guid(number), "Excel", &settings, &["Password"], &by()).await.unwrap();
+}
+
+struct Scene {
+    folder: TempDir,
+}
+
+impl Scene {
+    async fn new(connections: u128) -> Self {
+        let scene = Scene { folder: tempfile::tempdir().unwrap() };
+        let stored = open(&scene.data()).await;
+        for number in 1..=connections {
+            save_one(&stored, number).await;
+        }
+        stored.store().close().await.unwrap();
+        scene
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("backup.sqlite")
+    }
+
+    async fn back_up(&self, passphrase: Option<&str>) -> Result<Backup, BackupError> {
+        let stored = open(&self.data()).await;
+        let store = SqliteStore::open(&self.data().join(STORE_FILE), IfMissing::Refuse).await.unwrap();
+        let made = back_up(&stored, &store, &self.file(), passphrase, false).await;
+        store.close().await.unwrap();
+        stored.store().close().await.unwrap();
+        made
+    }
+
+    async fn restore_to(&self, data: &Path, passphrase: Option<&str>) -> Result<Restored, BackupError> {
+        let backup = self.file();
+        Restore { backup: &backup, data, key_file: None, passphrase, replace: true }.run(&by()).await
+    }
+
+    /// Restores into the same folder, and reads what is there then.
+    async fn restored(&self) -> Vec<u128> {
+        self.restore_to(&self.data(), None).await.unwrap();
+        numbers(&self.data()).await
+    }
+}
+
+/// Which connections are there; each of them with its own secret, and the audit log whole.
+async fn numbers(data: &Path) -> Vec<u128> {
+    let stored = open(data).await;
+    let mut numbers = Vec::new();
+    for connection in stored.all().await.unwrap() {
+        let connection = stored.unseal(connection).unwrap();
+        let number = connection.guid.as_u128();
+        assert_eq!(connection.settings.get("Password"), Some(format!("secret {number}").as_str()));
+        numbers.push(number);
+    }
+    let head = stored.store().audit_end().await.unwrap().head;
+    let files = AuditFiles::new(data.join(audit::FOLDER));
+    let report = audit::verify(&files, Some(stored.audit_key()), None).unwrap();
+    assert_eq!((report.breaks, report.head), (Vec::new(), head));
+    stored.store().close().await.unwrap();
+    numbers
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_backup_brings_back_what_was_there() {
+    let scene = Scene::new(5).await;
+    let made = scene.back_up(None).await.unwrap();
+    assert_eq!((made.connections, made.sha256), (5, audit::hash_of_file(&scene.file()).unwrap()));
+    assert_eq!(names(scene.folder.path()), ["backup.sqlite", "data"], "one file, and nothing beside it");
+    let stored = open(&scene.data()).await;
+    stored.delete(guid(2), &by()).await.unwrap();
+    save_one(&stored, 6).await;
+    stored.store().close().await.unwrap();
+
+    let restored = scene.restore_to(&scene.data(), None).await.unwrap();
+    assert_eq!(restored.connections, 5);
+    assert!(restored.made_at.is_some() && restored.former_key_file.is_none());
+    assert_eq!(numbers(&scene.data()).await, [1, 2, 3, 4, 5]);
+    let log = fs::read_to_string(scene.data().join(audit::FOLDER).join("000000000001.jsonl")).unwrap();
+    let last = log.lines().last().unwrap();
+    assert!(last.contains("\"event\":\"store restored\""), "{last}");
+    // The former store is still one.
+    let former = restored.former_store.unwrap();
+    assert_eq!(SqliteStore::open(&former, IfMissing::Refuse).await.unwrap().list().await.unwrap().len(), 5);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_backup_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let scene = Scene::new(1).await;
+    scene.back_up(Some(PASSPHRASE)).await.unwrap();
+    assert_eq!(fs::metadata(scene.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    scene.restored().await;
+    for name in [STORE_FILE, KEY_FILE] {
+        assert_eq!(
+            fs::metadata(scene.data().join(name)).unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn backups_under_saves_are_each_of_one_moment() {
+    let scene = Scene::new(0).await;
+    let stored = open(&scene.data()).await;
+    let store = SqliteStore::open(&scene.data().join(STORE_FILE), IfMissing::Refuse).await.unwrap();
+    let saving = async {
+        for number in 1..=80 {
+            save_one(&stored, number).await;
+        }
+    };
+    let copying = async {
+        let mut copies = Vec::new();
+        for number in 0..8 {
+            let file = scene.folder.path().join(format!("{number}.sqlite"));
+            let made = back_up(&stored, &store, &file, None, false).await.unwrap();
+            copies.push((file, made.connections));
+        }
+        copies
+    };
+    let ((), copies) = tokio::join!(saving, copying);
+    for (at, (file, count)) in copies.iter().enumerate() {
+        let data = scene.folder.path().join(format!("restored {at}"));
+        fs::create_dir(&data).unwrap();
+        fs::copy(scene.data().join(KEY_FILE), data.join(KEY_FILE)).unwrap();
+        let restore = Restore { backup: file, data: &data, key_file: None, passphrase: None, replace: false };
+        restore.run(&by()).await.unwrap();
+        // In the order in which they were saved, without a gap.
+        assert_eq!(numbers(&data).await, (1..=*count as u128).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn with_its_key_a_backup_is_enough() {
+    let scene = Scene::new(2).await;
+    scene.back_up(Some(PASSPHRASE)).await.unwrap();
+    let bytes = fs::read(scene.file()).unwrap();
+    assert!(
+        !bytes.windows(14).any(|window| window == b"erp-host-key-1"),
+        "not readable without the passphrase"
+    );
+    let data = scene.folder.path().join("another machine");
+    let error = scene.restore_to(&data, None).await.unwrap_err();
+    assert!(matches!(error, BackupError::NeedsPassphrase(_)), "{error}");
+    let error = scene.restore_to(&data, Some("another passphrase")).await.unwrap_err().to_string();
+    assert!(error.contains("the passphrase is wrong"), "{error}");
+    assert_eq!(names(&data), [""; 0], "nothing is left behind");
+    scene.restore_to(&data, Some(PASSPHRASE)).await.unwrap();
+    assert_eq!(numbers(&data).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_key_that_was_rotated_since_comes_back_with_its_backup() {
+    let scene = Scene::new(2).await;
+    scene.back_up(Some(PASSPHRASE)).await.unwrap();
+    let stored = open(&scene.data()).await;
+    stored.rekey(&by(), &|_| ()).await.unwrap();
+    stored.store().close().await.unwrap();
+    let rotated = fs::read(scene.data().join(KEY_FILE)).unwrap();
+    assert!(matches!(
+        scene.restore_to(&scene.data(), None).await.unwrap_err(),
+        BackupError::NeedsPassphrase(_)
+    ));
+    let restored = scene.restore_to(&scene.data(), Some(PASSPHRASE)).await.unwrap();
+    assert_eq!(numbers(&scene.data()).await, [1, 2]);
+    // The former store and its key are kept together.
+    assert_eq!(fs::read(restored.former_key_file.unwrap()).unwrap(), rotated);
+}
+
+#[tokio::test]
+async fn without_its_key_a_backup_is_not_restored() {
+    let (scene, other) = (Scene::new(2).await, Scene::new(1).await);
+    scene.back_up(None).await.unwrap();
+    let before = fs::read(other.data().join(STORE_FILE)).unwrap();
+    let error = scene.restore_to(&other.data(), None).await.unwrap_err().to_string();
+    assert!(error.contains("put the key file there that belongs to the backup"), "{error}");
+    assert!(!other.data().join(RESTORING).exists(), "nothing was begun");
+    assert_eq!(fs::read(other.data().join(STORE_FILE)).unwrap(), before);
+    assert_eq!(numbers(&other.data()).await, [1]);
+    let data = scene.folder.path().join("empty");
+    let error = scene.restore_to(&data, None).await.unwrap_err().to_string();
+    assert!(error.contains("which is not in the key file"), "{error}");
+    assert_eq!(names(&data), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_damaged_backup_is_not_restored() {
+    let scene = Scene::new(200).await;
+    scene.back_up(None).await.unwrap();
+    let sound = fs::read(scene.file()).unwrap();
+    let middle = sound.len() / 2;
+    let overwritten = [&sound[..middle], &[0xa5; 6000], &sound[middle + 6000..]].concat();
+    for damaged in [b"".to_vec(), b"text".repeat(5000), sound[..middle].to_vec(), overwritten] {
+        fs::write(scene.file(), &damaged).unwrap();
+        let error = scene.restore_to(&scene.data(), None).await.unwrap_err().to_string();
+        assert!(error.contains("backup.sqlite"), "it names the file: {error}");
+        assert!(error.contains("nothing was changed"), "{error}");
+        assert_eq!(numbers(&scene.data()).await.len(), 200);
+    }
+    fs::write(scene.file(), sound).unwrap();
+    assert_eq!(scene.restored().await.len(), 200);
+}
+
+#[tokio::test]
+async fn a_copy_made_by_other_means_is_restored() {
+    let scene = Scene::new(3).await;
+    fs::copy(scene.data().join(STORE_FILE), scene.file()).unwrap();
+    let restored = scene.restore_to(&scene.data(), None).await.unwrap();
+    assert_eq!((restored.connections, restored.made_at), (3, None));
+    assert_eq!(numbers(&scene.data()).await, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_store_that_is_there_is_replaced_only_when_told_to() {
+    let scene = Scene::new(3).await;
+    scene.back_up(None).await.unwrap();
+    let (backup, data) = (scene.file(), scene.data());
+    let restore = Restore { backup: &backup, data: &data, key_file: None, passphrase: None, replace: false };
+    let error = restore.run(&by()).await.unwrap_err().to_string();
+    assert!(error.contains("there is a store with 3 connections"), "{error}");
+    assert!(scene.back_up(None).await.is_err(), "nor is a file overwritten");
+}
+
+#[tokio::test]
+async fn an_interrupted_restore_keeps_the_host_from_starting_and_is_done_again() {
+    let scene = Scene::new(3).await;
+    scene.back_up(None).await.unwrap();
+    // It ended between the former store and the new one.
+    fs::write(scene.data().join(RESTORING), "").unwrap();
+    fs::rename(scene.data().join(STORE_FILE), scene.data().join("erp-host.sqlite.replaced-1")).unwrap();
+    fs::copy(scene.file(), scene.data().join("erp-host.sqlite.new")).unwrap();
+    let refused =
+        StoredConnections::open(&scene.data(), None, IfMissing::Create).await.unwrap_err().to_string();
+    assert!(refused.contains("is only half restored"), "{refused}");
+    assert!(refused.contains("run erp-host restore again"), "{refused}");
+    assert_eq!(scene.restored().await, [1, 2, 3]);
+    assert!(!scene.data().join(RESTORING).exists());
+}
