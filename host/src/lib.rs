@@ -9,6 +9,7 @@ pub mod auth;
 pub mod caller;
 pub mod commands;
 pub mod config;
+mod control;
 mod key_file;
 pub mod logging;
 pub mod reread;

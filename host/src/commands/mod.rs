@@ -55,7 +55,7 @@ enum Command {
     Serve(serve::Args),
     /// List the plugin files and what is in them, or why one cannot be loaded.
     Plugins(plugins::Args),
-    /// Let the running host look into its plugins folder, and tell what came of it.
+    /// Make the running host reload its plugins folder, and show the result.
     Reload(reload::Args),
     Call(Box<call::Args>),
     Verify(Box<verify::Args>),

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::config::{Config, Flags};
 use erp_host_runtime::{PluginFile, Plugins};
 
-/// Loads every plugin file as `serve` does, and says what is in it or why it cannot be loaded.
+/// Loads every plugin file as `serve` does, and shows what is in it or why it cannot be loaded.
 ///
 /// Run it as the user that the service runs as: a connector may make files in the data folder when it is loaded.
 /// A data folder that does not exist is not made.
@@ -55,7 +55,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 
 fn list(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let config = Config::load(&args.flags)?;
-    // Who only looks leaves no data folder behind where there was none.
+    // Listing leaves no data folder behind where there was none.
     let elsewhere = if config.data.is_dir() { None } else { Some(tempfile::TempDir::new()?) };
     let data = elsewhere.as_ref().map_or(config.data.as_path(), tempfile::TempDir::path);
     let plugins = Plugins::load(&config.plugins, data, &config)?;
@@ -126,7 +126,7 @@ fn print_json(plugins: &Plugins, output: &mut impl Write) -> io::Result<()> {
     writeln!(output, "{:#}", serde_json::Value::from_iter(files))
 }
 
-/// The file's name, for the folder is the same for all.
+/// The file's name without the folder, which is the same for all.
 fn name(file: &PluginFile) -> String {
     file.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

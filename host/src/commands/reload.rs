@@ -7,21 +7,18 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Flags};
+use crate::control::{self, ReloadReport, ReloadRequest};
 
-pub(super) mod order;
+/// How long a running host may take to accept a request; usually a second.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(15);
 
-use order::{Answer, Order};
+/// How long the reload may take. The host goes on with it after that.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A running host takes an order within a second.
-const TAKEN_WITHIN: Duration = Duration::from_secs(15);
+/// Time between two looks for the report.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long making new connectors may take. The host goes on with it after that.
-const DONE_WITHIN: Duration = Duration::from_secs(120);
-
-/// How often to look for the answer.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Lets the running host look into its plugins folder, and tells what came of it.
+/// Makes the running host reload its plugins folder, keys and certificates, and shows the result.
 ///
 /// The host finds new, changed and removed plugin files by itself within a few seconds. This command waits until it
 /// has, tries files again that could not be loaded, and says what serves now. It finds the host by its data folder, so
@@ -38,7 +35,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let data = Config::load(&args.flags)?.data;
     let shown = data.display();
-    let is_running = order::is_host_running(&data).map_err(|error| {
+    let is_running = control::is_host_running(&data).map_err(|error| {
         format!(
             "cannot see whether a host runs on the data folder {shown}: {error}; run this as the host's user"
         )
@@ -49,48 +46,48 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         )
         .into());
     }
-    let order = Order::place(&data).map_err(|error| {
+    let request = ReloadRequest::send(&data).map_err(|error| {
         format!("cannot write to the data folder {shown}: {error}; run this as the host's user")
     })?;
     let started = Instant::now();
-    let answer = loop {
-        if let Some(answer) =
-            order.answer().map_err(|error| format!("the host's answer cannot be read: {error}"))?
+    let report = loop {
+        if let Some(report) =
+            request.report().map_err(|error| format!("the host's answer cannot be read: {error}"))?
         {
-            break answer;
+            break report;
         }
         let waited = started.elapsed();
-        if waited > TAKEN_WITHIN && !order.is_taken() {
+        if waited > ACCEPT_TIMEOUT && !request.is_taken() {
             let why = "it may still be busy with a plugin file from before, or be stopping";
             return Err(
                 format!("the host on the data folder {shown} does not answer: {why}; see its log").into()
             );
         }
-        if waited > DONE_WITHIN {
+        if waited > RELOAD_TIMEOUT {
             let why = "it goes on; a connector may hang as it is made";
             return Err(format!(
                 "the host was not done within {} seconds: {why}; see its log",
-                DONE_WITHIN.as_secs()
+                RELOAD_TIMEOUT.as_secs()
             )
             .into());
         }
-        sleep(LOOK_EVERY);
+        sleep(POLL_INTERVAL);
     };
-    print(&answer, &mut io::stdout().lock())?;
-    Ok(if answer.has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    print(&report, &mut io::stdout().lock())?;
+    Ok(if report.has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn print(answer: &Answer, output: &mut impl Write) -> io::Result<()> {
-    for line in &answer.changes {
+fn print(report: &ReloadReport, output: &mut impl Write) -> io::Result<()> {
+    for line in &report.changes {
         writeln!(output, "{line}")?;
     }
-    if answer.changes.is_empty() {
+    if report.changes.is_empty() {
         writeln!(output, "nothing has changed")?;
     }
-    for line in &answer.serving {
+    for line in &report.serving {
         writeln!(output, "serving: {line}")?;
     }
-    if answer.serving.is_empty() {
+    if report.serving.is_empty() {
         writeln!(output, "serving: no connector")?;
     }
     output.flush()

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::connections::{Place, connections, passphrase, utc};
 use super::on_this_thread;
-use super::reload::order;
+use crate::control;
 use erp_host_store::audit::Origin;
 use erp_host_store::{KeysHeld, Restore};
 
@@ -52,7 +52,7 @@ async fn restore(args: Args) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(data)
         .map_err(|error| format!("the data folder {} cannot be made: {error}", data.display()))?;
     // A host that starts from now on waits for none of this: it refuses while the mark is there.
-    let _running = order::nobody_runs(data)
+    let _running = control::lock_out_hosts(data)
         .map_err(|error| {
             format!("cannot see whether a host runs on the data folder {}: {error}", data.display())
         })?

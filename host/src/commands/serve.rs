@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::commands::reload::order::Running;
 use crate::config::{Config, Flags};
+use crate::control::HostLock;
 use crate::logging;
 use crate::reread::Rereading;
 use crate::router::Router;
@@ -19,12 +19,12 @@ use crate::server::{ConnectorCard, Server};
 use erp_host_runtime::{Plugins, Watched};
 
 mod open_files;
-mod recorded;
-mod replacement;
+mod plugin_events;
+mod plugin_reload;
 
-use replacement::{Orders, Replacement};
+use plugin_reload::{PluginReload, ReloadTrigger};
 
-/// How long running calls may take to finish once the host is told to stop.
+/// Grace period: how long running calls may take to finish after a signal to stop.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// The most threads for blocking work: more than there ever is. What may run at once is limited where it begins, for each
@@ -75,9 +75,9 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     std::fs::create_dir_all(&config.data)
         .map_err(|error| format!("the data folder {} cannot be made: {error}", config.data.display()))?;
     open_files::allow(&config.limits);
-    let _running = Running::tell(&config.data);
+    let _lock = HostLock::acquire(&config.data);
     let watched = Watched::load(&config.plugins, &config.data, &config)?;
-    warn_of_absent(&config, watched.plugins());
+    warn_of_unknown_connectors(&config, watched.plugins());
 
     for plugin in watched.plugins().connectors() {
         let (file, sha256) = (plugin.file_name(), plugin.short_hash());
@@ -106,24 +106,24 @@ async fn serve(config: &Config, watched: Watched, log: &logging::Rest) -> Result
     let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
     let router = Arc::new(Router::new(config, clients).await?);
     let server = Server::bind(config, Arc::clone(&router), &cards(config, plugins)).await?;
-    router.record(recorded::start(plugins), "starting").await;
+    router.record(plugin_events::of_start(plugins), "starting").await;
     let stop = stop_on_signals(log.clone())?;
     let (config, help) = (config.clone(), server.help_page());
     let rereading: Rereading = router.online().files().into_iter().chain(server.files()).collect();
     let until_stopped = rereading.start()?;
-    let orders = Replacement { config, watched, router: Arc::clone(&router), help, rereading }.start()?;
-    let reloading = reload_on_signals(&orders)?;
-    tell_ready(&server.url());
+    let trigger = PluginReload { config, watched, router: Arc::clone(&router), help, rereading }.start()?;
+    let reloading = reload_on_signals(&trigger)?;
+    print_ready(&server.url());
 
     let serving = server.run(stop.notified()).await;
     // Nothing is replaced any more.
     reloading.abort();
-    drop((orders, until_stopped));
+    drop((trigger, until_stopped));
     tracing::info!("stopping: waiting for running calls, {} s at most", GRACE.as_secs());
     let end = Instant::now() + GRACE;
     let finished = timeout_at(end, async {
         serving.finish().await;
-        // A call whose caller was told that it is late may still be changing something.
+        // A call that has timed out for its caller may still be changing something.
         router.idle().await;
     });
     if finished.await.is_err() {
@@ -135,11 +135,11 @@ async fn serve(config: &Config, watched: Watched, log: &logging::Rest) -> Result
     Ok(end)
 }
 
-/// The line that says that the host is ready. Who waits for it reads standard output.
-fn tell_ready(url: &str) {
+/// Prints the line that shows that the host is ready. Scripts wait for it.
+fn print_ready(url: &str) {
     let mut output = io::stdout().lock();
-    let told = writeln!(output, "listening on {url}").and_then(|()| output.flush());
-    if let Err(error) = told {
+    let printed = writeln!(output, "listening on {url}").and_then(|()| output.flush());
+    if let Err(error) = printed {
         tracing::warn!(%error, "nobody reads standard output; listening on {url}");
     }
 }
@@ -160,17 +160,17 @@ fn cards(config: &Config, plugins: &Plugins) -> Vec<ConnectorCard> {
         .collect()
 }
 
-/// Names in the configuration that no plugin has: a typing error, or a file that could not be loaded.
-fn warn_of_absent(config: &Config, plugins: &Plugins) {
-    let is_absent = |name: &str| plugins.connector(Some(name)).is_err();
-    if let Some(name) = config.default_connector.as_deref().filter(|name| is_absent(name)) {
+/// Warns of connectors that the configuration names and that are not loaded: a typing error, or a plugin that failed.
+fn warn_of_unknown_connectors(config: &Config, plugins: &Plugins) {
+    let is_unknown = |name: &str| plugins.connector(Some(name)).is_err();
+    if let Some(name) = config.default_connector.as_deref().filter(|name| is_unknown(name)) {
         tracing::error!("default_connector names the connector '{name}', which is not loaded");
     }
-    for name in config.connectors.keys().filter(|name| is_absent(name)) {
+    for name in config.connectors.keys().filter(|name| is_unknown(name)) {
         tracing::warn!("the configuration has a section for the connector '{name}', which is not loaded");
     }
     for (client, online) in &config.online.clients {
-        for name in online.connectors.iter().flatten().filter(|name| is_absent(name)) {
+        for name in online.connectors.iter().flatten().filter(|name| is_unknown(name)) {
             tracing::warn!(client, "the client ID is for the connector '{name}', which is not loaded");
         }
     }
@@ -194,14 +194,14 @@ fn stop_on_signals(log: logging::Rest) -> io::Result<Arc<Notify>> {
 
 /// Reloads at SIGHUP.
 #[cfg(unix)]
-fn reload_on_signals(orders: &Orders) -> io::Result<AbortHandle> {
+fn reload_on_signals(trigger: &ReloadTrigger) -> io::Result<AbortHandle> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hang_up = signal(SignalKind::hangup())?;
-    let orders = orders.clone();
+    let trigger = trigger.clone();
     let reloading = tokio::spawn(async move {
         while hang_up.recv().await.is_some() {
             tracing::info!("reloading, as SIGHUP says");
-            orders.reload();
+            trigger.reload();
         }
     });
     Ok(reloading.abort_handle())
@@ -209,7 +209,7 @@ fn reload_on_signals(orders: &Orders) -> io::Result<AbortHandle> {
 
 /// There is no such signal; `erp-host reload` does the same.
 #[cfg(windows)]
-fn reload_on_signals(_: &Orders) -> io::Result<AbortHandle> {
+fn reload_on_signals(_: &ReloadTrigger) -> io::Result<AbortHandle> {
     Ok(tokio::spawn(std::future::pending::<()>()).abort_handle())
 }
 

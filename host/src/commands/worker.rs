@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// Files and sockets that it may have open.
     #[arg(long, value_name = "NUMBER")]
     open_files: Option<u64>,
-    /// Whose worker it is, for who looks at the list of processes.
+    /// The connector, shown in the list of processes.
     connector: String,
 }
 

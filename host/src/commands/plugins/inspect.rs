@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::config::{Config, Flags};
 use erp_host_runtime::PluginFile;
 
-/// Tell everything about one plugin file, or why it is refused.
+/// Show everything about one plugin file, or why it is refused.
 ///
 /// The file is loaded as `serve` does, so its code runs: inspect only what you trust. Its data folder is an empty one
 /// that is deleted afterwards.
@@ -41,19 +41,19 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         file.loaded.as_ref().ok().map(|plugin| {
             plugin.connector.settings_form().map_err(|outcome| outcome.user.unwrap_or_default())
         });
-    let seen = Seen { file, size, form };
+    let report = FileReport { file, size, form };
     let mut output = io::stdout().lock();
     if args.json {
-        seen.print_json(&mut output)?;
+        report.print_json(&mut output)?;
     } else {
-        seen.print_text(&mut output)?;
+        report.print_text(&mut output)?;
     }
-    let all_right = matches!(seen.form, Some(Ok(_)));
+    let all_right = matches!(report.form, Some(Ok(_)));
     Ok(if all_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// All there is to know about a file.
-struct Seen {
+/// Everything about a plugin file.
+struct FileReport {
     file: PluginFile,
     /// In bytes; `None` when it cannot be read.
     size: Option<u64>,
@@ -61,7 +61,7 @@ struct Seen {
     form: Option<Result<Vec<Field>, String>>,
 }
 
-impl Seen {
+impl FileReport {
     fn print_text(&self, output: &mut impl Write) -> io::Result<()> {
         let mut line = |name: &str, value: &str| writeln!(output, "{:13}{value}", format!("{name}:"));
         line("file", &self.file.path.display().to_string())?;

@@ -10,16 +10,16 @@ use thiserror::Error;
 
 use erp_host_runtime::is_connector_name;
 
-/// Write a new connector's crate, that compiles and passes its tests at once.
+/// Write the crate of a new connector, which compiles and passes its tests
 ///
-/// It has a connector with a settings form that keeps its actors in memory, tests (the specification that every
-/// connector must keep among them), and a script for CI.
+/// It has a connector with a settings form that keeps its actors in memory, tests (among them the rules for every
+/// connector), and a script for CI.
 ///
-/// The crate depends on erp-host-plugin-api, which comes from a checkout of erp-host. It is looked for above the current folder
-/// and above this program, unless --api-path says where it is.
+/// The crate depends on erp-host-plugin-api, which comes from a checkout of erp-host. It is looked for above the current
+/// folder and above this program, unless --api-path names its folder.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The crate's name, such as acme-connector. The connector is called after it: Acme
+    /// The name of the crate, such as acme-connector. It gives the connector its name: Acme
     name: String,
 
     /// The folder to make [default: ./NAME]
@@ -50,7 +50,7 @@ const CI: &str = ".ci/run";
 /// The longest name of a crate, in characters. With a longer one the crate's lines would be too long.
 const LONGEST: usize = 32;
 
-/// Names that cargo refuses for a crate, or that a crate cannot be used by.
+/// Names that cargo refuses for a crate, and Rust's keywords.
 const RESERVED: [&str; 46] = [
     "abstract",
     "alloc",
@@ -100,7 +100,7 @@ const RESERVED: [&str; 46] = [
     "while",
 ];
 
-/// Names that the crate's own code has for something else than the connector.
+/// Type names that the code of the new crate already uses.
 const USED: [&str; 25] = [
     "Actor",
     "Company",
@@ -129,7 +129,7 @@ const USED: [&str; 25] = [
     "Vec",
 ];
 
-/// Why no crate is made.
+/// Why no crate is written.
 #[derive(Debug, PartialEq, Eq, Error)]
 enum NewError {
     #[error(
@@ -137,7 +137,7 @@ enum NewError {
     )]
     Name(String),
     #[error(
-        "{0:?} cannot be the name of a crate: Rust has it for itself; take another name, such as {0}-connector"
+        "{0:?} cannot be the name of a crate: it is reserved in Rust; take another name, such as {0}-connector"
     )]
     Reserved(String),
     #[error("the connector would be called {0:?}, which is a name of the host's own; take another name")]
@@ -181,7 +181,7 @@ erp-host-plugin-api comes from {api} ({how}); Cargo.toml says so
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is called after the crate's name.
+/// The names that are made from the crate's.
 #[derive(Debug, PartialEq, Eq)]
 struct Names {
     /// `acme-connector`
@@ -222,7 +222,7 @@ fn capitalised(word: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
 }
 
-/// Looks for plugin-api in a checkout of erp-host, and says where it was found.
+/// Finds the folder plugin-api in a checkout of erp-host; also returns where it was found, for the user.
 fn find_api() -> Result<(PathBuf, &'static str), NewError> {
     let above = |start: io::Result<PathBuf>| {
         let start = start.ok()?;

@@ -1,4 +1,4 @@
-//! `erp-host plugins keygen`, `sign` and `verify`: who vouches for a plugin file.
+//! `erp-host plugins keygen`, `sign` and `verify`: signatures of plugin files.
 
 use std::error::Error;
 use std::fs;
@@ -15,10 +15,10 @@ use erp_host_store::private_file::{self, IfPresent};
 /// Make a key to sign plugin files with.
 ///
 /// Writes the private key to FILE, which only its owner can read, and the public key to FILE.pub; both are PEM, as
-/// OpenSSL reads them. Keep the private key where plugins are built, never where they run. Files that are there are left
-/// alone.
+/// OpenSSL reads them. Keep the private key where plugins are built, never where they run. An existing file is not
+/// overwritten.
 ///
-/// What operators put into their configuration to trust what is signed with it:
+/// Operators trust what is signed with it by these lines in their configuration:
 ///   [trust]
 ///   signers = ["<the line that this prints>"]
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,7 @@ pub(super) struct SignArgs {
     key: PathBuf,
 }
 
-/// Say whether a file was signed by whom it should be: FILE.sig must be beside it.
+/// Check the signature of a plugin file: FILE.sig must be beside it.
 ///
 /// The file is not loaded. Without --key the signers of the configuration count.
 ///

@@ -1,10 +1,10 @@
-//! What the audit log is told of plugins.
+//! Audit events of plugin files.
 
 use erp_host_runtime::{Change, Plugin, Plugins};
 use erp_host_store::audit::{Event, PluginFile, shortened};
 
-/// The host starts with these: what serves, and what was refused.
-pub(super) fn start(plugins: &Plugins) -> Vec<Event> {
+/// The events of a start: the plugins that serve, and those that were refused.
+pub(super) fn of_start(plugins: &Plugins) -> Vec<Event> {
     let started = Event::HostStarted {
         version: env!("CARGO_PKG_VERSION"),
         plugins: plugins.connectors().into_iter().map(|plugin| file_of(plugin)).collect(),
@@ -17,8 +17,8 @@ pub(super) fn start(plugins: &Plugins) -> Vec<Event> {
     std::iter::once(started).chain(refused).collect()
 }
 
-/// A change while the host runs.
-pub(super) fn change(change: &Change) -> Event {
+/// The event of a change while the host runs.
+pub(super) fn of_change(change: &Change) -> Event {
     match change {
         Change::Installed(plugin) => Event::PluginLoaded(file_of(plugin)),
         Change::Replaced { plugin, before } => {
