@@ -91,6 +91,31 @@ fn crates_know_only_what_they_may() {
     assert!(dependencies_of("erp-host-values").is_empty(), "values depends on nothing");
 }
 
+/// Programs and plugin files that operators run hold no code that is made for tests and samples.
+#[test]
+fn shipped_crates_link_no_test_or_sample_code() {
+    const TESTS_AND_SAMPLES: &[&str] = &[
+        "sample-workbook",
+        "rust_xlsxwriter",
+        "test-support",
+        "xtask",
+        "end-to-end",
+        "benches",
+        "rogue-connector",
+        "mirror-connector",
+        "proptest",
+        "criterion",
+        "trybuild",
+        "rcgen",
+    ];
+    for member in ["erp-host", "excel-connector", "hello-connector"] {
+        let dependencies = dependencies_of(member);
+        for name in TESTS_AND_SAMPLES {
+            assert!(!dependencies.contains(*name), "{member} must not depend on {name}");
+        }
+    }
+}
+
 /// The Rust files of the workspace, by their path from its folder.
 fn rust_files() -> Vec<PathBuf> {
     fn walk(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod compare;
 pub mod demo;
 pub mod overload;
+pub mod sample_workbook;
 pub mod test;
 
 /// Tasks for people who work on erp-host, or want to see it run.
@@ -33,6 +34,8 @@ enum Task {
     Compare(compare::Args),
     /// Ask the host for more than it can do, and show what is left of it.
     Overload(overload::Args),
+    /// Write the sample workbook that is built into the program.
+    SampleWorkbook(sample_workbook::Args),
     /// Build the host and the plugin files, and run every test.
     Test(test::Args),
 }
@@ -44,6 +47,7 @@ pub fn run() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Compare(args) => compare::run(&args),
         Task::Overload(args) => overload::run(&args),
+        Task::SampleWorkbook(args) => sample_workbook::run(&args),
         Task::Test(args) => test::run(&args),
     };
     match result {

@@ -14,7 +14,10 @@ use thiserror::Error;
 
 /// A start that takes longer than this hangs.
 const START_DEADLINE: Duration = Duration::from_secs(60);
+/// The name of the workbook's file.
 const WORKBOOK: &str = "sample.xlsx";
+/// The sample workbook, as `cargo xtask sample-workbook` writes it.
+const SAMPLE: &[u8] = include_bytes!("sample.xlsx");
 
 /// The demo's host does not run.
 #[derive(Debug, Error)]
@@ -27,9 +30,6 @@ pub enum DemoError {
         /// Why it failed.
         error: io::Error,
     },
-    /// The sample workbook.
-    #[error("the demo's workbook cannot be written: {0}")]
-    Workbook(String),
     /// It ended or hung.
     #[error("the demo's host does not start: {0}")]
     Start(String),
@@ -62,8 +62,7 @@ impl DemoHost {
         let plugins = std::path::absolute(plugins).map_err(system("the plugins folder"))?;
         let workbooks = folder.path().join("erp");
         std::fs::create_dir(&workbooks).map_err(system("a folder for the workbook"))?;
-        sample_workbook::write_sample(&workbooks.join(WORKBOOK))
-            .map_err(|error| DemoError::Workbook(error.to_string()))?;
+        std::fs::write(workbooks.join(WORKBOOK), SAMPLE).map_err(system("the sample workbook"))?;
         // Beside the data folder, which is to be lost without the ERP system's data being lost with it.
         let root = toml::Value::String(workbooks.display().to_string());
         let config = format!("[connectors.Excel.options]\nroots = [{root}]\n");
