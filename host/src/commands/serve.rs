@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::auth::Online;
 use crate::config::{Config, Flags};
 use crate::control::HostLock;
 use crate::logging;
@@ -104,12 +105,17 @@ fn io_threads() -> usize {
 async fn serve(config: &Config, watched: Watched, log: &logging::Rest) -> Result<Instant, Box<dyn Error>> {
     let plugins = watched.plugins();
     let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
-    let router = Arc::new(Router::new(config, clients).await?);
+    let online = Online::new(&config.online)
+        .map_err(|why| format!("online authentication cannot be set up: {why}"))?;
+    let online = Arc::new(online);
+    let key_file = config.key_file.as_deref();
+    let router = Router::new(&config.router(), &config.data, key_file, Arc::clone(&online), clients).await?;
+    let router = Arc::new(router);
     let server = Server::bind(config, Arc::clone(&router), &cards(config, plugins)).await?;
     router.record(plugin_events::of_start(plugins), "starting").await;
     let stop = stop_on_signals(log.clone())?;
     let (config, help) = (config.clone(), server.help_page());
-    let rereading: Rereading = router.online().files().into_iter().chain(server.files()).collect();
+    let rereading: Rereading = online.files().into_iter().chain(server.files()).collect();
     let until_stopped = rereading.start()?;
     let trigger = PluginReload { config, watched, router: Arc::clone(&router), help, rereading }.start()?;
     let reloading = reload_on_signals(&trigger)?;

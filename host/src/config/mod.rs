@@ -25,6 +25,7 @@ pub use self::limits::{Limits, XmlLimits};
 pub use self::online::{OnlineClient, OnlineConfig};
 pub use self::tls::TlsConfig;
 use crate::logging::refusal;
+use crate::router::{ConnectorLimits, RouterConfig};
 use erp_host_runtime::Trust;
 
 /// The file that is read when it exists and no other one is named.
@@ -76,7 +77,7 @@ pub struct Config {
     pub concurrent_calls: NonZeroU32,
     /// With so many calls that have not come back by their deadline, a connector is out of service until fewer have
     /// not; `None`: half of those that may run at once.
-    pub late_calls: Option<NonZeroU32>,
+    pub max_timed_out_calls: Option<NonZeroU32>,
     /// How many calls may wait for their turn at each connector; one more is refused with 503.
     pub queued_calls: u32,
     /// Where connectors run.
@@ -131,7 +132,7 @@ pub struct ConnectorConfig {
     /// How many calls may run at once in this connector.
     pub concurrent_calls: Option<NonZeroU32>,
     /// With so many late calls this connector is out of service.
-    pub late_calls: Option<NonZeroU32>,
+    pub max_timed_out_calls: Option<NonZeroU32>,
     /// How long a call to this connector may take.
     #[serde(deserialize_with = "amount::optional_duration")]
     pub call_deadline: Option<Duration>,
@@ -181,7 +182,7 @@ impl Default for Config {
             default_connector: None,
             call_deadline: Duration::from_secs(100),
             concurrent_calls: NonZeroU32::MIN.saturating_add(31),
-            late_calls: None,
+            max_timed_out_calls: None,
             queued_calls: 256,
             isolation: Isolation::default(),
             worker: WorkerConfig::default(),
@@ -249,6 +250,27 @@ impl Config {
         self.connectors.iter().find(|(name, _)| name.eq_ignore_ascii_case(connector)).map(|(_, own)| own)
     }
 
+    /// The router's part.
+    pub fn router(&self) -> RouterConfig {
+        let limits = |own: &ConnectorConfig| ConnectorLimits {
+            call_deadline: own.call_deadline,
+            concurrent_calls: own.concurrent_calls,
+            max_timed_out_calls: own.max_timed_out_calls,
+        };
+        RouterConfig {
+            default_connector: self.default_connector.clone(),
+            call_deadline: self.call_deadline,
+            concurrent_calls: self.concurrent_calls,
+            queued_calls: self.queued_calls,
+            queue_timeout: self.limits.queue_timeout,
+            max_timed_out_calls: self.max_timed_out_calls,
+            connectors: self.connectors.iter().map(|(name, own)| (name.clone(), limits(own))).collect(),
+            reply_in_memory: self.limits.reply_in_memory,
+            max_reply: self.limits.reply,
+            xml: self.limits.xml.into(),
+        }
+    }
+
     /// How long a call to this connector may take.
     pub fn call_deadline(&self, connector: &str) -> Duration {
         self.own(connector).and_then(|own| own.call_deadline).unwrap_or(self.call_deadline)
@@ -262,10 +284,10 @@ impl Config {
 
     /// With so many calls that have not come back in time this connector is out of service: half of those that may run
     /// at once, but not one alone if there are more.
-    pub fn late_calls(&self, connector: &str) -> usize {
-        let own = self.own(connector).and_then(|own| own.late_calls);
+    pub fn max_timed_out_calls(&self, connector: &str) -> usize {
+        let own = self.own(connector).and_then(|own| own.max_timed_out_calls);
         let running = self.concurrent_calls(connector);
-        own.or(self.late_calls).map_or((running / 2).max(running.min(2)), |most| most.get() as usize)
+        own.or(self.max_timed_out_calls).map_or((running / 2).max(running.min(2)), |most| most.get() as usize)
     }
 
     /// What is handed to this connector.

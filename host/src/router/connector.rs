@@ -11,11 +11,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
+use super::config::RouterConfig;
 use super::gate::{Full, Gate};
 use super::lookout::Lookout;
 use super::overdue::Overdue;
 use super::pace::{Pace, Paces};
-use crate::config::Config;
 use erp_host_runtime::OnCall;
 
 /// A connector with its limits. Dropping it ends it: once another version is in its place, and the last call in it is
@@ -52,12 +52,12 @@ pub(super) struct Open {
 }
 
 impl Connector {
-    pub(super) fn new(client: ConnectorClient, config: &Config, lookout: Arc<Lookout>) -> Self {
+    pub(super) fn new(client: ConnectorClient, config: &RouterConfig, lookout: Arc<Lookout>) -> Self {
         let name: Arc<str> = client.name().into();
         let (running, waiting) = (config.concurrent_calls(&name), config.queued_calls as usize);
-        let gate = Gate::new(running, waiting, config.limits.queue_timeout);
+        let gate = Gate::new(running, waiting, config.queue_timeout);
         let deadline = config.call_deadline(&name);
-        let overdue = Overdue::new(Arc::clone(&name), config.late_calls(&name));
+        let overdue = Overdue::new(Arc::clone(&name), config.max_timed_out_calls(&name));
         let (form, paces) = (OnceLock::new(), Paces::default());
         Connector { name, client: Some(client), gate, overdue, deadline, form, paces, lookout }
     }

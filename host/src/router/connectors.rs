@@ -6,15 +6,15 @@ use arc_swap::ArcSwap;
 use contract::Outcome;
 use plugin_api::abi::client::ConnectorClient;
 
+use super::config::RouterConfig;
 use super::connector::Connector;
 use super::lookout::Lookout;
 use super::stop::Stop;
-use crate::config::Config;
 
 /// The connectors by name, and which of them serves calls that name none. They change while calls look them up: a call
 /// goes on with the one that it has found.
 pub(super) struct Connectors {
-    config: Config,
+    config: RouterConfig,
     lookout: Arc<Lookout>,
     /// In the order of their names.
     current: ArcSwap<Vec<Arc<Connector>>>,
@@ -24,7 +24,7 @@ pub(super) struct Connectors {
 }
 
 impl Connectors {
-    pub(super) fn new(config: &Config, connectors: impl IntoIterator<Item = ConnectorClient>) -> Self {
+    pub(super) fn new(config: &RouterConfig, connectors: impl IntoIterator<Item = ConnectorClient>) -> Self {
         let all = Connectors {
             config: config.clone(),
             lookout: Arc::new(Lookout::start()),

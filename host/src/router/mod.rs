@@ -8,6 +8,7 @@
 //! - `perform`: what each operation does, on such a thread;
 //! - `reply`, `spool`: what is answered, and where it gathers.
 
+mod config;
 mod connector;
 mod connectors;
 mod convert;
@@ -23,7 +24,7 @@ mod spool;
 mod stop;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ use plugin_api::abi::client::{ConnectorClient, INVALID_ANSWER};
 use tokio::time::Instant;
 use tracing::field;
 
+pub use self::config::{ConnectorLimits, RouterConfig};
 use self::connector::Open;
 use self::connectors::Connectors;
 use self::read::Unread;
@@ -43,7 +45,6 @@ pub use self::spool::Spooled;
 use self::stop::Stop;
 use crate::auth::Online;
 use crate::caller::Caller;
-use crate::config::Config;
 use crate::logging::refusal::{self, Cause};
 use erp_host_runtime::OnCall;
 use erp_host_store::audit::{Event, Origin};
@@ -104,33 +105,30 @@ pub enum Refused {
 }
 
 impl Router {
-    /// A router for these connectors, over the store in the configured data folder. The connector that serves calls
-    /// which name none is the configured one, or else the first of these.
+    /// A router for these connectors, over the store in the data folder; `key_file` encrypts its secrets, `online`
+    /// authenticates callers.
     ///
     /// # Errors
     /// The store cannot be used, or the folder for replies cannot be made. The text says what to do.
     pub async fn new(
-        config: &Config,
+        config: &RouterConfig,
+        data: &Path,
+        key_file: Option<&Path>,
+        online: Arc<Online>,
         connectors: impl IntoIterator<Item = ConnectorClient>,
     ) -> Result<Self, RouterError> {
-        let folder = config.data.join(SPOOL);
-        let spool = SpoolFolder::new(&folder, config.limits.reply_in_memory, config.limits.reply)
+        let folder = data.join(SPOOL);
+        let spool = SpoolFolder::new(&folder, config.reply_in_memory, config.max_reply)
             .map_err(|cause| RouterError::Spool { folder, cause })?;
-        let online = Online::new(&config.online).map_err(RouterError::Online)?;
-        let connections = Connections::open_store(&config.data, config.key_file.as_deref()).await?;
+        let connections = Connections::open_store(data, key_file).await?;
         Ok(Router {
             connectors: Arc::new(Connectors::new(config, connectors)),
             connections,
             spool: Arc::new(spool),
-            online: Arc::new(online),
+            online,
             deadline: config.call_deadline,
-            limits: config.limits.xml.into(),
+            limits: config.xml,
         })
-    }
-
-    /// What authenticates callers.
-    pub fn online(&self) -> &Arc<Online> {
-        &self.online
     }
 
     /// Answers a call.
@@ -216,9 +214,6 @@ pub enum RouterError {
     /// The store of connections cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A key of online authentication cannot be used.
-    #[error("online authentication cannot be set up: {0}")]
-    Online(String),
     /// The folder for replies cannot be made.
     #[error("the folder {} cannot be made: {cause}", folder.display())]
     Spool {

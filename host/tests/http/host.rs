@@ -7,12 +7,14 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use contract::{Answer, Call, Dialect, Envelope, Outcome, Payload, Reply, Request, State};
+use erp_host::auth::Online;
 use erp_host::caller::Caller;
 use erp_host::config::Config;
 use erp_host::reread::{Looked, Rereading};
 use erp_host::router::{Router, SoapRequest};
 use erp_host::server::Server;
 use erp_host_runtime::Plugins;
+use plugin_api::abi::client::ConnectorClient;
 use tempfile::TempDir;
 use test_support::build;
 use tokio::runtime::Runtime;
@@ -47,6 +49,11 @@ pub(crate) struct Given {
     pub(crate) rows: Vec<String>,
 }
 
+async fn router(config: &Config, clients: impl IntoIterator<Item = ConnectorClient>) -> Router {
+    let online = Arc::new(Online::new(&config.online).unwrap());
+    Router::new(&config.router(), &config.data, None, online, clients).await.unwrap()
+}
+
 impl Host {
     pub(crate) fn start() -> Self {
         Host::configured("")
@@ -70,7 +77,7 @@ impl Host {
         let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
 
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let router = Arc::new(runtime.block_on(Router::new(&config, clients)).unwrap());
+        let router = Arc::new(runtime.block_on(router(&config, clients)));
         let server = runtime.block_on(Server::bind(&config, Arc::clone(&router), &[])).unwrap();
         let address = server.url().split('/').nth(2).unwrap().parse().unwrap();
         let rereading = server.files().into_iter().collect();
@@ -93,7 +100,7 @@ impl Host {
         config.listen = "127.0.0.1:0".to_owned();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let router = Arc::new(Router::new(&config, []).await.unwrap());
+            let router = Arc::new(router(&config, []).await);
             Server::bind(&config, router, &[]).await.err().unwrap().to_string()
         })
     }

@@ -40,7 +40,7 @@ fn a_full_connector_turns_callers_away_and_others_are_served() {
 #[test]
 fn a_late_call_is_answered_and_keeps_its_place() {
     let host = Host::configured(
-        "queued_calls = 0\nlate_calls = 2\n[connectors.Rogue]\nconcurrent_calls = 1\ncall_deadline = \"1s\"",
+        "queued_calls = 0\nmax_timed_out_calls = 2\n[connectors.Rogue]\nconcurrent_calls = 1\ncall_deadline = \"1s\"",
     );
     host.save(&[("test_connection", "block")]);
     let late = host.call(Request::TestConnection);

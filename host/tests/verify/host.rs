@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use erp_host::auth::Online;
 use erp_host::config::Config;
 use erp_host::router::Router;
 use erp_host::server::Server;
 use erp_host_runtime::Plugins;
 use erp_host_store::STORE_FILE;
+use plugin_api::abi::client::ConnectorClient;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -17,6 +19,11 @@ pub(crate) struct Host {
     pub(crate) runtime: Runtime,
     data: PathBuf,
     _folder: TempDir,
+}
+
+async fn router(config: &Config, clients: impl IntoIterator<Item = ConnectorClient>) -> Router {
+    let online = Arc::new(Online::new(&config.online).unwrap());
+    Router::new(&config.router(), &config.data, None, online, clients).await.unwrap()
 }
 
 impl Host {
@@ -35,7 +42,7 @@ impl Host {
         let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let router = Arc::new(runtime.block_on(Router::new(&config, clients)).unwrap());
+        let router = Arc::new(runtime.block_on(router(&config, clients)));
         let server = runtime.block_on(Server::bind(&config, router, &[])).unwrap();
         let address = server.url()["http://".len()..].split('/').next().unwrap().parse().unwrap();
         runtime.spawn(async move {

@@ -253,7 +253,8 @@ fn a_crash_loop_takes_the_connector_out_of_service_for_a_while() {
 /// Calls that never come back fill the connector's own places; beyond that callers are not made to wait.
 #[test]
 fn too_many_late_calls_take_the_connector_out_of_service_until_they_are_back() {
-    let host = host(Mode::InProcess, "concurrent_calls = 4\nlate_calls = 2\ncall_deadline = \"300ms\"\n");
+    let host =
+        host(Mode::InProcess, "concurrent_calls = 4\nmax_timed_out_calls = 2\ncall_deadline = \"300ms\"\n");
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
     let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
     client.ok(save(&[("get", "sleep:2000")]));

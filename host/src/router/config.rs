@@ -1,0 +1,109 @@
+//! The router's configuration: deadlines and concurrency limits of connectors, and the sizes of messages and replies.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// The router's configuration.
+#[derive(Debug, Clone)]
+pub struct RouterConfig {
+    /// The connector that serves a call which names none; `None`: the first by name.
+    pub default_connector: Option<String>,
+    /// How long a call may take before it is answered with an error.
+    pub call_deadline: Duration,
+    /// How many calls may run at once in each connector.
+    pub concurrent_calls: NonZeroU32,
+    /// How many calls may wait for their turn at each connector; one more is refused with 503.
+    pub queued_calls: u32,
+    /// How long a call may wait for its turn; then it is refused with 503.
+    pub queue_timeout: Duration,
+    /// With so many timed-out calls still running, a connector is out of service until fewer are; `None`: half of those
+    /// that may run at once.
+    pub max_timed_out_calls: Option<NonZeroU32>,
+    /// What differs for single connectors, by their names.
+    pub connectors: BTreeMap<String, ConnectorLimits>,
+    /// A reply of more bytes than this is kept in a file until it is sent.
+    pub reply_in_memory: usize,
+    /// The largest reply in bytes; a connector that answers with more is stopped, and the call gets an error.
+    pub max_reply: usize,
+    /// Limits of a message's XML; beyond them: a fault.
+    pub xml: contract::xml::Limits,
+}
+
+/// What differs for a single connector. `None`: as for all of them.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectorLimits {
+    /// How long a call may take.
+    pub call_deadline: Option<Duration>,
+    /// How many calls may run at once.
+    pub concurrent_calls: Option<NonZeroU32>,
+    /// With so many timed-out calls still running, it is out of service.
+    pub max_timed_out_calls: Option<NonZeroU32>,
+}
+
+impl Default for RouterConfig {
+    fn default() -> Self {
+        RouterConfig {
+            default_connector: None,
+            call_deadline: Duration::from_secs(100),
+            concurrent_calls: NonZeroU32::MIN.saturating_add(31),
+            queued_calls: 256,
+            queue_timeout: Duration::from_secs(10),
+            max_timed_out_calls: None,
+            connectors: BTreeMap::new(),
+            reply_in_memory: 4 << 20,
+            max_reply: 1 << 30,
+            xml: contract::xml::Limits::default(),
+        }
+    }
+}
+
+impl RouterConfig {
+    /// How long a call to this connector may take.
+    pub fn call_deadline(&self, connector: &str) -> Duration {
+        self.of(connector).and_then(|own| own.call_deadline).unwrap_or(self.call_deadline)
+    }
+
+    /// How many calls may run at once in this connector.
+    pub fn concurrent_calls(&self, connector: &str) -> usize {
+        let own = self.of(connector).and_then(|own| own.concurrent_calls);
+        own.unwrap_or(self.concurrent_calls).get() as usize
+    }
+
+    /// With so many timed-out calls still running, this connector is out of service: by default half of those that may
+    /// run at once, but at least two unless only one may.
+    pub fn max_timed_out_calls(&self, connector: &str) -> usize {
+        let own = self.of(connector).and_then(|own| own.max_timed_out_calls).or(self.max_timed_out_calls);
+        let running = self.concurrent_calls(connector);
+        own.map_or((running / 2).max(running.min(2)), |most| most.get() as usize)
+    }
+
+    /// What differs for this connector. Names of connectors are compared without regard to case.
+    fn of(&self, connector: &str) -> Option<&ConnectorLimits> {
+        self.connectors.iter().find(|(name, _)| name.eq_ignore_ascii_case(connector)).map(|(_, own)| own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn max_timed_out_calls_is_half_of_the_concurrent_ones_and_not_one_of_several() {
+        let limit = |concurrent_calls| {
+            let concurrent_calls = NonZeroU32::new(concurrent_calls).unwrap();
+            RouterConfig { concurrent_calls, ..RouterConfig::default() }.max_timed_out_calls("Any")
+        };
+        assert_eq!([1, 2, 3, 4, 32].map(limit), [1, 2, 2, 2, 16]);
+    }
+
+    #[test]
+    fn limits_of_a_connector_replace_those_of_all() {
+        let own = ConnectorLimits { concurrent_calls: Some(NonZeroU32::MIN), ..ConnectorLimits::default() };
+        let connectors = BTreeMap::from([("Excel".to_owned(), own)]);
+        let config = RouterConfig { connectors, ..RouterConfig::default() };
+        assert_eq!((config.concurrent_calls("EXCEL"), config.concurrent_calls("Other")), (1, 32));
+        assert_eq!(config.max_timed_out_calls("excel"), 1);
+        assert_eq!(config.call_deadline("Excel"), Duration::from_secs(100));
+    }
+}
