@@ -49,10 +49,10 @@ pub struct WorkerConfig {
     /// Environment variables that it sees besides the usual ones.
     pub environment: Option<Vec<String>>,
     /// So many crashes within a minute take the connector out of service.
-    pub crashes: Option<NonZeroU32>,
+    pub max_crashes_per_minute: Option<NonZeroU32>,
     /// For how long, the first time; twice as long each time after that.
     #[serde(deserialize_with = "amount::optional_duration")]
-    pub crash_pause: Option<Duration>,
+    pub crash_backoff: Option<Duration>,
     /// The program of a worker, for programs that are not `erp-host` itself.
     #[serde(skip)]
     pub program: Option<PathBuf>,
@@ -79,8 +79,11 @@ impl Config {
             user: own.user.clone().or_else(|| all.user.clone()),
             environment: own.environment.clone().or_else(|| all.environment.clone()).unwrap_or_default(),
             call_deadline,
-            crashes: own.crashes.or(all.crashes).map_or(CRASHES, NonZeroU32::get),
-            crash_pause: own.crash_pause.or(all.crash_pause).unwrap_or(CRASH_PAUSE),
+            crashes: own
+                .max_crashes_per_minute
+                .or(all.max_crashes_per_minute)
+                .map_or(CRASHES, NonZeroU32::get),
+            crash_pause: own.crash_backoff.or(all.crash_backoff).unwrap_or(CRASH_PAUSE),
         }
     }
 }

@@ -18,7 +18,7 @@ pub struct Limits {
     pub gzip_ratio: NonZeroU32,
     /// How many bytes the bodies of all requests may have together, from the first byte to the end of the call; 503.
     #[serde(deserialize_with = "amount::size")]
-    pub bodies: usize,
+    pub total_body_memory: usize,
     /// A reply of more bytes than this is kept in a file until it is sent.
     #[serde(deserialize_with = "amount::size")]
     pub reply_in_memory: usize,
@@ -27,9 +27,9 @@ pub struct Limits {
     pub reply: usize,
     /// The largest request head in bytes; 431, or 414 when it is the request line.
     #[serde(deserialize_with = "amount::size")]
-    pub head: usize,
+    pub header_size: usize,
     /// The most header lines of a request; 431.
-    pub headers: NonZeroU32,
+    pub header_lines: NonZeroU32,
     /// How deep elements may be nested, and how many there may be in a message, how many attributes one may have, and how
     /// many bytes a text. A fault.
     pub xml: XmlLimits,
@@ -46,7 +46,7 @@ pub struct Limits {
     pub queue_timeout: Duration,
     /// How long the head of a request may take to arrive, from its first byte (of a connection: from its beginning); 408.
     #[serde(deserialize_with = "amount::duration")]
-    pub head_timeout: Duration,
+    pub header_timeout: Duration,
     /// How long a body may take to arrive, whatever its size; 408.
     #[serde(deserialize_with = "amount::duration")]
     pub body_timeout: Duration,
@@ -56,7 +56,7 @@ pub struct Limits {
     /// How many bytes a second a peer must send of a body, or take of a reply, on the whole, after the first
     /// `stall_timeout`; the same as for who stands still.
     #[serde(deserialize_with = "amount::size")]
-    pub slowest: usize,
+    pub min_bytes_per_second: usize,
     /// How long a connection may be open without a request. Longer than the proxy's in front (nginx: 60 s), which
     /// would otherwise now and then send a request into a connection that is just closing.
     #[serde(deserialize_with = "amount::duration")]
@@ -90,21 +90,21 @@ impl Default for Limits {
         Limits {
             body: 16 << 20,
             gzip_ratio: number(100),
-            bodies: 256 << 20,
+            total_body_memory: 256 << 20,
             reply_in_memory: 4 << 20,
             reply: 1 << 30,
-            head: 64 << 10,
-            headers: number(100),
+            header_size: 64 << 10,
+            header_lines: number(100),
             xml: XmlLimits::default(),
             connections: number(2048),
             connections_per_peer: number(256),
             requests_per_connection: number(10_000),
             calls: number(512),
             queue_timeout: Duration::from_secs(10),
-            head_timeout: Duration::from_secs(15),
+            header_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(300),
             stall_timeout: Duration::from_secs(30),
-            slowest: 4 << 10,
+            min_bytes_per_second: 4 << 10,
             idle_timeout: Duration::from_secs(90),
         }
     }

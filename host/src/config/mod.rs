@@ -5,6 +5,7 @@ mod amount;
 mod isolation;
 mod limits;
 mod online;
+mod renamed;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -112,7 +113,7 @@ pub struct LogConfig {
     /// How it is written.
     pub format: LogFormat,
     /// How many lines a second each cause has for which requests are refused; of more only the number is told.
-    pub refusals_per_second: u32,
+    pub rejection_lines_per_second: u32,
 }
 
 /// How the log is written.
@@ -203,7 +204,7 @@ impl Default for LogConfig {
         LogConfig {
             level: "info".to_owned(),
             format: LogFormat::Text,
-            refusals_per_second: refusal::DEFAULT_MOST,
+            rejection_lines_per_second: refusal::DEFAULT_MOST,
         }
     }
 }
@@ -239,8 +240,9 @@ impl Config {
         toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             let line = 1 + text.bytes().take(start).filter(|&byte| byte == b'\n').count();
-            // The reason may tell what else is possible on a line of its own.
+            // The message may list what is expected on a line of its own.
             let reason = error.message().trim().replace('\n', ", ");
+            let reason = renamed::hint(&reason).unwrap_or(reason);
             ConfigError::Line { file: file.to_owned(), line, reason }
         })
     }

@@ -45,10 +45,10 @@ fn everything_can_be_said_in_the_file() {
         [limits]
         body = "1MiB"
         reply_in_memory = "64 KB"
-        head = "16KiB"
-        headers = 50
+        header_size = "16KiB"
+        header_lines = 50
         connections = 10
-        head_timeout = "5s"
+        header_timeout = "5s"
         stall_timeout = "500ms"
         idle_timeout = "1h"
         [connectors.Excel]
@@ -105,6 +105,29 @@ fn what_is_not_understood_is_refused_with_its_line() {
         assert!(error.contains(reason), "{text}: {error}");
         assert!(!error.contains('\n'), "{text}: {error}");
     }
+}
+
+#[test]
+fn renamed_keys_are_refused_with_their_new_name() {
+    for (table, old, new) in [
+        ("[limits]", "slowest", "min_bytes_per_second"),
+        ("[limits]", "bodies", "total_body_memory"),
+        ("[limits]", "head", "header_size"),
+        ("[limits]", "headers", "header_lines"),
+        ("[limits]", "head_timeout", "header_timeout"),
+        ("[log]", "refusals_per_second", "rejection_lines_per_second"),
+        ("[worker]", "crashes", "max_crashes_per_minute"),
+        ("[worker]", "crash_pause", "crash_backoff"),
+        ("[connectors.Excel.worker]", "crash_pause", "crash_backoff"),
+        ("[connectors.Excel]", "late_calls", "max_timed_out_calls"),
+        ("", "late_calls", "max_timed_out_calls"),
+    ] {
+        let error = parse(&format!("{table}\n\n{old} = 1")).unwrap_err();
+        assert_eq!(error, format!("erp-host.toml, line 3: {old:?} is now {new:?}"));
+        assert!(!parse(&format!("{table}\n\n{new} = 1")).is_err_and(|error| error.contains("unknown field")));
+    }
+    let elsewhere = parse("[access]\nheaders = 1").unwrap_err();
+    assert!(elsewhere.contains("unknown field"), "{elsewhere}");
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Endpoint {
             router,
             limits: config.limits.clone(),
             calls: Semaphore::new(config.limits.calls.get() as usize),
-            bodies: BodyBudget::new(config.limits.bodies),
+            bodies: BodyBudget::new(config.limits.total_body_memory),
             trusted: Trusted(config.trusted_proxies.clone()),
             access,
             help,

@@ -34,7 +34,7 @@ pub(super) struct Guarded<S> {
     framing: Framing,
     /// Until when the head that is awaited must have come; runs while one is.
     head_timer: Pin<Box<Sleep>>,
-    head_timeout: Duration,
+    header_timeout: Duration,
     is_head_timed: bool,
     pace: Pace,
     /// Until when the peer must have taken more; runs while a write has to wait.
@@ -58,9 +58,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
     pub(super) fn new(stream: S, limits: &Limits) -> Self {
         Guarded {
             stream,
-            framing: Framing::new(limits.head, limits.headers.get() as usize),
-            head_timer: Box::pin(sleep(limits.head_timeout)),
-            head_timeout: limits.head_timeout,
+            framing: Framing::new(limits.header_size, limits.header_lines.get() as usize),
+            head_timer: Box::pin(sleep(limits.header_timeout)),
+            header_timeout: limits.header_timeout,
             // The first head is awaited from the beginning, the others from their first byte.
             is_head_timed: true,
             pace: Pace::new(limits),
@@ -124,7 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
                 return Poll::Pending;
             }
             self.is_head_timed = true;
-            self.head_timer.as_mut().reset(Instant::now() + self.head_timeout);
+            self.head_timer.as_mut().reset(Instant::now() + self.header_timeout);
         }
         self.head_timer.as_mut().poll(cx)
     }

@@ -132,12 +132,12 @@ impl Server {
         http.timer(TokioTimer::new())
             // Between requests; for the rest of a head see `guarded`.
             .header_read_timeout(limits.idle_timeout)
-            .max_headers(limits.headers.get() as usize)
+            .max_headers(limits.header_lines.get() as usize)
             // A client that has said all that it wants to say may still want to hear the answer; see `attended`.
             .half_close(true)
-            .max_header_size(limits.head)
+            .max_header_size(limits.header_size)
             // The buffer that a head must fit into while it arrives, and that bodies are read through.
-            .max_buf_size(limits.head.max(READ_BUFFER));
+            .max_buf_size(limits.header_size.max(READ_BUFFER));
 
         let (stopping, stopped) = watch::channel(());
         let mut stop = pin!(stop);

@@ -21,7 +21,7 @@ impl Pace {
     pub(super) fn new(limits: &Limits) -> Self {
         // A rate is far below what the digits of a float can hold.
         #[allow(clippy::cast_precision_loss)]
-        let slowest = limits.slowest as f64;
+        let slowest = limits.min_bytes_per_second as f64;
         Pace { patience: limits.stall_timeout, slowest, since: None, bytes: 0 }
     }
 
@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn who_is_fast_may_pause_and_who_only_trickles_may_not() {
-        let limits = Limits { stall_timeout: Duration::from_secs(10), slowest: 100, ..Limits::default() };
+        let limits =
+            Limits { stall_timeout: Duration::from_secs(10), min_bytes_per_second: 100, ..Limits::default() };
         let mut pace = Pace::new(&limits);
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);

@@ -201,7 +201,7 @@ fn messages_beyond_the_limits_are_refused() {
 
 #[test]
 fn the_bodies_of_all_requests_share_their_memory() {
-    let host = Host::configured("[limits]\nbodies = \"1MiB\"\nbody = \"1MiB\"");
+    let host = Host::configured("[limits]\ntotal_body_memory = \"1MiB\"\nbody = \"1MiB\"");
     let head = |length: usize| {
         format!(
             "POST {SERVICE} HTTP/1.1\r\nHost: t\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\n\r\n"
@@ -277,7 +277,7 @@ fn a_peer_has_so_many_connections() {
 #[test]
 fn who_only_trickles_is_let_go() {
     let host = Host::configured(
-        "[limits]\nstall_timeout = \"300ms\"\nslowest = \"1GiB\"\nbody_timeout = \"1h\"\nhead_timeout = \"1h\"",
+        "[limits]\nstall_timeout = \"300ms\"\nmin_bytes_per_second = \"1GiB\"\nbody_timeout = \"1h\"\nheader_timeout = \"1h\"",
     );
     // A body of which some comes all the time.
     let mut client = host.client();

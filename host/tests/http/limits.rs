@@ -94,7 +94,7 @@ fn stopping_lets_running_calls_finish() {
 #[test]
 fn who_stands_still_is_let_go() {
     let host = Host::configured(
-        "[limits]\nstall_timeout = \"200ms\"\nhead_timeout = \"200ms\"\nreply_in_memory = \"1MiB\"",
+        "[limits]\nstall_timeout = \"200ms\"\nheader_timeout = \"200ms\"\nreply_in_memory = \"1MiB\"",
     );
     // In the middle of a body.
     let mut client = host.client();

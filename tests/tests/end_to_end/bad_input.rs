@@ -371,7 +371,7 @@ fn settings_that_do_not_work_do_not_replace_those_that_do() {
 fn half_a_request_holds_up_nobody() {
     let host = Setup::new()
         .plugin(HELLO)
-        .configuration("[limits]\nstall_timeout = \"300ms\"\nhead_timeout = \"300ms\"\n")
+        .configuration("[limits]\nstall_timeout = \"300ms\"\nheader_timeout = \"300ms\"\n")
         .start();
     documented("a caller that stops in the middle", "408");
     let call = Call {

@@ -74,7 +74,7 @@ reply = \"32MiB\"
 [worker]
 memory = \"512MiB\"
 open_files = 512
-crashes = 1000
+max_crashes_per_minute = 1000
 ";
 
 fn host(mode: Mode, more: &str) -> TestHost {
@@ -229,7 +229,7 @@ fn processor_time_is_limited() {
 
 #[test]
 fn a_crash_loop_takes_the_connector_out_of_service_for_a_while() {
-    let host = host(Mode::Worker, "[worker]\ncrashes = 3\ncrash_pause = \"2s\"\n");
+    let host = host(Mode::Worker, "[worker]\nmax_crashes_per_minute = 3\ncrash_backoff = \"2s\"\n");
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
     let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
     client.ok(save(&[("get", "abort")]));

@@ -85,7 +85,7 @@ fn superoffice_online_authenticates_itself_in_every_dialect() {
         .plugin(HELLO)
         .configuration(
             "default_connector = \"Excel\"\n[online.clients.1a2b3c4d5e6f]\ncertificates = [\"superoffice.crt\"]\n\
-             private_key = \"app.pem\"\nconnectors = [\"Excel\"]\n[log]\nrefusals_per_second = 100\n",
+             private_key = \"app.pem\"\nconnectors = [\"Excel\"]\n[log]\nrejection_lines_per_second = 100\n",
         )
         .prepare();
     put(host.folder(), "superoffice.crt", &certificate(&superoffice, "federated.test"));

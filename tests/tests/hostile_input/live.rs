@@ -69,7 +69,7 @@ fn with_a_good_caller(host: &TestHost, work: impl FnOnce()) -> usize {
 fn thousands_of_broken_requests_are_each_answered() {
     use proptest::strategy::{Strategy, ValueTree};
 
-    let host = host("[limits]\nhead_timeout = \"2s\"\nstall_timeout = \"2s\"\n", &[]);
+    let host = host("[limits]\nheader_timeout = \"2s\"\nstall_timeout = \"2s\"\n", &[]);
     let all = recorded();
     let changes = proptest::collection::vec(change(), 1..3);
     let mut runner = proptest::test_runner::TestRunner::new(Default::default());
@@ -140,7 +140,7 @@ const MODES: &[(&str, &[&str])] = &[
 fn slow_callers_disturb_nobody() {
     let Some(slowhttptest) = tools::slowhttptest() else { return };
     let host =
-        host("[limits]\nhead_timeout = \"4s\"\nstall_timeout = \"4s\"\nconnections_per_peer = 2000\n", &[]);
+        host("[limits]\nheader_timeout = \"4s\"\nstall_timeout = \"4s\"\nconnections_per_peer = 2000\n", &[]);
     for (mode, arguments) in MODES {
         let mut slow = Command::new(&slowhttptest);
         let url = format!("http://{}{}", host.address(), exchange::PATH);
