@@ -7,8 +7,7 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use erp_host::config::{Config, Isolation};
-use erp_host_runtime::Plugins;
+use erp_host_runtime::{Isolation, Plugins, RuntimeConfig};
 use plugin_api::Settings;
 use plugin_api::abi::client::ConnectionClient;
 use plugin_api::abi::{ActorCall, ActorOperation};
@@ -20,7 +19,7 @@ fn open(isolation: Isolation) -> Result<ConnectionClient, Box<dyn Error>> {
     let folder = tempfile::TempDir::new()?;
     let built = build::build(Profile::Release, PLUGIN)?;
     build::install(&built, PLUGIN, folder.path())?;
-    let mut config = Config { isolation, ..Config::default() };
+    let mut config = RuntimeConfig { isolation, ..RuntimeConfig::default() };
     config.worker.program = Some(built.host.clone());
     let plugins = Plugins::load(folder.path(), &folder.path().join("data"), &config)?;
     let connector = &plugins.connector(None)?.connector;

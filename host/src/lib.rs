@@ -12,6 +12,7 @@ pub mod config;
 mod control;
 mod key_file;
 pub mod logging;
+mod quantity;
 pub mod reread;
 pub mod router;
 pub mod server;

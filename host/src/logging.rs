@@ -5,12 +5,12 @@ use std::io;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::config::{LogConfig, LogFormat};
-
+mod config;
 mod lines;
 mod plain;
 pub mod refusal;
 
+pub use config::{LogConfig, LogFormat};
 use lines::Lines;
 pub use lines::Rest;
 

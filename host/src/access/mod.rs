@@ -5,6 +5,7 @@
 //! - `certificate`: the names that a client certificate is known by.
 
 mod certificate;
+mod config;
 mod secret;
 
 use std::net::IpAddr;
@@ -18,9 +19,10 @@ use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 pub use self::certificate::CertificateNames;
+pub use self::config::AccessConfig;
+pub(crate) use self::config::networks;
 pub use self::secret::{NewSecretError, SecretHash, new_secret};
 use crate::caller::Caller;
-use crate::config::{AccessConfig, Config};
 
 /// What a caller without a good password is told to come with.
 pub const BASIC_CHALLENGE: HeaderValue =
@@ -64,12 +66,13 @@ pub enum NoEntry {
 }
 
 impl Access {
-    /// What the configuration says.
+    /// The rules of the configuration. `client_names`: the names of which a client certificate must have one; `None`: no
+    /// certificate is required.
     ///
     /// # Errors
-    /// It says something that would let nobody in, or everybody.
-    pub fn new(config: &Config) -> Result<Self, String> {
-        let AccessConfig { networks, health_networks, secret_header, secrets, users } = config.access.clone();
+    /// They would let nobody in, or everybody.
+    pub fn new(config: &AccessConfig, client_names: Option<&[String]>) -> Result<Self, String> {
+        let AccessConfig { networks, health_networks, secret_header, secrets, users } = config.clone();
         let secret_header = HeaderName::try_from(&secret_header)
             .map_err(|_| format!("access.secret_header {secret_header:?} is no name of a header"))?;
         if secret_header == AUTHORIZATION && !secrets.is_empty() {
@@ -80,14 +83,13 @@ impl Access {
                 "the user {user:?} of access.users is empty or has a colon, which none can have"
             ));
         }
-        let tls = config.tls.as_ref().filter(|tls| tls.client_ca.is_some());
         Ok(Access {
             networks,
             health_networks,
             secret_header,
             secrets: secrets.into_iter().collect(),
             users: users.into_iter().collect(),
-            certificates: tls.map(|tls| tls.client_names.clone()),
+            certificates: client_names.map(<[_]>::to_vec),
         })
     }
 

@@ -6,6 +6,7 @@
 //!   (`remote`);
 //! - `partner_key`: the private key that signs replies, in PEM or as `rsa_key_value`.
 
+mod config;
 mod denied;
 mod key_set;
 mod partner_key;
@@ -21,12 +22,12 @@ use std::time::{Duration, SystemTime};
 
 use tokio::task::spawn_blocking;
 
+pub use self::config::{OnlineClient, OnlineConfig};
 pub use self::denied::Denied;
 use self::partner_key::PartnerKey;
 use self::remote::RemoteKeySet;
 use self::token::{Expected, Unverified};
 use self::verification_key::{MOST_KEYS, VerificationKey, read_certificates};
-use crate::config::{OnlineClient, OnlineConfig};
 use crate::reread::{Look, Reread};
 
 /// Everything that online authentication needs. Without a client ID nobody is authenticated.

@@ -58,7 +58,7 @@ fn list(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     // Listing leaves no data folder behind where there was none.
     let elsewhere = if config.data.is_dir() { None } else { Some(tempfile::TempDir::new()?) };
     let data = elsewhere.as_ref().map_or(config.data.as_path(), tempfile::TempDir::path);
-    let plugins = Plugins::load(&config.plugins, data, &config)?;
+    let plugins = Plugins::load(&config.plugins, data, &config.runtime)?;
     let mut output = io::stdout().lock();
     if args.json {
         print_json(&plugins, &mut output)?;

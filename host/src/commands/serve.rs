@@ -71,13 +71,13 @@ at most), a second one at once.";
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let mut config = Config::load(&args.flags)?;
-    config.listen = args.listen.unwrap_or(config.listen);
+    config.server.listen = args.listen.unwrap_or(config.server.listen);
     let log = logging::start(&config.log)?;
     std::fs::create_dir_all(&config.data)
         .map_err(|error| format!("the data folder {} cannot be made: {error}", config.data.display()))?;
-    open_files::allow(&config.limits);
+    open_files::allow(&config.server.limits);
     let _lock = HostLock::acquire(&config.data);
-    let watched = Watched::load(&config.plugins, &config.data, &config)?;
+    let watched = Watched::load(&config.plugins, &config.data, &config.runtime)?;
     warn_of_unknown_connectors(&config, watched.plugins());
 
     for plugin in watched.plugins().connectors() {
@@ -109,9 +109,10 @@ async fn serve(config: &Config, watched: Watched, log: &logging::Rest) -> Result
         .map_err(|why| format!("online authentication cannot be set up: {why}"))?;
     let online = Arc::new(online);
     let key_file = config.key_file.as_deref();
-    let router = Router::new(&config.router(), &config.data, key_file, Arc::clone(&online), clients).await?;
+    let router = Router::new(&config.router, &config.data, key_file, Arc::clone(&online), clients).await?;
     let router = Arc::new(router);
-    let server = Server::bind(config, Arc::clone(&router), &cards(config, plugins)).await?;
+    let server =
+        Server::bind(&config.server, &config.access, Arc::clone(&router), &cards(config, plugins)).await?;
     router.record(plugin_events::of_start(plugins), "starting").await;
     let stop = stop_on_signals(log.clone())?;
     let (config, help) = (config.clone(), server.help_page());
@@ -153,7 +154,7 @@ fn print_ready(url: &str) {
 fn cards(config: &Config, plugins: &Plugins) -> Vec<ConnectorCard> {
     let names = plugins.connectors();
     let first = names.first().map(|plugin| plugin.name());
-    let default = config.default_connector.as_deref().or(first);
+    let default = config.router.default_connector.as_deref().or(first);
     names
         .iter()
         .map(|plugin| ConnectorCard {
@@ -169,10 +170,10 @@ fn cards(config: &Config, plugins: &Plugins) -> Vec<ConnectorCard> {
 /// Warns of connectors that the configuration names and that are not loaded: a typing error, or a plugin that failed.
 fn warn_of_unknown_connectors(config: &Config, plugins: &Plugins) {
     let is_unknown = |name: &str| plugins.connector(Some(name)).is_err();
-    if let Some(name) = config.default_connector.as_deref().filter(|name| is_unknown(name)) {
+    if let Some(name) = config.router.default_connector.as_deref().filter(|name| is_unknown(name)) {
         tracing::error!("default_connector names the connector '{name}', which is not loaded");
     }
-    for name in config.connectors.keys().filter(|name| is_unknown(name)) {
+    for name in config.runtime.connectors.keys().filter(|name| is_unknown(name)) {
         tracing::warn!("the configuration has a section for the connector '{name}', which is not loaded");
     }
     for (client, online) in &config.online.clients {

@@ -198,7 +198,7 @@ fn demo(args: &Args, connector: &str, settings: &mut Given) -> Result<(Client, D
     let flags = Flags { plugins: args.plugins.clone(), ..Flags::default() };
     let config = Config::load(&flags)?;
     let looked = tempfile::tempdir()?;
-    let plugins = Plugins::load(&config.plugins, looked.path(), &config)?;
+    let plugins = Plugins::load(&config.plugins, looked.path(), &config.runtime)?;
     let names: Vec<String> = plugins.connectors().iter().map(|plugin| plugin.name().to_owned()).collect();
     let find = |name: &str| names.iter().find(|known| known.eq_ignore_ascii_case(name));
     let found = match connector {

@@ -1,7 +1,11 @@
 //! Unit tests of the configuration.
 
-use super::*;
+use std::time::Duration;
+
 use clap::Parser;
+
+use super::*;
+use crate::logging::LogFormat;
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::parse(text, Path::new("erp-host.toml")).map_err(|error| error.to_string())
@@ -20,10 +24,10 @@ fn flags(line: &[&str]) -> Flags {
 #[test]
 fn an_empty_file_leaves_the_defaults() {
     let config = parse("").unwrap();
-    assert_eq!(config.listen, "127.0.0.1:8080");
-    assert_eq!(config.limits.body, 16 * 1024 * 1024);
-    assert_eq!(config.call_deadline("Any"), Duration::from_secs(100));
-    assert_eq!(config.concurrent_calls("Any"), 32);
+    assert_eq!(config.server.listen, "127.0.0.1:8080");
+    assert_eq!(config.server.limits.body, 16 * 1024 * 1024);
+    assert_eq!(config.router.call_deadline("Any"), Duration::from_secs(100));
+    assert_eq!(config.router.concurrent_calls("Any"), 32);
 }
 
 #[test]
@@ -60,23 +64,23 @@ fn everything_can_be_said_in_the_file() {
         "#,
     )
     .unwrap();
-    assert_eq!(config.listen, "0.0.0.0:80");
+    assert_eq!(config.server.listen, "0.0.0.0:80");
     assert_eq!(config.key_file.as_deref(), Some(Path::new("/etc/erp-host.key")));
-    assert_eq!(config.trusted_proxies.len(), 3);
+    assert_eq!(config.server.trusted_proxies.len(), 3);
     assert_eq!(config.log.format, LogFormat::Json);
-    assert_eq!((config.limits.body, config.limits.reply_in_memory), (1 << 20, 64_000));
-    assert_eq!(config.limits.stall_timeout, Duration::from_millis(500));
+    assert_eq!((config.server.limits.body, config.router.reply_in_memory), (1 << 20, 64_000));
+    assert_eq!(config.server.limits.stall_timeout, Duration::from_millis(500));
     assert_eq!(
-        (config.call_deadline("excel"), config.call_deadline("Other")),
+        (config.router.call_deadline("excel"), config.router.call_deadline("Other")),
         (Duration::from_secs(10), Duration::from_secs(120))
     );
-    assert_eq!((config.concurrent_calls("Excel"), config.concurrent_calls("Other")), (2, 4));
+    assert_eq!((config.router.concurrent_calls("Excel"), config.router.concurrent_calls("Other")), (2, 4));
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(
-        config.options("Excel"),
+        config.runtime.options("Excel"),
         [pair("mode", "fast"), pair("roots", "/srv/a"), pair("roots", "/srv/b")]
     );
-    assert!(config.options("Other").is_empty());
+    assert!(config.runtime.options("Other").is_empty());
     assert!(!format!("{config:?}").contains("/srv/a"), "option values may be secrets");
 }
 
@@ -98,6 +102,7 @@ fn what_is_not_understood_is_refused_with_its_line() {
         ("[trust]\nsha256 = [\"12\"]", 2, "expected 64 hexadecimal digits"),
         ("[trust]\nsigners = [\"AAAA\"]", 2, "it is no ed25519 public key"),
         ("[trust]\nsigner = []", 2, "signers"),
+        ("[tls]\ncertificate = \"x\"", 1, "missing field `key`"),
         ("listen = ", 1, ""),
     ] {
         let error = parse(text).unwrap_err();

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::accept::{ContentType, accepts_gzip};
 use super::address::{Ends, public_address};
 use super::body_budget::BodyBudget;
+use super::config::{Limits, ServerConfig};
 use super::forwarded::{Trusted, Way};
 use super::help::HelpPage;
 use super::query;
@@ -23,7 +24,6 @@ use super::reply_body::ReplyBody;
 use super::request::{self, BodyError};
 use crate::access::{Access, BASIC_CHALLENGE, NoEntry};
 use crate::caller::Caller;
-use crate::config::{Config, Limits};
 use crate::logging::refusal::{self, Cause};
 use crate::router::{Answer, Refused, Router, SoapRequest};
 
@@ -67,7 +67,7 @@ enum Place {
 }
 
 impl Endpoint {
-    pub(super) fn new(config: &Config, access: Access, router: Arc<Router>, help: HelpPage) -> Self {
+    pub(super) fn new(config: &ServerConfig, access: Access, router: Arc<Router>, help: HelpPage) -> Self {
         Endpoint {
             router,
             limits: config.limits.clone(),

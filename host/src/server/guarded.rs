@@ -10,9 +10,9 @@ use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
+use super::config::Limits;
 use super::framing::{Framing, Refused};
 use super::pace::Pace;
-use crate::config::Limits;
 use crate::logging::refusal::Cause;
 
 /// How long a caller who was refused may take to read why.

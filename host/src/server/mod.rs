@@ -4,6 +4,7 @@ mod accept;
 mod address;
 mod attended;
 mod body_budget;
+mod config;
 mod endpoint;
 mod forwarded;
 mod framing;
@@ -35,14 +36,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::access::Access;
-use crate::config::{Config, Limits};
+use crate::access::{Access, AccessConfig};
 use crate::logging::refusal::{self, Cause};
 use crate::reread::Look;
 use crate::router::Router;
 
 use self::address::Ends;
 use self::attended::{Attended, Stays};
+pub use self::config::{Limits, ServerConfig, TlsConfig};
 use self::endpoint::{Endpoint, SERVICE_PATH};
 use self::guarded::{End, Guarded};
 pub use self::help::{ConnectorCard, HelpPage};
@@ -77,11 +78,13 @@ impl Server {
     /// The address is none, is taken, or may not be used; or the configuration says something of TLS or of who may call
     /// that cannot be done.
     pub async fn bind(
-        config: &Config,
+        config: &ServerConfig,
+        access: &AccessConfig,
         router: Arc<Router>,
         connectors: &[ConnectorCard],
     ) -> Result<Self, BindError> {
-        let access = Access::new(config).map_err(BindError::Access)?;
+        let client_names = config.tls.as_ref().and_then(TlsConfig::required_client_names);
+        let access = Access::new(access, client_names).map_err(BindError::Access)?;
         let tls = config.tls.as_ref().map(Tls::new).transpose().map_err(BindError::Tls)?;
         let listener = listen(&config.listen).await?;
         let redirect = match config.tls.as_ref().and_then(|tls| tls.redirect_from.as_ref()) {
@@ -214,7 +217,7 @@ async fn listen(address: &str) -> Result<TcpListener, BindError> {
 }
 
 /// Says at the start what an operator may not have meant.
-fn warn_of_openness(access: &Access, config: &Config) {
+fn warn_of_openness(access: &Access, config: &ServerConfig) {
     if access.is_open() {
         tracing::warn!(
             "whoever reaches {} can call: say who may in [access], or let only the web server in front reach it",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::Limits;
+use super::config::Limits;
 
 /// By when a peer has to have sent or taken the next bytes: it may stand still for a while, and on the whole it must not
 /// be slower than the limits say. Without the latter, a byte now and then would hold a connection for ever.

@@ -13,8 +13,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::body_budget::{BodyBudget, Share, UsedUp};
+use super::config::Limits;
 use super::pace::Pace;
-use crate::config::Limits;
 
 /// How much room is made beforehand on the word of a header.
 const ROOM_ON_TRUST: usize = 256 * 1024;

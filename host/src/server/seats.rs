@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::config::{Config, Limits};
+use super::config::{Limits, ServerConfig};
 
 /// Connections beyond the limit that are still heard, so that a monitor learns that the host is full.
 const STANDING: u32 = 64;
@@ -51,7 +51,7 @@ pub(super) enum NoSeat {
 }
 
 impl Seats {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &ServerConfig) -> Self {
         let Limits { connections, connections_per_peer, .. } = config.limits;
         Seats {
             seats: Arc::new(Semaphore::new(connections.get() as usize)),
@@ -142,10 +142,13 @@ mod tests {
     use super::*;
 
     fn seats(connections: u32, per_peer: u32) -> Seats {
-        let text = format!(
-            "trusted_proxies = [\"10.0.0.1\"]\n[limits]\nconnections = {connections}\nconnections_per_peer = {per_peer}"
-        );
-        Seats::new(&Config::parse(&text, std::path::Path::new("test.toml")).unwrap())
+        let limits = Limits {
+            connections: connections.try_into().unwrap(),
+            connections_per_peer: per_peer.try_into().unwrap(),
+            ..Limits::default()
+        };
+        let trusted_proxies = vec!["10.0.0.1/32".parse().unwrap()];
+        Seats::new(&ServerConfig { limits, trusted_proxies, ..ServerConfig::default() })
     }
 
     fn peer(text: &str) -> IpAddr {

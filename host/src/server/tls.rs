@@ -19,8 +19,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::attended::{Attended, Stays};
+use super::config::TlsConfig;
 use crate::access::CertificateNames;
-use crate::config::TlsConfig;
 use crate::key_file;
 use crate::reread::Reread;
 

@@ -51,7 +51,7 @@ pub(crate) struct Given {
 
 async fn router(config: &Config, clients: impl IntoIterator<Item = ConnectorClient>) -> Router {
     let online = Arc::new(Online::new(&config.online).unwrap());
-    Router::new(&config.router(), &config.data, None, online, clients).await.unwrap()
+    Router::new(&config.router, &config.data, None, online, clients).await.unwrap()
 }
 
 impl Host {
@@ -65,7 +65,7 @@ impl Host {
         let mut config = Config::parse(toml, Path::new("test.toml")).unwrap();
         config.data = folder.path().join("data");
         config.plugins = folder.path().join("plugins");
-        config.listen = "127.0.0.1:0".to_owned();
+        config.server.listen = "127.0.0.1:0".to_owned();
         std::fs::create_dir_all(&config.data).unwrap();
         std::fs::create_dir_all(&config.plugins).unwrap();
         // Each host loads a copy of its own, so that what one test blocks another one does not release.
@@ -73,12 +73,13 @@ impl Host {
         let file = std::env::current_exe().unwrap().with_file_name(&name);
         build::not_for_others(&config.plugins).unwrap();
         build::copy_plugin(&file, &config.plugins.join(&name)).unwrap();
-        let plugins = Plugins::load(&config.plugins, &config.data, &config).unwrap();
+        let plugins = Plugins::load(&config.plugins, &config.data, &config.runtime).unwrap();
         let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
 
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let router = Arc::new(runtime.block_on(router(&config, clients)));
-        let server = runtime.block_on(Server::bind(&config, Arc::clone(&router), &[])).unwrap();
+        let server =
+            runtime.block_on(Server::bind(&config.server, &config.access, Arc::clone(&router), &[])).unwrap();
         let address = server.url().split('/').nth(2).unwrap().parse().unwrap();
         let rereading = server.files().into_iter().collect();
         let stop = Arc::new(Notify::new());
@@ -97,11 +98,11 @@ impl Host {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::parse(toml, Path::new("test.toml")).unwrap();
         config.data = folder.path().to_owned();
-        config.listen = "127.0.0.1:0".to_owned();
+        config.server.listen = "127.0.0.1:0".to_owned();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let router = Arc::new(router(&config, []).await);
-            Server::bind(&config, router, &[]).await.err().unwrap().to_string()
+            Server::bind(&config.server, &config.access, router, &[]).await.err().unwrap().to_string()
         })
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct Host {
 
 async fn router(config: &Config, clients: impl IntoIterator<Item = ConnectorClient>) -> Router {
     let online = Arc::new(Online::new(&config.online).unwrap());
-    Router::new(&config.router(), &config.data, None, online, clients).await.unwrap()
+    Router::new(&config.router, &config.data, None, online, clients).await.unwrap()
 }
 
 impl Host {
@@ -32,18 +32,18 @@ impl Host {
         let mut config = Config::parse("", Path::new("test.toml")).unwrap();
         config.data = folder.path().join("data");
         config.plugins = folder.path().join("plugins");
-        config.listen = "127.0.0.1:0".to_owned();
+        config.server.listen = "127.0.0.1:0".to_owned();
         std::fs::create_dir_all(&config.data).unwrap();
         std::fs::create_dir_all(&config.plugins).unwrap();
         let name = format!("{}hello_connector{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
         let file = std::env::current_exe().unwrap().with_file_name(&name);
         std::fs::copy(&file, config.plugins.join(&name)).unwrap();
-        let plugins = Plugins::load(&config.plugins, &config.data, &config).unwrap();
+        let plugins = Plugins::load(&config.plugins, &config.data, &config.runtime).unwrap();
         let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let router = Arc::new(runtime.block_on(router(&config, clients)));
-        let server = runtime.block_on(Server::bind(&config, router, &[])).unwrap();
+        let server = runtime.block_on(Server::bind(&config.server, &config.access, router, &[])).unwrap();
         let address = server.url()["http://".len()..].split('/').next().unwrap().parse().unwrap();
         runtime.spawn(async move {
             server.run(std::future::pending()).await.finish().await;

@@ -116,9 +116,9 @@ fn the_documented_configuration_is_the_default_one() {
     // What stands above the first table belongs to the top: so the two optional keys do.
     let config =
         erp_host::config::Config::parse(&all, Path::new("install.md")).expect("comments hold real keys");
-    assert_eq!(config.default_connector.as_deref(), Some("Excel"));
+    assert_eq!(config.router.default_connector.as_deref(), Some("Excel"));
     assert!(config.key_file.is_some());
-    assert_eq!(config.connectors.len(), 1);
+    assert_eq!(config.runtime.connectors.len(), 1);
 }
 
 #[test]

@@ -4,7 +4,8 @@ mod keys;
 mod remote;
 mod tokens;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
@@ -16,8 +17,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Authenticated, Denied, Online};
-use crate::config::Config;
+use super::{Authenticated, Denied, Online, OnlineConfig};
 
 /// A key pair made for a test, in every form.
 pub(super) struct TestKey {
@@ -159,8 +159,8 @@ impl Scene {
     /// Sets up what this says of `[online.clients]`; `FOLDER` stands for the folder of the files.
     pub(super) fn online(&self, toml: &str) -> Result<Arc<Online>, String> {
         let folder = self.folder.path().display().to_string();
-        let config = Config::parse(&toml.replace("FOLDER", &folder), Path::new("test.toml")).unwrap();
-        Online::new(&config.online).map(Arc::new)
+        let file: BTreeMap<String, OnlineConfig> = toml::from_str(&toml.replace("FOLDER", &folder)).unwrap();
+        Online::new(&file.get("online").cloned().unwrap_or_default()).map(Arc::new)
     }
 
     /// The usual one.

@@ -36,7 +36,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let config = Config::load(&args.flags)?;
     let data = tempfile::TempDir::new()?;
     let size = fs::metadata(&args.file).ok().map(|metadata| metadata.len());
-    let file = PluginFile::load(args.file, data.path(), &config);
+    let file = PluginFile::load(args.file, data.path(), &config.runtime);
     let form =
         file.loaded.as_ref().ok().map(|plugin| {
             plugin.connector.settings_form().map_err(|outcome| outcome.user.unwrap_or_default())

@@ -105,7 +105,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode, Box<dyn Error>> {
             let key = PublicKey::parse(&read_text(file)?);
             vec![key.map_err(|error| format!("{}: {error}", file.display()))?]
         }
-        None => Config::load(&args.flags)?.trust.signers,
+        None => Config::load(&args.flags)?.runtime.trust.signers,
     };
     if signers.is_empty() {
         return Err("nobody's signature counts; name a public key with --key, or in the configuration ([trust] signers)".into());

@@ -1,6 +1,6 @@
 //! How many files the process may have open: every connection is one.
 
-use crate::config::Limits;
+use crate::server::Limits;
 
 /// What else is open: plugin files, the store, replies in the spool folder, sockets of connectors.
 const OTHERS: u64 = 512;

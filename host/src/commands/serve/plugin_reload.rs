@@ -110,7 +110,7 @@ impl PluginReload {
 
     /// Scans the folder and applies the changes: to the router, the help page, the audit log and the log.
     fn scan(&mut self, retry_failed: bool) -> Result<Vec<Change>, FolderError> {
-        let changes = self.watched.look(&self.config, retry_failed)?;
+        let changes = self.watched.look(&self.config.runtime, retry_failed)?;
         for change in &changes {
             match change {
                 Change::Installed(plugin) | Change::Replaced { plugin, .. } => {

@@ -1,4 +1,4 @@
-//! `[online]`: who may authenticate for which connectors, and with which keys.
+//! The section `[online]`: who may authenticate for which connectors, and with which keys.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::amount;
+use crate::quantity;
 
 /// Online authentication. Without clients there is none.
 #[derive(Debug, Clone, Deserialize)]
@@ -15,7 +15,7 @@ pub struct OnlineConfig {
     /// The `iss` of tokens.
     pub issuer: String,
     /// By how much the caller's clock and this machine's may differ.
-    #[serde(deserialize_with = "amount::duration")]
+    #[serde(deserialize_with = "quantity::duration")]
     pub clock_skew: Duration,
     /// What belongs to each client ID (without `app://` or `spn:`).
     pub clients: BTreeMap<String, OnlineClient>,
@@ -25,7 +25,7 @@ pub struct OnlineConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OnlineClient {
-    /// Certificate files of SuperOffice's, PEM or DER; several while one takes the place of another.
+    /// Certificate files of SuperOffice, PEM or DER; several while one replaces another.
     #[serde(default)]
     pub certificates: Vec<PathBuf>,
     /// A JSON Web Key Set: an `https` URL or a file.

@@ -1,0 +1,265 @@
+//! The shape of the configuration file, and which part of the host each key configures. Defaults are those of the parts.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+
+use super::{Config, Flags};
+use crate::access::{AccessConfig, networks};
+use crate::auth::OnlineConfig;
+use crate::logging::LogConfig;
+use crate::quantity;
+use crate::router::{ConnectorLimits, RouterConfig};
+use crate::server::{self, ServerConfig, TlsConfig};
+use erp_host_runtime::{ConnectorConfig, Isolation, Options, RuntimeConfig, Trust, WorkerConfig};
+
+/// The configuration file. See docs/operators/install.md for the meaning of each key.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ConfigFile {
+    listen: Option<String>,
+    plugins: Option<PathBuf>,
+    data: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    default_connector: Option<String>,
+    #[serde(deserialize_with = "quantity::optional_duration")]
+    call_deadline: Option<Duration>,
+    concurrent_calls: Option<NonZeroU32>,
+    max_timed_out_calls: Option<NonZeroU32>,
+    queued_calls: Option<u32>,
+    isolation: Isolation,
+    worker: WorkerSection,
+    #[serde(deserialize_with = "networks")]
+    trusted_proxies: Vec<IpNet>,
+    trust: Trust,
+    log: LogConfig,
+    limits: LimitsSection,
+    connectors: BTreeMap<String, ConnectorSection>,
+    online: OnlineConfig,
+    access: AccessConfig,
+    tls: Option<TlsConfig>,
+}
+
+/// `[limits]`: those of HTTP are the server's, those of replies and messages the router's.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LimitsSection {
+    #[serde(deserialize_with = "quantity::optional_size")]
+    body: Option<usize>,
+    gzip_ratio: Option<NonZeroU32>,
+    #[serde(deserialize_with = "quantity::optional_size")]
+    total_body_memory: Option<usize>,
+    #[serde(deserialize_with = "quantity::optional_size")]
+    reply_in_memory: Option<usize>,
+    #[serde(deserialize_with = "quantity::optional_size")]
+    reply: Option<usize>,
+    #[serde(deserialize_with = "quantity::optional_size")]
+    header_size: Option<usize>,
+    header_lines: Option<NonZeroU32>,
+    xml: XmlSection,
+    connections: Option<NonZeroU32>,
+    connections_per_peer: Option<NonZeroU32>,
+    requests_per_connection: Option<NonZeroU32>,
+    calls: Option<NonZeroU32>,
+    #[serde(deserialize_with = "quantity::optional_duration")]
+    queue_timeout: Option<Duration>,
+    #[serde(deserialize_with = "quantity::optional_duration")]
+    header_timeout: Option<Duration>,
+    #[serde(deserialize_with = "quantity::optional_duration")]
+    body_timeout: Option<Duration>,
+    #[serde(deserialize_with = "quantity::optional_duration")]
+    stall_timeout: Option<Duration>,
+    #[serde(deserialize_with = "quantity::optional_size")]
+    min_bytes_per_second: Option<usize>,
+    #[serde(deserialize_with = "quantity::optional_duration")]
+    idle_timeout: Option<Duration>,
+}
+
+/// `[limits.xml]`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct XmlSection {
+    depth: Option<NonZeroU32>,
+    elements: Option<NonZeroU32>,
+    attributes: Option<NonZeroU32>,
+    #[serde(deserialize_with = "quantity::optional_size")]
+    text: Option<usize>,
+}
+
+/// `[worker]`, and `[connectors.NAME.worker]`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WorkerSection {
+    #[serde(deserialize_with = "worker_memory")]
+    memory: Option<u64>,
+    #[serde(deserialize_with = "quantity::optional_duration")]
+    cpu_time: Option<Duration>,
+    #[serde(deserialize_with = "worker_open_files")]
+    open_files: Option<u32>,
+    user: Option<String>,
+    environment: Option<Vec<String>>,
+    max_crashes_per_minute: Option<NonZeroU32>,
+    #[serde(deserialize_with = "quantity::optional_duration")]
+    crash_backoff: Option<Duration>,
+}
+
+/// `[connectors.NAME]`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ConnectorSection {
+    concurrent_calls: Option<NonZeroU32>,
+    max_timed_out_calls: Option<NonZeroU32>,
+    #[serde(deserialize_with = "quantity::optional_duration")]
+    call_deadline: Option<Duration>,
+    isolation: Option<Isolation>,
+    worker: WorkerSection,
+    options: Options,
+}
+
+impl ConfigFile {
+    /// Puts what the flags say above what the file says.
+    pub(super) fn apply(&mut self, flags: &Flags) {
+        let Flags { config: _, plugins, data, key_file, log_level, log_format } = flags.clone();
+        self.plugins = plugins.or(self.plugins.take());
+        self.data = data.or(self.data.take());
+        self.key_file = key_file.or(self.key_file.take());
+        set(&mut self.log.level, log_level);
+        set(&mut self.log.format, log_format);
+    }
+}
+
+impl From<ConfigFile> for Config {
+    fn from(file: ConfigFile) -> Self {
+        let mut server =
+            ServerConfig { tls: file.tls, trusted_proxies: file.trusted_proxies, ..ServerConfig::default() };
+        set(&mut server.listen, file.listen);
+
+        let mut router =
+            RouterConfig { default_connector: file.default_connector, ..RouterConfig::default() };
+        set(&mut router.call_deadline, file.call_deadline);
+        set(&mut router.concurrent_calls, file.concurrent_calls);
+        set(&mut router.queued_calls, file.queued_calls);
+        router.max_timed_out_calls = file.max_timed_out_calls;
+        file.limits.apply(&mut server.limits, &mut router);
+
+        let mut runtime = RuntimeConfig {
+            trust: file.trust,
+            isolation: file.isolation,
+            worker: file.worker.into(),
+            call_deadline: router.call_deadline,
+            log_filter: file.log.level.clone(),
+            connectors: BTreeMap::new(),
+        };
+        for (name, section) in file.connectors {
+            let (limits, connector) = section.into_parts();
+            router.connectors.insert(name.clone(), limits);
+            runtime.connectors.insert(name, connector);
+        }
+
+        Config {
+            plugins: file.plugins.unwrap_or_else(|| PathBuf::from("plugins")),
+            data: file.data.unwrap_or_else(|| PathBuf::from("data")),
+            key_file: file.key_file,
+            server,
+            access: file.access,
+            online: file.online,
+            router,
+            runtime,
+            log: file.log,
+        }
+    }
+}
+
+impl LimitsSection {
+    fn apply(self, server: &mut server::Limits, router: &mut RouterConfig) {
+        set(&mut server.body, self.body);
+        set(&mut server.gzip_ratio, self.gzip_ratio);
+        set(&mut server.total_body_memory, self.total_body_memory);
+        set(&mut server.header_size, self.header_size);
+        set(&mut server.header_lines, self.header_lines);
+        set(&mut server.connections, self.connections);
+        set(&mut server.connections_per_peer, self.connections_per_peer);
+        set(&mut server.requests_per_connection, self.requests_per_connection);
+        set(&mut server.calls, self.calls);
+        set(&mut server.header_timeout, self.header_timeout);
+        set(&mut server.body_timeout, self.body_timeout);
+        set(&mut server.stall_timeout, self.stall_timeout);
+        set(&mut server.min_bytes_per_second, self.min_bytes_per_second);
+        set(&mut server.idle_timeout, self.idle_timeout);
+
+        set(&mut router.queue_timeout, self.queue_timeout);
+        set(&mut router.reply_in_memory, self.reply_in_memory);
+        set(&mut router.max_reply, self.reply);
+        let number = |number: NonZeroU32| number.get() as usize;
+        set(&mut router.xml.depth, self.xml.depth.map(number));
+        set(&mut router.xml.elements, self.xml.elements.map(number));
+        set(&mut router.xml.attributes, self.xml.attributes.map(number));
+        set(&mut router.xml.text, self.xml.text);
+    }
+}
+
+impl ConnectorSection {
+    fn into_parts(self) -> (ConnectorLimits, ConnectorConfig) {
+        let ConnectorSection {
+            concurrent_calls,
+            max_timed_out_calls,
+            call_deadline,
+            isolation,
+            worker,
+            options,
+        } = self;
+        (
+            ConnectorLimits { call_deadline, concurrent_calls, max_timed_out_calls },
+            ConnectorConfig { isolation, worker: worker.into(), call_deadline, options },
+        )
+    }
+}
+
+impl From<WorkerSection> for WorkerConfig {
+    fn from(section: WorkerSection) -> Self {
+        WorkerConfig {
+            memory: section.memory,
+            cpu_time: section.cpu_time,
+            open_files: section.open_files,
+            user: section.user,
+            environment: section.environment,
+            max_crashes_per_minute: section.max_crashes_per_minute,
+            crash_backoff: section.crash_backoff,
+            program: None,
+        }
+    }
+}
+
+/// A key that is left out keeps its default.
+fn set<T>(setting: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *setting = value;
+    }
+}
+
+fn worker_memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let bytes = quantity::size(deserializer)? as u64;
+    if bytes < WorkerConfig::MIN_MEMORY {
+        let least = WorkerConfig::MIN_MEMORY >> 20;
+        return Err(D::Error::custom(format!(
+            "{bytes} bytes of memory are too few, expected {least}MiB or more"
+        )));
+    }
+    Ok(Some(bytes))
+}
+
+fn worker_open_files<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let files = u32::deserialize(deserializer)?;
+    if files < WorkerConfig::MIN_OPEN_FILES {
+        return Err(D::Error::custom(format!(
+            "{files} open files are too few, expected {} or more",
+            WorkerConfig::MIN_OPEN_FILES
+        )));
+    }
+    Ok(Some(files))
+}
