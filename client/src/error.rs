@@ -1,27 +1,27 @@
-//! What can go wrong with a call, each in one sentence.
+//! Errors of a call. Each text is one sentence for the user.
 
 use std::fmt;
 use std::time::Duration;
 
 use contract::{Fault, LocalizedText, Operation, Outcome, ReadError, error_code};
 
-use super::exchange::{Answered, Traffic};
+use crate::http_message::{HttpExchange, HttpResponse};
 
-/// A call that did not give what was wanted.
+/// A call that failed.
 #[derive(Debug)]
 pub struct CallError {
     /// The operation that was called.
     pub operation: Operation,
     /// What went wrong.
-    pub trouble: Trouble,
-    /// What travelled, when there was an answer.
-    pub traffic: Option<Box<Traffic>>,
+    pub kind: CallErrorKind,
+    /// What was sent and received, when there was a response.
+    pub traffic: Option<Box<HttpExchange>>,
 }
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say what each means")]
-pub enum Trouble {
+pub enum CallErrorKind {
     #[error("the host name {host:?} cannot be resolved: check the address, or the name server ({why})")]
     Name { host: String, why: String },
     #[error(
@@ -65,19 +65,19 @@ pub enum Trouble {
 }
 
 impl CallError {
-    pub(super) fn without_answer(operation: Operation, trouble: Trouble) -> Self {
-        CallError { operation, trouble, traffic: None }
+    pub(crate) fn without_response(operation: Operation, kind: CallErrorKind) -> Self {
+        CallError { operation, kind, traffic: None }
     }
 
     /// The `ErrorCode` of a refusal.
     pub fn error_code(&self) -> Option<&str> {
-        match &self.trouble {
-            Trouble::Refused(outcome) => outcome.error_code.as_deref(),
+        match &self.kind {
+            CallErrorKind::Refused(outcome) => outcome.error_code.as_deref(),
             _ => None,
         }
     }
 
-    /// Whether the service does not know the connection, and so wants its settings again.
+    /// Whether the service does not have the connection, so that its settings must be sent again.
     pub fn is_unknown_connection(&self) -> bool {
         self.error_code() == Some(error_code::UNKNOWN_CONNECTION_ID)
     }
@@ -85,39 +85,39 @@ impl CallError {
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.operation, self.trouble)
+        write!(f, "{}: {}", self.operation, self.kind)
     }
 }
 
 impl std::error::Error for CallError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.trouble)
+        Some(&self.kind)
     }
 }
 
-impl Trouble {
-    /// Whether a service may say so to a dialect that it does not know.
-    pub fn may_be_the_dialect(&self) -> bool {
-        matches!(self, Trouble::Fault(_) | Trouble::Unreadable(_))
+impl CallErrorKind {
+    /// Whether the reason may be that the service does not understand the dialect.
+    pub fn may_be_wrong_dialect(&self) -> bool {
+        matches!(self, CallErrorKind::Fault(_) | CallErrorKind::Unreadable(_))
     }
 
-    /// An answer that is no SOAP message.
-    pub(super) fn not_soap(answered: &Answered) -> Self {
-        let (status, start) = (answered.status, start_of(&answered.text()));
-        let title = title_of(&answered.text());
-        let is_html = answered.media_type().contains("html") || title.is_some();
+    /// The error for a response that is no SOAP message.
+    pub(crate) fn not_soap(response: &HttpResponse) -> Self {
+        let (status, start) = (response.status, excerpt(&response.text()));
+        let title = html_title(&response.text());
+        let is_html = response.media_type().contains("html") || title.is_some();
         match (status, is_html) {
             (_, true) => {
                 let what =
                     title.map_or("an HTML page".to_owned(), |title| format!("the HTML page {title:?}"));
-                Trouble::NoConnector { status, what }
+                CallErrorKind::NoConnector { status, what }
             }
             (200, _) => {
-                let content_type = answered.header("Content-Type").unwrap_or_default().to_owned();
-                Trouble::ContentType { status, content_type, start }
+                let content_type = response.header("Content-Type").unwrap_or_default().to_owned();
+                CallErrorKind::ContentType { status, content_type, start }
             }
-            (_, _) if start.is_empty() => Trouble::NoConnector { status, what: "no text".to_owned() },
-            (_, _) => Trouble::NoConnector { status, what: format!("the text {start:?}") },
+            (_, _) if start.is_empty() => CallErrorKind::NoConnector { status, what: "no text".to_owned() },
+            (_, _) => CallErrorKind::NoConnector { status, what: format!("the text {start:?}") },
         }
     }
 }
@@ -130,12 +130,12 @@ fn tls_advice(why: &str) -> &'static str {
     }
 }
 
-/// What a service says when a call went wrong, in its English form.
+/// The explanations of a reply with State=Error, in English.
 fn refusal(outcome: &Outcome<'_>) -> String {
-    let said = |text: &Option<std::borrow::Cow<'_, str>>| {
+    let explanation = |text: &Option<std::borrow::Cow<'_, str>>| {
         text.as_deref().filter(|text| !text.is_empty()).map(english)
     };
-    let mut text = match (said(&outcome.user_explanation), said(&outcome.tech_explanation)) {
+    let mut text = match (explanation(&outcome.user_explanation), explanation(&outcome.tech_explanation)) {
         (Some(user), Some(tech)) if user != tech => format!("{user} ({tech})"),
         (Some(text), _) | (None, Some(text)) => text,
         (None, None) => "the service says that it went wrong, and not why".to_owned(),
@@ -146,22 +146,22 @@ fn refusal(outcome: &Outcome<'_>) -> String {
     text
 }
 
-/// A text in its English form.
+/// The English text of a localised one.
 fn english(text: &str) -> String {
     LocalizedText::parse(text).get("US").to_owned()
 }
 
-/// What stands between `<title>` and `</title>`.
-fn title_of(text: &str) -> Option<String> {
+/// The content of the first HTML element `<title>`.
+fn html_title(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let start = lower.find("<title")?;
     let start = start + lower[start..].find('>')? + 1;
     let end = start + lower[start..].find("</title")?;
-    Some(start_of(&text[start..end]))
+    Some(excerpt(&text[start..end]))
 }
 
-/// As much of a text as a sentence takes, in one line.
-fn start_of(text: &str) -> String {
+/// The beginning of a text, in one line.
+fn excerpt(text: &str) -> String {
     const LONGEST: usize = 80;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= LONGEST {

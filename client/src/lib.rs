@@ -1,16 +1,29 @@
-//! The other side of the wire: calls to a connector service, ours or anybody's, as SuperOffice makes them.
+//! The client side of the connector contract: a SOAP client that calls any connector service as SuperOffice does.
 //!
-//! [`Client::call`] makes a call of the contract and gives an [`Exchange`]: what was sent, what came back, and the
-//! reply read. Everything that can go wrong is a [`CallError`], whose text is one sentence for the user and which keeps
-//! what did come back. [`Client::send`] sends any request at all, for those who look at answers byte by byte.
+//! ```no_run
+//! use contract::{Guid, Request};
+//! use erp_host_client::{Client, Options};
 //!
-//! [`form`] is the settings form of a connection, filled in; [`register`] registers a connector with SuperOffice.
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new("http://localhost:8080".parse()?, &Options::default())?.detect_dialect().await?;
+//! let connection: Guid = "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf".parse()?;
+//! let exchange = client.call(Some(connection), Request::GetSupportedActorTypes).await?.succeeded()?;
+//! println!("{:?} in {:?}", exchange.answer.reply, exchange.traffic.elapsed);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`Client`] makes calls; [`Exchange`] is a call with its reply and the HTTP messages of both; [`CallError`] is one
+//!   sentence for the user. [`Client::send`] sends any HTTP request, for tests of a service.
+//! - [`form`] fills in the settings form of a connection.
+//! - [`register`] registers a connector with SuperOffice through NetServer.
 
 mod address;
 mod client;
 mod error;
 mod exchange;
 pub mod form;
+mod http_message;
 mod options;
 pub mod register;
 mod transport;
@@ -20,7 +33,8 @@ mod tests;
 
 pub use address::{AddressError, ServiceAddress};
 pub use client::Client;
-pub use error::{CallError, Trouble};
-pub use exchange::{Answered, Body, Exchange, HttpRequest, Traffic};
+pub use error::{CallError, CallErrorKind};
+pub use exchange::Exchange;
+pub use http_message::{BodyFraming, HttpExchange, HttpRequest, HttpResponse};
 pub use options::Options;
 pub use transport::SetupError;

@@ -1,20 +1,20 @@
-//! How a client reaches a service.
+//! Options of a client.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a client reaches a service.
+/// Options of a client: timeouts, limits and TLS.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long a whole call may take.
+    /// Time limit for a whole call.
     pub timeout: Duration,
-    /// How long opening a connection may take.
+    /// Time limit for opening a connection.
     pub connect_timeout: Duration,
-    /// Bytes that an answer may have, after unpacking.
-    pub largest_answer: usize,
+    /// Size limit of a response in bytes, after unpacking.
+    pub max_response_bytes: usize,
     /// A PEM file with the certificates to trust instead of the system's.
     pub ca: Option<PathBuf>,
-    /// Take any certificate.
+    /// Accept any certificate.
     pub insecure: bool,
 }
 
@@ -23,7 +23,7 @@ impl Default for Options {
         Options {
             timeout: Duration::from_secs(100),
             connect_timeout: Duration::from_secs(10),
-            largest_answer: 512 * 1024 * 1024,
+            max_response_bytes: 512 * 1024 * 1024,
             ca: None,
             insecure: false,
         }

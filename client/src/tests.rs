@@ -1,4 +1,4 @@
-//! Services that answer well, badly and not at all.
+//! The client against services that reply correctly, incorrectly and not at all.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -13,7 +13,7 @@ use contract::{
 
 use super::*;
 
-/// A service that answers each connection with the same bytes, and tells what it was sent.
+/// A service that sends the same bytes on each connection, and passes on the requests that it received.
 struct Service {
     address: SocketAddr,
     requests: mpsc::Receiver<String>,
@@ -28,14 +28,14 @@ impl Service {
     fn with(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (tell, requests) = mpsc::channel();
+        let (sender, requests) = mpsc::channel();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let request = receive(&mut stream);
                 let answer = answer(&request);
-                // A test that is done listens no more.
-                let _ = tell.send(request);
+                // A test that has ended does not receive any more.
+                let _ = sender.send(request);
                 let _ = stream.write_all(&answer);
             }
         });
@@ -95,11 +95,11 @@ fn items() -> Reply<'static> {
     Reply::with(Outcome::ok(), Payload::Items(Some(vec![Some("Customer".into()), None])))
 }
 
-fn impatient() -> Options {
+fn short_timeout() -> Options {
     Options {
         timeout: Duration::from_millis(300),
         connect_timeout: Duration::from_secs(5),
-        largest_answer: 4000,
+        max_response_bytes: 4000,
         ..Options::default()
     }
 }
@@ -114,7 +114,7 @@ fn client(url: &str, options: &Options) -> Client {
 
 /// The error of a call of WSGetSupportedActorTypes.
 fn error_at(url: &str) -> String {
-    let client = client(url, &impatient());
+    let client = client(url, &short_timeout());
     match run(client.call(Some(Guid::ZERO), Request::GetSupportedActorTypes)) {
         Ok(exchange) => exchange.succeeded().map(|exchange| exchange.traffic).unwrap_err().to_string(),
         Err(error) => error.to_string(),
@@ -122,13 +122,13 @@ fn error_at(url: &str) -> String {
 }
 
 #[test]
-fn a_reply_is_read_and_kept_with_what_travelled() {
+fn call_returns_the_reply_and_the_http_exchange() {
     for &dialect in Dialect::ALL {
         let service = Service::answering(reply(dialect, Operation::GetSupportedActorTypes, &items()));
         let client = client(&service.url(), &Options::default()).in_dialect(dialect);
         let exchange = run(client.call(Some(Guid::from_u128(7)), Request::GetSupportedActorTypes)).unwrap();
         assert_eq!(exchange.answer, Answer { envelope: Envelope::new(dialect), reply: items() });
-        assert_eq!(exchange.traffic.answered.status, 200);
+        assert_eq!(exchange.traffic.response.status, 200);
         let request = service.requests.recv().unwrap();
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         let head = head.to_ascii_lowercase();
@@ -136,12 +136,12 @@ fn a_reply_is_read_and_kept_with_what_travelled() {
         assert!(head.contains("soapaction: \"http://") && head.contains(action), "{head}");
         assert!(head.contains("content-type: text/xml; charset=utf-8"), "{head}");
         assert!(body.contains("00000000-0000-0000-0000-000000000007"), "{body}");
-        assert_eq!(exchange.traffic.sent.body, body.as_bytes());
+        assert_eq!(exchange.traffic.request.body, body.as_bytes());
     }
 }
 
 #[test]
-fn each_kind_of_bad_answer_is_one_sentence_that_names_it() {
+fn call_error_names_each_kind_of_bad_response_in_one_sentence() {
     let html = "<!DOCTYPE html><html><head><title>IIS\n Windows Server</title></head></html>";
     let long = format!("<a>{}</a>", "x".repeat(5000));
     let other_reply = {
@@ -212,7 +212,7 @@ fn each_kind_of_bad_answer_is_one_sentence_that_names_it() {
 }
 
 #[test]
-fn a_service_that_cannot_be_reached_is_told_by_what_is_wrong() {
+fn call_error_names_why_a_service_cannot_be_reached() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = error_at(&format!("http://{closed}/"));
     assert!(error.contains(&format!("nobody listens at {closed}: the connection was refused")), "{error}");
@@ -220,7 +220,7 @@ fn a_service_that_cannot_be_reached_is_told_by_what_is_wrong() {
     let error = error_at("http://no-such-host.invalid/");
     assert!(error.contains("the host name \"no-such-host.invalid\" cannot be resolved"), "{error}");
 
-    // It takes the connection and says nothing.
+    // It accepts the connection and sends nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let error = error_at(&format!("http://{}/", silent.local_addr().unwrap()));
     assert!(error.contains("did not answer within 0.3 seconds"), "{error}");
@@ -236,7 +236,7 @@ fn a_service_that_cannot_be_reached_is_told_by_what_is_wrong() {
 }
 
 #[test]
-fn a_certificate_counts_when_it_is_trusted() {
+fn tls_accepts_only_trusted_certificates() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
@@ -266,26 +266,26 @@ fn a_certificate_counts_when_it_is_trusted() {
         }
     });
     let answer = |options: &Options| run(client(&url, options).call(None, Request::GetSupportedActorTypes));
-    let patient = Options::default();
-    assert!(answer(&Options { ca: Some(ca.clone()), ..patient.clone() }).is_ok());
-    assert!(answer(&Options { insecure: true, ..patient.clone() }).is_ok());
+    let options = Options::default();
+    assert!(answer(&Options { ca: Some(ca.clone()), ..options.clone() }).is_ok());
+    assert!(answer(&Options { insecure: true, ..options.clone() }).is_ok());
     // Another certificate is trusted, so this one is not.
     let other = folder.path().join("other.pem");
     std::fs::write(&other, rcgen::generate_simple_self_signed(["other".to_owned()]).unwrap().cert.pem())
         .unwrap();
-    let error = answer(&Options { ca: Some(other), ..patient.clone() }).unwrap_err().to_string();
+    let error = answer(&Options { ca: Some(other), ..options.clone() }).unwrap_err().to_string();
     assert!(error.contains("the TLS connection to localhost") && error.contains("--ca FILE"), "{error}");
 
     let none = folder.path().join("none.pem");
     let error =
-        |ca| Client::new(url.parse().unwrap(), &Options { ca: Some(ca), ..patient.clone() }).unwrap_err();
+        |ca| Client::new(url.parse().unwrap(), &Options { ca: Some(ca), ..options.clone() }).unwrap_err();
     assert!(error(none.clone()).to_string().contains("none.pem cannot be read"));
     std::fs::write(&none, "no certificate").unwrap();
     assert!(error(none).to_string().contains("there is no certificate in it"));
 }
 
 #[test]
-fn the_dialect_is_the_one_that_the_service_answers_in() {
+fn detect_dialect_finds_the_dialect_of_the_service() {
     let form = Reply::with(Outcome::ok(), Payload::Fields(Some(vec![contract::Field::default()])));
     for &dialect in Dialect::ALL {
         let form = form.clone();
@@ -306,7 +306,7 @@ fn the_dialect_is_the_one_that_the_service_answers_in() {
 }
 
 #[test]
-fn other_forms_of_a_request_are_sent_as_asked() {
+fn requests_can_use_http_10_and_chunks() {
     let service = Service::answering(reply(Dialect::Message, Operation::GetSupportedActorTypes, &items()));
     let client = client(&service.url(), &Options::default());
     let call = Call {
@@ -315,18 +315,18 @@ fn other_forms_of_a_request_are_sent_as_asked() {
         request: Request::GetSupportedActorTypes,
     };
     let mut request = client.request(&call);
-    request.is_http_10 = true;
+    request.use_http_10 = true;
     run(client.send(request.clone())).unwrap();
     assert!(service.requests.recv().unwrap().starts_with("POST /Services/ErpConnectorWS.svc HTTP/1.0\r\n"));
-    request.is_http_10 = false;
-    request.form = Body::Chunked(7);
+    request.use_http_10 = false;
+    request.framing = BodyFraming::Chunked(7);
     run(client.send(request)).unwrap();
     let seen = service.requests.recv().unwrap().to_ascii_lowercase();
     assert!(seen.contains("transfer-encoding: chunked") && seen.contains("\r\n7\r\n"), "{seen}");
 }
 
 #[test]
-fn addresses_are_taken_as_people_write_them() {
+fn service_address_accepts_common_forms() {
     let read = |text: &str| text.parse::<ServiceAddress>().map(|address| address.to_string());
     let path = "Services/ErpConnectorWS.svc";
     for (text, expected) in [
@@ -346,7 +346,7 @@ fn addresses_are_taken_as_people_write_them() {
     let address: ServiceAddress = "http://erp/?a=1&connectorname=Old".parse().unwrap();
     let named = address.connector("Æ & Ø");
     assert_eq!(named.connector_name().as_deref(), Some("Æ & Ø"));
-    assert!(named.of_dialect(Dialect::Plain).as_str().ends_with("&dialect=plain"));
-    let wsdl = named.description("singleWsdl", Dialect::Message);
+    assert!(named.for_dialect(Dialect::Plain).as_str().ends_with("&dialect=plain"));
+    let wsdl = named.wsdl_url("singleWsdl", Dialect::Message);
     assert!(wsdl.as_str().contains("svc?singleWsdl&a=1&ConnectorName="), "{wsdl}");
 }

@@ -1,4 +1,4 @@
-//! HTTP and HTTPS, and what can go wrong there.
+//! Sends HTTP requests, and turns errors of HTTP, TLS and DNS into [`CallErrorKind`].
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -14,18 +14,19 @@ use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url, Version};
 
-use super::address::ServiceAddress;
-use super::error::Trouble;
-use super::exchange::{Answered, Body, HttpRequest, Traffic};
-use super::options::Options;
+use crate::address::ServiceAddress;
+use crate::error::CallErrorKind;
+use crate::http_message::{BodyFraming, HttpExchange, HttpRequest, HttpResponse};
+use crate::options::Options;
 
-/// A connection that has been idle for longer may be closed by the other side just as a request goes out on it.
-const IDLE: Duration = Duration::from_secs(20);
+/// Idle connections are closed after this time, before a usual server closes them: a request sent just as the server
+/// closes is lost.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A client that cannot be made.
+/// Why a client cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The file of certificates.
+    /// The file of trusted certificates cannot be used.
     #[error("the certificates in {} cannot be read: {why}; expected a PEM file", path.display())]
     Certificates {
         /// The file.
@@ -33,7 +34,7 @@ pub enum SetupError {
         /// What is wrong with it.
         why: String,
     },
-    /// TLS cannot be set up, as where the system has no certificates to trust.
+    /// TLS cannot be set up, for example because the system has no trusted certificates.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
 }
@@ -43,18 +44,18 @@ pub(super) struct Transport {
     client: Client,
     timeout: Duration,
     connect_timeout: Duration,
-    largest_answer: usize,
+    max_response_bytes: usize,
 }
 
 impl Transport {
     pub(super) fn new(address: &ServiceAddress, options: &Options) -> Result<Self, SetupError> {
-        // Redirects are answers to tell about. What is packed is unpacked here, where its size is counted.
+        // SuperOffice does not follow redirects. Responses are unpacked here, where the size limit is checked.
         let mut builder = Client::builder()
             .user_agent(concat!("erp-host/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .gzip(false)
             .connect_timeout(options.connect_timeout)
-            .pool_idle_timeout(IDLE)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .tls_danger_accept_invalid_certs(options.insecure);
         if address.is_loopback() {
             builder = builder.no_proxy();
@@ -65,94 +66,100 @@ impl Transport {
             // The system's certificates are not needed, and may be missing.
             builder = builder.tls_certs_only([]);
         }
-        let client = builder.build().map_err(|error| SetupError::Tls(innermost(&error)))?;
-        let Options { timeout, connect_timeout, largest_answer, .. } = *options;
-        Ok(Transport { client, timeout, connect_timeout, largest_answer })
+        let client = builder.build().map_err(|error| SetupError::Tls(root_cause(&error)))?;
+        let Options { timeout, connect_timeout, max_response_bytes, .. } = *options;
+        Ok(Transport { client, timeout, connect_timeout, max_response_bytes })
     }
 
-    pub(super) async fn send(&self, request: HttpRequest) -> Result<Traffic, Trouble> {
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpExchange, CallErrorKind> {
         let started = Instant::now();
         let url = request.url.clone();
-        let answered = match tokio::time::timeout(self.timeout, self.answer(&request)).await {
-            Ok(answered) => answered?,
-            Err(_) => return Err(Trouble::Timeout { authority: authority(&url), after: self.timeout }),
+        let response = match tokio::time::timeout(self.timeout, self.exchange(&request)).await {
+            Ok(response) => response?,
+            Err(_) => return Err(CallErrorKind::Timeout { authority: authority(&url), after: self.timeout }),
         };
-        Ok(Traffic { sent: request, answered, elapsed: started.elapsed() })
+        Ok(HttpExchange { request, response, elapsed: started.elapsed() })
     }
 
-    async fn answer(&self, request: &HttpRequest) -> Result<Answered, Trouble> {
+    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, CallErrorKind> {
         let url = &request.url;
-        let sent = self.prepare(request).send().await;
-        let mut response = sent.map_err(|error| self.trouble(url, &error))?;
+        let sent = self.build(request).send().await;
+        let mut response = sent.map_err(|error| self.classify(url, &error))?;
         let (status, headers) = (response.status().as_u16(), headers_of(&response));
         let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| self.trouble(url, &error))? {
-            if body.len() + piece.len() > self.largest_answer {
-                return Err(Trouble::TooLarge { limit: self.largest_answer });
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.classify(url, &error))? {
+            if body.len() + chunk.len() > self.max_response_bytes {
+                return Err(CallErrorKind::TooLarge { limit: self.max_response_bytes });
             }
-            body.extend_from_slice(&piece);
+            body.extend_from_slice(&chunk);
         }
-        let mut answered = Answered { status, headers, body };
-        if answered
+        let mut response = HttpResponse { status, headers, body };
+        if response
             .header(CONTENT_ENCODING.as_str())
             .is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"))
         {
-            answered.body = unpack(&answered.body, self.largest_answer, url)?;
+            response.body = gunzip(&response.body, self.max_response_bytes, url)?;
         }
-        Ok(answered)
+        Ok(response)
     }
 
-    fn prepare(&self, request: &HttpRequest) -> RequestBuilder {
+    fn build(&self, request: &HttpRequest) -> RequestBuilder {
         let mut builder = self.client.request(request.method.clone(), request.url.clone());
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
-        if request.takes_gzip {
+        if request.accept_gzip {
             builder = builder.header(ACCEPT_ENCODING, "gzip");
         }
-        if request.is_http_10 {
+        if request.use_http_10 {
             builder = builder.version(Version::HTTP_10);
         }
-        match request.form {
-            Body::Whole if request.body.is_empty() && request.method == reqwest::Method::GET => builder,
-            Body::Whole => builder.body(request.body.clone()),
-            Body::Chunked(size) => {
+        match request.framing {
+            BodyFraming::ContentLength
+                if request.body.is_empty() && request.method == reqwest::Method::GET =>
+            {
+                builder
+            }
+            BodyFraming::ContentLength => builder.body(request.body.clone()),
+            BodyFraming::Chunked(size) => {
                 let rest = Bytes::from(request.body.clone());
-                builder.body(reqwest::Body::wrap(Pieces { rest, size: size.max(1) }))
+                builder.body(reqwest::Body::wrap(ChunkedBody { rest, chunk_size: size.max(1) }))
             }
         }
     }
 
-    /// What an error of HTTP means.
-    fn trouble(&self, url: &Url, error: &reqwest::Error) -> Trouble {
+    /// The kind of an HTTP error.
+    fn classify(&self, url: &Url, error: &reqwest::Error) -> CallErrorKind {
         let authority = authority(url);
-        let why = innermost(error);
-        if let Some(tls) = cause::<rustls::Error>(error) {
-            return Trouble::Tls { authority, why: tls.to_string() };
+        let why = root_cause(error);
+        if let Some(tls) = find_cause::<rustls::Error>(error) {
+            return CallErrorKind::Tls { authority, why: tls.to_string() };
         }
         if error.is_builder() {
-            return Trouble::Request(why);
+            return CallErrorKind::Request(why);
         }
-        let kind = io_kind(error);
+        let io_error = io_error_kind(error);
         if error.is_connect() {
-            return match kind {
+            return match io_error {
                 _ if error.is_dns() => {
-                    Trouble::Name { host: url.host_str().unwrap_or_default().to_owned(), why }
+                    CallErrorKind::Name { host: url.host_str().unwrap_or_default().to_owned(), why }
                 }
-                _ if error.is_timeout() => Trouble::ConnectTimeout { authority, after: self.connect_timeout },
-                Some(io::ErrorKind::ConnectionRefused) => Trouble::ConnectionRefused { authority },
-                // What is no TLS ends the handshake as it likes.
+                _ if error.is_timeout() => {
+                    CallErrorKind::ConnectTimeout { authority, after: self.connect_timeout }
+                }
+                Some(io::ErrorKind::ConnectionRefused) => CallErrorKind::ConnectionRefused { authority },
+                // A server that does not speak TLS ends the handshake in one of these ways.
                 Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
                     if url.scheme() == "https" =>
                 {
-                    Trouble::Tls { authority, why }
+                    CallErrorKind::Tls { authority, why }
                 }
-                _ => Trouble::Connect { authority, why },
+                _ => CallErrorKind::Connect { authority, why },
             };
         }
-        match cause::<hyper::Error>(error) {
-            Some(parse) if parse.is_parse() => Trouble::NotHttp { authority, why },
-            _ => Trouble::Lost { authority, why },
+        match find_cause::<hyper::Error>(error) {
+            Some(parse) if parse.is_parse() => CallErrorKind::NotHttp { authority, why },
+            _ => CallErrorKind::Lost { authority, why },
         }
     }
 }
@@ -160,7 +167,7 @@ impl Transport {
 fn certificates(path: &PathBuf) -> Result<Vec<Certificate>, SetupError> {
     let failed = |why: String| SetupError::Certificates { path: path.clone(), why };
     let pem = fs::read(path).map_err(|error| failed(error.to_string()))?;
-    let found = Certificate::from_pem_bundle(&pem).map_err(|error| failed(innermost(&error)))?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|error| failed(root_cause(&error)))?;
     if found.is_empty() { Err(failed("there is no certificate in it".to_owned())) } else { Ok(found) }
 }
 
@@ -171,14 +178,14 @@ fn headers_of(response: &Response) -> Vec<(String, String)> {
         .collect()
 }
 
-fn unpack(packed: &[u8], limit: usize, url: &Url) -> Result<Vec<u8>, Trouble> {
+fn gunzip(packed: &[u8], limit: usize, url: &Url) -> Result<Vec<u8>, CallErrorKind> {
     use io::Read;
     let mut unpacked = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     flate2::read::MultiGzDecoder::new(packed).take(most).read_to_end(&mut unpacked).map_err(|error| {
-        Trouble::Lost { authority: authority(url), why: format!("its gzip is broken: {error}") }
+        CallErrorKind::Lost { authority: authority(url), why: format!("its gzip is broken: {error}") }
     })?;
-    if unpacked.len() > limit { Err(Trouble::TooLarge { limit }) } else { Ok(unpacked) }
+    if unpacked.len() > limit { Err(CallErrorKind::TooLarge { limit }) } else { Ok(unpacked) }
 }
 
 fn authority(url: &Url) -> String {
@@ -186,10 +193,10 @@ fn authority(url: &Url) -> String {
     format!("{}{}", url.host_str().unwrap_or_default(), port.unwrap_or_default())
 }
 
-/// The chain of causes, from the outside in.
+/// The error and its sources, outermost first.
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error: &&'e (dyn Error + 'static)| {
-        // An io::Error hides the error that it wraps behind the source of that.
+        // `source` of an io::Error skips the error that it wraps.
         match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inner) => Some(inner as &(dyn Error + 'static)),
             None => error.source(),
@@ -197,26 +204,26 @@ fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn
     })
 }
 
-fn cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+fn find_cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     causes(error).find_map(|error| error.downcast_ref::<E>())
 }
 
-fn innermost(error: &(dyn Error + 'static)) -> String {
+fn root_cause(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+fn io_error_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
     let found = causes(error).filter_map(|error| error.downcast_ref::<io::Error>()).last();
     found.map(io::Error::kind)
 }
 
-/// A body that goes out in chunks.
-struct Pieces {
+/// A body without a known length, sent in chunks of one size.
+struct ChunkedBody {
     rest: Bytes,
-    size: usize,
+    chunk_size: usize,
 }
 
-impl hyper::body::Body for Pieces {
+impl hyper::body::Body for ChunkedBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -227,8 +234,8 @@ impl hyper::body::Body for Pieces {
         if self.rest.is_empty() {
             return Poll::Ready(None);
         }
-        let size = self.size.min(self.rest.len());
-        let piece = self.rest.split_to(size);
-        Poll::Ready(Some(Ok(hyper::body::Frame::data(piece))))
+        let size = self.chunk_size.min(self.rest.len());
+        let chunk = self.rest.split_to(size);
+        Poll::Ready(Some(Ok(hyper::body::Frame::data(chunk))))
     }
 }

@@ -7,7 +7,7 @@ use contract::{FaultCode, Operation, ReplyError, Request, namespace, read_reply}
 use super::rule::{Findings, Stop};
 use super::subject::{NOBODY, Subject, text};
 use super::transport::send;
-use erp_host_client::{HttpRequest, Traffic};
+use erp_host_client::{HttpExchange, HttpRequest};
 
 /// Sends a request that must be answered by a fault, and looks at the fault.
 async fn expect_fault(
@@ -15,9 +15,9 @@ async fn expect_fault(
     findings: &mut Findings,
     what: &str,
     request: HttpRequest,
-) -> Option<(FaultCode, Arc<Traffic>)> {
+) -> Option<(FaultCode, Arc<HttpExchange>)> {
     let traffic = findings.take(send(subject, request).await)?;
-    let answered = &traffic.answered;
+    let answered = &traffic.response;
     let Err(ReplyError::Fault(fault)) = read_reply(&answered.body, Operation::GetConfigData) else {
         findings.expect(false, &traffic, || {
             format!("{what} is not answered by a SOAP fault (status {})", answered.status)
@@ -132,7 +132,7 @@ pub(super) async fn depth(subject: &Subject, findings: &mut Findings) -> Result<
     let nested = format!("{}{}", "<d>".repeat(DEPTH), "</d>".repeat(DEPTH));
     let deep = body.replace("<s:Body>", &format!("<s:Header>{nested}</s:Header><s:Body>"));
     let traffic = send(subject, with_body(&request, deep)).await?;
-    let status = traffic.answered.status;
+    let status = traffic.response.status;
     findings.expect((400..600).contains(&status), &traffic, || {
         format!("a message {DEPTH} elements deep is answered with status {status}, expected a refusal")
     });
@@ -145,7 +145,7 @@ pub(super) async fn content_type(subject: &Subject, findings: &mut Findings) -> 
         let (mut request, _) = sound(subject);
         request.set_header("Content-Type", content_type);
         let traffic = send(subject, request).await?;
-        let status = traffic.answered.status;
+        let status = traffic.response.status;
         findings.expect(status == 415, &traffic, || {
             format!("the content type {content_type} is answered with status {status}, expected 415")
         });
@@ -158,7 +158,7 @@ pub(super) async fn method(subject: &Subject, findings: &mut Findings) -> Result
         let (mut request, _) = sound(subject);
         request.method = method.clone();
         let traffic = send(subject, request).await?;
-        let status = traffic.answered.status;
+        let status = traffic.response.status;
         findings.expect(status == 405, &traffic, || {
             format!("{method} is answered with status {status}, expected 405")
         });

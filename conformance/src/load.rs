@@ -99,9 +99,9 @@ pub(super) async fn packed(subject: &Subject, findings: &mut Findings) -> Result
     let operation = request.operation();
     let plain = subject.request(Some(&guid), request);
     let mut willing = plain.clone();
-    willing.takes_gzip = true;
+    willing.accept_gzip = true;
     let unpacked = subject.exchange(operation, plain).await?;
-    let coding = unpacked.traffic.answered.header("Content-Encoding").map(str::to_owned);
+    let coding = unpacked.traffic.response.header("Content-Encoding").map(str::to_owned);
     findings.expect(coding.is_none(), &unpacked.traffic, || {
         format!("{operation}: the answer is packed with {coding:?}, and nobody asked for it")
     });

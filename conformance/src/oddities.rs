@@ -7,7 +7,7 @@ use contract::{Guid, Operation, Request, SoapVersion, namespace};
 use super::message::Message;
 use super::rule::{Findings, Stop};
 use super::subject::{NOBODY, Reply, Subject, text, texts};
-use erp_host_client::{Body, HttpRequest};
+use erp_host_client::{BodyFraming, HttpRequest};
 use plugin_api::testing::trial::sample;
 
 /// A plain request, and its answer.
@@ -105,8 +105,8 @@ oddities! {
         request.set_header("Content-Type", "text/xml; charset=utf-16");
         request
     };
-    chunked: "a chunked body", |plain| HttpRequest { form: Body::Chunked(17), ..plain.request.clone() };
-    http_10: "HTTP/1.0", |plain| HttpRequest { is_http_10: true, ..plain.request.clone() };
+    chunked: "a chunked body", |plain| HttpRequest { framing: BodyFraming::Chunked(17), ..plain.request.clone() };
+    http_10: "HTTP/1.0", |plain| HttpRequest { use_http_10: true, ..plain.request.clone() };
     expect: "Expect: 100-continue", |plain| {
         let mut request = plain.request.clone();
         request.set_header("Expect", "100-continue");

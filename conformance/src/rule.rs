@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::subject::Subject;
-use erp_host_client::Traffic;
+use erp_host_client::HttpExchange;
 
 /// A rule that a connector service must keep. Its number is never used again for another rule; the hundreds are its
 /// group.
@@ -46,7 +46,7 @@ pub struct Finding {
     /// What was seen, and what was expected.
     pub text: String,
     /// What travelled.
-    pub shown_by: Option<Arc<Traffic>>,
+    pub shown_by: Option<Arc<HttpExchange>>,
 }
 
 /// A look at a rule that cannot go on.
@@ -68,7 +68,7 @@ impl Stop {
         Stop::Skip(why.into())
     }
 
-    pub(super) fn failed(text: impl Into<String>, shown_by: &Arc<Traffic>) -> Self {
+    pub(super) fn failed(text: impl Into<String>, shown_by: &Arc<HttpExchange>) -> Self {
         Stop::Failed(Finding { text: text.into(), shown_by: Some(Arc::clone(shown_by)) })
     }
 }
@@ -96,7 +96,7 @@ impl Findings {
     pub(super) fn expect(
         &mut self,
         holds: bool,
-        shown_by: &Arc<Traffic>,
+        shown_by: &Arc<HttpExchange>,
         otherwise: impl FnOnce() -> String,
     ) {
         self.expectations += 1;
@@ -114,7 +114,7 @@ impl Findings {
     }
 
     /// Notes what was found to be wrong.
-    pub(super) fn add(&mut self, text: String, shown_by: Option<Arc<Traffic>>) {
+    pub(super) fn add(&mut self, text: String, shown_by: Option<Arc<HttpExchange>>) {
         self.expectations += 1;
         if self.found.len() < MOST_FINDINGS {
             self.found.push(Finding { text, shown_by });

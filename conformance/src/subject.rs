@@ -9,7 +9,7 @@ use contract::{
 use plugin_api::{Actor, Parent};
 
 use super::rule::{Finding, Stop};
-use erp_host_client::{CallError, Client, Exchange, HttpRequest, Traffic, Trouble};
+use erp_host_client::{CallError, CallErrorKind, Client, Exchange, HttpExchange, HttpRequest};
 
 /// Why nothing is judged by a reply that a WCF client would not get.
 const LOST: &str = "members of the reply are lost to a WCF client: see rules 1402 to 1408";
@@ -81,7 +81,7 @@ pub(super) struct Listed {
 pub(super) struct Reply {
     pub(super) outcome: Outcome<'static>,
     pub(super) payload: Payload<'static>,
-    pub(super) traffic: Arc<Traffic>,
+    pub(super) traffic: Arc<HttpExchange>,
 }
 
 impl Subject {
@@ -193,8 +193,8 @@ impl Subject {
                 let text = format!("{error}; expected a reply");
                 let shown_by = error.traffic.map(|traffic| Arc::new(*traffic));
                 // A value that cannot be read is what every reply is judged by, not what this call is.
-                if let (Trouble::Unreadable(_), Some(traffic)) = (&error.trouble, &shown_by) {
-                    let found = losses(&traffic.answered.body, operation, &self.envelope());
+                if let (CallErrorKind::Unreadable(_), Some(traffic)) = (&error.kind, &shown_by) {
+                    let found = losses(&traffic.response.body, operation, &self.envelope());
                     if !found.is_empty() {
                         self.note(operation, found, traffic);
                         return Err(Stop::skip(LOST));
@@ -219,12 +219,12 @@ impl Subject {
         self.replies.set(self.replies.get() + 1);
         let finding = |text: String| Finding { text, shown_by: Some(Arc::clone(traffic)) };
         let mut client = self.envelope();
-        client.soap = soap_of(&traffic.sent);
-        let found = losses(&traffic.answered.body, operation, &client);
+        client.soap = soap_of(&traffic.request);
+        let found = losses(&traffic.response.body, operation, &client);
         let lost_members =
             found.iter().any(|loss| matches!(loss.kind, LossKind::Namespace | LossKind::Missing));
         self.note(operation, found, traffic);
-        let answered = &traffic.answered;
+        let answered = &traffic.response;
         let expected = client.soap.media_type();
         if answered.status != 200 {
             let text = format!("{operation}: a reply came with status {}, expected 200", answered.status);
@@ -242,7 +242,7 @@ impl Subject {
         if lost_members { Err(Stop::skip(LOST)) } else { Ok(()) }
     }
 
-    fn note(&self, operation: Operation, found: Vec<Loss>, traffic: &Arc<Traffic>) {
+    fn note(&self, operation: Operation, found: Vec<Loss>, traffic: &Arc<HttpExchange>) {
         let finding = |text: String| Finding { text, shown_by: Some(Arc::clone(traffic)) };
         let found = found.into_iter();
         let found = found.map(|loss| (loss.kind, finding(format!("{operation}: {}", loss.text))));
@@ -251,7 +251,7 @@ impl Subject {
 
     fn look_at_state(&self, operation: Operation, reply: &Reply, finding: &dyn Fn(String) -> Finding) {
         let state = reply.outcome.state;
-        let text = reply.traffic.answered.text();
+        let text = reply.traffic.response.text();
         let is_ok = ["true", "1"].iter().any(|value| text.contains(&format!("IsOk>{value}<")));
         let is_not = ["false", "0"].iter().any(|value| text.contains(&format!("IsOk>{value}<")));
         if is_ok != is_not && is_ok != state.is_ok() {

@@ -6,17 +6,17 @@ use contract::{Operation, Request};
 
 use super::rule::{Finding, Findings, Stop};
 use super::subject::{NOBODY, Subject};
-use erp_host_client::{HttpRequest, Traffic, Trouble};
+use erp_host_client::{CallErrorKind, HttpExchange, HttpRequest};
 
 /// Sends any request; whatever comes back counts.
-pub(super) async fn send(subject: &Subject, request: HttpRequest) -> Result<Arc<Traffic>, Stop> {
+pub(super) async fn send(subject: &Subject, request: HttpRequest) -> Result<Arc<HttpExchange>, Stop> {
     match subject.client.send(request).await {
         Ok(traffic) => Ok(Arc::new(traffic)),
         Err(trouble) => Err(no_answer(&trouble)),
     }
 }
 
-pub(super) fn no_answer(trouble: &Trouble) -> Stop {
+pub(super) fn no_answer(trouble: &CallErrorKind) -> Stop {
     Stop::Failed(Finding { text: format!("{trouble}; expected an answer"), shown_by: None })
 }
 
@@ -37,7 +37,7 @@ pub(super) async fn case(subject: &Subject, findings: &mut Findings) -> Result<(
 
 pub(super) async fn help_page(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
     let traffic = send(subject, HttpRequest::get(subject.client.address().url().clone())).await?;
-    let answered = &traffic.answered;
+    let answered = &traffic.response;
     findings.expect(answered.status == 200 && answered.media_type() == "text/html", &traffic, || {
         format!(
             "a browser gets status {} and the content type {:?}, expected 200 and text/html",
@@ -51,7 +51,7 @@ pub(super) async fn help_page(subject: &Subject, findings: &mut Findings) -> Res
 pub(super) async fn unknown_connector(subject: &Subject, findings: &mut Findings) -> Result<(), Stop> {
     let stranger = subject.client.address().clone().connector(NOBODY);
     let mut request = subject.request(None, Request::GetConfigData);
-    request.url = stranger.of_dialect(subject.dialect());
+    request.url = stranger.for_dialect(subject.dialect());
     let reply = subject.exchange(Operation::GetConfigData, request).await?;
     findings.expect(reply.is_error(), &reply.traffic, || {
         format!("?ConnectorName={NOBODY} is answered as if there were such a connector, expected State=Error")

@@ -29,7 +29,7 @@ use thiserror::Error;
 use crm::Crm;
 pub use crm::CrmError;
 pub use demo::{DemoError, DemoHost};
-use erp_host_client::form::{FormError, Given};
+use erp_host_client::form::{FormError, FormInput};
 use erp_host_client::{CallError, Client};
 use life::Life;
 pub use narration::{Detail, Narration};
@@ -52,7 +52,7 @@ pub struct Simulation {
     /// The language that texts are shown in.
     pub language: String,
     /// What is filled into the form.
-    pub settings: Given,
+    pub settings: FormInput,
     /// Who wins when both sides have changed a field.
     pub winner: Winner,
     /// Through which connection the ERP user works.

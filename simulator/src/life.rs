@@ -13,7 +13,7 @@ use super::record::{Anomaly, AnomalyKind, Count};
 use super::service::{Failed, Service, Shared, explanation};
 use super::{SimulateError, Simulation};
 use erp_host_client::Client;
-use erp_host_client::form::Filled;
+use erp_host_client::form::FilledForm;
 
 /// A type of actors, as the connector describes it.
 #[derive(Debug, Clone)]
@@ -119,7 +119,7 @@ impl Life {
         crm: Crm,
     ) -> Result<Life, SimulateError> {
         let guid = new_guid()?;
-        let service = Service::new(client.clone(), guid, Filled::default(), Arc::clone(&shared));
+        let service = Service::new(client.clone(), guid, FilledForm::default(), Arc::clone(&shared));
         let seed = simulation.seed.wrapping_add(u64::try_from(number).unwrap_or_default() - 1);
         let connection = crm.new_connection(&guid.to_string(), &client.address().to_string(), seed).await?;
         Ok(Life {

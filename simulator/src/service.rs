@@ -12,8 +12,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::record::{Count, Record};
-use erp_host_client::form::Filled;
-use erp_host_client::{CallError, Client, Trouble};
+use erp_host_client::form::FilledForm;
+use erp_host_client::{CallError, CallErrorKind, Client};
 
 /// A wait between two attempts: short at first, a restart takes less than a second.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -115,12 +115,12 @@ pub(super) struct ErpActor {
 pub(super) struct Service {
     pub(super) client: Client,
     pub(super) guid: Guid,
-    settings: Filled,
+    settings: FilledForm,
     shared: Arc<Shared>,
 }
 
 impl Service {
-    pub(super) fn new(client: Client, guid: Guid, settings: Filled, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(client: Client, guid: Guid, settings: FilledForm, shared: Arc<Shared>) -> Self {
         Service { client, guid, settings, shared }
     }
 
@@ -177,7 +177,7 @@ impl Service {
                 }
                 Err(error) => error,
             };
-            match away(&error.trouble) {
+            match away(&error.kind) {
                 None => return Err(Failed::Broken(error)),
                 Some(Away::InTheMiddle) if matches!(request, Request::CreateActor { .. }) => {
                     return Err(Failed::Uncertain(error));
@@ -202,16 +202,16 @@ enum Away {
     InTheMiddle,
 }
 
-fn away(trouble: &Trouble) -> Option<Away> {
+fn away(trouble: &CallErrorKind) -> Option<Away> {
     match trouble {
-        Trouble::Name { .. }
-        | Trouble::ConnectionRefused { .. }
-        | Trouble::Connect { .. }
-        | Trouble::ConnectTimeout { .. }
-        | Trouble::NoConnector { status: 429 | 503, .. } => Some(Away::Before),
-        Trouble::Timeout { .. } | Trouble::Lost { .. } | Trouble::NoConnector { status: 502 | 504, .. } => {
-            Some(Away::InTheMiddle)
-        }
+        CallErrorKind::Name { .. }
+        | CallErrorKind::ConnectionRefused { .. }
+        | CallErrorKind::Connect { .. }
+        | CallErrorKind::ConnectTimeout { .. }
+        | CallErrorKind::NoConnector { status: 429 | 503, .. } => Some(Away::Before),
+        CallErrorKind::Timeout { .. }
+        | CallErrorKind::Lost { .. }
+        | CallErrorKind::NoConnector { status: 502 | 504, .. } => Some(Away::InTheMiddle),
         _ => None,
     }
 }
@@ -279,8 +279,8 @@ fn actor(actor: Actor<'static>) -> ErpActor {
 
 /// The explanation of a refusal, in a language.
 pub(super) fn explanation(error: &CallError, language: &str) -> String {
-    match &error.trouble {
-        Trouble::Refused(outcome) => said(outcome, language).unwrap_or_else(|| error.to_string()),
+    match &error.kind {
+        CallErrorKind::Refused(outcome) => said(outcome, language).unwrap_or_else(|| error.to_string()),
         _ => error.to_string(),
     }
 }

@@ -13,7 +13,7 @@ use super::narration::Detail;
 use super::record::AnomalyKind;
 use super::service::{self, Failed, Service};
 use super::{ErpUser, SimulateError, mapping};
-use erp_host_client::form::{Filled, Form, FormField};
+use erp_host_client::form::{FilledForm, Form, FormField};
 
 const MASK: &str = "********";
 
@@ -26,7 +26,7 @@ impl Life {
         self.map_lists().await
     }
 
-    async fn fill_form(&mut self) -> Result<(Form, Filled), SimulateError> {
+    async fn fill_form(&mut self) -> Result<(Form, FilledForm), SimulateError> {
         let fields = self.in_setup("fetching the form", None, Request::GetConfigData).await?;
         let mut form = Form::new(service::fields(fields).into_iter().map(FormField::from).collect());
         for name in form.missing_lists() {
@@ -47,7 +47,7 @@ impl Life {
     }
 
     /// Tests, saves under a new GUID, tests again.
-    async fn save_connection(&mut self, form: &Form, filled: Filled) -> Result<(), SimulateError> {
+    async fn save_connection(&mut self, form: &Form, filled: FilledForm) -> Result<(), SimulateError> {
         let dictionary: Dictionary<'_> = service::dictionary(&filled.values);
         let request = Request::TestConfigData { connection_info: Some(dictionary) };
         self.in_setup("testing the settings", None, request).await?;

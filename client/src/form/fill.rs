@@ -1,16 +1,16 @@
-//! Fills a form, and says all that is wrong at once.
+//! Validates input against a form, and collects every problem.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use values::{Access, FieldType, LocalizedText, Value};
 
-use super::{Filled, FormField, Given};
+use super::{FilledForm, FormField, FormInput};
 
-/// Why a form cannot be filled in: every problem.
+/// Why a form cannot be filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormError {
-    /// A sentence for each.
+    /// A sentence for each problem.
     pub problems: Vec<String>,
 }
 
@@ -27,18 +27,18 @@ type Lists = BTreeMap<String, Vec<(String, String)>>;
 pub(super) fn fill(
     fields: &[FormField],
     lists: &Lists,
-    given: &Given,
+    input: &FormInput,
     stored: &BTreeMap<String, String>,
-) -> Result<Filled, FormError> {
-    let mut problems = unknown(fields, given);
+) -> Result<FilledForm, FormError> {
+    let mut problems = unknown_keys(fields, input);
     let mut values = Vec::new();
     let mut missing = Vec::new();
     for field in fields.iter().filter(|field| field.field_type != FieldType::Label) {
-        let typed = given.get(&field.key);
-        if typed.is_some() && field.access == Access::ReadOnly {
+        let entered = input.get(&field.key);
+        if entered.is_some() && field.access == Access::ReadOnly {
             problems.push(format!("the setting {} is read-only", field.key));
         }
-        let text = typed.or(stored.get(&field.key).map(String::as_str)).or(field.default.as_deref());
+        let text = entered.or(stored.get(&field.key).map(String::as_str)).or(field.default.as_deref());
         let value = match text.map(|text| wire_form(field, lists, text)) {
             None => None,
             Some(Ok(value)) => value,
@@ -47,13 +47,13 @@ pub(super) fn fill(
                 continue;
             }
         };
-        // An empty checkbox is one that is not ticked.
+        // An empty checkbox is not ticked.
         let value = match value {
             None if field.field_type == FieldType::Checkbox => Some("[I:0]".to_owned()),
             value => value,
         };
         if field.access == Access::Mandatory && value.as_deref().is_none_or(|value| value.trim().is_empty()) {
-            missing.push(described(field));
+            missing.push(key_and_label(field));
         }
         values.push((field.key.clone(), value));
     }
@@ -63,10 +63,10 @@ pub(super) fn fill(
             missing.join(", ")
         ));
     }
-    if problems.is_empty() { Ok(Filled { values }) } else { Err(FormError { problems }) }
+    if problems.is_empty() { Ok(FilledForm { values }) } else { Err(FormError { problems }) }
 }
 
-fn unknown(fields: &[FormField], given: &Given) -> Vec<String> {
+fn unknown_keys(fields: &[FormField], input: &FormInput) -> Vec<String> {
     let is_known =
         |key: &str| fields.iter().any(|field| field.key == key && field.field_type != FieldType::Label);
     let known: Vec<&str> = fields
@@ -75,15 +75,15 @@ fn unknown(fields: &[FormField], given: &Given) -> Vec<String> {
         .map(|field| field.key.as_str())
         .collect();
     let known = if known.is_empty() { "no settings at all".to_owned() } else { known.join(", ") };
-    given
+    input
         .keys()
         .filter(|key| !is_known(key))
         .map(|key| format!("the connector has no setting {key:?}, it has: {known}"))
         .collect()
 }
 
-/// `Filename (File name)`.
-fn described(field: &FormField) -> String {
+/// Such as `Filename (File name)`.
+fn key_and_label(field: &FormField) -> String {
     match field.name.get("US") {
         "" => field.key.clone(),
         name if name == field.key => field.key.clone(),

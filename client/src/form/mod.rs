@@ -1,11 +1,10 @@
-//! The form of a connection's settings, as SuperOffice shows it to an administrator and fills it in: for the commands
-//! that stand on SuperOffice's side of the wire.
+//! The settings form of a connection: fields from the connector, input from the command line, values in their wire form.
 //!
-//! The connector says which fields there are (WSGetConfigData; through NetServer GetConfigurationFields). What is filled
-//! in comes from the command line, so every refusal names the field, the value and what was expected.
+//! SuperOffice shows this form to an administrator. Its fields come from WSGetConfigData, or through NetServer from
+//! GetConfigurationFields. Every error names the field, the value and what was expected.
 
 mod fill;
-mod given;
+mod input;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,45 +12,44 @@ use std::fmt::Write as _;
 use values::{Access, FieldType, LocalizedText};
 
 pub use fill::FormError;
-pub use given::Given;
+pub use input::FormInput;
 
-/// What stands in place of a secret.
+/// Shown instead of a secret.
 const MASK: &str = "********";
 
-/// A field of the form.
+/// A field of the form, with localised label and description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormField {
     /// The key.
     pub key: String,
-    /// The label, perhaps in several languages.
+    /// The label.
     pub name: LocalizedText,
-    /// An explanation, perhaps in several languages.
+    /// An explanation.
     pub description: LocalizedText,
     /// The type of its value.
     pub field_type: FieldType,
-    /// Whether it may or must be filled in.
+    /// Whether it is read-only, optional or mandatory.
     pub access: Access,
-    /// The list that the value comes from.
+    /// The list of allowed values.
     pub list: Option<String>,
-    /// What it holds to begin with.
+    /// The default value.
     pub default: Option<String>,
-    /// The greatest length of the value in characters; 0 for no limit.
+    /// The maximum length of the value in characters; 0 for no limit.
     pub max_length: usize,
-    /// The place in the form.
+    /// The position in the form: fields are ordered by it.
     pub rank: i32,
 }
 
-/// A form, in the order in which it is shown.
+/// A form, with its fields in the order in which they are shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Form {
     fields: Vec<FormField>,
     lists: BTreeMap<String, Vec<(String, String)>>,
 }
 
-/// What a connection is saved with: keys and values in their wire form, in the order of the form. `Debug` shows keys
-/// only.
+/// The values that a connection is saved with, in their wire form and in the order of the form. `Debug` shows keys only.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Filled {
+pub struct FilledForm {
     /// Keys and values.
     pub values: Vec<(String, Option<String>)>,
 }
@@ -68,7 +66,7 @@ impl Form {
         &self.fields
     }
 
-    /// The lists that fields name and that are not known yet.
+    /// The names of lists that fields use and that [`Form::set_list`] has not set yet.
     pub fn missing_lists(&self) -> Vec<String> {
         let mut names: Vec<String> = self.fields.iter().filter_map(|field| field.list.clone()).collect();
         names.retain(|name| !self.lists.contains_key(name));
@@ -77,31 +75,35 @@ impl Form {
         names
     }
 
-    /// Makes the items of a list known: keys and texts.
+    /// Sets the items of a list: keys and texts.
     pub fn set_list(&mut self, name: impl Into<String>, items: Vec<(String, String)>) {
         self.lists.insert(name.into(), items);
     }
 
-    /// Fills the form: with what is given, else what is stored, else the default. Values may be written as people write
-    /// them (`5`, `true`, `2026-01-31`, the text of a list's item); they get their wire form.
+    /// Fills in the form: each field takes its input, else its stored value, else its default. Input may be in the wire
+    /// form or as people write it (`5`, `true`, `2026-01-31`, the text of a list item).
     ///
     /// # Errors
-    /// Something given does not fit, or a mandatory field stays empty.
-    pub fn fill(&self, given: &Given, stored: &BTreeMap<String, String>) -> Result<Filled, FormError> {
-        fill::fill(&self.fields, &self.lists, given, stored)
+    /// A value is not valid, or a mandatory field is empty. The error lists every problem.
+    pub fn fill(
+        &self,
+        input: &FormInput,
+        stored: &BTreeMap<String, String>,
+    ) -> Result<FilledForm, FormError> {
+        fill::fill(&self.fields, &self.lists, input, stored)
     }
 
-    /// The form as text, a line for each field, with its values; secrets masked.
-    pub fn show(&self, language: &str, filled: Option<&Filled>) -> String {
+    /// The form as text, a line for each field, with its values. Secrets are masked.
+    pub fn show(&self, language: &str, filled: Option<&FilledForm>) -> String {
         let width = |text: fn(&FormField) -> usize| self.fields.iter().map(text).max().unwrap_or_default();
         let key_width = width(|field| field.key.chars().count());
         let type_width = width(|field| field.field_type.as_str().len());
         let mut shown = String::new();
         for field in &self.fields {
-            let star = if field.access == Access::Mandatory { '*' } else { ' ' };
+            let marker = if field.access == Access::Mandatory { '*' } else { ' ' };
             let name = field.name.get(language);
             let _ =
-                write!(shown, "  {:key_width$}{star} {:type_width$}  {name}", field.key, field.field_type);
+                write!(shown, "  {:key_width$}{marker} {:type_width$}  {name}", field.key, field.field_type);
             if let Some(value) = filled.and_then(|filled| filled.get(&field.key)) {
                 let value = if field.field_type == FieldType::Password { MASK } else { value };
                 let _ = write!(shown, " = {value}");
@@ -124,14 +126,14 @@ impl Form {
     }
 }
 
-impl Filled {
+impl FilledForm {
     /// The value of a field; `None` if it is null.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.iter().find(|(known, _)| known == key).and_then(|(_, value)| value.as_deref())
     }
 }
 
-impl std::fmt::Debug for Filled {
+impl std::fmt::Debug for FilledForm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.values.iter().map(|(key, _)| key)).finish()
     }

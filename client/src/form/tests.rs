@@ -1,10 +1,10 @@
-//! Forms: what is filled in how, and what is refused.
+//! Filling in forms, and the problems that are reported.
 
 use std::collections::BTreeMap;
 
 use values::{Access, FieldType, LocalizedText};
 
-use super::{Form, FormField, Given};
+use super::{Form, FormField, FormInput};
 
 fn field(key: &str, field_type: FieldType) -> FormField {
     FormField {
@@ -38,8 +38,9 @@ fn form() -> Form {
 }
 
 #[test]
-fn values_get_their_wire_form_in_the_order_of_the_form() {
-    let given = Given::from([("Server", "erp"), ("Terms", "thirty"), ("ReadOnly", "true"), ("Days", "7")]);
+fn fill_converts_values_to_their_wire_form_in_the_order_of_the_form() {
+    let given =
+        FormInput::from([("Server", "erp"), ("Terms", "thirty"), ("ReadOnly", "true"), ("Days", "7")]);
     let filled = form().fill(&given, &BTreeMap::new()).unwrap();
     let values: Vec<_> = filled.values.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
     assert_eq!(
@@ -56,18 +57,18 @@ fn values_get_their_wire_form_in_the_order_of_the_form() {
 }
 
 #[test]
-fn what_is_given_counts_over_what_is_stored_and_that_over_the_default() {
+fn fill_takes_the_input_before_the_stored_value_before_the_default() {
     let stored =
         BTreeMap::from([("Server".to_owned(), "old".to_owned()), ("Days".to_owned(), "[I:9]".to_owned())]);
-    let filled = form().fill(&Given::from([("Server", "new")]), &stored).unwrap();
+    let filled = form().fill(&FormInput::from([("Server", "new")]), &stored).unwrap();
     assert_eq!((filled.get("Server"), filled.get("Days")), (Some("new"), Some("[I:9]")));
     assert_eq!(filled.get("ReadOnly"), Some("[I:0]"), "a checkbox is ticked or not");
-    let filled = form().fill(&Given::from([("Server", "x")]), &BTreeMap::new()).unwrap();
+    let filled = form().fill(&FormInput::from([("Server", "x")]), &BTreeMap::new()).unwrap();
     assert_eq!(filled.get("Days"), Some("[I:5]"));
 }
 
 #[test]
-fn every_problem_is_told_at_once() {
+fn fill_reports_every_problem_at_once() {
     type Case = (&'static [(&'static str, &'static str)], &'static [&'static str]);
     let cases: [Case; 7] = [
         (&[], &["mandatory", "Server (The Server)"]),
@@ -82,8 +83,8 @@ fn every_problem_is_told_at_once() {
         (&[("Server", "x"), ("Hint", "y")], &["no setting \"Hint\""]),
     ];
     for (given, expected) in cases {
-        let mut filled = Given::default();
-        given.iter().for_each(|(key, value)| filled.otherwise(key, value));
+        let mut filled = FormInput::default();
+        given.iter().for_each(|(key, value)| filled.set_default(key, value));
         let error = form().fill(&filled, &BTreeMap::new()).unwrap_err().to_string();
         for part in expected {
             assert!(error.contains(part), "{given:?}: no {part:?} in {error}");
@@ -92,8 +93,8 @@ fn every_problem_is_told_at_once() {
 }
 
 #[test]
-fn a_form_is_shown_in_a_language_with_secrets_masked() {
-    let given = Given::from([("Server", "erp"), ("Password", "hunter2")]);
+fn show_uses_one_language_and_masks_secrets() {
+    let given = FormInput::from([("Server", "erp"), ("Password", "hunter2")]);
     let filled = form().fill(&given, &BTreeMap::new()).unwrap();
     let shown = form().show("NO", Some(&filled));
     assert!(shown.starts_with("  Server"), "by rank: {shown}");

@@ -1,75 +1,75 @@
 //! Registers a connector with SuperOffice through NetServer's ErpSync agent: what an administrator does by hand (add a
 //! Sync Connector, add a connection, fill in its form, test, save, activate).
 //!
-//! [`NetServer`] speaks the services (`soap` is how their messages are wrapped, `carriers` what they carry);
-//! [`Registration`] is what is wanted, and [`Registration::run`] makes it so: it looks first, and changes what differs.
+//! A [`Registration`] is the desired state. [`Registration::apply`] reads the current state and changes only what differs,
+//! so it can be repeated. [`NetServerClient`] calls the services: `soap` has the envelopes, `messages` the data contracts.
 
-mod carriers;
+mod client;
 mod error;
-mod netserver;
+mod messages;
 mod soap;
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use carriers::{Connection, Connector};
+pub use client::{Credentials, NetServerClient, NetServerOptions, TimeZone};
 pub use error::{NetServerError, RegisterError};
-pub use netserver::{Access, NetServer, SignIn, TimeZone};
+use messages::{Connection, Connector};
 
-use crate::form::{Filled, Form, Given};
+use crate::form::{FilledForm, Form, FormInput};
 
-/// What is to be in SuperOffice in the end.
+/// The desired state in SuperOffice.
 #[derive(Debug)]
 pub struct Registration {
-    /// The name of the Sync Connector; it is found again by it.
+    /// The name of the Sync Connector, by which an existing one is found.
     pub name: String,
     /// The address of the connector service.
     pub url: String,
-    /// The Sync Connector's ID, where it is known; 0 for a new one. `None`: found by name.
+    /// The ID of the Sync Connector, 0 for a new one. `None`: it is found by its name.
     pub connector_id: Option<i32>,
-    /// The connection, where one is wanted.
-    pub connection: Option<WantedConnection>,
-    /// The language that texts are shown in.
+    /// The connection; `None` to register only the Sync Connector.
+    pub connection: Option<DesiredConnection>,
+    /// The language of labels in the output.
     pub language: String,
-    /// Only say what would be done.
+    /// Change nothing, only print what would change.
     pub dry_run: bool,
-    /// Go on although NetServer does not reach the address.
+    /// Continue even if NetServer cannot reach the address.
     pub skip_url_test: bool,
 }
 
-/// A connection that is to be in SuperOffice.
+/// The desired state of a connection.
 #[derive(Debug)]
-pub struct WantedConnection {
-    /// Its name; it is found again by it.
+pub struct DesiredConnection {
+    /// Its name, by which an existing one is found.
     pub name: String,
-    /// A description; `None` leaves the one that is there.
+    /// A description; `None` keeps the existing one.
     pub description: Option<String>,
-    /// What is filled in.
-    pub settings: Given,
-    /// Whether it is to run.
+    /// The input for the settings form.
+    pub settings: FormInput,
+    /// Whether to activate it.
     pub active: bool,
-    /// IDs of user groups that may use it; with no associates either: everybody.
+    /// IDs of user groups that may use it. Without user groups and associates everybody may.
     pub user_groups: Vec<i32>,
     /// IDs of associates who may use it.
     pub associates: Vec<i32>,
 }
 
 impl Registration {
-    /// Makes it so, and tells each step.
+    /// Brings SuperOffice into the desired state, and writes a line for each step.
     ///
     /// # Errors
-    /// NetServer refuses or cannot be reached; what is wanted does not fit to what is there; the output is gone. What
-    /// was done before stays done: the next run goes on from there.
-    pub async fn run(&self, server: &NetServer, out: &mut impl Write) -> Result<(), RegisterError> {
+    /// NetServer refuses or cannot be reached, the settings do not fit the form, or the output cannot be written. Steps
+    /// that are done stay done; the next run continues from there.
+    pub async fn apply(&self, server: &NetServerClient, out: &mut impl Write) -> Result<(), RegisterError> {
         self.test_url(server, out).await?;
         let existing = self.find_connector(server).await?;
-        let changed = existing.as_ref().is_none_or(|found| !self.is_as_wanted(found));
-        let connector = self.put_connector(server, existing, out).await?;
+        let changed = existing.as_ref().is_none_or(|found| !self.is_up_to_date(found));
+        let connector = self.ensure_connector(server, existing, out).await?;
         let mut nothing_changed = !changed;
         if let Some(wanted) = &self.connection {
             match connector {
                 Some(connector) => {
-                    nothing_changed &= !self.put_connection(server, &connector, wanted, out).await?;
+                    nothing_changed &= !self.ensure_connection(server, &connector, wanted, out).await?;
                 }
                 None => writeln!(
                     out,
@@ -90,7 +90,7 @@ impl Registration {
         Ok(())
     }
 
-    async fn test_url(&self, server: &NetServer, out: &mut impl Write) -> Result<(), RegisterError> {
+    async fn test_url(&self, server: &NetServerClient, out: &mut impl Write) -> Result<(), RegisterError> {
         let answer = server.test_connector_url(&self.url).await?;
         if answer == "NoError" {
             writeln!(out, "NetServer reaches {}", self.url)?;
@@ -103,7 +103,7 @@ impl Registration {
         Err(RegisterError::Url { url: self.url.clone(), answer })
     }
 
-    async fn find_connector(&self, server: &NetServer) -> Result<Option<Connector>, RegisterError> {
+    async fn find_connector(&self, server: &NetServerClient) -> Result<Option<Connector>, RegisterError> {
         match self.connector_id {
             Some(0) => return Ok(None),
             Some(id) => {
@@ -126,14 +126,14 @@ impl Registration {
         }
     }
 
-    fn is_as_wanted(&self, found: &Connector) -> bool {
+    fn is_up_to_date(&self, found: &Connector) -> bool {
         found.name == self.name && found.url == self.url
     }
 
-    /// The connector as it is in SuperOffice afterwards; `None` in a dry run that would make it.
-    async fn put_connector(
+    /// Creates or changes the Sync Connector, and returns it; `None` in a dry run that would create it.
+    async fn ensure_connector(
         &self,
-        server: &NetServer,
+        server: &NetServerClient,
         existing: Option<Connector>,
         out: &mut impl Write,
     ) -> Result<Option<Connector>, RegisterError> {
@@ -144,7 +144,7 @@ impl Registration {
             deleted: false,
         };
         match &existing {
-            Some(found) if self.is_as_wanted(found) => {
+            Some(found) if self.is_up_to_date(found) => {
                 writeln!(out, "the Sync Connector {:?} is there already (ID {})", self.name, found.id)?;
                 return Ok(existing);
             }
@@ -168,21 +168,21 @@ impl Registration {
         Ok(Some(saved))
     }
 
-    /// Whether anything was changed.
-    async fn put_connection(
+    /// Creates, changes and activates the connection. Returns whether anything was changed.
+    async fn ensure_connection(
         &self,
-        server: &NetServer,
+        server: &NetServerClient,
         connector: &Connector,
-        wanted: &WantedConnection,
+        wanted: &DesiredConnection,
         out: &mut impl Write,
     ) -> Result<bool, RegisterError> {
         let existing = self.find_connection(server, connector, wanted).await?;
         let form = server.configuration_fields(connector.id).await?;
         let filled = self.fill(&form, wanted, existing.as_ref(), out)?;
-        let target = target(connector, wanted, &form, filled, existing.as_ref());
-        let same = existing.as_ref().is_some_and(|found| found.same_as(&target));
+        let target = desired_connection(connector, wanted, &form, filled, existing.as_ref());
+        let same = existing.as_ref().is_some_and(|found| found.is_equivalent(&target));
         let active = existing.as_ref().is_some_and(|found| found.active);
-        let switch = wanted.active && !active;
+        let activate = wanted.active && !active;
 
         if same {
             writeln!(out, "the connection {:?} is there already (ID {})", wanted.name, target.id)?;
@@ -194,10 +194,10 @@ impl Registration {
                 let what = if existing.is_some() { "change" } else { "create" };
                 writeln!(out, "would {what} the connection {:?}", wanted.name)?;
             }
-            if switch {
+            if activate {
                 writeln!(out, "would activate it")?;
             }
-            return Ok(!same || switch);
+            return Ok(!same || activate);
         }
         let id = if same {
             target.id
@@ -208,14 +208,14 @@ impl Registration {
             }
             let done = if existing.is_some() { "changed" } else { "created" };
             writeln!(out, "{done} the connection {:?} (ID {}) {}", wanted.name, saved.id, saved.guid)?;
-            // What was saved may say that it is active: it is then not toggled, for that would stop it.
-            if saved.active && switch {
+            // NetServer may already have activated it. Toggling would then deactivate it.
+            if saved.active && activate {
                 writeln!(out, "it is active")?;
                 return Ok(true);
             }
             saved.id
         };
-        if switch {
+        if activate {
             let reasons = server.toggle_active(id).await?;
             if !reasons.is_empty() {
                 return Err(RegisterError::NotActivated { name: wanted.name.clone(), reasons });
@@ -224,14 +224,14 @@ impl Registration {
         } else if active {
             writeln!(out, "it is active")?;
         }
-        Ok(!same || switch)
+        Ok(!same || activate)
     }
 
     async fn find_connection(
         &self,
-        server: &NetServer,
+        server: &NetServerClient,
         connector: &Connector,
-        wanted: &WantedConnection,
+        wanted: &DesiredConnection,
     ) -> Result<Option<Connection>, RegisterError> {
         let named: Vec<Connection> = server
             .connections()
@@ -251,10 +251,10 @@ impl Registration {
     fn fill(
         &self,
         form: &Form,
-        wanted: &WantedConnection,
+        wanted: &DesiredConnection,
         existing: Option<&Connection>,
         out: &mut impl Write,
-    ) -> Result<Filled, RegisterError> {
+    ) -> Result<FilledForm, RegisterError> {
         let stored: BTreeMap<String, String> =
             existing.map(|found| found.settings.iter().cloned().collect()).unwrap_or_default();
         let filled = form.fill(&wanted.settings, &stored);
@@ -265,7 +265,7 @@ impl Registration {
 
     async fn test_connection(
         &self,
-        server: &NetServer,
+        server: &NetServerClient,
         connector: &Connector,
         target: &Connection,
         out: &mut impl Write,
@@ -278,15 +278,15 @@ impl Registration {
     }
 }
 
-/// The connection as it is to be.
-fn target(
+/// The connection to save: the desired values over the existing ones.
+fn desired_connection(
     connector: &Connector,
-    wanted: &WantedConnection,
+    wanted: &DesiredConnection,
     form: &Form,
-    filled: Filled,
+    filled: FilledForm,
     existing: Option<&Connection>,
 ) -> Connection {
-    let limited = !wanted.user_groups.is_empty() || !wanted.associates.is_empty();
+    let restricted = !wanted.user_groups.is_empty() || !wanted.associates.is_empty();
     let base = existing.cloned().unwrap_or_else(|| Connection { all_access: true, ..Connection::default() });
     let settings = filled
         .values
@@ -299,9 +299,9 @@ fn target(
         name: wanted.name.clone(),
         description: wanted.description.clone().unwrap_or(base.description.clone()),
         settings,
-        all_access: if limited { false } else { base.all_access },
-        user_groups: if limited { wanted.user_groups.clone() } else { base.user_groups.clone() },
-        associates: if limited { wanted.associates.clone() } else { base.associates.clone() },
+        all_access: if restricted { false } else { base.all_access },
+        user_groups: if restricted { wanted.user_groups.clone() } else { base.user_groups.clone() },
+        associates: if restricted { wanted.associates.clone() } else { base.associates.clone() },
         ..base
     }
 }

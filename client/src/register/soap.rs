@@ -1,49 +1,22 @@
-//! How NetServer's messages are wrapped: document literal, everything in the namespace of the services' version,
-//! arrays of simple types in that of .NET's serialisation.
+//! SOAP envelopes of NetServer's services: document/literal, all elements in the namespace of the services' version, arrays
+//! of simple types in the namespace of .NET's serialisation.
 
+use contract::SoapVersion;
 use contract::xml::escape;
 use roxmltree::{Document, Node};
 
 use super::error::{ExceptionInfo, NetServerError};
 
-const SOAP_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-const SOAP_12: &str = "http://www.w3.org/2003/05/soap-envelope";
 const ARRAYS: &str = "http://schemas.microsoft.com/2003/10/Serialization/Arrays";
 const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
-/// The version of SOAP to speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Version {
-    /// What NetServer's WSDL says.
-    V11,
-    /// What some examples of its reference show.
-    V12,
-}
-
-impl Version {
-    const fn namespace(self) -> &'static str {
-        match self {
-            Version::V11 => SOAP_11,
-            Version::V12 => SOAP_12,
-        }
-    }
-
-    /// The header `Content-Type`.
-    pub(super) fn content_type(self, action: &str) -> String {
-        match self {
-            Version::V11 => "text/xml; charset=utf-8".to_owned(),
-            Version::V12 => format!("application/soap+xml; charset=utf-8; action=\"{action}\""),
-        }
-    }
-}
-
-/// The header and body of a request, as they are written.
+/// Writes the elements of a SOAP header or body.
 #[derive(Default)]
-pub(super) struct Body {
+pub(super) struct XmlWriter {
     xml: Vec<u8>,
 }
 
-impl Body {
+impl XmlWriter {
     pub(super) fn open(&mut self, name: &str) {
         self.xml.extend_from_slice(format!("<n:{name}>").as_bytes());
     }
@@ -58,7 +31,7 @@ impl Body {
         self.close(name);
     }
 
-    /// The text; null when it is empty.
+    /// An element with a text; null when the text is empty.
     pub(super) fn text_or_null(&mut self, name: &str, text: &str) {
         if text.is_empty() {
             self.xml.extend_from_slice(format!("<n:{name} i:nil=\"true\"/>").as_bytes());
@@ -83,8 +56,8 @@ impl Body {
         self.close(name);
     }
 
-    /// The whole message.
-    pub(super) fn envelope(self, version: Version, namespace: &str, header: Body) -> Vec<u8> {
+    /// The message with this body.
+    pub(super) fn envelope(self, version: SoapVersion, namespace: &str, header: XmlWriter) -> Vec<u8> {
         let mut xml = format!(
             "<s:Envelope xmlns:s=\"{}\" xmlns:n=\"{namespace}\" xmlns:a=\"{ARRAYS}\" xmlns:i=\"{INSTANCE}\">\
              <s:Header>",
@@ -99,14 +72,16 @@ impl Body {
     }
 }
 
-/// The reply in a message: the element below the body, if it is `name` and says that all went well.
+/// Parses an envelope: returns the element of the body, which must be `name` and report success.
 ///
 /// # Errors
-/// The message is a fault, says that the call did not succeed, or is something else.
+/// The message is a fault, reports that the call did not succeed, or is something else.
 pub(super) fn reply<'a, 'i>(document: &'a Document<'i>, name: &str) -> Result<Node<'a, 'i>, NetServerError> {
     let envelope = document.root_element();
     let namespace = envelope.tag_name().namespace().unwrap_or_default();
-    if envelope.tag_name().name() != "Envelope" || ![SOAP_11, SOAP_12].contains(&namespace) {
+    if envelope.tag_name().name() != "Envelope"
+        || ![SoapVersion::V11.namespace(), SoapVersion::V12.namespace()].contains(&namespace)
+    {
         return Err(NetServerError::NotSoap { found: format!("an element {}", envelope.tag_name().name()) });
     }
     let header = child(envelope, "Header");
@@ -131,7 +106,8 @@ pub(super) fn reply<'a, 'i>(document: &'a Document<'i>, name: &str) -> Result<No
     Ok(element)
 }
 
-/// A fault of either version; the exception in its detail counts over its own text, which is often empty talk.
+/// The error of a fault of either version of SOAP: the exception in its detail, or else its own text, which is often
+/// general.
 fn fault(fault: Node<'_, '_>) -> NetServerError {
     let detail = child(fault, "detail").or(child(fault, "Detail"));
     let in_detail = detail
@@ -149,7 +125,7 @@ fn fault(fault: Node<'_, '_>) -> NetServerError {
     }
 }
 
-/// `SoExceptionInfo`; `None` if it is null or empty.
+/// Parses `SoExceptionInfo`; `None` if it is null or empty.
 fn exception(node: Node<'_, '_>) -> Option<ExceptionInfo> {
     let info = ExceptionInfo {
         message: text(node, "Message"),
@@ -189,9 +165,9 @@ pub(super) fn texts(array: Node<'_, '_>) -> Vec<String> {
     array.children().filter(Node::is_element).map(whole_text).collect()
 }
 
-/// All the text below an element: a parser may hand it over in pieces.
+/// The text of an element. The parser may split it into several nodes.
 pub(super) fn whole_text(node: Node<'_, '_>) -> String {
-    node.descendants().filter(Node::is_text).filter_map(|piece| piece.text()).collect()
+    node.descendants().filter(Node::is_text).filter_map(|node| node.text()).collect()
 }
 
 pub(super) fn trimmed(node: Node<'_, '_>) -> String {

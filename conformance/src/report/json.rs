@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::{Report, word};
 use crate::group_name;
 use crate::rule::Verdict;
-use erp_host_client::Traffic;
+use erp_host_client::HttpExchange;
 
 impl Report {
     /// The whole report.
@@ -43,21 +43,21 @@ impl Report {
         })
     }
 
-    fn traffic(&self, traffic: &Traffic) -> Json {
+    fn traffic(&self, traffic: &HttpExchange) -> Json {
         let headers = |headers: &[(String, String)]| {
             headers.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
         };
         json!({
             "request": {
-                "method": traffic.sent.method.as_str(),
-                "url": traffic.sent.url.as_str(),
-                "headers": headers(&traffic.sent.headers),
-                "body": self.shown_body(&traffic.sent.body),
+                "method": traffic.request.method.as_str(),
+                "url": traffic.request.url.as_str(),
+                "headers": headers(&traffic.request.headers),
+                "body": self.shown_body(&traffic.request.body),
             },
             "answer": {
-                "status": traffic.answered.status,
-                "headers": headers(&traffic.answered.headers),
-                "body": self.shown_body(&traffic.answered.body),
+                "status": traffic.response.status,
+                "headers": headers(&traffic.response.headers),
+                "body": self.shown_body(&traffic.response.body),
             },
             "milliseconds": traffic.elapsed.as_secs_f64() * 1000.0,
         })

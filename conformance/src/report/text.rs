@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Report, word};
 use crate::group_name;
 use crate::rule::{Finding, Verdict};
-use erp_host_client::Traffic;
+use erp_host_client::HttpExchange;
 
 /// As much of a message as shows what is meant; all of it is in the JSON report.
 const SHOWN: usize = 700;
@@ -56,19 +56,19 @@ impl Report {
         let Some(traffic) = findings.iter().find_map(|finding| finding.shown_by.as_deref()) else {
             return Ok(());
         };
-        let Traffic { sent, answered, .. } = traffic;
-        writeln!(f, "  > {} {}", sent.method, sent.url)?;
-        for (name, value) in &sent.headers {
+        let HttpExchange { request, response, .. } = traffic;
+        writeln!(f, "  > {} {}", request.method, request.url)?;
+        for (name, value) in &request.headers {
             writeln!(f, "  > {name}: {value}")?;
         }
-        lines(f, "  > ", &self.shown_body(&sent.body))?;
+        lines(f, "  > ", &self.shown_body(&request.body))?;
         writeln!(
             f,
             "  < status {}, {}",
-            answered.status,
-            answered.header("Content-Type").unwrap_or("no content type")
+            response.status,
+            response.header("Content-Type").unwrap_or("no content type")
         )?;
-        lines(f, "  < ", &self.shown_body(&answered.body))
+        lines(f, "  < ", &self.shown_body(&response.body))
     }
 }
 

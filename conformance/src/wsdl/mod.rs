@@ -11,14 +11,14 @@ use self::definitions::Definitions;
 use super::rule::{Findings, Stop};
 use super::subject::Subject;
 use super::transport::send;
-use erp_host_client::{HttpRequest, Traffic};
+use erp_host_client::{HttpExchange, HttpRequest};
 
 /// No description needs more documents than that.
 const MOST_DOCUMENTS: usize = 40;
 
 /// Fetches a description with all that it imports. The first document comes first.
-async fn fetch(subject: &Subject, parameter: &str) -> Result<(Vec<String>, Arc<Traffic>), Stop> {
-    let first = subject.client.address().description(parameter, subject.dialect());
+async fn fetch(subject: &Subject, parameter: &str) -> Result<(Vec<String>, Arc<HttpExchange>), Stop> {
+    let first = subject.client.address().wsdl_url(parameter, subject.dialect());
     let mut open = vec![first.clone()];
     let mut done: Vec<Url> = Vec::new();
     let (mut documents, mut shown_by) = (Vec::new(), None);
@@ -27,7 +27,7 @@ async fn fetch(subject: &Subject, parameter: &str) -> Result<(Vec<String>, Arc<T
             continue;
         }
         let traffic = send(subject, HttpRequest::get(url.clone())).await?;
-        let answered = &traffic.answered;
+        let answered = &traffic.response;
         if answered.status != 200 || !answered.media_type().contains("xml") {
             let text = format!(
                 "{url} is answered with status {} and the content type {:?}, expected 200 and XML",
@@ -50,7 +50,7 @@ async fn fetch(subject: &Subject, parameter: &str) -> Result<(Vec<String>, Arc<T
     shown_by.map(|traffic| (documents, traffic)).ok_or_else(|| Stop::skip("there is no description"))
 }
 
-async fn definitions(subject: &Subject) -> Result<(Definitions, Arc<Traffic>), Stop> {
+async fn definitions(subject: &Subject) -> Result<(Definitions, Arc<HttpExchange>), Stop> {
     subject.needs(&[101])?;
     let (documents, traffic) = fetch(subject, "wsdl").await?;
     match Definitions::read(&documents) {

@@ -119,7 +119,7 @@ async fn call(
         return client.in_dialect(dialect).call_with(connection, request).await;
     }
     match client.call_with(connection, request.clone()).await {
-        Err(error) if error.trouble.may_be_the_dialect() => match client.detect_dialect().await {
+        Err(error) if error.kind.may_be_wrong_dialect() => match client.detect_dialect().await {
             Ok(client) if client.dialect() != Dialect::Message => client.call_with(connection, request).await,
             _ => Err(error),
         },

@@ -6,15 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use contract::SoapVersion;
 use zeroize::Zeroizing;
 
 use super::on_this_thread;
 use super::service::SetFlags;
 use erp_host_client::Options;
-use erp_host_client::register::{Access, NetServer, Registration, SignIn, TimeZone, WantedConnection};
+use erp_host_client::register::{
+    Credentials, DesiredConnection, NetServerClient, NetServerOptions, Registration, TimeZone,
+};
 
-/// No answer of NetServer's services is larger.
-const MOST_BYTES: usize = 16 << 20;
+/// Size limit of a response of NetServer in bytes.
+const MAX_RESPONSE_BYTES: usize = 16 << 20;
 
 const PASSWORD: &str = "ERP_HOST_NETSERVER_PASSWORD";
 const TICKET: &str = "ERP_HOST_NETSERVER_TICKET";
@@ -86,7 +89,7 @@ pub(super) struct Args {
     soap12: bool,
     /// The time zone to say in requests: SuperOffice's ID of one, or a location code
     #[arg(long, value_name = "ID|CODE")]
-    time_zone: Option<String>,
+    time_zone: Option<TimeZone>,
     /// The language of labels: US, NO, SW, DA, GE, ...
     #[arg(long, value_name = "CODE", default_value = "US")]
     language: String,
@@ -117,16 +120,16 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         return Err("--set fills in the form of a connection: say which one with --connection NAME".into());
     }
     let settings = args.settings.entries()?.into_iter().collect();
-    let sign_in = sign_in(&args)?;
-    let access = Access {
+    let credentials = credentials(&args)?;
+    let options = NetServerOptions {
         base: args.netserver.clone(),
         services: args.services,
-        soap_12: args.soap12,
+        soap: if args.soap12 { SoapVersion::V12 } else { SoapVersion::V11 },
         application_token: secret(args.application_token_file.as_deref(), APPLICATION_TOKEN)?,
-        time_zone: args.time_zone.as_deref().map(time_zone),
-        options: Options {
+        time_zone: args.time_zone,
+        http: Options {
             timeout: Duration::from_secs(args.timeout),
-            largest_answer: MOST_BYTES,
+            max_response_bytes: MAX_RESPONSE_BYTES,
             ca: args.ca.clone(),
             ..Options::default()
         },
@@ -135,7 +138,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         name: args.name,
         url: args.url,
         connector_id: args.connector_id,
-        connection: args.connection.map(|name| WantedConnection {
+        connection: args.connection.map(|name| DesiredConnection {
             name,
             description: args.description,
             settings,
@@ -149,19 +152,19 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     };
     on_this_thread(async {
         let mut out = io::stdout();
-        let server = NetServer::sign_in(access, sign_in).await?;
-        if let Some(who) = server.who() {
-            writeln!(out, "signed in as {who}")?;
+        let server = NetServerClient::sign_in(options, credentials).await?;
+        if let Some(name) = server.user_name() {
+            writeln!(out, "signed in as {name}")?;
         }
-        registration.run(&server, &mut out).await?;
+        registration.apply(&server, &mut out).await?;
         Ok(ExitCode::SUCCESS)
     })?
 }
 
-fn sign_in(args: &Args) -> Result<SignIn, Box<dyn Error>> {
+fn credentials(args: &Args) -> Result<Credentials, Box<dyn Error>> {
     let Some(user) = &args.user else {
         let ticket = secret(args.ticket_file.as_deref(), TICKET)?;
-        return ticket.map(SignIn::Ticket).ok_or_else(|| {
+        return ticket.map(Credentials::Ticket).ok_or_else(|| {
             format!("who signs in? Give --user, or a ticket with --ticket-file or {TICKET}").into()
         });
     };
@@ -177,7 +180,7 @@ fn sign_in(args: &Args) -> Result<SignIn, Box<dyn Error>> {
             .into());
         }
     };
-    Ok(SignIn::Password { user: user.clone(), password })
+    Ok(Credentials::Password { user: user.clone(), password })
 }
 
 /// A secret from the first line of a file, else from the environment.
@@ -195,12 +198,5 @@ fn secret(file: Option<&Path>, variable: &str) -> Result<Option<Zeroizing<String
     match content.lines().next().map(str::trim) {
         Some(line) if !line.is_empty() => Ok(Some(Zeroizing::new(line.to_owned()))),
         _ => Err(format!("the first line of {} is empty", file.display()).into()),
-    }
-}
-
-fn time_zone(text: &str) -> TimeZone {
-    match text.parse() {
-        Ok(id) => TimeZone { id: Some(id), location: None },
-        Err(_) => TimeZone { id: None, location: Some(text.to_owned()) },
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::serve::Signals;
 use super::service::{DialectChoice, ServiceFlags, SetFlags};
 use crate::config::{Config, Flags};
-use erp_host_client::form::Given;
+use erp_host_client::form::FormInput;
 use erp_host_client::{Client, Options};
 use erp_host_runtime::Plugins;
 use erp_host_simulator::{
@@ -140,7 +140,7 @@ fn is_good(ended: &Ended) -> bool {
 
 fn simulate(args: Args) -> Result<(Ended, u64), Box<dyn Error>> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-    let mut settings: Given = args.settings.entries()?.into_iter().collect();
+    let mut settings: FormInput = args.settings.entries()?.into_iter().collect();
     let (client, demo) = match &args.demo {
         Some(connector) => {
             let (client, host) = demo(&args, connector, &mut settings)?;
@@ -194,7 +194,11 @@ fn simulate(args: Args) -> Result<(Ended, u64), Box<dyn Error>> {
 }
 
 /// Starts the demo's host; picks the connector, and what its form is filled with.
-fn demo(args: &Args, connector: &str, settings: &mut Given) -> Result<(Client, DemoHost), Box<dyn Error>> {
+fn demo(
+    args: &Args,
+    connector: &str,
+    settings: &mut FormInput,
+) -> Result<(Client, DemoHost), Box<dyn Error>> {
     let flags = Flags { plugins: args.plugins.clone(), ..Flags::default() };
     let config = Config::load(&flags)?;
     let looked = tempfile::tempdir()?;
@@ -219,7 +223,7 @@ fn demo(args: &Args, connector: &str, settings: &mut Given) -> Result<(Client, D
     let host =
         DemoHost::start(&config.plugins, every(args.restart_every, 3), every(args.lose_store_every, 5))?;
     if is_excel {
-        settings.otherwise("Filename", &host.workbook().display().to_string());
+        settings.set_default("Filename", &host.workbook().display().to_string());
     }
     let client = Client::new(
         host.url().parse::<erp_host_client::ServiceAddress>()?.connector(name),

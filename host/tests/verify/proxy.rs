@@ -213,7 +213,7 @@ where
     change_asked(&mut asked);
     let mut sent = asked.request.clone();
     sent.remove_header("expect");
-    let received = client.send(sent).await.unwrap().answered;
+    let received = client.send(sent).await.unwrap().response;
     let mut answer = Answer { status: received.status, headers: received.headers, body: received.body };
     change_answer(&asked, &mut answer);
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));

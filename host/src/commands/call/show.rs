@@ -6,7 +6,7 @@ use contract::{Actor, Dictionary, Field, LocalizedText, Outcome, Payload, Reply,
 use serde_json::{Map, Value as Json, json};
 
 use crate::commands::table::{Table, printable};
-use erp_host_client::{Answered, CallError, Exchange, HttpRequest};
+use erp_host_client::{CallError, Exchange, HttpRequest, HttpResponse};
 
 /// How an answer is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) enum Form {
 pub(super) fn exchange(out: &mut impl Write, exchange: &Exchange, form: Form) -> io::Result<()> {
     let traffic = &exchange.traffic;
     match form {
-        Form::Xml => raw(out, &traffic.sent, &traffic.answered),
+        Form::Xml => raw(out, &traffic.request, &traffic.response),
         Form::Json => {
             serde_json::to_writer_pretty(&mut *out, &as_json(&exchange.answer.reply))?;
             writeln!(out)
@@ -37,7 +37,7 @@ pub(super) fn exchange(out: &mut impl Write, exchange: &Exchange, form: Form) ->
                 }
             }
             let dialect = exchange.answer.envelope.dialect;
-            let (elapsed, bytes) = (traffic.elapsed, traffic.answered.body.len());
+            let (elapsed, bytes) = (traffic.elapsed, traffic.response.body.len());
             summary(out, &exchange.outcome())?;
             writeln!(out, "{} in {elapsed:.1?}, {bytes} bytes, dialect {dialect}", exchange.operation)
         }
@@ -47,12 +47,12 @@ pub(super) fn exchange(out: &mut impl Write, exchange: &Exchange, form: Form) ->
 /// Shows what came when it was no answer: only in its raw form, the rest says the error.
 pub(super) fn what_came(out: &mut impl Write, error: &CallError, form: Form) -> io::Result<()> {
     match (&error.traffic, form) {
-        (Some(traffic), Form::Xml) => raw(out, &traffic.sent, &traffic.answered),
+        (Some(traffic), Form::Xml) => raw(out, &traffic.request, &traffic.response),
         _ => Ok(()),
     }
 }
 
-fn raw(out: &mut impl Write, sent: &HttpRequest, answered: &Answered) -> io::Result<()> {
+fn raw(out: &mut impl Write, sent: &HttpRequest, answered: &HttpResponse) -> io::Result<()> {
     writeln!(out, "{} {}", sent.method, sent.url)?;
     headers(out, &sent.headers)?;
     body(out, &sent.body)?;

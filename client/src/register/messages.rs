@@ -1,10 +1,10 @@
-//! What NetServer's messages carry. Members stand in the order of the services' data contracts: a WCF service loses
-//! members that come out of order.
+//! The data contracts of NetServer's messages, written and parsed. The order of members is that of the contracts: a WCF
+//! service ignores members that are out of order.
 
 use roxmltree::Node;
 use values::LocalizedText;
 
-use super::soap::{self, Body};
+use super::soap::{self, XmlWriter};
 use crate::form::{Form, FormField};
 
 /// `ErpSyncConnectorEntity`: a Sync Connector.
@@ -18,7 +18,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn write(&self, body: &mut Body) {
+    pub(super) fn write(&self, body: &mut XmlWriter) {
         body.open("ErpSyncConnectorEntity");
         body.number("ErpConnectorId", self.id);
         body.text("DisplayName", &self.name);
@@ -46,7 +46,7 @@ pub(super) struct Connection {
     pub(super) name: String,
     pub(super) description: String,
     pub(super) active: bool,
-    /// The GUID that the connector knows the connection by; empty until NetServer has given one.
+    /// The `ConnectionGuid` of calls to the connector; empty until NetServer has assigned one.
     pub(super) guid: String,
     pub(super) newest_stamp: String,
     pub(super) settings: Vec<(String, String)>,
@@ -57,7 +57,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn write(&self, body: &mut Body) {
+    pub(super) fn write(&self, body: &mut XmlWriter) {
         body.open("Connection");
         body.number("ErpConnectionId", self.id);
         body.number("ErpConnectorId", self.connector_id);
@@ -91,14 +91,14 @@ impl Connection {
         })
     }
 
-    /// Whether saving the other one would change nothing. Settings are a dictionary: their order does not count, and an
-    /// empty one is one that is not there.
-    pub(super) fn same_as(&self, other: &Connection) -> bool {
+    /// Whether both are equal for NetServer: the order of settings does not count, and an empty setting equals a missing
+    /// one.
+    pub(super) fn is_equivalent(&self, other: &Connection) -> bool {
         let sorted = |settings: &[(String, String)]| {
-            let mut filled: Vec<_> =
+            let mut not_empty: Vec<_> =
                 settings.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
-            filled.sort();
-            filled
+            not_empty.sort();
+            not_empty
         };
         let without_settings =
             |connection: &Connection| Connection { settings: Vec::new(), ..connection.clone() };
@@ -107,7 +107,7 @@ impl Connection {
 }
 
 impl std::fmt::Debug for Connection {
-    /// Without values of settings: some are passwords.
+    /// Without the values of settings, as some are passwords.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let keys: Vec<&str> = self.settings.iter().map(|(key, _)| key.as_str()).collect();
         let Connection { id, connector_id, name, .. } = self;
@@ -120,8 +120,8 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// `ConfigFields`: a StringDictionary.
-pub(super) fn write_settings(body: &mut Body, settings: &[(String, String)]) {
+/// `ConfigFields`, a StringDictionary.
+pub(super) fn write_settings(body: &mut XmlWriter, settings: &[(String, String)]) {
     body.open("ConfigFields");
     for (key, value) in settings {
         body.open("StringKeyValuePair");
@@ -140,7 +140,7 @@ fn read_settings(node: Node<'_, '_>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// An array of `FieldMetadata`: the form. A type or access that is not known is taken for a normal text.
+/// The settings form: an array of `FieldMetadata`. An unknown field type or access becomes a normal text field.
 pub(super) fn read_form(response: Node<'_, '_>) -> Form {
     let fields = response.children().filter(Node::is_element).map(|node| FormField {
         key: soap::text(node, "FieldKey"),

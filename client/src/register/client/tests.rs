@@ -1,9 +1,9 @@
-//! Addresses of a NetServer.
+//! Addresses of a NetServer site.
 
-use super::base;
+use super::base_url;
 
 #[test]
-fn the_address_of_a_site_is_found_in_what_people_copy() {
+fn base_url_is_taken_from_the_address_of_a_site_or_service() {
     let cases = [
         ("https://crm.example.com", "https://crm.example.com/"),
         ("https://online.example.com/Cust12345/", "https://online.example.com/Cust12345"),
@@ -11,11 +11,11 @@ fn the_address_of_a_site_is_found_in_what_people_copy() {
         (" http://crm/remote/services88/ ", "http://crm/"),
     ];
     for (given, expected) in cases {
-        assert_eq!(base(given).unwrap().as_str(), expected, "{given}");
+        assert_eq!(base_url(given).unwrap().as_str(), expected, "{given}");
     }
     for given in ["crm.example.com", "ftp://crm.example.com", "", "https://"] {
-        assert!(base(given).is_err(), "{given:?}");
+        assert!(base_url(given).is_err(), "{given:?}");
     }
-    let error = base("https://kari:hunter2@crm.example.com").unwrap_err().to_string();
+    let error = base_url("https://kari:hunter2@crm.example.com").unwrap_err().to_string();
     assert!(error.contains("--user") && !error.contains("hunter2"), "{error}");
 }

@@ -1,32 +1,33 @@
-//! NetServer's services SoPrincipal and ErpSync.
+//! The client of NetServer's SOAP services SoPrincipal and ErpSync.
 
 use std::fmt;
 
+use contract::SoapVersion;
 use reqwest::Url;
 use roxmltree::Document;
 use zeroize::Zeroizing;
 
-use super::carriers::{self, Connection, Connector};
 use super::error::NetServerError;
-use super::soap::{self, Body, Version};
+use super::messages::{self, Connection, Connector};
+use super::soap::{self, XmlWriter};
 use crate::form::Form;
 use crate::{AddressError, Client, HttpRequest, Options};
 
-/// How NetServer is reached.
+/// Options of a NetServer client.
 #[derive(Debug, Clone)]
-pub struct Access {
-    /// The site's address: what stands before `/Remote/Services88`.
+pub struct NetServerOptions {
+    /// The address of the site: the part before `/Remote/Services88`.
     pub base: String,
     /// The version of the services, such as 88.
     pub services: u8,
-    /// Speak SOAP 1.2.
-    pub soap_12: bool,
-    /// The application token; online sites want it.
+    /// The version of SOAP. The WSDL of NetServer uses 1.1, some examples of its reference 1.2.
+    pub soap: SoapVersion,
+    /// The application token, which online sites require.
     pub application_token: Option<Zeroizing<String>>,
-    /// The time zone of dates, where it is not the user's own.
+    /// The time zone of dates, if it is not the user's own.
     pub time_zone: Option<TimeZone>,
-    /// How calls travel.
-    pub options: Options,
+    /// Timeouts, limits and TLS.
+    pub http: Options,
 }
 
 /// A time zone, as SuperOffice names it.
@@ -38,93 +39,106 @@ pub struct TimeZone {
     pub location: Option<String>,
 }
 
-/// How to sign in.
+impl std::str::FromStr for TimeZone {
+    type Err = std::convert::Infallible;
+
+    /// Parses an ID or a location code.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.parse() {
+            Ok(id) => TimeZone { id: Some(id), location: None },
+            Err(_) => TimeZone { id: None, location: Some(text.to_owned()) },
+        })
+    }
+}
+
+/// What to sign in with.
 #[derive(Clone)]
-pub enum SignIn {
-    /// With user and password.
+pub enum Credentials {
+    /// User and password.
     Password {
         /// The user.
         user: String,
         /// The password.
         password: Zeroizing<String>,
     },
-    /// With a ticket of an earlier sign-in.
+    /// The ticket of an earlier sign-in.
     Ticket(Zeroizing<String>),
 }
 
-impl fmt::Debug for SignIn {
+impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SignIn::Password { user, .. } => {
+            Credentials::Password { user, .. } => {
                 f.debug_struct("Password").field("user", user).finish_non_exhaustive()
             }
-            SignIn::Ticket(_) => f.write_str("Ticket"),
+            Credentials::Ticket(_) => f.write_str("Ticket"),
         }
     }
 }
 
-/// A NetServer that somebody has signed in to.
-pub struct NetServer {
+/// A client of NetServer, signed in.
+pub struct NetServerClient {
     client: Client,
     base: Url,
-    access: Access,
-    version: Version,
+    options: NetServerOptions,
     ticket: Option<Zeroizing<String>>,
-    /// Who is signed in, where NetServer has told.
-    who: Option<String>,
+    /// The name of the user who is signed in, if the reply had one.
+    user_name: Option<String>,
 }
 
-impl NetServer {
+impl NetServerClient {
     /// Signs in.
     ///
     /// # Errors
-    /// The address is none, NetServer cannot be reached, or does not let the user in.
-    pub async fn sign_in(access: Access, sign_in: SignIn) -> Result<Self, NetServerError> {
-        let base = base(&access.base)?;
-        let error = |reason: String| NetServerError::Address { url: access.base.clone(), reason };
+    /// The address is not valid, NetServer cannot be reached, or it rejects the credentials.
+    pub async fn sign_in(
+        options: NetServerOptions,
+        credentials: Credentials,
+    ) -> Result<Self, NetServerError> {
+        let base = base_url(&options.base)?;
+        let error = |reason: String| NetServerError::Address { url: options.base.clone(), reason };
         let address = base.as_str().parse().map_err(|problem: AddressError| error(problem.to_string()))?;
-        let client = Client::new(address, &access.options)?;
-        let version = if access.soap_12 { Version::V12 } else { Version::V11 };
-        let mut server = NetServer { client, base, access, version, ticket: None, who: None };
-        match sign_in {
-            SignIn::Ticket(ticket) => server.ticket = Some(ticket),
-            SignIn::Password { user, password } => server.authenticate(&user, &password).await?,
+        let client = Client::new(address, &options.http)?;
+        let mut server = NetServerClient { client, base, options, ticket: None, user_name: None };
+        match credentials {
+            Credentials::Ticket(ticket) => server.ticket = Some(ticket),
+            Credentials::Password { user, password } => server.authenticate(&user, &password).await?,
         }
         Ok(server)
     }
 
-    /// Who is signed in, where NetServer has told.
-    pub fn who(&self) -> Option<&str> {
-        self.who.as_deref()
+    /// The name of the user who is signed in; `None` with a ticket.
+    pub fn user_name(&self) -> Option<&str> {
+        self.user_name.as_deref()
     }
 
     async fn authenticate(&mut self, user: &str, password: &str) -> Result<(), NetServerError> {
         const OPERATION: &str = "AuthenticateUsernamePassword";
-        let mut body = Body::default();
+        let mut body = XmlWriter::default();
         body.open(OPERATION);
         body.text("UserName", user);
         body.text("Password", password);
         body.close(OPERATION);
-        // The reply of this one is not named after it.
+        // The element of this reply is not named after the operation.
         let read = |reply: roxmltree::Node<'_, '_>| {
             let succeeded = soap::flag(reply, "AuthenticationSucceeded");
             let ticket = soap::child(reply, "Credentials").map(|node| soap::text(node, "Ticket"));
-            let who = soap::child(reply, "Response").map(|node| soap::text(node, "FullName"));
-            Some((ticket.filter(|ticket| succeeded && !ticket.is_empty()), who))
+            let name = soap::child(reply, "Response").map(|node| soap::text(node, "FullName"));
+            Some((ticket.filter(|ticket| succeeded && !ticket.is_empty()), name))
         };
-        let (ticket, who) = self.call("SoPrincipal", OPERATION, "AuthenticateResponse", body, read).await?;
+        let (ticket, name) = self.call("SoPrincipal", OPERATION, "AuthenticateResponse", body, read).await?;
         let refused = || NetServerError::NotSignedIn { user: user.to_owned() };
         self.ticket = Some(Zeroizing::new(ticket.ok_or_else(refused)?));
-        self.who = who.filter(|name| !name.is_empty()).or_else(|| Some(user.to_owned()));
+        self.user_name = name.filter(|name| !name.is_empty()).or_else(|| Some(user.to_owned()));
         Ok(())
     }
 
-    /// Whether NetServer reaches a connector: `NoError`, or what is wrong.
+    /// Lets NetServer call the connector. Returns `NoError`, or what is wrong.
     ///
     /// # Errors
     /// The call did not work.
     pub(super) async fn test_connector_url(&self, url: &str) -> Result<String, NetServerError> {
-        let body = |body: &mut Body| body.text("Url", url);
+        let body = |body: &mut XmlWriter| body.text("Url", url);
         self.erp_sync("TestConnectorUrl", body, |response| Some(soap::trimmed(response))).await
     }
 
@@ -142,8 +156,8 @@ impl NetServer {
     }
 
     pub(super) async fn configuration_fields(&self, connector: i32) -> Result<Form, NetServerError> {
-        let body = |body: &mut Body| body.number("ErpConnectorId", connector);
-        self.erp_sync("GetConfigurationFields", body, |response| Some(carriers::read_form(response))).await
+        let body = |body: &mut XmlWriter| body.number("ErpConnectorId", connector);
+        self.erp_sync("GetConfigurationFields", body, |response| Some(messages::read_form(response))).await
     }
 
     pub(super) async fn connections(&self) -> Result<Vec<Connection>, NetServerError> {
@@ -157,16 +171,16 @@ impl NetServer {
         .await
     }
 
-    /// The parameter is named ErpConnectionId, but it is the connector's ID: a connection that is only tried has none,
-    /// and the reference describes it as "the id of the connector we try to connect to".
+    /// Tests settings that are not saved yet. The parameter is named ErpConnectionId, but it is the ID of the connector:
+    /// the reference describes it as "the id of the connector we try to connect to".
     pub(super) async fn test_connection(
         &self,
         connector: i32,
         settings: &[(String, String)],
     ) -> Result<bool, NetServerError> {
-        let body = |body: &mut Body| {
+        let body = |body: &mut XmlWriter| {
             body.number("ErpConnectionId", connector);
-            carriers::write_settings(body, settings);
+            messages::write_settings(body, settings);
         };
         self.erp_sync("TestConnectionByConfig", body, |response| {
             Some(matches!(soap::trimmed(response).as_str(), "true" | "1"))
@@ -181,23 +195,23 @@ impl NetServer {
         self.erp_sync("SaveConnection", |body| connection.write(body), Connection::read).await
     }
 
-    /// Starts a connection that is stopped, or stops one that runs; gives the reasons why it failed.
+    /// Activates an inactive connection, or deactivates an active one. Returns the reasons why that failed.
     pub(super) async fn toggle_active(&self, connection: i32) -> Result<Vec<String>, NetServerError> {
-        let body = |body: &mut Body| body.number("ErpConnectionId", connection);
+        let body = |body: &mut XmlWriter| body.number("ErpConnectionId", connection);
         self.erp_sync("ToggleErpConnectionActive", body, |response| {
             Some(soap::texts(response).into_iter().filter(|reason| !reason.trim().is_empty()).collect())
         })
         .await
     }
 
-    /// Calls an operation of ErpSync, and reads its `Response`.
+    /// Calls an operation of ErpSync, and parses its `Response`.
     async fn erp_sync<T>(
         &self,
         operation: &'static str,
-        write: impl FnOnce(&mut Body),
+        write: impl FnOnce(&mut XmlWriter),
         read: impl for<'a, 'i> FnOnce(roxmltree::Node<'a, 'i>) -> Option<T>,
     ) -> Result<T, NetServerError> {
-        let mut body = Body::default();
+        let mut body = XmlWriter::default();
         body.open(operation);
         write(&mut body);
         body.close(operation);
@@ -210,7 +224,7 @@ impl NetServer {
         service: &str,
         operation: &'static str,
         reply: &str,
-        body: Body,
+        body: XmlWriter,
         read: impl for<'a, 'i> FnOnce(roxmltree::Node<'a, 'i>) -> Option<T>,
     ) -> Result<T, NetServerError> {
         let call = async {
@@ -230,37 +244,33 @@ impl NetServer {
         &self,
         service: &str,
         operation: &str,
-        body: Body,
+        body: XmlWriter,
     ) -> Result<Zeroizing<Vec<u8>>, NetServerError> {
         let namespace =
-            format!("http://www.superoffice.net/ws/crm/NetServer/Services{}", self.access.services);
+            format!("http://www.superoffice.net/ws/crm/NetServer/Services{}", self.options.services);
         let action = format!("{namespace}/{service}/{operation}");
         let mut url = self.base.clone();
         let path = format!(
             "{}/Remote/Services{}/{service}.svc",
             url.path().trim_end_matches('/'),
-            self.access.services
+            self.options.services
         );
         url.set_path(&path);
-        let message = body.envelope(self.version, &namespace, self.header());
-        let mut request = HttpRequest::post(url.clone(), message);
-        request.set_header("Content-Type", self.version.content_type(&action));
-        if self.version == Version::V11 {
-            request.set_header("SOAPAction", format!("\"{action}\""));
-        }
-        let answered = self.client.send(request).await?.answered;
-        // A fault has status 500, and is read for its text. In SOAP 1.2 a fault of the caller's has 400.
-        if !answered.is_xml() || !matches!(answered.status, 200 | 400 | 500) {
-            let (status, content_type) = (answered.status, answered.media_type());
+        let message = body.envelope(self.options.soap, &namespace, self.header());
+        let request = HttpRequest::soap(url.clone(), self.options.soap, &action, message);
+        let response = self.client.send(request).await?.response;
+        // A fault has status 500, and in SOAP 1.2 also 400.
+        if !response.is_xml() || !matches!(response.status, 200 | 400 | 500) {
+            let (status, content_type) = (response.status, response.media_type());
             return Err(NetServerError::Http { url: url.to_string(), status, content_type });
         }
-        Ok(Zeroizing::new(answered.body))
+        Ok(Zeroizing::new(response.body))
     }
 
-    /// The request headers.
-    fn header(&self) -> Body {
-        let mut header = Body::default();
-        if let Some(token) = &self.access.application_token {
+    /// The SOAP header of a request.
+    fn header(&self) -> XmlWriter {
+        let mut header = XmlWriter::default();
+        if let Some(token) = &self.options.application_token {
             header.text("ApplicationToken", token);
         }
         if let Some(ticket) = &self.ticket {
@@ -268,7 +278,7 @@ impl NetServer {
             header.text("Ticket", ticket);
             header.close("Credentials");
         }
-        if let Some(zone) = &self.access.time_zone {
+        if let Some(zone) = &self.options.time_zone {
             header.open("TimeZone");
             if let Some(id) = zone.id {
                 header.number("SoTimeZoneId", id);
@@ -282,8 +292,8 @@ impl NetServer {
     }
 }
 
-/// The site's address. People copy the address of a service, too.
-fn base(text: &str) -> Result<Url, NetServerError> {
+/// Parses the address of the site. The address of one of its services is accepted, too.
+fn base_url(text: &str) -> Result<Url, NetServerError> {
     let error = |reason: &str| NetServerError::Address { url: text.to_owned(), reason: reason.to_owned() };
     let mut url = Url::parse(text.trim()).map_err(|problem| error(&problem.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
