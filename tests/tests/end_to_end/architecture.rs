@@ -7,6 +7,8 @@ use std::process::Command;
 use serde_json::Value;
 use test_support::build::workspace;
 
+mod module_cycles;
+
 /// The names of every crate that a workspace member is built from (build and normal dependencies, no tests).
 fn dependencies_of(member: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
