@@ -29,8 +29,8 @@ const EXTENSION: &str = ".jsonl";
 pub struct AuditFiles {
     folder: PathBuf,
     large: u64,
-    /// Where the last append of this process ended: what is there was not written by it, if this is not the end.
-    end: Mutex<Option<End>>,
+    /// Where the last append of this process ended. If the newest file ends elsewhere, another process has written.
+    end: Mutex<Option<Appended>>,
 }
 
 /// The end of the newest file.
@@ -38,6 +38,14 @@ pub struct AuditFiles {
 struct End {
     file: PathBuf,
     length: u64,
+}
+
+/// What the last append of this process has left.
+#[derive(Debug)]
+struct Appended {
+    end: End,
+    /// The number of the newest record in the files.
+    newest: i64,
 }
 
 impl AuditFiles {
@@ -106,7 +114,7 @@ impl AuditFiles {
     /// # Errors
     /// They cannot be written: then none of them counts as written, and they may be appended again.
     pub fn append(&self, records: &[Record]) -> io::Result<()> {
-        let Some(first) = records.first() else { return Ok(()) };
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(()) };
         let mut known_end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         make_folder(&self.folder)?;
         let lock = private_file::lock_file(&self.folder.join(LOCK))?;
@@ -117,10 +125,18 @@ impl AuditFiles {
             Some(file) => Some(End { file: file.clone(), length: fs::metadata(file)?.len() }),
             None => None,
         };
-        let there = if end == *known_end { HashSet::new() } else { lines_at_the_end(&files)? };
-        *known_end = None;
+        let appended = known_end.take().filter(|appended| Some(&appended.end) == end.as_ref());
+        let newest = appended.as_ref().map(|appended| appended.newest);
+        // Also what this process has appended may come again: its caller may have been cancelled before it could note it.
+        let missing: Vec<_> = match newest {
+            Some(newest) => records.iter().filter(|record| record.number > newest).collect(),
+            None => {
+                let there = lines_at_the_end(&files)?;
+                records.iter().filter(|record| !there.contains(&record.line)).collect()
+            }
+        };
         let mut text = String::new();
-        for record in records.iter().filter(|record| !there.contains(&record.line)) {
+        for record in missing {
             text.push_str(&record.line);
             text.push('\n');
         }
@@ -148,7 +164,10 @@ impl AuditFiles {
         if is_new {
             sync_folder(&self.folder)?;
         }
-        *known_end = Some(End { length: length + text.len() as u64, file });
+        *known_end = Some(Appended {
+            end: End { length: length + text.len() as u64, file },
+            newest: newest.map_or(last.number, |newest| newest.max(last.number)),
+        });
         Ok(())
     }
 }

@@ -158,6 +158,20 @@ fn records_that_are_there_already_are_not_written_again() {
     sound(&files, &head, 3);
 }
 
+/// A save that is cancelled while its record is being appended cannot note that it was: the next one appends it again.
+#[test]
+fn records_of_a_cancelled_append_are_not_written_again_by_the_same_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut head = Head::default();
+    let records = link(1, &mut head, &["a", "b", "c"]);
+    let files = AuditFiles::new(folder.path());
+    files.append(&records[..2]).unwrap();
+    files.append(&records).unwrap();
+    files.append(&records[..1]).unwrap();
+    files.append(&records).unwrap();
+    sound(&files, &head, 3);
+}
+
 #[test]
 fn a_record_that_a_crash_cut_off_is_written_whole() {
     let folder = tempfile::tempdir().unwrap();
