@@ -9,8 +9,8 @@ use plugin_api::{
 };
 
 use crate::file::WorkbookFile;
-use crate::reported::ReportedTypes;
-use crate::workbook::typed::{TypedTable, TypedWorkbook};
+use crate::reported_types::ReportedTypes;
+use crate::typed_workbook::{TypedTable, TypedWorkbook};
 use crate::write::plan::{Plan, Planner};
 
 /// A connection to one workbook.
@@ -165,7 +165,7 @@ impl plugin_api::Candidate for Candidate<'_> {
     }
 
     fn value(&self, field: &str) -> Option<&str> {
-        self.table.wired(field, self.number)
+        self.table.wire_value(field, self.number)
     }
 }
 

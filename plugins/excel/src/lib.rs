@@ -10,12 +10,12 @@
 
 mod cell;
 mod connection;
-mod fields;
 mod file;
 mod keys;
-mod reported;
+mod reported_types;
 mod settings;
 mod stamps;
+mod typed_workbook;
 mod workbook;
 mod write;
 mod xlsx;
@@ -27,7 +27,7 @@ use plugin_api::{Connector, Field, Host, Result, Settings, SettingsForm, actor_t
 
 pub use connection::ExcelConnection;
 use file::OpenFiles;
-use reported::ReportedTypes;
+use reported_types::ReportedTypes;
 use settings::{ExcelSettings, Folders};
 use xlsx::limits::Limits;
 

@@ -15,9 +15,9 @@ use std::time::SystemTime;
 use plugin_api::{DateTime, Error, Result};
 
 use crate::cell::to_millisecond;
-use crate::reported::ReportedTypes;
+use crate::reported_types::ReportedTypes;
 use crate::stamps::{Ledger, Stamping};
-use crate::workbook::typed::TypedWorkbook;
+use crate::typed_workbook::TypedWorkbook;
 use crate::workbook::{self, GivenStamps, History, Workbook};
 use crate::write::plan::{Plan, Planner};
 use crate::write::{apply, obstacle};

@@ -10,7 +10,7 @@ use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 use tempfile::TempDir;
 
 use crate::file::WorkbookFile;
-use crate::reported::ReportedTypes;
+use crate::reported_types::ReportedTypes;
 use crate::xlsx::limits::Limits;
 use crate::{ExcelConnection, ExcelConnector};
 

@@ -1,4 +1,4 @@
-//! The cells of a sheet, and what hangs on them.
+//! The cells of a sheet, with its merged cells, hyperlinks and tables.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,14 +39,14 @@ pub(crate) struct Grid {
     /// The ids of the relationships to the sheet's tables.
     pub(crate) table_parts: Vec<String>,
     /// Cells whose number is none, with what stands there.
-    pub(crate) no_numbers: Vec<(u32, u32, String)>,
+    pub(crate) invalid_numbers: Vec<(u32, u32, String)>,
 }
 
 /// How often a text of a cell may be in memory while a workbook is read: the most is that of a key.
 const COPIES: usize = 4;
 
-/// What a sheet's cells refer to.
-pub(crate) struct Surroundings<'a> {
+/// The parts that the cells of all sheets refer to.
+pub(crate) struct SharedParts<'a> {
     pub(crate) styles: &'a Styles,
     pub(crate) strings: &'a SharedStrings,
 }
@@ -59,11 +59,11 @@ impl Grid {
     pub(crate) fn read(
         package: &mut Package<'_>,
         part: &str,
-        around: &Surroundings<'_>,
+        shared: &SharedParts<'_>,
         memory: &mut Reservation,
         wanted: impl Fn(&[(u32, String)]) -> bool,
     ) -> Result<Option<Self>, XlsxError> {
-        let styles = around.styles;
+        let styles = shared.styles;
         let mut reader = SheetReader::new(part, package.reader(part)?);
         let mut grid = Grid::default();
         let mut header_row = None;
@@ -88,7 +88,7 @@ impl Grid {
                 Item::End => break,
                 _ => continue,
             };
-            let cell = grid.cell(part, item, around)?;
+            let cell = grid.cell(part, item, shared)?;
             if !is_wanted && header_row.is_some_and(|header| cell.row > header) {
                 if !wanted(&grid.headings(styles)) {
                     return Ok(None);
@@ -114,19 +114,19 @@ impl Grid {
         Ok(Some(grid))
     }
 
-    fn cell(&mut self, part: &str, item: CellItem, around: &Surroundings<'_>) -> Result<Cell, XlsxError> {
+    fn cell(&mut self, part: &str, item: CellItem, shared: &SharedParts<'_>) -> Result<Cell, XlsxError> {
         let CellItem { row, column, style, .. } = item;
-        let styles = around.styles;
+        let styles = shared.styles;
         let value = match item.value {
             RawValue::Empty => CellValue::Empty,
             RawValue::Number(number) if styles.format(style).is_date => CellValue::Date(number),
             RawValue::Number(number) => CellValue::Number(number),
             RawValue::NoNumber(text) => {
-                self.no_numbers.push((row, column, text));
+                self.invalid_numbers.push((row, column, text));
                 CellValue::Error
             }
             RawValue::Shared(index) => {
-                let text = around.strings.get(index).ok_or_else(|| {
+                let text = shared.strings.get(index).ok_or_else(|| {
                     let cell = cell_name(row, column);
                     XlsxError::Damaged(format!(
                         "{part}: the cell {cell} names the shared text {index}, which is not there"

@@ -8,7 +8,7 @@ use crate::xlsx::range::CellRange;
 use crate::xlsx::table_part::TablePart;
 
 use super::Styles;
-use super::found::{Found, cut};
+use super::examples::{Examples, truncated};
 use super::grid::{Cell, Grid};
 
 /// A column that holds keys.
@@ -93,8 +93,8 @@ impl<'g> Lines<'g> {
 
     /// The style of the last cell that holds something, or else of the first one.
     pub(super) fn style(&self, column: u32) -> Option<u32> {
-        let held = self.cells(column).filter(|cell| cell.has_value()).last();
-        held.or_else(|| self.cells(column).next()).map(|cell| cell.style)
+        let used = self.cells(column).filter(|cell| cell.has_value()).last();
+        used.or_else(|| self.cells(column).next()).map(|cell| cell.style)
     }
 
     /// All cells of the column that hold something are formulas, with or without a saved result.
@@ -119,7 +119,7 @@ impl<'g> Lines<'g> {
         }
     }
 
-    /// The lines that hold an actor, with its key; the others are told in `problems`, unless they are empty.
+    /// The lines that hold an actor, with its key; the others go to `problems`, unless they are empty.
     pub(super) fn with_keys(
         &self,
         sheet: &str,
@@ -127,33 +127,34 @@ impl<'g> Lines<'g> {
         styles: &Styles,
         problems: &mut Vec<String>,
     ) -> Vec<(usize, String)> {
-        let mut kept = Vec::with_capacity(self.rows.len());
+        let mut keyed = Vec::with_capacity(self.rows.len());
         let mut seen: HashMap<String, u32> = HashMap::with_capacity(self.rows.len());
-        let (mut nameless, mut doubled) = (Found::default(), Found::default());
+        let (mut without_key, mut duplicates) = (Examples::default(), Examples::default());
         for (line, (row, cells)) in self.rows.iter().enumerate() {
             match self.cell(line, id).and_then(|cell| cell.key(styles)) {
                 Some(key) => match seen.get(&key) {
                     Some(first) => {
-                        doubled.note(|| format!("{} in row {} and {}", cut(&key), first + 1, row + 1))
+                        duplicates.add(|| format!("{} in row {} and {}", truncated(&key), first + 1, row + 1))
                     }
                     None => {
                         seen.insert(key.clone(), *row);
-                        kept.push((line, key));
+                        keyed.push((line, key));
                     }
                 },
                 None if self.cells[cells.clone()].iter().any(Cell::has_value) => {
-                    nameless.note(|| (row + 1).to_string());
+                    without_key.add(|| (row + 1).to_string());
                 }
                 None => {}
             }
         }
-        if !nameless.is_empty() {
-            problems.push(format!("the sheet {sheet} has rows without an ID, they are left out: {nameless}"));
+        if !without_key.is_empty() {
+            problems
+                .push(format!("the sheet {sheet} has rows without an ID, they are left out: {without_key}"));
         }
-        if !doubled.is_empty() {
-            problems.push(format!("the sheet {sheet} has an ID twice, the first row counts: {doubled}"));
+        if !duplicates.is_empty() {
+            problems.push(format!("the sheet {sheet} has an ID twice, the first row counts: {duplicates}"));
         }
-        kept
+        keyed
     }
 }
 

@@ -1,13 +1,17 @@
 //! What a workbook holds: the sheets of actors with their index, and the lists.
 
 pub(crate) mod column;
-pub(crate) mod found;
-pub(crate) mod grid;
+mod column_reader;
+mod examples;
+mod field_keys;
+mod grid;
 pub(crate) mod lines;
 mod list;
+mod overrides;
+mod read_context;
 pub(crate) mod table;
 mod texts;
-pub(crate) mod typed;
+mod type_inference;
 mod warnings;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -16,7 +20,6 @@ use std::sync::Arc;
 use plugin_api::{DateTime, Error, Result, actor_type};
 
 use crate::cell::{DateSystem, NumberFormat};
-use crate::fields::{Overrides, plain_name};
 use crate::keys;
 use crate::stamps::{Ledger, Past, Stamping, key_digest};
 use crate::xlsx::XlsxError;
@@ -27,11 +30,14 @@ use crate::xlsx::strings::SharedStrings;
 use crate::xlsx::styles::format_codes;
 use crate::xlsx::table_part::TablePart;
 
-use found::{Found, cut};
-use grid::Grid;
+use examples::{Examples, truncated};
+use field_keys::normalized_name;
+use grid::{Grid, SharedParts};
 pub(crate) use list::List;
+use overrides::Overrides;
+use read_context::ReadContext;
+use table::SheetCells;
 pub(crate) use table::Table;
-use table::{SheetCells, Surroundings};
 pub(crate) use warnings::MAX_KEY;
 
 /// A workbook as it stood when it was read.
@@ -41,7 +47,7 @@ pub(crate) struct Workbook {
     pub(crate) lists: Vec<List>,
     pub(crate) styles: Styles,
     strings: Arc<SharedStrings>,
-    /// What deserves attention, for the person who tests the connection.
+    /// Warnings for the test of the connection.
     pub(crate) problems: Vec<String>,
 }
 
@@ -98,7 +104,7 @@ impl Workbook {
                 (None, _) => Arc::default(),
             };
 
-        let around = grid::Surroundings { styles: &styles, strings: &strings };
+        let shared = SharedParts { styles: &styles, strings: &strings };
         let mut problems = Vec::new();
         let mut sheets: Vec<(&'static str, SheetCells)> = Vec::new();
         let mut lists = Vec::new();
@@ -120,18 +126,18 @@ impl Workbook {
                     problems.push(format!("there is another sheet for {actor_type}: {name} is not used"));
                     continue;
                 }
-                let grid = Grid::read(&mut package, part, &around, memory, |_| true);
+                let grid = Grid::read(&mut package, part, &shared, memory, |_| true);
                 let grid = grid.map_err(|error| unreadable_sheet(name, error))?.unwrap_or_default();
                 let tables =
                     tables(&mut package, part, &grid).map_err(|error| unreadable_sheet(name, error))?;
                 let sheet = SheetCells { name: name.to_owned(), part: part.clone(), grid, tables };
                 sheets.push((actor_type, sheet));
-            } else if plain_name(name) == FIELDS_SHEET {
-                let grid = Grid::read(&mut package, part, &around, memory, |_| true);
+            } else if normalized_name(name) == FIELDS_SHEET {
+                let grid = Grid::read(&mut package, part, &shared, memory, |_| true);
                 let grid = grid.map_err(|error| unreadable_sheet(name, error))?.unwrap_or_default();
                 overrides = Overrides::read(&grid, &styles, &mut problems);
             } else {
-                match Grid::read(&mut package, part, &around, memory, List::is_list) {
+                match Grid::read(&mut package, part, &shared, memory, List::is_list) {
                     Ok(Some(grid)) => lists.push(List::read(name, &grid, &styles, &mut problems)),
                     Ok(None) => {}
                     Err(error @ XlsxError::Limit(_)) => return Err(error.into()),
@@ -143,10 +149,12 @@ impl Workbook {
         }
 
         let found: Vec<&str> = sheets.iter().map(|(actor_type, _)| *actor_type).collect();
-        let strangers = overrides.without_sheet(&found);
-        let strangers = Found::of(strangers.map(|(row, name)| move || format!("{} in row {row}", cut(name))));
-        if !strangers.is_empty() {
-            problems.push(format!("the sheet Fields names actor types without a sheet: {strangers}"));
+        let without_sheet = overrides.without_sheet(&found);
+        let without_sheet = without_sheet
+            .map(|(row, name)| move || format!("{} in row {row}", truncated(name)))
+            .collect::<Examples>();
+        if !without_sheet.is_empty() {
+            problems.push(format!("the sheet Fields names actor types without a sheet: {without_sheet}"));
         }
         let mut tables = Vec::new();
         for (actor_type, sheet) in &sheets {
@@ -154,7 +162,7 @@ impl Workbook {
             let places = sheet.grid.headings(&styles).len().saturating_mul(sheet.grid.rows());
             memory.take(places.saturating_mul(PLACE)).map_err(XlsxError::from)?;
             let seen = history.seen(actor_type);
-            let around = Surroundings {
+            let context = ReadContext {
                 styles: &styles,
                 lists: &lists,
                 overrides: &overrides,
@@ -162,8 +170,11 @@ impl Workbook {
                 past: seen.as_ref().map_or(Past::Unknown, |seen| Past::Known(seen)),
                 given: history.given.and_then(|given| given.get(actor_type)),
             };
-            match Table::read(actor_type, sheet, &around, &mut problems) {
-                Ok(table) => tables.push(table),
+            match Table::read(actor_type, sheet, &context, &mut problems) {
+                Ok(table) => {
+                    warnings::of_table(&table, &sheet.grid, &context, &mut problems);
+                    tables.push(table);
+                }
                 Err(problem) => problems.push(problem),
             }
         }
@@ -197,7 +208,7 @@ impl Workbook {
     ///
     /// # Errors
     /// There is no sheet for it.
-    fn position(&self, actor_type: &str) -> Result<usize> {
+    pub(crate) fn position(&self, actor_type: &str) -> Result<usize> {
         let at = self.tables.iter().position(|table| table.actor_type.eq_ignore_ascii_case(actor_type));
         at.ok_or_else(|| {
             let known: Vec<&str> = self.tables.iter().map(|table| table.actor_type).collect();
@@ -236,12 +247,12 @@ impl History<'_> {
     fn seen(&self, actor_type: &str) -> Option<impl Fn(&str) -> Option<crate::stamps::Seen>> {
         let before =
             self.before.and_then(|before| before.tables.iter().find(|table| table.actor_type == actor_type));
-        let kept = self.ledger.sheets.get(actor_type);
+        let ledger = self.ledger.sheets.get(actor_type);
         let seen = move |key: &str| match before {
             Some(table) => table.seen(key),
-            None => kept.and_then(|kept| kept.rows.get(&key_digest(key)).copied()),
+            None => ledger.and_then(|ledger| ledger.rows.get(&key_digest(key)).copied()),
         };
-        (before.is_some() || kept.is_some()).then_some(seen)
+        (before.is_some() || ledger.is_some()).then_some(seen)
     }
 }
 

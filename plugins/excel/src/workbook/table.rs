@@ -6,18 +6,18 @@ use std::sync::OnceLock;
 use plugin_api::{DateTime, actor_type};
 
 use crate::cell::CellValue;
-use crate::fields::{Overrides, plain_name};
-use crate::stamps::{Digest, Past, Seen, Stamping};
+use crate::stamps::{Digest, Seen};
 use crate::xlsx::table_part::TablePart;
 
 use super::Styles;
-use super::column::{Column, Origin};
-use super::found::{Found, cut};
+use super::column::Column;
+use super::column_reader::ColumnReader;
+use super::examples::{Examples, truncated};
+use super::field_keys::normalized_name;
 use super::grid::{Cell, Grid};
 use super::lines::{KeyColumn, Lines, NextRow, StampColumn};
-use super::list::List;
+use super::read_context::ReadContext;
 use super::texts::Texts;
-use super::warnings;
 
 /// The actors of one type, as their sheet holds them.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,
     rows: Rows,
     by_key: HashMap<Box<str>, usize>,
-    /// The same with keys in small letters, made by the first who asks.
+    /// The same with keys in small letters, made when it is first needed.
     by_lower_case: OnceLock<HashMap<String, usize>>,
     /// The rows by their stamps, oldest first.
     by_stamp: Vec<usize>,
@@ -70,17 +70,6 @@ pub(crate) struct SheetCells {
     pub(crate) tables: Vec<TablePart>,
 }
 
-/// What else is to know when a sheet is read.
-pub(crate) struct Surroundings<'a> {
-    pub(crate) styles: &'a Styles,
-    pub(crate) lists: &'a [List],
-    pub(crate) overrides: &'a Overrides,
-    pub(crate) stamping: &'a Stamping,
-    pub(crate) past: Past<'a>,
-    /// The stamps of rows that are about to be written, by key.
-    pub(crate) given: Option<&'a HashMap<String, DateTime>>,
-}
-
 /// The columns that have a meaning of their own, and are no fields.
 #[derive(Default)]
 struct KeyColumns {
@@ -91,17 +80,17 @@ struct KeyColumns {
 }
 
 impl Table {
-    /// Makes a table of a sheet. What deserves attention, but can be gone on with, is told in `problems`.
+    /// Makes a table of a sheet. Problems that do not stop it go to `problems`.
     ///
     /// # Errors
     /// The sheet has no column `ID`.
     pub(crate) fn read(
         actor_type: &'static str,
         sheet: &SheetCells,
-        around: &Surroundings<'_>,
+        context: &ReadContext<'_>,
         problems: &mut Vec<String>,
     ) -> Result<Self, String> {
-        let styles = around.styles;
+        let styles = context.styles;
         let SheetCells { name: sheet, part, grid, tables } = sheet;
         let headings = grid.headings(styles);
         let (key_columns, field_columns) = sort_headings(sheet, &headings, problems);
@@ -109,9 +98,10 @@ impl Table {
         let Some(id) = key_columns.id else {
             return Err(format!("the sheet {sheet} has no column \"ID\" in its first row: it is not used"));
         };
-        let missing = around.overrides.without_column(actor_type, &headings);
-        let missing =
-            Found::of(missing.map(|(row, column)| move || format!("{:?} in row {row}", cut(column))));
+        let missing = context.overrides.without_column(actor_type, &headings);
+        let missing = missing
+            .map(|(row, column)| move || format!("{:?} in row {row}", truncated(column)))
+            .collect::<Examples>();
         if !missing.is_empty() {
             problems
                 .push(format!("the sheet Fields names columns that the sheet {sheet} has not: {missing}"));
@@ -139,7 +129,7 @@ impl Table {
             }
             !is_computed
         });
-        let kept = lines.with_keys(sheet, id, styles, problems);
+        let keyed_lines = lines.with_keys(sheet, id, styles, problems);
         let mut table = Table {
             actor_type,
             sheet: sheet.clone(),
@@ -154,17 +144,22 @@ impl Table {
             parent_key: key_columns.parent_key.map(key_column),
             columns: Vec::new(),
             rows: Rows::default(),
-            by_key: HashMap::with_capacity(kept.len()),
+            by_key: HashMap::with_capacity(keyed_lines.len()),
             by_lower_case: OnceLock::new(),
             by_stamp: Vec::new(),
         };
-        let origin = Origin { actor_type, sheet: sheet.as_str(), lines: &lines, kept: &kept, around };
+        let reader = ColumnReader {
+            actor_type,
+            sheet: sheet.as_str(),
+            lines: &lines,
+            keyed_lines: &keyed_lines,
+            context,
+        };
         for (column, heading) in &field_columns {
-            let column = origin.column(*column, heading, &table.columns, problems);
+            let column = reader.read(*column, heading, &table.columns, problems);
             table.columns.push(column);
         }
-        table.take_rows(&kept, &lines, around);
-        warnings::of_table(&table, grid, &columns, around, problems);
+        table.take_rows(&keyed_lines, &lines, context);
         Ok(table)
     }
 
@@ -237,9 +232,9 @@ impl Table {
         self.find(key).map(|actor| self.rows.seen[actor])
     }
 
-    fn take_rows(&mut self, kept: &[(usize, String)], lines: &Lines<'_>, around: &Surroundings<'_>) {
-        let styles = around.styles;
-        for (actor, (line, key)) in kept.iter().enumerate() {
+    fn take_rows(&mut self, keyed_lines: &[(usize, String)], lines: &Lines<'_>, context: &ReadContext<'_>) {
+        let styles = context.styles;
+        for (actor, (line, key)) in keyed_lines.iter().enumerate() {
             let text = |column: Option<KeyColumn>| {
                 let cell = column.and_then(|column| lines.cell(*line, column.column));
                 cell.and_then(|cell| cell.key(styles))
@@ -256,9 +251,9 @@ impl Table {
             }
             let cell = self.modified.and_then(|modified| lines.cell(*line, modified.column));
             let stamp = cell.and_then(|cell| stamp_of(cell, styles));
-            let stamp = match around.given.and_then(|given| given.get(key)) {
+            let stamp = match context.given.and_then(|given| given.get(key)) {
                 Some(stamp) => *stamp,
-                None => around.stamping.stamp(&around.past, key, contents, stamp),
+                None => context.stamping.stamp(&context.past, key, contents, stamp),
             };
             let rows = &mut self.rows;
             rows.numbers.push(lines.number(*line));
@@ -269,7 +264,7 @@ impl Table {
             rows.seen.push(Seen { contents, stamp });
             self.by_key.insert(key.as_str().into(), actor);
         }
-        self.by_stamp = (0..kept.len()).collect();
+        self.by_stamp = (0..keyed_lines.len()).collect();
         self.by_stamp.sort_by_key(|actor| self.rows.seen[*actor].stamp);
     }
 }
@@ -283,7 +278,7 @@ fn sort_headings(
     let mut keys = KeyColumns::default();
     let mut fields: Vec<(u32, String)> = Vec::new();
     for (column, heading) in headings {
-        let place = match plain_name(heading).as_str() {
+        let place = match normalized_name(heading).as_str() {
             "id" => Some(&mut keys.id),
             "lastmodified" => Some(&mut keys.modified),
             "parenttype" => Some(&mut keys.parent_type),
@@ -304,7 +299,7 @@ fn sort_headings(
 }
 
 fn is_key_heading(heading: &str) -> bool {
-    matches!(plain_name(heading).as_str(), "id" | "lastmodified" | "parenttype" | "parentid")
+    matches!(normalized_name(heading).as_str(), "id" | "lastmodified" | "parenttype" | "parentid")
 }
 
 /// The actor type as the contract writes it, if it is one.

@@ -14,7 +14,8 @@ use crate::xlsx::table_part::TablePart;
 
 use super::attributes::Attribute;
 use super::check::LinkChanges;
-use super::patch::{Patch, PatchError, SheetEdits, SheetFacts};
+use super::edits::{SheetContext, SheetEdits};
+use super::patch::{Patch, PatchError};
 use super::plan::Plan;
 use super::{Parts, archive, attributes, check, links, push_down, recalculation};
 
@@ -88,22 +89,22 @@ fn change_sheet(
     let (old, encoding) = package.text(&table.part)?;
     // The old text, the new one, and its bytes.
     memory.take(3 * old.len()).map_err(XlsxError::from)?;
-    let facts = SheetFacts {
+    let context = SheetContext {
         part: &table.part,
         header_row: table.header_row,
         pushed,
         is_date_style: &|style| workbook.styles.format(style).is_date,
     };
-    let told = |error: PatchError| refused(error, table);
-    let mut patch = Patch::new(&old, edits, &facts).map_err(told)?;
+    let refusal = |error: PatchError| refused(error, table);
+    let mut patch = Patch::new(&old, edits, &context).map_err(refusal)?;
     let mut changes = LinkChanges::default();
     if !patch.hyperlinks.is_empty() {
         changes = links::change(package, table, edits, &mut patch, parts)?;
     }
     let outline = std::mem::take(&mut patch.outline);
     memory.take(outline.size()).map_err(XlsxError::from)?;
-    let new = patch.apply().map_err(told)?;
-    check::sheet(&old, &outline, &new, edits, &facts, &changes).map_err(not_written)?;
+    let new = patch.apply().map_err(refusal)?;
+    check::sheet(&old, &outline, &new, edits, &context, &changes).map_err(not_written)?;
     parts.insert(table.part.clone(), encoding.encode(&new));
     Ok(())
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
-use std::ops::Range;
 
 use zip::ZipArchive;
 
@@ -12,7 +11,8 @@ use crate::xlsx::range::cell_name;
 use crate::xlsx::sheet::{CellItem, Item, RawValue, SheetReader};
 use crate::xlsx::xml::tag_attributes;
 
-use super::patch::{CellEdit, NewValue, SheetEdits, SheetFacts};
+use super::edits::{CellEdit, NewValue, SheetContext, SheetEdits};
+use super::outline::{Element, Outline, Surroundings};
 
 /// What was done to the hyperlinks of a sheet, by their places among all in the old one.
 #[derive(Debug, Default)]
@@ -20,92 +20,6 @@ pub(super) struct LinkChanges {
     pub(super) dropped: BTreeSet<usize>,
     /// Their shown address is another one.
     pub(super) renamed: BTreeSet<usize>,
-}
-
-/// What a sheet holds, as it was read before a change: where everything stands that must be there afterwards.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Outline {
-    /// In the order of the document.
-    facts: Vec<Fact>,
-    around: Around,
-}
-
-/// A piece of a sheet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Fact {
-    /// A row and its start tag.
-    Row(u32, Range<usize>),
-    /// A cell, its start tag and all of it.
-    Cell((u32, u32), Range<usize>, Range<usize>),
-    /// A hyperlink.
-    Link(Range<usize>),
-}
-
-/// What stands around the rows, and what of that is compared by itself.
-#[derive(Debug, Clone, Default)]
-struct Around {
-    rows: Range<usize>,
-    /// The dimension and hyperlinks.
-    left_out: Vec<Range<usize>>,
-    container: Range<usize>,
-    links: usize,
-}
-
-impl Outline {
-    /// Notes what was read.
-    pub(super) fn note(&mut self, item: &Item, span: Range<usize>) {
-        self.facts.extend(self.around.note(item, span));
-    }
-
-    /// Where the element around the hyperlinks stands, if there is one.
-    pub(super) fn hyperlinks(&self) -> Option<Range<usize>> {
-        Some(self.around.container.clone()).filter(|container| !container.is_empty())
-    }
-
-    /// The memory that it takes.
-    pub(super) fn size(&self) -> usize {
-        self.facts.len() * size_of::<Fact>()
-    }
-}
-
-impl Around {
-    fn note(&mut self, item: &Item, span: Range<usize>) -> Option<Fact> {
-        match item {
-            Item::Row { row, .. } => return Some(Fact::Row(*row, span)),
-            Item::Cell(cell) => {
-                return Some(Fact::Cell((cell.row, cell.column), cell.tag.clone(), cell.whole.clone()));
-            }
-            Item::Hyperlink(link) => {
-                self.links += 1;
-                self.left_out.push(link.whole.clone());
-                return Some(Fact::Link(link.whole.clone()));
-            }
-            Item::Dimension => self.left_out.push(span),
-            Item::SheetData { .. } => self.rows = span,
-            Item::SheetDataEnd => self.rows.end = span.end,
-            Item::Hyperlinks => self.container = span,
-            Item::HyperlinksEnd => self.container.end = span.end,
-            _ => {}
-        }
-        None
-    }
-
-    /// What stands around the rows.
-    fn text(&self, xml: &str, without_links: bool) -> String {
-        let mut left_out: Vec<_> = self.left_out.iter().chain([&self.rows]).cloned().collect();
-        if without_links {
-            left_out.retain(|range| range.start < self.container.start || range.start >= self.container.end);
-            left_out.push(self.container.clone());
-        }
-        left_out.sort_by_key(|range| range.start);
-        let (mut out, mut at) = (String::new(), 0);
-        for range in left_out {
-            out.push_str(&xml[at.min(range.start)..range.start]);
-            at = range.end;
-        }
-        out.push_str(&xml[at..]);
-        out
-    }
 }
 
 /// Compares a sheet before and after a change: `outline` is that of the old one.
@@ -117,19 +31,19 @@ pub(super) fn sheet(
     outline: &Outline,
     new: &str,
     edits: &SheetEdits,
-    facts: &SheetFacts<'_>,
+    sheet: &SheetContext<'_>,
     links: &LinkChanges,
 ) -> Result<(), XlsxError> {
-    let wrong = |why: String| XlsxError::Damaged(format!("{} would not be written right: {why}", facts.part));
-    let mut reader = SheetReader::of(facts.part, new);
-    let mut around = Around::default();
+    let wrong = |why: String| XlsxError::Damaged(format!("{} would not be written right: {why}", sheet.part));
+    let mut reader = SheetReader::of(sheet.part, new);
+    let mut surroundings = Surroundings::default();
     let mut missing: BTreeSet<(u32, u32)> =
         edits.iter().filter(|(_, edit)| edit.value != NewValue::Empty).map(|(at, _)| *at).collect();
-    let (mut before, mut link) = (outline.facts.iter().peekable(), 0);
+    let (mut before, mut link) = (outline.elements.iter().peekable(), 0);
     loop {
         let item = reader.next()?;
-        let fact = around.note(&item, reader.span());
-        let Some(is) = fact else {
+        let element = surroundings.note(&item, reader.span());
+        let Some(element) = element else {
             if matches!(item, Item::End) {
                 break;
             }
@@ -144,38 +58,40 @@ pub(super) fn sheet(
                 return Err(wrong(format!("the cell {name} would hold {:?}", cell.value)));
             }
             missing.remove(&at);
-            before.next_if(|was| matches!(was, Fact::Cell(cell, ..) if (facts.moved(cell.0), cell.1) == at));
+            before
+                .next_if(|was| matches!(was, Element::Cell(cell, ..) if (sheet.moved(cell.0), cell.1) == at));
             continue;
         }
         // A row that was not there.
-        if let Fact::Row(row, tag) = &is
+        if let Element::Row(row, tag) = &element
             && edits.range((*row, 0)..=(*row, u32::MAX)).next().is_some()
             && plain_attributes(&new[tag.clone()], &["r"]).is_empty()
-            && !matches!(before.peek(), Some(Fact::Row(was, _)) if facts.moved(*was) == *row)
+            && !matches!(before.peek(), Some(Element::Row(was, _)) if sheet.moved(*was) == *row)
         {
             continue;
         }
         // Hyperlinks that were taken out are not there any more.
-        while links.dropped.contains(&link) && before.next_if(|was| matches!(was, Fact::Link(_))).is_some() {
+        while links.dropped.contains(&link) && before.next_if(|was| matches!(was, Element::Link(_))).is_some()
+        {
             link += 1;
         }
-        let same = match (before.next(), &is) {
-            (Some(Fact::Row(row, tag)), Fact::Row(new_row, new_tag)) => {
+        let same = match (before.next(), &element) {
+            (Some(Element::Row(row, tag)), Element::Row(new_row, new_tag)) => {
                 let (tag, new_tag) = (&old[tag.clone()], &new[new_tag.clone()]);
                 let plain = |tag: &str| plain_attributes(tag, &["r", "spans"]);
-                facts.moved(*row) == *new_row && (tag == new_tag || plain(tag) == plain(new_tag))
+                sheet.moved(*row) == *new_row && (tag == new_tag || plain(tag) == plain(new_tag))
             }
-            (Some(Fact::Cell(cell, tag, whole)), Fact::Cell(new_cell, new_tag, new_whole)) => {
+            (Some(Element::Cell(cell, tag, whole)), Element::Cell(new_cell, new_tag, new_whole)) => {
                 let (text, new_text) = (&old[whole.clone()], &new[new_whole.clone()]);
-                let is_moved = facts.moved(cell.0) != cell.0;
+                let is_moved = sheet.moved(cell.0) != cell.0;
                 // The name of a cell that moves is another one, nothing else.
                 let plain = |text: &str| plain_attributes(text, &["r"]);
                 let content = (&text[tag.len()..], &new_text[new_tag.len()..]);
-                (facts.moved(cell.0), cell.1) == *new_cell
+                (sheet.moved(cell.0), cell.1) == *new_cell
                     && (text == new_text
                         || (is_moved && plain(text) == plain(new_text) && content.0 == content.1))
             }
-            (Some(Fact::Link(whole)), Fact::Link(new_whole)) => {
+            (Some(Element::Link(whole)), Element::Link(new_whole)) => {
                 let (text, new_text) = (&old[whole.clone()], &new[new_whole.clone()]);
                 let plain = |text: &str| plain_attributes(text, &["display"]);
                 let is_renamed = links.renamed.contains(&link);
@@ -185,10 +101,10 @@ pub(super) fn sheet(
             _ => false,
         };
         if !same {
-            return Err(wrong(format!("{} is not as it was", is.name())));
+            return Err(wrong(format!("{} is not as it was", element.name())));
         }
     }
-    while links.dropped.contains(&link) && before.next_if(|was| matches!(was, Fact::Link(_))).is_some() {
+    while links.dropped.contains(&link) && before.next_if(|was| matches!(was, Element::Link(_))).is_some() {
         link += 1;
     }
     if let Some(was) = before.next() {
@@ -197,21 +113,11 @@ pub(super) fn sheet(
     if let Some((row, column)) = missing.first() {
         return Err(wrong(format!("the cell {} is missing", cell_name(*row, *column))));
     }
-    let no_links = around.links == 0 && outline.around.links > 0;
-    if outline.around.text(old, no_links) != around.text(new, no_links) {
+    let no_links = surroundings.links == 0 && outline.surroundings.links > 0;
+    if outline.surroundings.text(old, no_links) != surroundings.text(new, no_links) {
         return Err(wrong("what stands around the cells is not as it was".to_owned()));
     }
     Ok(())
-}
-
-impl Fact {
-    fn name(&self) -> String {
-        match self {
-            Fact::Row(row, _) => format!("row {}", row + 1),
-            Fact::Cell((row, column), ..) => format!("the cell {}", cell_name(*row, *column)),
-            Fact::Link(_) => "a hyperlink".to_owned(),
-        }
-    }
 }
 
 /// Whether a cell holds what it was given, and nothing else.

@@ -10,7 +10,8 @@ use crate::xlsx::range::cell_name;
 use crate::xlsx::xml::tag_attributes;
 
 use super::check::LinkChanges;
-use super::patch::{NewValue, Patch, SheetEdits};
+use super::edits::{NewValue, SheetEdits};
+use super::patch::Patch;
 use super::{Parts, attributes};
 
 /// Changes the hyperlinks of the cells with changes, in the sheet and in its relationships.

@@ -13,33 +13,9 @@ use crate::xlsx::sheet::{CellItem, HyperlinkItem, Item, SheetReader};
 use crate::xlsx::strings::escaped;
 use crate::xlsx::xml::{tag_attributes, with_colon};
 
-use super::check::Outline;
+use super::edits::{CellEdit, NewValue, SheetContext, SheetEdits};
+use super::outline::Outline;
 use super::splices::Splices;
-
-/// What a cell is to hold.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum NewValue {
-    /// Nothing: the cell keeps its style.
-    Empty,
-    Text(String),
-    Number(f64),
-    /// Days since the workbook's epoch.
-    Date(f64),
-    Bool(bool),
-    /// A formula, without its result: Excel calculates it.
-    Formula(String),
-}
-
-/// A change of one cell.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct CellEdit {
-    pub(crate) value: NewValue,
-    /// The style of a new cell that has no cell above it, and of any cell whose style does not suit the value.
-    pub(crate) style: Option<u32>,
-}
-
-/// The changes of a sheet by row and column, counted from 0.
-pub(crate) type SheetEdits = BTreeMap<(u32, u32), CellEdit>;
 
 /// Why a sheet cannot be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,25 +38,6 @@ impl From<XlsxError> for PatchError {
     }
 }
 
-/// What the changes need to know about the sheet.
-pub(crate) struct SheetFacts<'a> {
-    /// The name of its part, for errors.
-    pub(crate) part: &'a str,
-    /// Rows up to this one, counted from 0, are headings: their style is not taken over.
-    pub(crate) header_row: u32,
-    /// Rows from this one on, in the old sheet, move down by one.
-    pub(crate) pushed: Option<u32>,
-    /// Whether a style shows a number as a date.
-    pub(crate) is_date_style: &'a dyn Fn(u32) -> bool,
-}
-
-impl SheetFacts<'_> {
-    /// The place of a row in the new sheet.
-    pub(super) fn moved(&self, row: u32) -> u32 {
-        if self.pushed.is_some_and(|from| row >= from) { row + 1 } else { row }
-    }
-}
-
 /// Changes of a sheet that are ready to be made. Hyperlinks may still be changed.
 pub(super) struct Patch<'a> {
     xml: &'a str,
@@ -93,13 +50,17 @@ pub(super) struct Patch<'a> {
 
 /// The sheet with its cells changed. Whatever is not changed stays byte for byte.
 #[cfg(test)]
-pub(crate) fn patch(xml: &str, edits: &SheetEdits, facts: &SheetFacts<'_>) -> Result<String, PatchError> {
-    Patch::new(xml, edits, facts)?.apply()
+pub(crate) fn patch(xml: &str, edits: &SheetEdits, sheet: &SheetContext<'_>) -> Result<String, PatchError> {
+    Patch::new(xml, edits, sheet)?.apply()
 }
 
 impl<'a> Patch<'a> {
-    pub(super) fn new(xml: &'a str, edits: &SheetEdits, facts: &SheetFacts<'_>) -> Result<Self, PatchError> {
-        let mut survey = Survey::new(xml, edits, facts);
+    pub(super) fn new(
+        xml: &'a str,
+        edits: &SheetEdits,
+        sheet: &SheetContext<'_>,
+    ) -> Result<Self, PatchError> {
+        let mut survey = Survey::new(xml, edits, sheet);
         survey.read()?;
         survey.changes()
     }
@@ -135,7 +96,7 @@ impl<'a> Patch<'a> {
 /// Where the cells to be changed stand, or where they would.
 struct Survey<'x, 'e> {
     xml: &'x str,
-    facts: &'e SheetFacts<'e>,
+    sheet: &'e SheetContext<'e>,
     edits: &'e SheetEdits,
     splices: Splices,
     prefix: String,
@@ -177,10 +138,10 @@ struct CellPlace {
 }
 
 impl<'x, 'e> Survey<'x, 'e> {
-    fn new(xml: &'x str, edits: &'e SheetEdits, facts: &'e SheetFacts<'e>) -> Self {
+    fn new(xml: &'x str, edits: &'e SheetEdits, sheet: &'e SheetContext<'e>) -> Self {
         Survey {
             xml,
-            facts,
+            sheet,
             edits,
             splices: Splices::default(),
             prefix: String::new(),
@@ -200,7 +161,7 @@ impl<'x, 'e> Survey<'x, 'e> {
     }
 
     fn read(&mut self) -> Result<(), PatchError> {
-        let mut reader = SheetReader::of(self.facts.part, self.xml);
+        let mut reader = SheetReader::of(self.sheet.part, self.xml);
         let mut row = 0;
         loop {
             let item = reader.next()?;
@@ -214,7 +175,7 @@ impl<'x, 'e> Survey<'x, 'e> {
                     self.sheet_data = Some((reader.span(), empty));
                 }
                 Item::Row { row: number, empty } => {
-                    row = self.facts.moved(number);
+                    row = self.sheet.moved(number);
                     self.row(row, reader.span(), empty)?;
                 }
                 Item::Cell(cell) => self.cell(row, cell)?,
@@ -277,8 +238,8 @@ impl<'x, 'e> Survey<'x, 'e> {
         self.filled.extend(cell.formula.as_ref().and_then(|formula| formula.fills));
         self.renumber(row, &cell.tag);
         // Headings and totals have styles of their own.
-        if row > self.facts.header_row
-            && self.facts.pushed.is_none_or(|from| row <= from)
+        if row > self.sheet.header_row
+            && self.sheet.pushed.is_none_or(|from| row <= from)
             && let Some(last) = self.styles.get_mut(&cell.column)
         {
             *last = Some(cell.style);
@@ -302,7 +263,7 @@ impl<'x, 'e> Survey<'x, 'e> {
 
     /// Gives a row or cell that moves its new number, if it says one.
     fn renumber(&mut self, row: u32, tag: &Range<usize>) {
-        if self.facts.pushed.is_none_or(|from| row <= from) {
+        if self.sheet.pushed.is_none_or(|from| row <= from) {
             return;
         }
         let text = &self.xml[tag.clone()];
@@ -432,7 +393,7 @@ impl<'x, 'e> Survey<'x, 'e> {
 
     /// The style, or the change's own one where a date would be shown as a number, or a number as a date.
     fn suitable(&self, style: Option<u32>, edit: &CellEdit) -> u32 {
-        let is_date = |style: u32| (self.facts.is_date_style)(style);
+        let is_date = |style: u32| (self.sheet.is_date_style)(style);
         let own = style.or(edit.style).unwrap_or(0);
         match edit.value {
             NewValue::Date(_) if !is_date(own) => edit.style.filter(|style| is_date(*style)).unwrap_or(own),
@@ -463,7 +424,7 @@ impl<'x, 'e> Survey<'x, 'e> {
         let text = &self.xml[tag.clone()];
         let Some((_, old, at)) = tag_attributes(text).find(|(name, ..)| *name == "ref") else { return };
         let Some(mut range) = CellRange::parse(old) else { return };
-        range.last.0 = self.facts.moved(range.last.0);
+        range.last.0 = self.sheet.moved(range.last.0);
         for ((row, column), _) in self.edits.iter().filter(|(_, edit)| edit.value != NewValue::Empty) {
             range.first = (range.first.0.min(*row), range.first.1.min(*column));
             range.last = (range.last.0.max(*row), range.last.1.max(*column));

@@ -6,11 +6,11 @@ use plugin_api::{Access, Actor, DateTime, Error, Field, Parent, Result, actor_ty
 
 use crate::keys::{self, NoKey};
 use crate::stamps::{Ledger, later};
-use crate::workbook::typed::{TypedTable, TypedWorkbook};
+use crate::typed_workbook::{TypedTable, TypedWorkbook};
 use crate::workbook::{GivenStamps, MAX_KEY, Table, Workbook};
 use crate::xlsx::range::MAX_ROWS;
 
-use super::patch::{CellEdit, NewValue, SheetEdits};
+use super::edits::{CellEdit, NewValue, SheetEdits};
 use super::value::{Target, key_value};
 
 /// Changes of a workbook.
@@ -101,14 +101,14 @@ impl<'a> Planner<'a> {
                 continue;
             };
             let row = table.row(number);
-            let told = |error: Error| {
+            let with_actor = |error: Error| {
                 let text = format!("{} {}: {}", table.actor_type, actor.key, error.user_text());
                 let code = error.error_code().map(str::to_owned);
-                let told = Error::user(text);
-                code.into_iter().fold(told, Error::code)
+                let error = Error::user(text);
+                code.into_iter().fold(error, Error::code)
             };
-            self.fields(typed, Some(number), row, actor).map_err(told)?;
-            self.parent(table, Some(number), row, actor).map_err(told)?;
+            self.fields(typed, Some(number), row, actor).map_err(with_actor)?;
+            self.parent(table, Some(number), row, actor).map_err(with_actor)?;
             self.stamp(table, row, table.key(number).to_owned());
         }
         if !unknown.is_empty() {

@@ -7,7 +7,7 @@ use crate::workbook::Workbook;
 use crate::workbook::column::Column;
 use crate::workbook::lines::KeyColumn;
 
-use super::patch::NewValue;
+use super::edits::NewValue;
 
 /// The most characters that Excel keeps in a cell (UTF-16 units).
 const MAX_CELL_TEXT: usize = 32_767;

@@ -13,8 +13,9 @@ fn edits(cells: &[(&str, NewValue, Option<u32>)]) -> SheetEdits {
 /// Styles 7 and 8 show dates.
 fn patched(xml: &str, cells: &[(&str, NewValue, Option<u32>)]) -> Result<String, PatchError> {
     let is_date_style = |style| matches!(style, 7 | 8);
-    let facts = SheetFacts { part: "sheet1.xml", header_row: 0, pushed: None, is_date_style: &is_date_style };
-    let patched = patch(xml, &edits(cells), &facts)?;
+    let context =
+        SheetContext { part: "sheet1.xml", header_row: 0, pushed: None, is_date_style: &is_date_style };
+    let patched = patch(xml, &edits(cells), &context)?;
     roxmltree::Document::parse(&patched).unwrap_or_else(|error| panic!("{error}: {patched}"));
     Ok(patched)
 }
@@ -260,9 +261,9 @@ proptest! {
             .into_iter()
             .map(|(at, value)| (at, CellEdit { value, style: None }))
             .collect();
-        let facts = SheetFacts { part: "sheet1.xml", header_row: 0, pushed: None, is_date_style: &|_| false };
+        let context = SheetContext { part: "sheet1.xml", header_row: 0, pushed: None, is_date_style: &|_| false };
         let before = cells(&xml);
-        let patch = match Patch::new(&xml, &edits, &facts) {
+        let patch = match Patch::new(&xml, &edits, &context) {
             Ok(patch) => patch,
             Err(PatchError::Formula(row, column)) => {
                 prop_assert!(before[&(row, column)].contains("f="));
@@ -282,7 +283,7 @@ proptest! {
         prop_assert_eq!(after.len(), before.len() + new);
         // The check before a write agrees, and finds any other difference.
         let check = |text: &str| {
-            super::super::check::sheet(&xml, &outline, text, &edits, &facts, &Default::default())
+            super::super::check::sheet(&xml, &outline, text, &edits, &context, &Default::default())
         };
         check(&patched).unwrap();
         for (from, to) in [("<v>", "<v>1"), ("s=\"3\"", "s=\"4\""), ("ht=\"20\"", "ht=\"21\""), ("tail", "tale"), ("<r>", "<r><rPr/>")] {

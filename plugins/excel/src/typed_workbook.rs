@@ -1,14 +1,13 @@
-//! A table as one connection sees it: with the types that were reported to it.
+//! The workbook with the field types of one connection: those that were reported to it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use plugin_api::{Columns, Field, FieldType, Result, SearchColumn, Value};
 
-use crate::reported::ReportedTypes;
-
-use super::column::Column;
-use super::{Styles, Table, Workbook};
+use crate::reported_types::ReportedTypes;
+use crate::workbook::column::Column;
+use crate::workbook::{Styles, Table, Workbook};
 
 /// A workbook, and the fields of its tables as one connection sees them.
 #[derive(Debug)]
@@ -16,7 +15,7 @@ pub(crate) struct TypedWorkbook {
     pub(crate) workbook: Arc<Workbook>,
     /// By table, then by column.
     fields: Vec<Vec<Field>>,
-    /// The fields whose type was said or reported, by actor type and key: the others are what today's cells look like.
+    /// The fields whose type was declared or reported, by actor type and key; the types of the others are inferred.
     fixed: HashSet<(&'static str, String)>,
 }
 
@@ -80,7 +79,7 @@ impl<'w> TypedTable<'w> {
         self.columns().find(|(_, field)| field.key == key)
     }
 
-    /// Whether the type of a field was said or reported.
+    /// Whether the type of a field was declared or reported.
     pub(crate) fn is_fixed(&self, key: &str) -> bool {
         self.fixed.contains(&(self.table.actor_type, key.to_owned()))
     }
@@ -90,15 +89,15 @@ impl<'w> TypedTable<'w> {
         column.value(actor, field_type, self.styles)
     }
 
-    /// The value of an actor in wire form, from all values of the column, which are made ready for that.
-    pub(crate) fn wired(&self, key: &str, actor: usize) -> Option<&'w str> {
+    /// The value of an actor in wire form. All values of the column are converted once, and kept.
+    pub(crate) fn wire_value(&self, key: &str, actor: usize) -> Option<&'w str> {
         let (column, field) = self.find(key)?;
-        column.wired(field.field_type, self.styles).value(actor)
+        column.wire_values(field.field_type, self.styles).value(actor)
     }
 
-    /// What no longer fits the reported types, for the person who tests the connection.
+    /// Values that no longer fit the reported types, for the test of the connection.
     pub(crate) fn misfits(&self) -> Vec<String> {
-        let told = |(column, field): (&Column, &Field)| {
+        let misfit = |(column, field): (&Column, &Field)| {
             if column.field.field_type == field.field_type {
                 return None;
             }
@@ -112,7 +111,7 @@ impl<'w> TypedTable<'w> {
                 self.table.row(actor) + 1
             ))
         };
-        self.columns().filter_map(told).collect()
+        self.columns().filter_map(misfit).collect()
     }
 }
 
@@ -124,7 +123,7 @@ impl Columns for TypedTable<'_> {
 
     fn column(&self, field: &str) -> Option<&SearchColumn> {
         let (column, field) = self.find(field)?;
-        Some(column.wired(field.field_type, self.styles).search(field.field_type))
+        Some(column.wire_values(field.field_type, self.styles).search(field.field_type))
     }
 
     fn parent(&self, actor: usize) -> Option<(&str, &str)> {
