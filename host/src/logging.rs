@@ -8,7 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 mod config;
 mod lines;
 mod plain;
-pub mod refusal;
+pub mod rejection;
 
 pub use config::{LogConfig, LogFormat};
 use lines::Lines;
@@ -40,7 +40,7 @@ pub enum LogError {
 /// # Errors
 /// The level is none, or the process has a log already.
 pub fn start(config: &LogConfig) -> Result<Rest, LogError> {
-    refusal::limit(config.rejection_lines_per_second);
+    rejection::set_lines_per_second(config.rejection_lines_per_second);
     let filter = filter(&config.level).ok_or_else(|| LogError::Level { level: config.level.clone() })?;
     let (lines, rest) = Lines::start(io::stderr()).map_err(LogError::Thread)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);

@@ -45,7 +45,7 @@ pub use self::spool::Spooled;
 use self::stop::Stop;
 use crate::auth::Online;
 use crate::caller::Caller;
-use crate::logging::refusal::{self, Cause};
+use crate::logging::rejection::{self, Cause};
 use erp_host_runtime::OnCall;
 use erp_host_store::audit::{Event, Origin};
 use erp_host_store::{Connections, StoreError};
@@ -142,7 +142,7 @@ impl Router {
             Ok(call) => Arc::new(call),
             Err(Unread::Charset(error)) => return Err(Refused::Charset(error)),
             Err(Unread::Fault { soap, fault, told }) => {
-                refusal::tell(Cause::BadMessage, &caller, told);
+                rejection::log(Cause::BadMessage, &caller, told);
                 tracing::debug!("{fault}");
                 return Ok(Answer { soap, is_fault: true, body: reply::fault(soap, &fault) });
             }
@@ -158,7 +158,7 @@ impl Router {
             Err(Stop::Busy) => {
                 let connector = told.connector.as_deref().unwrap_or_default();
                 let why = format_args!("the connector '{connector}' is busy with other calls");
-                refusal::tell(Cause::Overload, &caller, why);
+                rejection::log(Cause::Overload, &caller, why);
                 return Err(Refused::Busy);
             }
         };
@@ -233,9 +233,9 @@ fn astray(told: &OnCall, replied: &Replied, caller: &Caller) {
     let operation = told.operation;
     match told.connection {
         Some(connection) => {
-            refusal::tell(Cause::Astray, caller, format_args!("{operation} for {connection}: {why}"))
+            rejection::log(Cause::UnknownTarget, caller, format_args!("{operation} for {connection}: {why}"))
         }
-        None => refusal::tell(Cause::Astray, caller, format_args!("{operation}: {why}")),
+        None => rejection::log(Cause::UnknownTarget, caller, format_args!("{operation}: {why}")),
     }
     if let Some(error) = error {
         tracing::debug!(operation, user = error.user_explanation.as_deref(), "why");

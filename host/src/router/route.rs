@@ -16,7 +16,7 @@ use super::stop::{self, Stop};
 use super::{Router, convert, perform};
 use crate::auth::{Answer, Authenticated};
 use crate::caller::Caller;
-use crate::logging::refusal::{self, Cause};
+use crate::logging::rejection::{self, Cause};
 use erp_host_runtime::OnCall;
 use erp_host_store::audit::Origin;
 use erp_host_store::{OpenConnection, StoreError, StoredConnection};
@@ -106,7 +106,7 @@ impl Router {
     async fn authenticate(&self, token: &str, errand: &mut Errand<'_>) -> Option<Answer> {
         let caller = errand.caller;
         let Ok(connector) = self.connectors.find(errand.named) else {
-            refusal::tell(Cause::NotAuthenticated, caller, "the address names no connector that is here");
+            rejection::log(Cause::NotAuthenticated, caller, "the address names no connector that is here");
             return None;
         };
         errand.tell(connector.name());
@@ -116,7 +116,7 @@ impl Router {
                 Some(answer)
             }
             Err(denied) => {
-                refusal::tell(Cause::NotAuthenticated, caller, denied);
+                rejection::log(Cause::NotAuthenticated, caller, denied);
                 None
             }
         }

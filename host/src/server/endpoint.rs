@@ -24,7 +24,7 @@ use super::reply_body::ReplyBody;
 use super::request::{self, BodyError};
 use crate::access::{Access, BASIC_CHALLENGE, NoEntry};
 use crate::caller::Caller;
-use crate::logging::refusal::{self, Cause};
+use crate::logging::rejection::{self, Cause};
 use crate::router::{Answer, Refused, Router, SoapRequest};
 
 /// Where the service is, below any base path and in any case (contract page, section 1).
@@ -219,7 +219,7 @@ impl Endpoint {
                 try_again(StatusCode::SERVICE_UNAVAILABLE, format!("{refused}\n"))
             }
             Err(refused @ Refused::Charset(_)) => {
-                refusal::tell(Cause::NotServed, &caller, &refused);
+                rejection::log(Cause::NotServed, &caller, &refused);
                 text(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("{refused}\n"))
             }
         }
@@ -305,14 +305,14 @@ fn try_again(status: StatusCode, body: impl Into<Bytes>) -> Response<ReplyBody> 
 
 /// Refuses a call because there are too many.
 fn busy(caller: &Caller, refused: &Refused) -> Response<ReplyBody> {
-    refusal::tell(Cause::Overload, caller, "as many calls are under way as limits.calls allows");
+    rejection::log(Cause::Overload, caller, "as many calls are under way as limits.calls allows");
     try_again(StatusCode::SERVICE_UNAVAILABLE, format!("{refused}\n"))
 }
 
 /// Sends away who may not call.
 async fn keep_out(request: Request<Incoming>, why: &NoEntry, caller: &Caller) -> Response<ReplyBody> {
     let (head, rest) = request.into_parts();
-    refusal::tell(Cause::NoEntry, caller, format_args!("{} {}: {why}", head.method, head.uri.path()));
+    rejection::log(Cause::AccessDenied, caller, format_args!("{} {}: {why}", head.method, head.uri.path()));
     request::linger(&head.headers, rest).await;
     let mut response = match why {
         NoEntry::Credential { has_users: true, .. } => {
@@ -335,7 +335,7 @@ async fn refuse(
 ) -> Response<ReplyBody> {
     let (head, rest) = request.into_parts();
     let (method, path) = (&head.method, head.uri.path());
-    refusal::tell(Cause::NotServed, caller, format_args!("{method} {path}: {}", body.trim_end()));
+    rejection::log(Cause::NotServed, caller, format_args!("{method} {path}: {}", body.trim_end()));
     request::linger(&head.headers, rest).await;
     text(status, body)
 }
@@ -359,7 +359,7 @@ fn body_error(error: &BodyError, caller: &Caller) -> Response<ReplyBody> {
         BodyError::BadGzip(_) | BodyError::Broken(_) => (StatusCode::BAD_REQUEST, Cause::BrokenBody),
         BodyError::UsedUp => (StatusCode::SERVICE_UNAVAILABLE, Cause::Overload),
     };
-    refusal::tell(cause, caller, error);
+    rejection::log(cause, caller, error);
     let mut response = text(status, format!("{error}\n"));
     let headers = response.headers_mut();
     if matches!(error, BodyError::UsedUp) {

@@ -7,7 +7,7 @@
 
 use hyper::StatusCode;
 
-use crate::logging::refusal::Cause;
+use crate::logging::rejection::Cause;
 
 /// The most that the line of a chunk's size may have, with its extensions.
 const CHUNK_LINE: usize = 256;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use super::config::Limits;
 use super::framing::{Framing, Refused};
 use super::pace::Pace;
-use crate::logging::refusal::Cause;
+use crate::logging::rejection::Cause;
 
 /// How long a caller who was refused may take to read why.
 const LAST_WORDS: Duration = Duration::from_secs(2);

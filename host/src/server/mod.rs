@@ -37,7 +37,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::access::{Access, AccessConfig};
-use crate::logging::refusal::{self, Cause};
+use crate::logging::rejection::{self, Cause};
 use crate::reread::Look;
 use crate::router::Router;
 
@@ -259,7 +259,7 @@ impl BindError {
 
 /// Closes a connection for which there is no room, with a word if that takes no time.
 fn turn_away(stream: &TcpStream, peer: SocketAddr, door: &Door, full: NoSeat) {
-    refusal::tell(Cause::Connections, peer.ip().to_canonical(), full);
+    rejection::log(Cause::TooManyConnections, peer.ip().to_canonical(), full);
     if matches!(door, Door::Tls(_)) {
         return;
     }
@@ -298,7 +298,7 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         let has_seat = seat.sit().await;
         if !has_seat {
-            refusal::tell(Cause::Connections, peer.ip().to_canonical(), NoSeat::All);
+            rejection::log(Cause::TooManyConnections, peer.ip().to_canonical(), NoSeat::All);
         }
         let stays = Stays::default();
         let mut talk = Talk { http, endpoint, seats, has_seat, redirect_to: None, stays: stays.clone() };
@@ -320,7 +320,7 @@ impl Connection {
                         talk.hold(stream, ends, limits, stopped).await;
                     }
                     Err(NotSecured::Silent) => tracing::debug!(%peer, "a connection closed without a word"),
-                    Err(why) => refusal::tell(Cause::NotSecured, peer.ip().to_canonical(), why),
+                    Err(why) => rejection::log(Cause::TlsHandshake, peer.ip().to_canonical(), why),
                 }
             }
         }
@@ -396,17 +396,17 @@ impl Talk {
         let peer = peer.ip().to_canonical();
         match stream.end() {
             Some(End::Refused(refused)) => {
-                refusal::tell(refused.cause, peer, refused.reason);
+                rejection::log(refused.cause, peer, refused.reason);
                 // Whoever reads the body has answered; what is still on its way must not take that answer away.
                 if refused.in_body { stream.close().await } else { stream.refuse(&refused).await }
             }
-            Some(End::NotTaken) => refusal::tell(Cause::SlowReader, peer, "it does not take its reply"),
+            Some(End::NotTaken) => rejection::log(Cause::SlowReader, peer, "it does not take its reply"),
             Some(End::Silent) => tracing::debug!(%peer, "a connection sent no request in time"),
             None => match ended {
                 Ok(()) => stream.close().await,
                 Err(error) => {
                     if error.is_parse() {
-                        refusal::tell(Cause::BadHttp, peer, &error);
+                        rejection::log(Cause::BadHttp, peer, &error);
                     }
                     tracing::debug!(%peer, %error, "a connection ended early");
                     // hyper has answered what it could not read.

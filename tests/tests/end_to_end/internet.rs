@@ -208,7 +208,7 @@ fn who_may_call_is_seen_through_the_trusted_proxy() {
     }
     assert_eq!(http::Request::get("/health").send(host.address()).unwrap().status, 200);
     let (_, log) = host.stop();
-    assert!(log.contains("no entry") && log.contains("198.51.100.1 via 127.0.0.1"), "{log}");
+    assert!(log.contains("access denied") && log.contains("198.51.100.1 via 127.0.0.1"), "{log}");
     assert!(
         log.contains("a secret that is not known") && !log.contains(&secret) && !log.contains("guessed"),
         "{log}"

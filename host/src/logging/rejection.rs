@@ -1,7 +1,7 @@
-//! What the log tells of requests that are refused.
+//! The rate-limited log of rejections.
 //!
-//! Whoever can reach the host can make it refuse something, as often as it likes. So each cause has a few lines a
-//! second; of the rest only the number is told, and nobody fills the disk from outside.
+//! Everybody who can reach the host can cause rejections, as often as they like. So each cause has only a few lines a
+//! second, and of the rest the number is logged: nobody can fill the disk from outside.
 
 use std::fmt::{self, Display, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,28 +10,27 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-/// Lines of a cause in a window.
+/// The limit of lines holds for this time.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// What a line takes of a reason that may quote the caller.
-const LONGEST_REASON: usize = 300;
+/// The most characters of a reason in a line: it may quote the caller.
+const MAX_REASON: usize = 300;
 
-/// How many lines a second each cause has; see [`limit`].
-static MOST: AtomicU32 = AtomicU32::new(DEFAULT_MOST);
+/// How many lines a second each cause has by default.
+pub(super) const DEFAULT_LINES_PER_SECOND: u32 = 5;
 
-/// What [`limit`] is by default.
-pub(crate) const DEFAULT_MOST: u32 = 5;
+static LINES_PER_SECOND: AtomicU32 = AtomicU32::new(DEFAULT_LINES_PER_SECOND);
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
-        /// Why a request, or a connection, was refused. Each has lines of its own in the log.
+        /// Why a request or a connection is rejected. Each cause has its own lines in the log.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Cause {
             $($(#[$doc])* $name,)+
         }
 
         impl Cause {
-            /// How the log names it.
+            /// Its name in the log.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Cause::$name => $text,)+
@@ -47,7 +46,7 @@ macro_rules! causes {
 }
 
 causes! {
-    /// What came is no HTTP, or HTTP that can be read in two ways.
+    /// Not HTTP, or HTTP that can be read in two ways.
     BadHttp = "bad http",
     /// The head is larger, or has more lines, than the limits allow.
     LargeHead = "large head",
@@ -61,42 +60,42 @@ causes! {
     BrokenBody = "broken body",
     /// The caller does not take its reply.
     SlowReader = "slow reader",
-    /// Another address, method or content type than those that are served.
+    /// An address, method or content type that is not served.
     NotServed = "not served",
     /// A message that the contract does not allow.
     BadMessage = "bad message",
-    /// A call for a connection that is not stored, or for a connector that is not here.
-    Astray = "astray",
-    /// Somebody who may not call.
-    NoEntry = "no entry",
-    /// A connection that does not become a secure one.
-    NotSecured = "not secured",
+    /// A call for a connection that is not stored, or for a connector that is not installed.
+    UnknownTarget = "unknown target",
+    /// The caller may not call.
+    AccessDenied = "access denied",
+    /// The TLS handshake of a connection fails.
+    TlsHandshake = "tls handshake",
     /// A token of online authentication that is not accepted.
     NotAuthenticated = "not authenticated",
-    /// The host has as much to do, or to keep, as its limits allow.
+    /// The host is at one of its limits of calls or memory.
     Overload = "overload",
-    /// The peer, or everybody together, has as many connections as the limits allow.
-    Connections = "too many connections",
+    /// One address, or all of them together, have as many connections as the limits allow.
+    TooManyConnections = "too many connections",
 }
 
 /// Sets how many lines a second each cause has.
-pub fn limit(most: u32) {
-    MOST.store(most, Ordering::Relaxed);
+pub(super) fn set_lines_per_second(lines: u32) {
+    LINES_PER_SECOND.store(lines, Ordering::Relaxed);
 }
 
-/// Tells the log that something from `peer` was refused: in a line that names the cause, the peer and the reason; or
-/// once there were many such lines in this second, only by their number.
-pub fn tell(cause: Cause, peer: impl Display, reason: impl Display) {
+/// Logs that something from `peer` was rejected: in a line with cause, peer and reason; beyond the limit of lines it is
+/// only counted.
+pub fn log(cause: Cause, peer: impl Display, reason: impl Display) {
     let window = &WINDOWS[cause as usize];
     let now = Instant::now();
-    let verdict =
-        window.lock().unwrap_or_else(PoisonError::into_inner).count(now, MOST.load(Ordering::Relaxed));
+    let limit = LINES_PER_SECOND.load(Ordering::Relaxed);
+    let verdict = window.lock().unwrap_or_else(PoisonError::into_inner).count(now, limit);
     let cause = cause.as_str();
     match verdict {
         Verdict::Line { left_out } => {
             tracing::warn!(cause, %peer, reason = %OneLine(reason), left_out, "refused");
         }
-        // Somebody has to tell the number when nothing more comes.
+        // The number must be logged even when no further rejection comes.
         Verdict::FirstLeftOut { until } => {
             if let Ok(runtime) = Handle::try_current() {
                 runtime.spawn(async move {
@@ -116,15 +115,15 @@ pub fn tell(cause: Cause, peer: impl Display, reason: impl Display) {
 #[derive(Debug)]
 struct Window {
     began: Option<Instant>,
-    told: u32,
+    written: u32,
     left_out: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// A line, which also tells how many had none before it.
+    /// A line, with the number of rejections that had none before it.
     Line { left_out: Option<u64> },
-    /// No line, for the first time since the number was told; the next second begins then.
+    /// No line, for the first time since the number was logged; the next window begins then.
     FirstLeftOut { until: Instant },
     /// No line.
     LeftOut,
@@ -132,20 +131,20 @@ enum Verdict {
 
 impl Window {
     const fn new() -> Self {
-        Window { began: None, told: 0, left_out: 0 }
+        Window { began: None, written: 0, left_out: 0 }
     }
 
-    fn count(&mut self, now: Instant, most: u32) -> Verdict {
+    fn count(&mut self, now: Instant, limit: u32) -> Verdict {
         let began = match self.began {
             Some(began) if now.saturating_duration_since(began) < WINDOW => began,
             _ => {
                 self.began = Some(now);
-                self.told = 0;
+                self.written = 0;
                 now
             }
         };
-        if self.told < most {
-            self.told += 1;
+        if self.written < limit {
+            self.written += 1;
             return Verdict::Line { left_out: self.take_left_out() };
         }
         self.left_out += 1;
@@ -157,7 +156,7 @@ impl Window {
     }
 }
 
-/// A text that stays one line of moderate length, whatever its parts that came from outside say.
+/// A text as one line of limited length, with control characters escaped: parts of it may come from outside.
 struct OneLine<T>(T);
 
 impl<T: Display> Display for OneLine<T> {
@@ -179,7 +178,7 @@ impl<T: Display> Display for OneLine<T> {
             }
         }
 
-        write!(Cut(f, LONGEST_REASON + 1), "{}", self.0)
+        write!(Cut(f, MAX_REASON + 1), "{}", self.0)
     }
 }
 
@@ -188,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_has_so_many_lines_and_the_rest_is_counted() {
+    fn window_limits_lines_and_counts_the_rest() {
         let mut window = Window::new();
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
@@ -196,7 +195,7 @@ mod tests {
         assert_eq!(window.count(at(10), 2), Verdict::Line { left_out: None });
         assert_eq!(window.count(at(20), 2), Verdict::FirstLeftOut { until: at(1000) });
         assert_eq!(window.count(at(999), 2), Verdict::LeftOut);
-        // Told by the next line, or on its own; but never twice.
+        // Logged with the next line, or on its own; but never twice.
         assert_eq!(window.count(at(1000), 2), Verdict::Line { left_out: Some(2) });
         assert_eq!(window.take_left_out(), None);
         assert_eq!(window.count(at(5000), 0), Verdict::FirstLeftOut { until: at(6000) });
@@ -204,10 +203,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_stays_one_line() {
+    fn one_line_escapes_and_cuts_a_reason() {
         let reason = format!("{:?} in\n\u{1b}[31m\u{85}caf\u{e9}{}", "<a>", "x".repeat(1000));
-        let told = OneLine(&reason).to_string();
-        assert!(told.starts_with("\"<a>\" in\\n\\u{1b}[31m\\u{85}caf\u{e9}xx"), "{told}");
-        assert!(told.ends_with("x...") && told.len() < 350, "{told}");
+        let line = OneLine(&reason).to_string();
+        assert!(line.starts_with("\"<a>\" in\\n\\u{1b}[31m\\u{85}caf\u{e9}xx"), "{line}");
+        assert!(line.ends_with("x...") && line.len() < 350, "{line}");
     }
 }
