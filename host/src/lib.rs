@@ -10,9 +10,10 @@ pub mod caller;
 pub mod commands;
 pub mod config;
 mod control;
+pub mod file_reload;
 mod key_file;
 pub mod logging;
 mod quantity;
-pub mod reread;
+
 pub mod router;
 pub mod server;

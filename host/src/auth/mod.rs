@@ -28,7 +28,7 @@ use self::partner_key::PartnerKey;
 use self::remote::RemoteKeySet;
 use self::token::{Expected, Unverified};
 use self::verification_key::{MOST_KEYS, VerificationKey, read_certificates};
-use crate::reread::{Look, Reread};
+use crate::file_reload::{Reload, Reloadable};
 
 /// Everything that online authentication needs. Without a client ID nobody is authenticated.
 pub struct Online {
@@ -40,15 +40,15 @@ pub struct Online {
 /// A client ID, and what belongs to it.
 struct Client {
     id: String,
-    certificates: Arc<Reread<Vec<VerificationKey>>>,
+    certificates: Arc<Reloadable<Vec<VerificationKey>>>,
     key_set: Option<KeySet>,
-    partner_key: Arc<Reread<PartnerKey>>,
+    partner_key: Arc<Reloadable<PartnerKey>>,
     /// `None`: all of them.
     connectors: Option<Vec<String>>,
 }
 
 enum KeySet {
-    File(Arc<Reread<Vec<VerificationKey>>>),
+    File(Arc<Reloadable<Vec<VerificationKey>>>),
     Remote(Arc<RemoteKeySet>),
 }
 
@@ -90,13 +90,13 @@ impl Online {
     }
 
     /// What is to be read again when its files change.
-    pub fn files(&self) -> Vec<Arc<dyn Look>> {
-        let mut all: Vec<Arc<dyn Look>> = Vec::new();
+    pub fn files(&self) -> Vec<Arc<dyn Reload>> {
+        let mut all: Vec<Arc<dyn Reload>> = Vec::new();
         for client in &self.clients {
-            all.push(Arc::clone(&client.certificates) as Arc<dyn Look>);
-            all.push(Arc::clone(&client.partner_key) as Arc<dyn Look>);
+            all.push(Arc::clone(&client.certificates) as Arc<dyn Reload>);
+            all.push(Arc::clone(&client.partner_key) as Arc<dyn Reload>);
             if let Some(KeySet::File(keys)) = &client.key_set {
-                all.push(Arc::clone(keys) as Arc<dyn Look>);
+                all.push(Arc::clone(keys) as Arc<dyn Reload>);
             }
         }
         all
@@ -180,12 +180,12 @@ impl Client {
         }
         let key_file = config.private_key.clone();
         let partner_key =
-            Reread::new(format!("the private key of {id}"), [&config.private_key], move || {
+            Reloadable::new(format!("the private key of {id}"), [&config.private_key], move || {
                 PartnerKey::read(&key_file)
             })?;
         let files = config.certificates.clone();
         let certificates =
-            Reread::new(format!("the certificates of {id}"), &config.certificates, move || {
+            Reloadable::new(format!("the certificates of {id}"), &config.certificates, move || {
                 certificates(&files)
             })?;
         for key in certificates.get().iter() {
@@ -203,7 +203,8 @@ impl Client {
             Some(file) => {
                 let file = PathBuf::from(file);
                 let path = file.clone();
-                let keys = Reread::new(format!("the key set of {id}"), [file], move || key_set::read(&path))?;
+                let keys =
+                    Reloadable::new(format!("the key set of {id}"), [file], move || key_set::read(&path))?;
                 Some(KeySet::File(Arc::new(keys)))
             }
             None => None,

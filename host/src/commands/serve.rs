@@ -13,8 +13,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::auth::Online;
 use crate::config::{Config, Flags};
 use crate::control::HostLock;
+use crate::file_reload::FileReloader;
 use crate::logging;
-use crate::reread::Rereading;
 use crate::router::Router;
 use crate::server::{ConnectorCard, Server};
 use erp_host_runtime::{Plugins, Watched};
@@ -116,9 +116,10 @@ async fn serve(config: &Config, watched: Watched, log: &logging::Rest) -> Result
     router.record(plugin_events::of_start(plugins), "starting").await;
     let stop = stop_on_signals(log.clone())?;
     let (config, help) = (config.clone(), server.help_page());
-    let rereading: Rereading = online.files().into_iter().chain(server.files()).collect();
-    let until_stopped = rereading.start()?;
-    let trigger = PluginReload { config, watched, router: Arc::clone(&router), help, rereading }.start()?;
+    let file_reloader: FileReloader = online.files().into_iter().chain(server.files()).collect();
+    let until_stopped = file_reloader.start()?;
+    let trigger =
+        PluginReload { config, watched, router: Arc::clone(&router), help, file_reloader }.start()?;
     let reloading = reload_on_signals(&trigger)?;
     print_ready(&server.url());
 

@@ -37,8 +37,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::access::{Access, AccessConfig};
+use crate::file_reload::Reload;
 use crate::logging::rejection::{self, Cause};
-use crate::reread::Look;
 use crate::router::Router;
 
 use self::address::Ends;
@@ -118,8 +118,8 @@ impl Server {
     }
 
     /// What is to be read again when its files change.
-    pub fn files(&self) -> Vec<Arc<dyn Look>> {
-        self.tls.iter().map(|tls| tls.files() as Arc<dyn Look>).collect()
+    pub fn files(&self) -> Vec<Arc<dyn Reload>> {
+        self.tls.iter().map(|tls| tls.files() as Arc<dyn Reload>).collect()
     }
 
     /// The page for people, to be changed when the connectors do.

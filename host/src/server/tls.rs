@@ -21,8 +21,8 @@ use tokio_rustls::server::TlsStream;
 use super::attended::{Attended, Stays};
 use super::config::TlsConfig;
 use crate::access::CertificateNames;
+use crate::file_reload::Reloadable;
 use crate::key_file;
-use crate::reread::Reread;
 
 /// The first byte of a handshake.
 const HANDSHAKE: u8 = 0x16;
@@ -34,7 +34,7 @@ const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain;
 /// Makes plain connections secure.
 #[derive(Clone)]
 pub(super) struct Tls {
-    config: Arc<Reread<ServerConfig>>,
+    config: Arc<Reloadable<ServerConfig>>,
     handshake_timeout: Duration,
 }
 
@@ -62,12 +62,12 @@ impl Tls {
         files.extend(config.client_ca.clone());
         let told = format!("the TLS certificate {}", config.certificate.display());
         let owned = config.clone();
-        let reread = Reread::new(told, files, move || server_config(&owned))?;
-        Ok(Tls { config: Arc::new(reread), handshake_timeout: config.handshake_timeout })
+        let reloadable = Reloadable::new(told, files, move || server_config(&owned))?;
+        Ok(Tls { config: Arc::new(reloadable), handshake_timeout: config.handshake_timeout })
     }
 
     /// What is to be read again when its files change.
-    pub(super) fn files(&self) -> Arc<Reread<ServerConfig>> {
+    pub(super) fn files(&self) -> Arc<Reloadable<ServerConfig>> {
         Arc::clone(&self.config)
     }
 

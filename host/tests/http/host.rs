@@ -10,7 +10,7 @@ use contract::{Answer, Call, Dialect, Envelope, Outcome, Payload, Reply, Request
 use erp_host::auth::Online;
 use erp_host::caller::Caller;
 use erp_host::config::Config;
-use erp_host::reread::{Looked, Rereading};
+use erp_host::file_reload::{FileReloader, ReloadResult};
 use erp_host::router::{Router, SoapRequest};
 use erp_host::server::Server;
 use erp_host_runtime::Plugins;
@@ -34,7 +34,7 @@ pub(crate) struct Host {
     stop: Arc<Notify>,
     finished: mpsc::Receiver<()>,
     runtime: Option<Runtime>,
-    rereading: Rereading,
+    file_reloader: FileReloader,
     _folder: TempDir,
 }
 
@@ -81,7 +81,7 @@ impl Host {
         let server =
             runtime.block_on(Server::bind(&config.server, &config.access, Arc::clone(&router), &[])).unwrap();
         let address = server.url().split('/').nth(2).unwrap().parse().unwrap();
-        let rereading = server.files().into_iter().collect();
+        let file_reloader = server.files().into_iter().collect();
         let stop = Arc::new(Notify::new());
         let (tell, finished) = mpsc::channel();
         let stopped = Arc::clone(&stop);
@@ -90,7 +90,7 @@ impl Host {
             tell.send(()).unwrap();
         });
         let (data, runtime) = (config.data, Some(runtime));
-        Host { address, router, data, stop, finished, runtime, rereading, _folder: folder }
+        Host { address, router, data, stop, finished, runtime, file_reloader, _folder: folder }
     }
 
     /// Why a server with this configuration does not start.
@@ -106,9 +106,9 @@ impl Host {
         })
     }
 
-    /// Looks at certificate files, as a reload does.
-    pub(crate) fn look(&self) -> Vec<Looked> {
-        self.rereading.look(true)
+    /// Reloads certificate files that have changed.
+    pub(crate) fn reload_files(&self) -> Vec<ReloadResult> {
+        self.file_reloader.reload(true)
     }
 
     /// Waits for what a client of this host does.

@@ -127,7 +127,7 @@ fn a_new_certificate_serves_new_connections_and_a_bad_one_none() {
     assert!(get(&host, &kept, &url).is_ok() && !reaches("second.test"));
 
     authority.serve_as("second.test");
-    let looked = host.look();
+    let looked = host.reload_files();
     assert!(looked.len() == 1 && looked[0].is_ok(), "{looked:?}");
     assert!(reaches("second.test") && !reaches("first.test"));
     assert!(get(&host, &kept, &url).is_ok(), "a connection that was there goes on");
@@ -139,13 +139,13 @@ fn a_new_certificate_serves_new_connections_and_a_bad_one_none() {
         ("server.key", "nonsense", "does not"),
     ] {
         authority.put(file, text);
-        let looked = host.look();
+        let looked = host.reload_files();
         let why = looked[0].as_ref().unwrap_err();
         assert!(why.contains(expected) || why.contains("holds no"), "{expected}: {why}");
         assert!(reaches("second.test"));
     }
     authority.serve_as("third.test");
-    assert!(host.look()[0].is_ok() && reaches("third.test"));
+    assert!(host.reload_files()[0].is_ok() && reaches("third.test"));
 }
 
 #[test]

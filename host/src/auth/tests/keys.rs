@@ -222,19 +222,19 @@ async fn keys_are_read_again_when_their_files_change() {
     let scene = Scene::new();
     let online = scene.usual();
     let files = online.files();
-    let look = || files.iter().filter_map(|file| file.look(true)).collect::<Vec<_>>();
+    let reload = || files.iter().filter_map(|file| file.reload(true)).collect::<Vec<_>>();
     let next = TestKey::other(0);
     let token = next.sign(&claims());
     assert!(online.authenticate(&token, "Excel").await.is_err());
-    assert!(look().is_empty());
+    assert!(reload().is_empty());
     scene.put("superoffice.pem", next.certificate(2020, 2099));
-    let looked = look();
+    let looked = reload();
     assert!(looked.len() == 1 && looked[0].as_ref().is_ok_and(|told| told.contains("AB12cd")), "{looked:?}");
     assert!(online.authenticate(&token, "Excel").await.is_ok());
     // What is broken changes nothing.
     scene.put("superoffice.pem", "nonsense");
     scene.put("partner.pem", "nonsense");
-    let looked = look();
+    let looked = reload();
     assert!(looked.len() == 2 && looked.iter().all(Result::is_err), "{looked:?}");
     assert!(online.authenticate(&token, "Excel").await.is_ok());
 }

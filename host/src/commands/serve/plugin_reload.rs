@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use super::{cards, plugin_events};
 use crate::config::Config;
 use crate::control::{self, ReceivedRequest, ReloadReport};
-use crate::reread::Rereading;
+use crate::file_reload::FileReloader;
 use crate::router::Router;
 use crate::server::HelpPage;
 use erp_host_runtime::{Change, FolderError, Plugin, Watched};
@@ -29,7 +29,7 @@ pub(super) struct PluginReload {
     pub(super) watched: Watched,
     pub(super) router: Arc<Router>,
     pub(super) help: HelpPage,
-    pub(super) rereading: Rereading,
+    pub(super) file_reloader: FileReloader,
 }
 
 /// Starts a reload at once. When all clones are dropped, hot reload ends after the scan that it is at.
@@ -139,15 +139,15 @@ impl PluginReload {
         let mut changes: Vec<_> =
             reload.changes.iter().rev().filter(|change| files.insert(change.file())).collect();
         changes.reverse();
-        let reread = self.rereading.look(true);
+        let reloaded = self.file_reloader.reload(true);
         let has_failed =
-            changes.iter().any(|change| change.is_refusal()) || reread.iter().any(Result::is_err);
+            changes.iter().any(|change| change.is_refusal()) || reloaded.iter().any(Result::is_err);
         let changes = changes.iter().map(ToString::to_string);
-        let reread = reread.into_iter().map(|result| result.unwrap_or_else(|failure| failure));
+        let reloaded = reloaded.into_iter().map(|result| result.unwrap_or_else(|failure| failure));
         let serving = self.watched.plugins().connectors().into_iter().map(|plugin| serving(plugin));
         let report = ReloadReport {
             has_failed: has_failed || unsettled.is_some() || reload.failure.is_some(),
-            changes: changes.chain(reread).chain(unsettled).chain(reload.failure).collect(),
+            changes: changes.chain(reloaded).chain(unsettled).chain(reload.failure).collect(),
             serving: serving.collect(),
         };
         tracing::info!(changes = report.changes.len(), "reloaded");
