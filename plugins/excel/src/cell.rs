@@ -1,4 +1,4 @@
-//! What a cell holds, and how Excel counts days and shows numbers.
+//! Cell values, Excel's serial dates, and number formats.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ const END_OF_DAYS: f64 = 2_958_466.0;
 const DAYS_TO_1900: u64 = 693_593;
 /// Days from 0001-01-01 to 1904-01-01, the day 0 of the 1904 date system.
 const DAYS_TO_1904: u64 = 695_055;
-/// Excel believes in a 1900-02-29, serial number 60: days before it count from one day later.
+/// Excel has a 1900-02-29, serial number 60, which never was: days before it count from one day later.
 const FALSE_LEAP_DAY: u64 = 60;
 
 /// Which day has the serial number 0.
@@ -99,7 +99,7 @@ pub(crate) fn to_millisecond(date: DateTime) -> DateTime {
     DateTime::from_ticks(date.ticks() / TICKS_A_MS * TICKS_A_MS).unwrap_or(date)
 }
 
-/// What a cell's number format says about its value.
+/// What a number format shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct NumberFormat {
     /// It shows a number as a date or a time.
@@ -198,7 +198,7 @@ impl NumberFormat {
         }
     }
 
-    /// A number for the format: cells with the same value that show different texts have different ones.
+    /// A digest of the format: cells with the same value that show different texts have different ones.
     pub(crate) fn digest(&self) -> u64 {
         let flags = [self.is_date, self.is_time, self.is_text, self.has_decimals, self.duration.is_some()];
         let (before, after) = self.digits.map_or((0, 0), |(before, after)| (before + 1, after + 1));

@@ -18,7 +18,7 @@ pub struct ExcelConnection {
     file: Arc<WorkbookFile>,
     read_only: bool,
     reported: ReportedTypes,
-    /// The workbook as it was seen last.
+    /// The workbook of the last call.
     seen: Mutex<Option<Arc<TypedWorkbook>>>,
 }
 
@@ -149,7 +149,7 @@ impl Connection for ExcelConnection {
     }
 }
 
-/// An actor of a table, held against restrictions where it stands.
+/// An actor of a table, compared with restrictions without a copy.
 struct Candidate<'t> {
     table: TypedTable<'t>,
     number: usize,

@@ -1,4 +1,4 @@
-//! Which key a new actor gets.
+//! Key generation: the key of a new actor.
 //!
 //! Most keys end with a number (`17`, `C-0017`): a new one follows the highest, with the same leading zeros. Where most are
 //! GUIDs, a new one is a GUID. Where they have a number within (`A12B`), a new one has the next number at that place, if
@@ -91,7 +91,7 @@ pub(crate) fn next<'k>(
         return new_guid(example);
     }
     let highest = match (highest(keys), ever) {
-        // Codes with digits, but nothing that tells what comes next.
+        // Codes with digits, but without a pattern to continue.
         (None, None) if with_digits > 0 => return Err(NoKey::NoPattern),
         (there, ever) => higher(there, ever),
     };
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_within_go_on_where_most_keys_agree() {
+    fn next_key_counts_on_within_keys_where_most_agree() {
         for (keys, expected) in [
             (&["A12B"][..], Ok("A13B")),
             (&["A12B", "A07B", "X"], Ok("A13B")),
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn guids_are_followed_by_a_guid_of_their_form() {
+    fn next_key_after_guids_is_a_guid_of_their_form() {
         for keys in [
             ["3aef3af6-8642-4fc1-8dc9-4e08bd76a6b7", "00000000-0000-4000-8000-000000000001"],
             ["{3AEF3AF6-8642-4FC1-8DC9-4E08BD76A6BF}", "{3AEF3AF6-8642-4FC1-8DC9-4E08BD76A6B1}"],

@@ -1,12 +1,13 @@
 //! The connector `Excel`: a workbook as a small ERP system.
 //!
-//! A sheet per actor type holds the actors, other sheets are lists. The workbook is read once and kept with an index;
-//! a change of the file is noticed and read. What SuperOffice creates or saves is patched into the XML of the sheet,
+//! A sheet per actor type holds the actors, other sheets are lists. The workbook is read once and cached with an index;
+//! it is read again when the file changes. What SuperOffice creates or saves is patched into the XML of the sheet,
 //! so that everything else in the workbook stays byte for byte.
 //!
-//! The way of a call: [`connection`](ExcelConnection) -> `file` (is what we know still true?) -> `workbook` (tables and
-//! index) and, for a change, `write` (plan, patch, check, archive) -> `file` again (replaced whole). The file format is
-//! `xlsx`, below both.
+//! The path of a call: [`connection`](ExcelConnection) -> `file` (cache, valid while the file is unchanged) -> `workbook`
+//! (tables and index) and, for a change, `write` (plan, patch, check, archive) -> `file` again (atomic replacement). The
+//! file format is `xlsx`, below both. What belongs to one connection only: `settings`, `reported_types` and
+//! `typed_workbook`. What `workbook` and `write` build on: `cell`, `keys` and `stamps`.
 
 mod cell;
 mod connection;

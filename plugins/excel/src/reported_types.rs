@@ -1,6 +1,6 @@
-//! The types that fields were reported with to a connection. SuperOffice keeps the type that it mapped first, so a field
-//! stays what it was, whatever today's cells look like, until the sheet `Fields` says otherwise or the connection is
-//! saved anew. Kept beside the stamps, a file for each connection.
+//! Reported types: the types that fields were reported with to a connection. SuperOffice keeps the type that it mapped
+//! first, so a field keeps its type, whatever its cells become, until the sheet `Fields` declares another one or the
+//! connection is saved again. Kept beside the stamps, a file for each connection.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,12 +16,12 @@ use crate::workbook::column::Column;
 pub(crate) struct ReportedTypes {
     /// `None` for settings that are only tried out: they are kept in memory.
     file: Option<PathBuf>,
-    known: Mutex<Known>,
+    known: Mutex<TypesFile>,
 }
 
 /// What the file holds.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Known {
+struct TypesFile {
     /// The save of the connection since which this holds.
     revision: u64,
     /// The names of types, by actor type and field key.
@@ -35,8 +35,8 @@ impl ReportedTypes {
         let name: String =
             connection.guid.chars().filter(|sign| sign.is_ascii_alphanumeric() || *sign == '-').collect();
         let file = folder.join(format!("types-{name}.json"));
-        let known = Known::read(&file).filter(|known| known.revision == connection.revision);
-        let known = known.unwrap_or(Known { revision: connection.revision, ..Known::default() });
+        let known = TypesFile::read(&file).filter(|known| known.revision == connection.revision);
+        let known = known.unwrap_or(TypesFile { revision: connection.revision, ..TypesFile::default() });
         ReportedTypes { file: Some(file), known: Mutex::new(known) }
     }
 
@@ -84,12 +84,12 @@ impl ReportedTypes {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, TypesFile> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl TypesFile {
     fn read(file: &Path) -> Option<Self> {
         let bytes = std::fs::read(file).ok()?;
         match serde_json::from_slice(&bytes) {
@@ -103,7 +103,7 @@ impl Known {
 
     /// Writes the file whole, unless it is that of a later save: a connection that is about to be closed may still work.
     fn write(&self, file: &Path) -> std::io::Result<()> {
-        if Known::read(file).is_some_and(|newer| newer.revision > self.revision) {
+        if TypesFile::read(file).is_some_and(|newer| newer.revision > self.revision) {
             return Ok(());
         }
         let folder = file.parent().ok_or(std::io::ErrorKind::InvalidInput)?;

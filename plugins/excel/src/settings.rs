@@ -60,7 +60,7 @@ impl Folders {
     /// The path of a workbook without symlinks and `..`, if it lies where it may.
     ///
     /// # Errors
-    /// It lies elsewhere (whether it exists there is not told), does not exist, or is no workbook by its name.
+    /// It lies elsewhere (the error does not reveal whether it exists there), does not exist, or is no workbook by its name.
     pub(crate) fn workbook(&self, filename: &str) -> Result<PathBuf> {
         let filename = filename.trim();
         let is_workbook = Path::new(filename).extension().is_some_and(|extension| {

@@ -1,8 +1,8 @@
-//! When a row was last changed: stamps that no change escapes.
+//! Change tracking: when each row was last changed.
 //!
 //! A stamp is a moment in UTC to the millisecond, given out as a sortable text. Rows carry it in their `LastModified`
-//! cell. People who edit the workbook rarely touch that cell, and some sheets have none; so the connector also remembers
-//! what each row held when its stamp was given out, and gives a row with other contents a new one.
+//! cell. People who edit the workbook rarely touch that cell, and some sheets have none; so the connector also keeps a
+//! digest of what each row held when its stamp was given out, and gives a row with other contents a new stamp.
 
 use std::collections::HashMap;
 use std::io;
@@ -57,7 +57,7 @@ impl Stamping {
             Some(seen) if seen.contents == contents => {
                 cell.filter(|cell| *cell > seen.stamp).unwrap_or(seen.stamp)
             }
-            // New or changed: its own stamp counts only if nobody can have asked beyond it already.
+            // New or changed: its own stamp counts only if no caller can have asked for later ones already.
             _ => cell.filter(|cell| Some(*cell) > self.newest).unwrap_or(self.fresh),
         }
     }
@@ -72,7 +72,7 @@ pub(crate) fn later(moment: DateTime, newest: Option<DateTime>) -> DateTime {
     DateTime::from_ticks(to_millisecond(newest).ticks() + TICKS_A_MS).unwrap_or(newest)
 }
 
-/// A number for a text or a row's contents. The same in every version of the connector, because it is kept on disk
+/// A digest of a text or of a row's contents. The same in every version of the connector, because it is kept on disk
 /// (FNV-1a, 64 bits, with the bits mixed so that numbers can be added up).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Digest(u64);
@@ -82,7 +82,7 @@ impl Digest {
         Digest(0xcbf2_9ce4_8422_2325)
     }
 
-    /// Adds a part; parts do not run together.
+    /// Adds a part, with its length: `ab` and `c` differ from `a` and `bc`.
     #[must_use]
     pub(crate) fn with(mut self, part: &[u8]) -> Self {
         let length = u64::try_from(part.len()).unwrap_or(0).to_le_bytes();
@@ -99,8 +99,8 @@ impl Digest {
     }
 }
 
-/// What was seen of a workbook's rows, kept on disk so that a restart forgets nothing. Losing it loses no change: rows
-/// are then sent once more.
+/// The contents and stamps of a workbook's rows, kept on disk for the next start. Without it no change is lost: rows
+/// are sent once more.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) newest: Option<DateTime>,
@@ -117,7 +117,7 @@ pub(crate) struct SheetLedger {
     pub(crate) rows: HashMap<u64, Seen>,
 }
 
-/// The folder below the connector's own one that keeps what was given out.
+/// The folder for ledgers, inside the connector's own one.
 pub(crate) const FOLDER: &str = ".stamps";
 
 const MAGIC: &[u8; 8] = b"erpxl\0\0\x03";

@@ -1,11 +1,11 @@
-//! Noticing that a file has changed.
+//! Change detection: whether a file is still the one that was read.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What the file system says about a file: another one, or a changed one, says something else.
+/// The metadata by which another or a changed file is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {
     length: u64,
@@ -58,7 +58,7 @@ impl From<&Metadata> for Stat {
     }
 }
 
-/// A number for a file's contents.
+/// A digest of a file's contents.
 pub(crate) fn digest(bytes: &[u8]) -> u64 {
     use std::hash::Hasher;
     let mut hasher = std::hash::DefaultHasher::new();

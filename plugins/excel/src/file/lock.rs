@@ -1,4 +1,5 @@
-//! Keeping writers apart: our own by a lock file, people by the owner files of their programs.
+//! Locks against concurrent writers: a lock file of ours against other connectors and hosts, and the owner files of
+//! Excel and LibreOffice against people who have the workbook open.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -10,14 +11,14 @@ use plugin_api::{Error, Result};
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A held lock; it is given up when this is dropped, or when the process ends.
+/// A lock that is held; released when this is dropped, or when the process ends.
 pub(crate) struct Lock(#[allow(dead_code, reason = "held, not looked at")] Option<File>);
 
-/// Waits until nobody else writes the workbook: another connector, or another host. The lock file stays beside the
-/// workbook, because removing it would let two in.
+/// Takes the lock, and waits while another connector or host holds it. The lock file stays beside the workbook: if it
+/// were removed, two writers could each lock a file of that name.
 ///
 /// # Errors
-/// Somebody else keeps the lock, or the folder cannot be written to.
+/// Another writer keeps the lock, or the folder cannot be written to.
 pub(crate) fn lock(workbook: &Path) -> Result<Lock> {
     let path = beside(workbook, ".", ".lock");
     let name = name(workbook);
@@ -35,7 +36,7 @@ pub(crate) fn lock(workbook: &Path) -> Result<Lock> {
                     "the workbook {name:?} is being written by somebody else: try again"
                 )));
             }
-            // Some network file systems know no locks; the other checks are still there.
+            // Some network file systems have no locks; the other checks still hold.
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
                 tracing::warn!(workbook = %name, "the file system has no locks: let only one host write this workbook");
                 return Ok(Lock(None));
@@ -47,7 +48,7 @@ pub(crate) fn lock(workbook: &Path) -> Result<Lock> {
     }
 }
 
-/// Refuses a workbook that a person has open in Excel or LibreOffice: they would overwrite our change, or we theirs.
+/// Refuses a workbook that is open in Excel or LibreOffice: one of the two changes would be lost.
 ///
 /// # Errors
 /// It is open elsewhere.

@@ -1,4 +1,7 @@
-//! A workbook's file: read once, read again when it has changed, and replaced whole when something is written.
+//! A workbook's file: read once and cached, read again when it has changed, and replaced atomically by a write.
+//!
+//! Writes use optimistic concurrency: a change is planned against the file as it was read, and planned anew if the file has
+//! changed before the rename.
 
 mod change;
 mod lock;
@@ -28,7 +31,7 @@ use crate::xlsx::package::Package;
 
 use change::Stat;
 
-/// How often a write begins anew when somebody else changes the file meanwhile.
+/// How often a write is retried when the file changes meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// The largest file that is read. A workbook of a hundred thousand rows has some ten megabytes.
@@ -40,34 +43,34 @@ pub(crate) struct WorkbookFile {
     ledger_path: PathBuf,
     limits: Limits,
     clock: Clock,
-    known: RwLock<Option<Known>>,
-    /// What was given out before. Held while the file is read anew or written; nobody waits for it who can do with what
-    /// is known.
+    cached: RwLock<Option<CachedWorkbook>>,
+    /// The stamps and keys that were given out. Locked while the file is read again or written; a call that the cached
+    /// workbook can answer does not wait for it.
     ledger: Mutex<Ledger>,
     loads: AtomicU64,
     #[cfg(test)]
     pub(crate) before_replacing: Mutex<Option<Box<dyn FnMut() + Send>>>,
 }
 
-/// Tells the time; tests set it back.
+/// The current time; tests set it back.
 pub(crate) type Clock = Box<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// The file as it was read last.
 #[derive(Clone)]
-struct Known {
+struct CachedWorkbook {
     stat: Stat,
     read_at: SystemTime,
     digest: u64,
     workbook: Arc<Workbook>,
 }
 
-/// The bytes of the file, and how it stood when they were read.
+/// The bytes of the file, and its metadata when they were read.
 struct Contents {
     stat: Stat,
     read_at: SystemTime,
     bytes: Vec<u8>,
     digest: u64,
-    /// What reading it may take, and has taken.
+    /// The memory that is reserved for reading it.
     memory: Reservation,
 }
 
@@ -81,7 +84,7 @@ impl WorkbookFile {
             ledger_path,
             limits,
             clock,
-            known: RwLock::new(None),
+            cached: RwLock::new(None),
             ledger: Mutex::new(ledger),
             loads: AtomicU64::new(0),
             #[cfg(test)]
@@ -89,30 +92,30 @@ impl WorkbookFile {
         }
     }
 
-    /// The workbook as it is now: from memory if the file has not changed. Looks at the file once, without reading it.
+    /// The workbook as it is now: from the cache if the file has not changed, which its metadata shows.
     ///
     /// # Errors
-    /// The file is gone, or cannot be read as a workbook. What was known before is not given out then: it may be wrong.
+    /// The file is gone, or cannot be read as a workbook. The cached workbook is not used then: it may be wrong.
     pub(crate) fn workbook(&self) -> Result<Arc<Workbook>> {
         let stat = Stat::of(&self.path).map_err(|error| self.unreadable(error))?;
-        if let Some(known) = self.known_as(stat) {
-            return Ok(known);
+        if let Some(workbook) = self.cached_for(stat) {
+            return Ok(workbook);
         }
         let mut ledger = lock(&self.ledger);
-        // Somebody else may have read it while we waited.
-        if let Some(known) = self.known_as(stat) {
-            return Ok(known);
+        // Another call may have read it while this one waited.
+        if let Some(workbook) = self.cached_for(stat) {
+            return Ok(workbook);
         }
         let mut contents = self.read()?;
         self.take(&mut contents, &mut ledger)
     }
 
-    /// Writes what `plan` says for a connection with these types, and gives the workbook as it is then, with the plan.
-    /// Others who write wait; others who read do not.
+    /// Writes what `plan` plans for a connection with these types; returns the workbook after the change, and the plan.
+    /// Other writers wait; readers do not.
     ///
     /// # Errors
     /// The plan cannot be made, the workbook is open elsewhere or keeps changing, or it cannot be written. The file is
-    /// as it was then.
+    /// unchanged then.
     pub(crate) fn write(
         &self,
         reported: &ReportedTypes,
@@ -132,7 +135,7 @@ impl WorkbookFile {
             }
             let memory = &mut contents.memory;
             let bytes = apply(&contents.bytes, &before, &plan, self.limits.part, memory)?;
-            // What is about to be written is read first: a workbook that we could not read never gets in place.
+            // The new bytes are read first: a workbook that cannot be read never replaces the old one.
             let after = self.parsed(&bytes, Some(&before), &ledger, Some(&plan.given), memory)?;
             self.verify(&after, &plan)?;
             let written = replace::replace(&self.path, &bytes, || {
@@ -143,7 +146,7 @@ impl WorkbookFile {
                 Stat::of(&self.path).is_ok_and(|stat| stat == contents.stat)
             })?;
             if let Some(stat) = written {
-                return Ok((self.know(stat, &bytes, after, &mut ledger), plan));
+                return Ok((self.cache(stat, &bytes, after, &mut ledger), plan));
             }
         }
         Err(Error::user(
@@ -158,12 +161,12 @@ impl WorkbookFile {
         self.loads.load(Ordering::Relaxed)
     }
 
-    /// What is known, if it is the file with this state.
-    fn known_as(&self, stat: Stat) -> Option<Arc<Workbook>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let known = known.as_ref().filter(|known| known.stat == stat)?;
+    /// The cached workbook, if the file still has this metadata.
+    fn cached_for(&self, stat: Stat) -> Option<Arc<Workbook>> {
+        let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
+        let cached = cached.as_ref().filter(|cached| cached.stat == stat)?;
         // A file that was written when it was read may have been written once more within the same tick of its clock.
-        known.stat.is_settled(known.read_at).then(|| Arc::clone(&known.workbook))
+        cached.stat.is_settled(cached.read_at).then(|| Arc::clone(&cached.workbook))
     }
 
     fn read(&self) -> Result<Contents> {
@@ -195,14 +198,14 @@ impl WorkbookFile {
         Err(Error::user("the workbook is being written by somebody else: try again"))
     }
 
-    /// The workbook that these contents hold; from memory if they are the same as before.
+    /// The workbook that these contents hold; from the cache if they are the same as before.
     fn take(&self, contents: &mut Contents, ledger: &mut Ledger) -> Result<Arc<Workbook>> {
-        let before = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let before = self.cached.read().unwrap_or_else(PoisonError::into_inner).clone();
         let workbook = match &before {
-            Some(known) if known.digest == contents.digest => Arc::clone(&known.workbook),
+            Some(cached) if cached.digest == contents.digest => Arc::clone(&cached.workbook),
             _ => {
                 self.loads.fetch_add(1, Ordering::Relaxed);
-                let before = before.as_ref().map(|known| known.workbook.as_ref());
+                let before = before.as_ref().map(|cached| cached.workbook.as_ref());
                 let Contents { bytes, memory, .. } = contents;
                 let workbook = self.parsed(bytes, before, ledger, None, memory)?;
                 tracing::debug!(
@@ -214,13 +217,13 @@ impl WorkbookFile {
                 workbook
             }
         };
-        let known = Known {
+        let cached = CachedWorkbook {
             stat: contents.stat,
             read_at: contents.read_at,
             digest: contents.digest,
             workbook: Arc::clone(&workbook),
         };
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        *self.cached.write().unwrap_or_else(PoisonError::into_inner) = Some(cached);
         Ok(workbook)
     }
 
@@ -239,7 +242,7 @@ impl WorkbookFile {
         Workbook::read(bytes, &history, self.limits.part, memory)
     }
 
-    /// Notes what a workbook gives out, in memory and on disk.
+    /// Records the stamps and keys of a workbook, in memory and on disk.
     fn remember(&self, workbook: &Workbook, ledger: &mut Ledger) {
         workbook.note_in(ledger);
         if let Err(error) = ledger.write(&self.ledger_path) {
@@ -248,7 +251,7 @@ impl WorkbookFile {
         }
     }
 
-    /// Why rows cannot be added to sheets, for the person who tests the connection.
+    /// Why rows cannot be added to sheets, for the test of the connection.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -264,7 +267,7 @@ impl WorkbookFile {
         Ok(found.collect::<Result<Vec<_>, XlsxError>>()?.into_iter().flatten().collect())
     }
 
-    /// Everything that was to be written must be found again.
+    /// Checks that every actor that was written is found again with its stamp.
     fn verify(&self, after: &Workbook, plan: &Plan) -> Result<()> {
         for (actor_type, key) in &plan.touched {
             let given = plan.given.get(actor_type).and_then(|given| given.get(key));
@@ -279,13 +282,13 @@ impl WorkbookFile {
         Ok(())
     }
 
-    /// Takes what was written as known. Nothing can fail here: the change is in place.
-    fn know(&self, stat: Stat, bytes: &[u8], workbook: Workbook, ledger: &mut Ledger) -> Arc<Workbook> {
+    /// Caches what was written. Nothing can fail here: the change is in place.
+    fn cache(&self, stat: Stat, bytes: &[u8], workbook: Workbook, ledger: &mut Ledger) -> Arc<Workbook> {
         let workbook = Arc::new(workbook);
         self.remember(&workbook, ledger);
         let (digest, read_at) = (change::digest(bytes), SystemTime::now());
-        let known = Known { stat, read_at, digest, workbook: Arc::clone(&workbook) };
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        let cached = CachedWorkbook { stat, read_at, digest, workbook: Arc::clone(&workbook) };
+        *self.cached.write().unwrap_or_else(PoisonError::into_inner) = Some(cached);
         workbook
     }
 
@@ -304,7 +307,7 @@ impl WorkbookFile {
     }
 }
 
-/// A panic while the lock was held leaves nothing wrong behind: what is kept only grows, or is replaced whole.
+/// A poisoned lock is taken all the same: what it guards only grows, or is replaced whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Replacing a file whole: readers see the old one or the new one, and a crash leaves one of them.
+//! Atomic replacement of a file: readers see the old one or the new one, and a crash leaves one of them.
 
 use std::fs::File;
 use std::io::Write;
@@ -8,7 +8,7 @@ use plugin_api::{Error, Result, ResultExt};
 
 use super::change::Stat;
 
-/// Writes `bytes` in place of the file, if `still_the_same` says so right before. Mode and owner stay.
+/// Replaces the file with `bytes`, if `is_unchanged` right before the rename. Mode and owner stay.
 ///
 /// Returns the state of the file with these bytes; `None` when nothing was replaced.
 ///
@@ -17,7 +17,7 @@ use super::change::Stat;
 pub(crate) fn replace(
     path: &Path,
     bytes: &[u8],
-    still_the_same: impl FnOnce() -> bool,
+    is_unchanged: impl FnOnce() -> bool,
 ) -> Result<Option<Stat>> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let cannot = format!("the workbook {name:?} cannot be written");
@@ -36,7 +36,7 @@ pub(crate) fn replace(
     keep_owner(new.as_file(), &old);
     new.as_file().sync_all().user(cannot.clone())?;
     let written = Stat::of_file(new.as_file()).user(cannot.clone())?;
-    if !still_the_same() {
+    if !is_unchanged() {
         return Ok(None);
     }
     let new = new.persist(path).map_err(|error| error.error).user(cannot)?;

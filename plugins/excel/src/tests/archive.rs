@@ -33,7 +33,7 @@ pub(crate) fn entry(archive: &[u8], name: &str) -> String {
     text
 }
 
-/// All that the archive says about its entries, and their bytes as they are stored, in its order.
+/// The metadata of all entries and their stored bytes, in the archive's order.
 type Entries = Vec<(String, Vec<u8>, Vec<String>)>;
 
 fn entries(archive: &[u8]) -> Entries {
@@ -53,8 +53,8 @@ fn entries(archive: &[u8]) -> Entries {
         .collect()
 }
 
-/// A workbook with a chart, a picture, conditional formats and merged cells, macros, printer settings, and parts that
-/// nobody knows.
+/// A workbook with a chart, a picture, conditional formats and merged cells, macros, printer settings, and unknown
+/// parts.
 fn rich_workbook() -> Vec<u8> {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xff\xff?\0\x05\xfe\x02\xfe\xa75\x81\x84\0\0\0\0IEND\xaeB`\x82";
     let mut workbook = make(&customers());

@@ -1,4 +1,4 @@
-//! Workbooks that other programs or people have made awkward: what hangs on cells, odd values, odd packages, large ones.
+//! Unusual workbooks: merged cells, hyperlinks, totals, odd values, odd packages, large ones.
 
 use plugin_api::{Access, Connection, Connector, Host, Settings, State};
 
@@ -44,7 +44,7 @@ fn warning(place: &Place) -> String {
 }
 
 #[test]
-fn a_number_that_is_none_is_no_value_and_is_warned_of() {
+fn invalid_number_is_no_value_and_gives_a_warning() {
     let rows = row(2, &(text("A2", "C1") + "<c r=\"B2\"><v>NaN</v></c>"))
         + &row(3, &(text("A3", "C2") + "<c r=\"B3\"><v>-INF</v></c>"))
         + &row(4, &(text("A4", "C3") + "<c r=\"B4\"><v>1.5</v></c>"));
@@ -62,7 +62,7 @@ fn a_number_that_is_none_is_no_value_and_is_warned_of() {
 }
 
 #[test]
-fn damage_is_refused_with_its_place() {
+fn damaged_workbook_is_refused_with_the_place() {
     for (cell, part) in [
         ("<c r=\"B2\"><v>abc</v></c>", "the cell B2: \"abc\" is no number"),
         ("<c r=\"B2\" t=\"s\"><v>99</v></c>", "the cell B2 names the shared text 99, which is not there"),
@@ -76,17 +76,17 @@ fn damage_is_refused_with_its_place() {
 }
 
 #[test]
-fn merged_cells_hide_nothing_that_is_written() {
+fn merged_cells_are_not_written_unless_the_value_shows() {
     let rows = row(2, &(text("A2", "C1") + &text("B2", "Bergen")))
         + &row(3, &(text("A3", "C2") + "<c r=\"B3\"/>"))
         + &row(4, &text("A4", "Updated by Kari"));
     let merged = "<mergeCells count=\"2\"><mergeCell ref=\"B2:B3\"/><mergeCell ref=\"A4:B6\"/></mergeCells>";
     let place = place(&["ID", "City"], &rows, merged);
     let connection = place.connect();
-    let (told, _) = told(save(&connection, &[actor("Customer", "C2", &[("POSTALCITY", Some("Voss"))])]));
+    let (text, _) = error_of(save(&connection, &[actor("Customer", "C2", &[("POSTALCITY", Some("Voss"))])]));
     assert!(
-        told.contains("the cell B3 of the sheet Customer is covered by the merged cells B2:B3"),
-        "{told}"
+        text.contains("the cell B3 of the sheet Customer is covered by the merged cells B2:B3"),
+        "{text}"
     );
     save(&connection, &[actor("Customer", "C1", &[("POSTALCITY", Some("Voss"))])]).unwrap();
     let key = create(&connection, &actor("Customer", "", &[("POSTALCITY", Some("Os"))])).unwrap().key;
@@ -100,7 +100,7 @@ fn merged_cells_hide_nothing_that_is_written() {
 }
 
 #[test]
-fn what_stands_beside_the_columns_keeps_no_row() {
+fn cells_beside_the_columns_do_not_move_new_rows() {
     let rows = row(2, &text("A2", "C1"))
         + &row(9, &(text("C9", "a note") + "<c r=\"A9\" t=\"inlineStr\"><is><t/></is></c>"));
     let place = place(&["ID", "Name"], &rows, "");
@@ -146,7 +146,7 @@ fn with_totals(formula: &str, rows: &str, behind: &str) -> Place {
 }
 
 #[test]
-fn new_rows_go_above_the_totals_which_are_no_actor() {
+fn totals_are_no_actor_and_new_rows_go_above_them() {
     let place = with_totals("", "", "");
     let connection = place.connect();
     assert_eq!(actors(&connection, "Customer").len(), 2);
@@ -167,7 +167,7 @@ fn new_rows_go_above_the_totals_which_are_no_actor() {
 }
 
 #[test]
-fn totals_that_something_else_names_do_not_move() {
+fn totals_with_references_do_not_move() {
     let below = row(9, &text("B9", "Note"));
     let rule = "<conditionalFormatting sqref=\"B2:B3\"><cfRule type=\"expression\" priority=\"1\"><formula>B2&gt;$B$4</formula></cfRule></conditionalFormatting>";
     let whole = "<conditionalFormatting sqref=\"B2:B1048576\"><cfRule type=\"expression\" priority=\"1\"><formula>B2&gt;5</formula></cfRule></conditionalFormatting>";
@@ -185,8 +185,8 @@ fn totals_that_something_else_names_do_not_move() {
     ] {
         let place = with_totals(formula, rows, behind);
         let before = std::fs::read(place.path()).unwrap();
-        let (told, _) = told(create(&place.connect(), &actor("Customer", "", &[])));
-        assert!(told.contains(part) && told.contains("above the totals in row 4"), "{part}: {told}");
+        let (text, _) = error_of(create(&place.connect(), &actor("Customer", "", &[])));
+        assert!(text.contains(part) && text.contains("above the totals in row 4"), "{part}: {text}");
         assert_eq!(std::fs::read(place.path()).unwrap(), before);
         assert!(warning(&place).contains(part), "{}", warning(&place));
         // Saving is as free as ever.
@@ -236,13 +236,13 @@ fn times_of_day_and_durations_keep_their_formats() {
         };
         assert_eq!(style(&before), style(&after));
     }
-    let (told, _) =
-        told(save(&connection, &[actor("Customer", "2", &[("When", Some("[DT:12/31/1899 07:00:00]"))])]));
-    assert!(told.contains("1899-12-31 is before the first date"), "{told}");
+    let (text, _) =
+        error_of(save(&connection, &[actor("Customer", "2", &[("When", Some("[DT:12/31/1899 07:00:00]"))])]));
+    assert!(text.contains("1899-12-31 is before the first date"), "{text}");
 }
 
 #[test]
-fn formulas_without_results_are_read_only_and_results_are_asked_for_anew() {
+fn formulas_are_read_only_and_recalculation_is_requested() {
     let rows = row(2, &(text("A2", "C1") + "<c r=\"B2\"><f>1+1</f></c>"));
     let place = place(&["ID", "Sum"], &rows, "");
     change(&place, "xl/workbook.xml", |xml| xml.replace(" fullCalcOnLoad=\"1\"", ""));
@@ -259,7 +259,7 @@ fn formulas_without_results_are_read_only_and_results_are_asked_for_anew() {
 }
 
 #[test]
-fn a_hyperlink_over_several_cells_is_not_torn_apart() {
+fn hyperlink_over_several_cells_is_not_split() {
     let rows = row(2, &(text("A2", "C1") + &text("B2", "a@x.no")))
         + &row(3, &(text("A3", "C2") + &text("B3", "b@x.no")));
     let links = "<hyperlinks><hyperlink ref=\"B2:B3\" r:id=\"rId1\" xmlns:r=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\"/></hyperlinks>";
@@ -272,13 +272,14 @@ fn a_hyperlink_over_several_cells_is_not_torn_apart() {
          TargetMode=\"External\"/></Relationships>",
     );
     std::fs::write(place.path(), bytes).unwrap();
-    let (told, _) = told(save(&place.connect(), &[actor("Customer", "C1", &[("EMAIL", Some("c@x.no"))])]));
-    assert!(told.contains("the cell B2 of the sheet Customer belongs to a hyperlink over B2:B3"), "{told}");
+    let (text, _) =
+        error_of(save(&place.connect(), &[actor("Customer", "C1", &[("EMAIL", Some("c@x.no"))])]));
+    assert!(text.contains("the cell B2 of the sheet Customer belongs to a hyperlink over B2:B3"), "{text}");
     assert!(warning(&place).contains("hyperlinks over several cells"), "{}", warning(&place));
 }
 
 #[test]
-fn a_sheet_that_the_workbook_does_not_place_is_left_out() {
+fn sheet_without_a_part_is_left_out() {
     let place = Place::with(&customers());
     change(&place, "xl/workbook.xml", |xml| {
         xml.replace("</sheets>", "<sheet name=\"Person\" sheetId=\"9\"/></sheets>")
@@ -289,7 +290,7 @@ fn a_sheet_that_the_workbook_does_not_place_is_left_out() {
 }
 
 #[test]
-fn lists_and_keys_that_superoffice_cannot_use_are_warned_of() {
+fn lists_and_keys_that_superoffice_cannot_use_give_warnings() {
     let long: &'static str = Box::leak("K".repeat(255).into_boxed_str());
     let place = Place::with(&[
         (
@@ -324,19 +325,19 @@ fn lists_and_keys_that_superoffice_cannot_use_are_warned_of() {
         assert!(text.contains(part), "{part}: {text}");
     }
     let connection = place.connect();
-    let (told_alike, _) = told(create(&connection, &actor("Customer", "X", &[])));
-    assert!(told_alike.contains("\"X\" exists already as \"x\""), "{told_alike}");
-    let (told_long, _) = told(create(&connection, &actor("Customer", &"Y".repeat(255), &[])));
-    assert!(told_long.contains("an ID has 254 characters at most, not 255"), "{told_long}");
+    let (alike, _) = error_of(create(&connection, &actor("Customer", "X", &[])));
+    assert!(alike.contains("\"X\" exists already as \"x\""), "{alike}");
+    let (long, _) = error_of(create(&connection, &actor("Customer", &"Y".repeat(255), &[])));
+    assert!(long.contains("an ID has 254 characters at most, not 255"), "{long}");
 }
 
 #[test]
-fn a_character_that_no_cell_holds_is_refused() {
+fn character_that_a_cell_cannot_hold_is_refused() {
     let place = place(&["ID", "Name"], &row(2, &(text("A2", "C1") + &text("B2", "Ber_x0000_gen"))), "");
     let connection = place.connect();
     assert_eq!(get(&connection, "Customer", "C1").field("NAME"), Some(Some("Ber_x0000_gen")));
-    let (told, _) = told(create(&connection, &actor("Customer", "", &[("NAME", Some("a\0b"))])));
-    assert!(told.contains("the field NAME: a cell cannot hold the character U+0000"), "{told}");
+    let (text, _) = error_of(create(&connection, &actor("Customer", "", &[("NAME", Some("a\0b"))])));
+    assert!(text.contains("the field NAME: a cell cannot hold the character U+0000"), "{text}");
 }
 
 /// The connector with these options, on a place.
@@ -348,7 +349,7 @@ fn refusal_with(place: &Place, options: &[(&str, &str)]) -> Option<String> {
 }
 
 #[test]
-fn a_workbook_beyond_the_limits_is_refused_by_name() {
+fn limits_are_named_when_a_workbook_exceeds_them() {
     // Two megabytes of white space.
     let place = place(&["ID"], &(row(2, &text("A2", "C1")) + &" ".repeat(2 << 20)), "");
     let refused = |options: &[(&str, &str)]| refusal_with(&place, options).unwrap();
@@ -392,8 +393,8 @@ fn with_table(headings: &[&'static str], rows: &str, table: &str) -> Place {
 }
 
 #[test]
-fn a_formula_of_a_table_is_put_where_nothing_stands() {
-    // The third column of the table has no heading, and somebody has noted something below it.
+fn table_formula_fills_only_empty_cells() {
+    // The third column of the table has no heading, and a note stands below it.
     let rows = row(2, &(text("A2", "C1") + &text("B2", "En") + "<c r=\"C2\"><v>4</v></c>"))
         + &row(3, &text("C3", "Note of Kari"));
     let columns = "<tableColumns count=\"3\"><tableColumn id=\"1\" name=\"ID\"/><tableColumn id=\"2\" name=\"Name\"/><tableColumn id=\"3\" name=\" \"><calculatedColumnFormula>1+1</calculatedColumnFormula></tableColumn></tableColumns>";
@@ -404,7 +405,7 @@ fn a_formula_of_a_table_is_put_where_nothing_stands() {
 }
 
 #[test]
-fn an_empty_text_for_a_computed_column_says_nothing() {
+fn empty_text_for_a_computed_column_is_no_change() {
     let rows = row(2, &(text("A2", "C1") + "<c r=\"B2\"><f>1+1</f><v>2</v></c>"));
     let columns = "<tableColumns count=\"2\"><tableColumn id=\"1\" name=\"ID\"/><tableColumn id=\"2\" name=\"Sum\"><calculatedColumnFormula>1+1</calculatedColumnFormula></tableColumn></tableColumns>";
     for array in ["", " array=\"1\""] {
@@ -431,7 +432,7 @@ fn totals_of_a_table_beside_the_keys_hide_no_actor() {
 }
 
 #[test]
-fn many_wrong_rows_of_the_sheet_fields_are_told_in_short() {
+fn warnings_about_the_sheet_fields_are_limited() {
     let mut fields = vec![vec![T("ActorType"), T("Column"), T("Type")]];
     fields.extend((0..500).map(|_| vec![T("Customer"), T("Nowhere"), T("Colour")]));
     let place = Place::with(&[("Customer", vec![vec![T("ID"), T("Name")]]), ("Fields", fields)]);
@@ -441,7 +442,7 @@ fn many_wrong_rows_of_the_sheet_fields_are_told_in_short() {
 }
 
 #[test]
-fn a_table_without_rows_takes_its_first_one() {
+fn empty_table_takes_its_first_row() {
     let place = with_table(
         &["ID", "Name"],
         &row(2, "<c r=\"A2\" s=\"0\"/>"),

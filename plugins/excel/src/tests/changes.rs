@@ -1,4 +1,4 @@
-//! The file changes under us; writers meet; clocks go back.
+//! Concurrency and time: the file changes, writers compete, clocks go back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ fn a_changed_file_is_read_again() {
 }
 
 #[test]
-fn a_broken_file_is_an_error_until_it_is_whole_again() {
+fn damaged_file_is_an_error_until_it_is_repaired() {
     let place = Place::with(&customers());
     let connection = place.connect();
     let whole = std::fs::read(place.path()).unwrap();
@@ -59,7 +59,7 @@ fn a_broken_file_is_an_error_until_it_is_whole_again() {
 }
 
 #[test]
-fn a_save_goes_onto_what_somebody_else_wrote() {
+fn save_keeps_what_another_program_wrote() {
     let place = Place::with(&customers());
     let connection = place.connect();
     rename(&place, "Beta", "By hand");
@@ -93,7 +93,7 @@ fn a_change_during_the_write_is_not_lost() {
         std::fs::write(inner.path(), bytes).unwrap();
     }));
     let before = std::fs::read(place.path()).unwrap();
-    let (text, _) = told(save(&connection, &[actor("Customer", "1001", &[("NAME", Some("Again"))])]));
+    let (text, _) = error_of(save(&connection, &[actor("Customer", "1001", &[("NAME", Some("Again"))])]));
     assert!(text.contains("again and again"), "{text}");
     assert_eq!(std::fs::read(place.path()).unwrap(), before);
 }
@@ -105,7 +105,7 @@ fn a_workbook_that_is_open_elsewhere_is_not_written() {
         let connection = place.connect();
         let before = std::fs::read(place.path()).unwrap();
         std::fs::write(place.folder.path().join(owner), "Anna").unwrap();
-        let (text, _) = told(create(&connection, &actor("Customer", "", &[])));
+        let (text, _) = error_of(create(&connection, &actor("Customer", "", &[])));
         assert!(text.contains(&format!("is open in {program}")), "{text}");
         assert_eq!(std::fs::read(place.path()).unwrap(), before);
         // Reading goes on.
@@ -118,7 +118,7 @@ fn a_workbook_that_is_open_elsewhere_is_not_written() {
 #[test]
 fn concurrent_writers_lose_nothing() {
     let place = Place::with(&customers());
-    // Two connections that share the file in memory, and one that knows of it only by the disk: another process.
+    // Two connections that share the file in memory, and one that shares only the disk with them, like another process.
     let connections = [place.connect(), place.connect(), place.connect_at(7)];
     let created: Vec<_> = std::thread::scope(|scope| {
         let writers: Vec<_> = connections
@@ -163,7 +163,7 @@ fn concurrent_writers_lose_nothing() {
 }
 
 #[test]
-fn stamps_grow_though_the_clock_stands_still_or_goes_back() {
+fn stamps_grow_when_the_clock_stands_still_or_goes_back() {
     let place = Place::with(&customers());
     let connection = place.connect_at(86_400);
     let mut last = get(&connection, "Customer", "1003");
@@ -184,7 +184,7 @@ fn stamps_grow_though_the_clock_stands_still_or_goes_back() {
 }
 
 #[test]
-fn a_stamp_from_the_future_is_overtaken() {
+fn stamps_grow_after_one_from_the_future() {
     let mut sheets = customers();
     sheets[0].1[2][7] = D("2099-12-31T23:59:59");
     let place = Place::with(&sheets);
@@ -205,7 +205,7 @@ fn stamps_are_texts_where_the_column_holds_texts() {
         get(&connection, "Customer", "1002").last_modified.as_deref(),
         Some("2026-01-01T12:00:00.0000000")
     );
-    // Who knows when: as new as can be.
+    // The time of the change is unknown: the row gets the newest stamp.
     assert_eq!(
         get(&connection, "Customer", "1003").last_modified.as_deref(),
         Some("2026-01-02T00:00:00.0000000")
@@ -222,7 +222,7 @@ fn stamps(connection: &crate::ExcelConnection) -> Vec<DateTime> {
 }
 
 #[test]
-fn a_change_by_hand_is_seen_though_nobody_touched_last_modified() {
+fn change_by_hand_gets_a_stamp_without_last_modified() {
     let place = Place::with(&customers());
     let connection = place.connect_at(86_400);
     let before = stamps(&connection);
@@ -241,7 +241,7 @@ fn a_change_by_hand_is_seen_though_nobody_touched_last_modified() {
 }
 
 #[test]
-fn a_sheet_without_last_modified_has_stamps_that_miss_no_change() {
+fn sheet_without_last_modified_gets_stamps_for_every_change() {
     let mut sheets = customers();
     for row in &mut sheets[0].1 {
         row.pop();
@@ -270,7 +270,7 @@ fn a_sheet_without_last_modified_has_stamps_that_miss_no_change() {
 }
 
 #[test]
-fn a_damaged_ledger_is_begun_anew() {
+fn damaged_ledger_is_replaced() {
     let place = Place::with(&customers());
     let before = stamps(&place.connect_at(0));
     let folder = place.folder.path().join(".stamps");
@@ -318,7 +318,7 @@ fn a_sheet_that_comes_back_hides_no_change() {
 }
 
 #[test]
-fn what_was_written_is_known_without_reading_it() {
+fn written_workbook_is_cached() {
     let place = Place::with(&customers());
     let connection = place.connect();
     for turn in 0..3 {

@@ -168,7 +168,7 @@ pub(crate) fn stamp(actor: &Actor) -> DateTime {
 }
 
 /// User text and code of an error.
-pub(crate) fn told<T>(result: Result<T>) -> (String, Option<String>) {
+pub(crate) fn error_of<T>(result: Result<T>) -> (String, Option<String>) {
     let error: Error = result.err().expect("it worked");
     (error.user_text(), error.error_code().map(str::to_owned))
 }

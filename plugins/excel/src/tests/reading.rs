@@ -16,7 +16,7 @@ fn values(place: &Place, key: &str) -> Vec<Option<String>> {
 }
 
 #[test]
-fn a_workbook_is_actors_fields_and_lists() {
+fn workbook_is_read_as_actors_fields_and_lists() {
     let place = Place::with(&customers());
     let connection = place.connect();
     assert_eq!(connection.actor_types().unwrap(), ["Customer"]);
@@ -141,7 +141,7 @@ fn column_names_map_to_superoffice_keys() {
 }
 
 #[test]
-fn the_sheet_fields_says_otherwise() {
+fn sheet_fields_overrides_columns() {
     let mut sheets = customers();
     sheets.push((
         "Fields",
@@ -274,7 +274,7 @@ fn only_wanted_fields_are_sent_and_unknown_keys_are_left_out() {
 }
 
 #[test]
-fn rows_that_cannot_be_told_apart_are_a_warning() {
+fn duplicate_and_missing_ids_give_warnings() {
     let place = Place::with(&[
         (
             "Customer",
@@ -318,7 +318,7 @@ fn rows_that_cannot_be_told_apart_are_a_warning() {
 }
 
 #[test]
-fn what_is_no_workbook_is_refused_with_the_reason() {
+fn other_files_are_refused_with_the_reason() {
     let place = Place::new();
     let whole = make(&customers()).save_to_buffer().unwrap();
     for (bytes, part) in [

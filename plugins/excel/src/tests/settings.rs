@@ -6,8 +6,8 @@ use crate::ExcelConnector;
 #[test]
 fn the_form_asks_for_a_file_name_and_whether_to_write() {
     let fields = Place::new().connector.settings().unwrap();
-    let told: Vec<_> = fields.iter().map(|field| (field.key.as_str(), field.field_type)).collect();
-    assert_eq!(told, [("Filename", FieldType::Text), ("ReadOnly", FieldType::Checkbox)]);
+    let form: Vec<_> = fields.iter().map(|field| (field.key.as_str(), field.field_type)).collect();
+    assert_eq!(form, [("Filename", FieldType::Text), ("ReadOnly", FieldType::Checkbox)]);
     let label = LocalizedText::parse(fields[0].label.as_deref().unwrap());
     assert_eq!((label.get("US"), label.get("NO")), ("File name", "Filnavn"));
 }
@@ -43,7 +43,7 @@ fn only_workbooks_in_allowed_folders_are_opened() {
     let outside_name = outside.path().file_name().unwrap().to_string_lossy().into_owned();
     for name in [
         absolute(outside.path(), "secret.xlsx"),
-        // Whether it exists is not told.
+        // The error does not reveal whether it exists.
         absolute(outside.path(), "nothing.xlsx"),
         format!("../{outside_name}/secret.xlsx"),
         "sub/../../book.xlsx".to_owned(),
@@ -79,7 +79,7 @@ fn read_only_refuses_to_write() {
     let settings = Settings::from([("Filename", "book.xlsx"), ("ReadOnly", "[I:1]")]);
     let connection = place.connector.connect(&settings).unwrap();
     let before = std::fs::read(place.path()).unwrap();
-    let (text, _) = told(create(&connection, &actor("Customer", "", &[("NAME", Some("New"))])));
+    let (text, _) = error_of(create(&connection, &actor("Customer", "", &[("NAME", Some("New"))])));
     assert!(text.contains("read only"), "{text}");
     assert!(save(&connection, &[actor("Customer", "1001", &[])]).is_err());
     assert_eq!(std::fs::read(place.path()).unwrap(), before);

@@ -1,4 +1,4 @@
-//! The connector keeps the rules that every connector must keep.
+//! The connector passes the specification that every connector must pass.
 
 use plugin_api::testing::Specification;
 

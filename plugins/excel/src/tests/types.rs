@@ -1,4 +1,4 @@
-//! A field is what it was told to be: the type that was reported stays, and a value's own form says how it is written.
+//! Field types: a reported type stays, and the wire form of a value decides how it is written.
 
 use plugin_api::{Connection, Connector, FieldType, Host, Settings};
 
@@ -34,7 +34,7 @@ fn cell(place: &Place, name: &str) -> String {
 }
 
 #[test]
-fn reported_types_stay_whatever_the_cells_become() {
+fn reported_types_stay_when_cells_change() {
     let place = Place::with(&sheets(N(200.5), B(true)));
     let first = connect(&place, GUID, 1);
     assert_eq!(types(&first), [FieldType::Double, FieldType::Checkbox]);
@@ -43,7 +43,7 @@ fn reported_types_stay_whatever_the_cells_become() {
     assert_eq!(types(&first), [FieldType::Double, FieldType::Checkbox]);
     let text = first.test().unwrap().user.unwrap();
     assert!(text.contains("the field Credit limit of Customer was reported as Double, which row 3 does not fit with \"ask Kari\""), "{text}");
-    // A restart forgets nothing; another connection has not been told anything yet.
+    // A restart forgets nothing; to another connection nothing was reported yet.
     let connector = ExcelConnector::new(&Host::for_test(place.folder.path())).unwrap();
     let settings = Settings::from([("Filename", "book.xlsx")]).of_connection(GUID, 1);
     assert_eq!(types(&connector.connect(&settings).unwrap()), [FieldType::Double, FieldType::Checkbox]);
@@ -59,29 +59,29 @@ fn reported_types_stay_whatever_the_cells_become() {
     // The remark goes back and forth as it is.
     save(&first, &[actor("Customer", "C2", &[("Credit limit", Some("ask Kari")), ("Active", None)])])
         .unwrap();
-    let (told, _) = told(save(&first, &[actor("Customer", "C1", &[("Credit limit", Some("ask Ola"))])]));
-    assert!(told.contains("\"ask Ola\" is not a value of type Double"), "{told}");
+    let (text, _) = error_of(save(&first, &[actor("Customer", "C1", &[("Credit limit", Some("ask Ola"))])]));
+    assert!(text.contains("\"ask Ola\" is not a value of type Double"), "{text}");
 
     // Saved anew: the types are those of today.
     assert_eq!(types(&connect(&place, GUID, 2)), [FieldType::Text, FieldType::Checkbox]);
 }
 
 #[test]
-fn a_whole_number_does_not_turn_a_double_field_into_another() {
+fn double_field_stays_double_after_a_whole_number() {
     let place = Place::with(&[("Customer", vec![vec![T("ID"), T("Rate")], vec![T("C1"), N(99.5)]])]);
-    let told = connect(&place, GUID, 1);
-    assert_eq!(types(&told), [FieldType::Double]);
-    save(&told, &[actor("Customer", "C1", &[("Rate", Some("[F:100]"))])]).unwrap();
-    assert_eq!(types(&told), [FieldType::Double]);
-    assert_eq!(get(&told, "Customer", "C1").field("Rate"), Some(Some("[F:100]")));
+    let connection = connect(&place, GUID, 1);
+    assert_eq!(types(&connection), [FieldType::Double]);
+    save(&connection, &[actor("Customer", "C1", &[("Rate", Some("[F:100]"))])]).unwrap();
+    assert_eq!(types(&connection), [FieldType::Double]);
+    assert_eq!(get(&connection, "Customer", "C1").field("Rate"), Some(Some("[F:100]")));
     // Also where nothing is remembered, a value with decimals is written as what it is.
-    let nobody = place.connect();
-    let saved = save(&nobody, &[actor("Customer", "C1", &[("Rate", Some("[F:50.25]"))])]).unwrap();
+    let untyped = place.connect();
+    let saved = save(&untyped, &[actor("Customer", "C1", &[("Rate", Some("[F:50.25]"))])]).unwrap();
     assert_eq!(saved[0].field("Rate"), Some(Some("[F:50.25]")));
 }
 
 #[test]
-fn the_sheet_fields_has_the_last_word() {
+fn sheet_fields_overrides_reported_types() {
     let mut sheets = sheets(N(200.5), B(true));
     let place = Place::with(&sheets);
     let connection = connect(&place, GUID, 1);
@@ -89,14 +89,14 @@ fn the_sheet_fields_has_the_last_word() {
     sheets.push(("Fields", vec![vec![T("Column"), T("Type")], vec![T("Credit limit"), T("Text")]]));
     write(&place.path(), &sheets);
     assert_eq!(types(&connection)[0], FieldType::Text);
-    // It was reported since, and stays when the sheet says nothing any more.
+    // It was reported since, and stays when the sheet declares nothing any more.
     sheets.pop();
     write(&place.path(), &sheets);
     assert_eq!(types(&connection)[0], FieldType::Text);
 }
 
 #[test]
-fn no_wire_form_lands_in_a_cell() {
+fn wire_forms_are_not_written_to_cells() {
     let rows = vec![
         vec![T("ID"), T("Note"), T("Terms"), T("Since")],
         vec![T("C1"), T("x"), N(10.0), D("2020-01-01")],
@@ -117,7 +117,7 @@ fn no_wire_form_lands_in_a_cell() {
     }
     save(&connection, &[actor("Customer", "C1", &[("Terms", Some("[I:30]"))])]).unwrap();
     assert_eq!(cell(&place, "C2"), "<c r=\"C2\"><v>30</v>");
-    let (told, code) = told(save(&connection, &[actor("Customer", "C1", &[("Terms", Some("[I:31]"))])]));
-    assert!(told.contains("no item with the key \"31\""), "{told}");
+    let (text, code) = error_of(save(&connection, &[actor("Customer", "C1", &[("Terms", Some("[I:31]"))])]));
+    assert!(text.contains("no item with the key \"31\""), "{text}");
     assert_eq!(code.as_deref(), Some("UNKOWN_LISTITEM_ID"));
 }

@@ -10,7 +10,7 @@ fn anew(place: &Place) -> crate::ExcelConnection {
 }
 
 #[test]
-fn a_created_actor_stands_in_the_workbook() {
+fn created_actor_is_in_the_workbook() {
     let place = Place::with(&customers());
     let connection = place.connect();
     let fields = [
@@ -68,7 +68,7 @@ fn only_the_fields_that_came_are_saved_and_null_clears() {
 }
 
 #[test]
-fn keys_follow_the_highest() {
+fn new_keys_follow_the_highest() {
     for (keys, next) in [
         (vec![N(7.0), N(12.0), N(3.0)], "13"),
         (vec![T("0009"), T("0010")], "0011"),
@@ -112,12 +112,12 @@ fn a_given_key_is_taken_if_it_is_free() {
     let place = Place::with(&customers());
     let connection = place.connect();
     assert_eq!(create(&connection, &actor("Customer", "K-1", &[])).unwrap().key, "K-1");
-    let (text, _) = told(create(&connection, &actor("Customer", "1001", &[])));
+    let (text, _) = error_of(create(&connection, &actor("Customer", "1001", &[])));
     assert!(text.contains("\"1001\" exists already"), "{text}");
 }
 
 #[test]
-fn what_is_not_right_is_refused_and_nothing_changes() {
+fn invalid_changes_are_refused_and_nothing_is_written() {
     let mut sheets = customers();
     sheets[0].1[0].push(T("Sum"));
     sheets[0].1[1].push(X("=1+1", "2"));
@@ -170,9 +170,9 @@ fn what_is_not_right_is_refused_and_nothing_changes() {
         (below("Person", "Project", "1"), "has no column ParentType", None),
         (below("Project", "Customer", "1001"), "has no column ParentID", None),
     ] {
-        let (text, told_code) = told(create(&connection, &new));
+        let (text, actual_code) = error_of(create(&connection, &new));
         assert!(text.contains(part), "{part}: {text}");
-        assert_eq!(told_code.as_deref(), code, "{text}");
+        assert_eq!(actual_code.as_deref(), code, "{text}");
     }
     let good = actor("Customer", "1002", &[("NAME", Some("Changed"))]);
     for (bad, part) in [
@@ -191,7 +191,7 @@ fn what_is_not_right_is_refused_and_nothing_changes() {
         ),
         (actor("Dog", "1", &[]), "\"Dog\""),
     ] {
-        let (text, _) = told(save(&connection, &[good.clone(), bad]));
+        let (text, _) = error_of(save(&connection, &[good.clone(), bad]));
         assert!(text.contains(part), "{part}: {text}");
     }
     assert_eq!(std::fs::read(place.path()).unwrap(), before);
@@ -246,11 +246,11 @@ fn several_types_are_saved_in_one_call() {
         ],
     )
     .unwrap();
-    let told: Vec<_> = saved
+    let saved_names: Vec<_> = saved
         .iter()
         .map(|actor| (actor.actor_type.as_str(), actor.field("NAME").unwrap().unwrap()))
         .collect();
-    assert_eq!(told, [("Project", "Tunnel"), ("Customer", "Two"), ("Customer", "Two")]);
+    assert_eq!(saved_names, [("Project", "Tunnel"), ("Customer", "Two"), ("Customer", "Two")]);
     assert!(stamp(&saved[0]) < stamp(&saved[1]));
     // A change that is taken back in the same call is none.
     let back = [
@@ -291,7 +291,7 @@ fn new_rows_go_below_all_others_and_use_rows_that_are_there() {
 }
 
 #[test]
-fn other_spellings_of_the_same_sheet_are_patched_too() {
+fn sheet_xml_of_other_programs_is_patched_too() {
     let prefixed = |xml: String| {
         let mut out = xml.replace("</", "</x:").replace("xmlns=", "xmlns:x=");
         for name in ["worksheet", "dimension", "sheet", "row", "c ", "v>", "cols", "col ", "pageMargins"] {
@@ -342,7 +342,7 @@ fn other_spellings_of_the_same_sheet_are_patched_too() {
         assert_eq!(created.key, "3", "{name}");
         let written = entry(&std::fs::read(place.path()).unwrap(), "xl/worksheets/sheet1.xml");
         assert!(roxmltree::Document::parse(&written).is_ok(), "{name}: {written}");
-        let told: Vec<_> = actors(&anew(&place), "Customer")
+        let names: Vec<_> = actors(&anew(&place), "Customer")
             .iter()
             .map(|actor| {
                 (
@@ -353,7 +353,7 @@ fn other_spellings_of_the_same_sheet_are_patched_too() {
             .collect();
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(
-            told,
+            names,
             [(text("Alpha"), None), (text("Beta"), text("[I:7]")), (None, text("[I:8]"))],
             "{name}"
         );
@@ -411,12 +411,12 @@ fn filled_cells_of_an_array_formula_are_not_written() {
         new
     });
     std::fs::write(place.path(), bytes).unwrap();
-    let (text, _) = told(save(&place.connect(), &[actor("Customer", "2", &[("A", Some("[I:7]"))])]));
+    let (text, _) = error_of(save(&place.connect(), &[actor("Customer", "2", &[("A", Some("[I:7]"))])]));
     assert!(text.contains("the cell B3 of the sheet Customer holds a formula"), "{text}");
 }
 
 #[test]
-fn an_empty_call_changes_nothing() {
+fn save_without_actors_changes_nothing() {
     let place = Place::with(&customers());
     let before = std::fs::read(place.path()).unwrap();
     assert_eq!(save(&place.connect(), &[]).unwrap(), []);
@@ -508,7 +508,7 @@ fn writing_keeps_the_mode_of_the_file() {
         assert_eq!(std::fs::metadata(place.path()).unwrap().permissions().mode() & 0o777, 0o664);
         std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o444)).unwrap();
         let connection = place.connect();
-        let (text, _) = told(save(&connection, &[actor("Customer", "1001", &[("NAME", Some("y"))])]));
+        let (text, _) = error_of(save(&connection, &[actor("Customer", "1001", &[("NAME", Some("y"))])]));
         assert!(text.contains("write-protected"), "{text}");
         let left: Vec<_> =
             std::fs::read_dir(place.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();

@@ -18,9 +18,9 @@ use super::type_inference::is_whole;
 pub(crate) struct Column {
     pub(crate) column: u32,
     pub(super) heading: String,
-    /// The field, of the type that today's cells and the sheet `Fields` give.
+    /// The field, with the type that the sheet `Fields` declares or that was inferred from the cells.
     pub(crate) field: Field,
-    /// The sheet `Fields` says the type.
+    /// The sheet `Fields` declares the type.
     pub(crate) has_declared_type: bool,
     /// Its cells hold numbers, which matters where keys of list items are to be written.
     pub(crate) holds_numbers: bool,

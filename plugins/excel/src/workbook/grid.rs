@@ -52,7 +52,7 @@ pub(crate) struct SharedParts<'a> {
 }
 
 impl Grid {
-    /// Reads a sheet, unless `wanted` says no to its headings: a sheet that has nothing to do with us may be large.
+    /// Reads a sheet, if `wanted` accepts its headings: a sheet that is not used may be large.
     ///
     /// # Errors
     /// The sheet cannot be read, holds a cell twice, or there is no memory for it.
@@ -210,7 +210,7 @@ impl Cell {
         }
     }
 
-    /// It holds something, be it a formula whose result nobody has saved.
+    /// It holds something, also a formula without a saved result.
     pub(crate) fn is_used(&self) -> bool {
         self.has_value() || self.is_formula
     }

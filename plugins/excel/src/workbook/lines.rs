@@ -54,7 +54,7 @@ impl<'g> Lines<'g> {
         let is_total = |row: u32| tables.iter().any(|table| table.is_total(row));
         let mut last_used = header_row;
         for (at, cell) in grid.cells.iter().enumerate().filter(|(_, cell)| cell.row > header_row) {
-            // What stands beside the columns is in nobody's way.
+            // What stands beside the columns does not matter.
             if cell.is_used() && columns.binary_search(&cell.column).is_ok() {
                 last_used = cell.row;
             }

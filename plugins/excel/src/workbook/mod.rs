@@ -76,7 +76,7 @@ pub(crate) type GivenStamps = HashMap<&'static str, HashMap<String, DateTime>>;
 /// The memory of a place for a value, in bytes.
 const PLACE: usize = 16;
 
-/// The sheet that says more about columns.
+/// The sheet that overrides the fields of columns.
 const FIELDS_SHEET: &str = "fields";
 
 impl Workbook {

@@ -1,4 +1,4 @@
-//! The sheet `Fields`: what it says about the fields of columns, instead of what the columns themselves show.
+//! The sheet `Fields`: overrides for the fields that columns give by themselves.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use super::examples::{Examples, truncated};
 use super::field_keys::normalized_name;
 use super::grid::Grid;
 
-/// What the sheet `Fields` says about columns.
+/// The rows of the sheet `Fields`.
 #[derive(Debug, Default)]
 pub(crate) struct Overrides {
     rows: Vec<Override>,
@@ -17,7 +17,7 @@ pub(crate) struct Overrides {
     by_column: HashMap<String, Vec<usize>>,
 }
 
-/// What a row of the sheet `Fields` says about a column. `None` where it says nothing.
+/// A row of the sheet `Fields`: the overrides of one column. `None` where a cell is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Override {
     /// The row, counted from 1, for messages.
@@ -111,7 +111,7 @@ impl Overrides {
         Overrides { rows, by_column }
     }
 
-    /// What is said about a column; a row for the actor type comes before one for all.
+    /// The overrides of a column; a row for the actor type comes before one for all.
     pub(crate) fn find(&self, actor_type: &str, heading: &str) -> Option<&Override> {
         let named =
             || self.by_column.get(&normalized_name(heading)).into_iter().flatten().map(|at| &self.rows[*at]);

@@ -67,7 +67,7 @@ pub(crate) fn apply(
     Ok(new)
 }
 
-/// The change would harm the workbook: the error that says so. It is ours, not the caller's.
+/// The change would harm the workbook: the error that says so. It is an error of the connector, not of the caller.
 fn not_written(error: XlsxError) -> Error {
     match error {
         XlsxError::Damaged(why) => {
@@ -129,8 +129,8 @@ fn refused(error: PatchError, table: &Table) -> Error {
     }
 }
 
-/// A table that a row is added to, at its end or above its totals, grows with it, as in Excel. One that was empty is
-/// empty no more.
+/// A table that a row is added to, at its end or above its totals, grows with it, as in Excel. One that was
+/// empty is marked as filled.
 fn grow_table(
     package: &mut Package<'_>,
     table: &TablePart,

@@ -1,4 +1,4 @@
-//! Writing the workbook's archive anew with some entries changed and all others as they are.
+//! Writing the workbook's ZIP archive with some entries replaced and all others copied raw.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
@@ -7,7 +7,7 @@ use zip::result::ZipError;
 use zip::{ZipArchive, ZipWriter};
 
 /// The archive with the contents of some entries replaced, by their numbers. All other entries keep their compressed bytes
-/// and what the archive says about them; the order stays.
+/// and their metadata; the order stays.
 ///
 /// # Errors
 /// The archive cannot be read, or it has no entry of that number.

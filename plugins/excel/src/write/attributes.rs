@@ -1,4 +1,4 @@
-//! Changing attributes in a part other than a sheet, and nothing else; and the proof that nothing else has changed.
+//! Changing attributes in a part other than a sheet, and a check that nothing else has changed.
 
 use crate::xlsx::XlsxError;
 use crate::xlsx::xml::{Token, XmlReader, tag_attributes, with_colon};

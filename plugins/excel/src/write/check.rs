@@ -1,4 +1,4 @@
-//! The check of a change before it counts: the new sheet is well-formed XML, every written value reads back as written,
+//! Verification of a change before it is written: the new sheet is well-formed XML, every written value reads back as written,
 //! every other cell and everything else in the sheet is as before, and so are all other entries of the archive.
 
 use std::collections::BTreeSet;
@@ -147,7 +147,7 @@ fn plain_attributes(tag: &str, without: &[&str]) -> Vec<(String, String)> {
 }
 
 /// Compares an archive before and after a change: all entries are there, in their order, and those that were not to be
-/// changed are the same byte for byte, with all that the archive says about them.
+/// changed are the same byte for byte, with their metadata.
 ///
 /// # Errors
 /// The new archive is not what it was meant to be.
@@ -173,12 +173,12 @@ pub(super) fn archive(old: &[u8], new: &[u8], changed: &BTreeSet<usize>) -> Resu
         // A date that is none, as some writers leave it, becomes the first one that there is.
         let date = entry.last_modified();
         let new_date = date.and(new_entry.last_modified());
-        let facts = (entry.crc32(), entry.size(), entry.compression(), date);
-        let new_facts = (new_entry.crc32(), new_entry.size(), new_entry.compression(), new_date);
+        let metadata = (entry.crc32(), entry.size(), entry.compression(), date);
+        let new_metadata = (new_entry.crc32(), new_entry.size(), new_entry.compression(), new_date);
         bytes.clear();
         new_bytes.clear();
         let read = entry.read_to_end(&mut bytes).and_then(|_| new_entry.read_to_end(&mut new_bytes));
-        if read.is_err() || facts != new_facts || bytes != new_bytes {
+        if read.is_err() || metadata != new_metadata || bytes != new_bytes {
             return Err(wrong(&name));
         }
     }

@@ -114,7 +114,7 @@ impl Around {
         [&self.before, text, &self.after].concat()
     }
 
-    /// Whether a text can stand in the place of the old one: it looks like an address, and brings no scheme along.
+    /// Whether a text can replace the old one: it looks like an address, and brings no scheme along.
     fn suits(&self, text: &str) -> bool {
         let is_plain = !self.before.is_empty() && can_be_address(text) && !text.contains(':');
         let is_mail = self.before.eq_ignore_ascii_case("mailto:");

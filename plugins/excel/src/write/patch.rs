@@ -1,4 +1,4 @@
-//! Changing cells in the XML of a sheet, and nothing else.
+//! Patching the XML of a sheet: changes the cells that are edited, and nothing else.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ pub(crate) enum PatchError {
     Formula(u32, u32),
     /// The cell is covered by merged cells, whose value stands in the first one.
     Merged(u32, u32, CellRange),
-    /// The row or cell of this name is there twice: nobody can tell which one counts.
+    /// The row or cell of this name is there twice: which one counts is not defined.
     Twice(String),
     /// The sheet cannot be read.
     Xlsx(XlsxError),
@@ -60,9 +60,9 @@ impl<'a> Patch<'a> {
         edits: &SheetEdits,
         sheet: &SheetContext<'_>,
     ) -> Result<Self, PatchError> {
-        let mut survey = Survey::new(xml, edits, sheet);
-        survey.read()?;
-        survey.changes()
+        let mut locator = EditLocator::new(xml, edits, sheet);
+        locator.read()?;
+        locator.changes()
     }
 
     /// The sheet as it is.
@@ -94,7 +94,7 @@ impl<'a> Patch<'a> {
 }
 
 /// Where the cells to be changed stand, or where they would.
-struct Survey<'x, 'e> {
+struct EditLocator<'x, 'e> {
     xml: &'x str,
     sheet: &'e SheetContext<'e>,
     edits: &'e SheetEdits,
@@ -104,7 +104,7 @@ struct Survey<'x, 'e> {
     cells: BTreeMap<(u32, u32), CellPlace>,
     /// Rows with changes that have no place yet.
     missing_rows: BTreeSet<u32>,
-    /// Cells of the row that is passed by and have no place yet.
+    /// Cells of the row that is being read and have no place yet.
     missing_cells: BTreeSet<u32>,
     sheet_data: Option<(Range<usize>, bool)>,
     end: usize,
@@ -137,9 +137,9 @@ struct CellPlace {
     above: Option<u32>,
 }
 
-impl<'x, 'e> Survey<'x, 'e> {
+impl<'x, 'e> EditLocator<'x, 'e> {
     fn new(xml: &'x str, edits: &'e SheetEdits, sheet: &'e SheetContext<'e>) -> Self {
-        Survey {
+        EditLocator {
             xml,
             sheet,
             edits,
@@ -192,7 +192,7 @@ impl<'x, 'e> Survey<'x, 'e> {
                     }
                 }
                 Item::Hyperlink(link) => self.hyperlinks.push(link),
-                // The outline has noted these; the others are in nobody's way.
+                // The outline has recorded these; the others do not matter here.
                 Item::Hyperlinks | Item::HyperlinksEnd | Item::Region(..) | Item::TablePart(_) => {}
                 Item::End => return Ok(()),
             }
@@ -261,7 +261,7 @@ impl<'x, 'e> Survey<'x, 'e> {
         Ok(())
     }
 
-    /// Gives a row or cell that moves its new number, if it says one.
+    /// Gives a row or cell that moves its new number, if it has one.
     fn renumber(&mut self, row: u32, tag: &Range<usize>) {
         if self.sheet.pushed.is_none_or(|from| row <= from) {
             return;

@@ -37,7 +37,7 @@ pub(crate) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// `ledger` knows what was given out before.
+    /// `ledger` holds the stamps and keys that were given out before.
     pub(crate) fn new(typed: &'a TypedWorkbook, now: DateTime, ledger: &'a Ledger) -> Self {
         let workbook = &typed.workbook;
         Planner { typed, workbook, now, newest: ledger.newest, ledger, plan: Plan::default() }
@@ -158,7 +158,7 @@ impl<'a> Planner<'a> {
                     let now = now.to_wire();
                     now.as_deref() == value.as_deref() || cell.is_same(now.as_deref(), value.as_deref())
                 }
-                // Nothing is what a new cell holds; an empty text for a cell that is computed says nothing either.
+                // Nothing is what a new cell holds; an empty text for a computed cell is no change either.
                 None => {
                     let is_computed = field.access == Access::ReadOnly || table.has_formula(column.column);
                     value.as_ref().is_none_or(|value| is_computed && value.is_empty())

@@ -62,7 +62,7 @@ fn has_formulas(package: &mut Package<'_>, book: &Book) -> Result<bool, XlsxErro
             Ok(false) => {}
             Ok(true) => return Ok(true),
             Err(error @ XlsxError::Limit(_)) => return Err(error),
-            // A sheet that cannot be read, which nobody has to read, is in nobody's way.
+            // A sheet that cannot be read is not one that the connector needs.
             Err(XlsxError::Encoding { .. } | XlsxError::Damaged(_)) => {}
         }
     }

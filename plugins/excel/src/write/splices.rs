@@ -1,4 +1,4 @@
-//! Changing a text at some places and nowhere else.
+//! Splices: replacing ranges of a text and nothing else.
 
 use std::ops::Range;
 

@@ -25,7 +25,7 @@ pub(super) struct Target<'a> {
     pub(super) style: Option<u32>,
     /// The cell holds a time without a day.
     pub(super) holds_time: bool,
-    /// The type of the field is only what today's cells look like.
+    /// The type of the field was inferred from the cells.
     pub(super) may_change_type: bool,
 }
 
@@ -38,7 +38,7 @@ impl Target<'_> {
         }
     }
 
-    /// What the cell is to hold for a value in wire form. The form says what the value is; the field's type counts for
+    /// What the cell is to hold for a value in wire form. The form decides the type of the value; the field's type counts for
     /// values that come as plain texts, and for what a typed value may be turned into.
     pub(super) fn new_value(&self, value: Option<&str>) -> Result<NewValue> {
         let Some(text) = value else { return Ok(NewValue::Empty) };
@@ -84,7 +84,7 @@ impl Target<'_> {
             Value::Double(number) => NewValue::Number(number),
             Value::Checkbox(on) if self.column.holds_numbers => NewValue::Number(f64::from(u8::from(on))),
             Value::Checkbox(on) => NewValue::Bool(on),
-            // .NET's way to say that there is no date.
+            // .NET's value for no date.
             Value::DateTime(date) if date.ticks() == 0 => NewValue::Empty,
             Value::DateTime(date) => self.date(date)?,
             Value::Text(text) => self.text(&text)?,

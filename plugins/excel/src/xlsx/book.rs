@@ -1,4 +1,4 @@
-//! What the workbook part says: the sheets, in its order, and the date system.
+//! The workbook part: the sheets, in its order, and the date system.
 
 use super::XlsxError;
 use super::package::{Package, Relationship};
@@ -33,7 +33,7 @@ pub(crate) enum SheetKind {
     Worksheet(String),
     /// A chart, a dialog or a macro sheet of old.
     Other,
-    /// The workbook does not say which part holds it.
+    /// The workbook does not name the part that holds it.
     Missing,
 }
 

@@ -1,6 +1,6 @@
 //! The file format: packages, parts, sheets and their cells. Knows nothing of actors.
 //!
-//! All reading is strict: what Excel would repair, or what cannot be told for sure, is an error that names the place.
+//! All reading is strict: what Excel would repair, or what is ambiguous, is an error that names the place.
 //! The same reader finds the cells to read and the places to write.
 
 pub(crate) mod book;

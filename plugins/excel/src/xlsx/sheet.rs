@@ -1,4 +1,4 @@
-//! A sheet's XML: its cells with what they hold and where they stand, and what hangs on cells.
+//! A sheet's XML: its cells with what they hold and where they stand, with merged cells, hyperlinks and tables.
 
 use std::io::BufRead;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use super::range::{CellRange, MAX_ROWS, cell_name, cell_position};
 use super::strings::{read_item, read_text, read_text_into, unescaped};
 use super::xml::{Token, XmlError, XmlReader, with_colon};
 
-/// What the reader comes across, in the order of the document. Where it stands says [`SheetReader::span`]: a start tag,
+/// What the reader finds, in the order of the document. Its place is [`SheetReader::span`]: a start tag,
 /// or an end tag.
 #[derive(Debug)]
 pub(crate) enum Item {
@@ -188,7 +188,7 @@ impl<'p, R: BufRead> SheetReader<'p, R> {
     /// What a start tag means. Elements that mean nothing to us are passed by as a whole within the rows.
     fn element(&mut self, empty: bool) -> Result<Option<Item>, XlsxError> {
         let depth = self.xml.depth() + usize::from(empty);
-        // Rows stand in the second level, what hangs on cells further in.
+        // Rows stand in the second level, merged cells and hyperlinks further in.
         Ok(match (self.place, self.xml.local_name().unwrap_or_default()) {
             (Place::Before, "dimension") if depth == 2 => Some(Item::Dimension),
             (Place::Before, "col") if depth == 3 => self.column_style(),
@@ -419,7 +419,7 @@ impl<'p, R: BufRead> SheetReader<'p, R> {
     }
 }
 
-/// What the type of a cell says about its value.
+/// The value of a cell, by its type.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CellKind {
     Number,
@@ -447,7 +447,8 @@ impl CellKind {
     }
 }
 
-/// A number as XML Schema writes doubles. What stands for none, and what is beyond all doubles, is told apart.
+/// A number as XML Schema writes doubles. A name for infinity or for no number, and a number beyond all
+/// doubles, give `RawValue::NoNumber`.
 fn number(text: &str) -> Option<RawValue> {
     let plain =
         text.bytes().all(|sign| sign.is_ascii_digit() || matches!(sign, b'+' | b'-' | b'.' | b'e' | b'E'));

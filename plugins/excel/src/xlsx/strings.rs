@@ -108,7 +108,7 @@ pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find("_x") {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        // A NUL stays escaped: nobody behind us could pass it on.
+        // A NUL stays escaped: the wire format cannot carry one.
         let decoded =
             escape(rest).filter(|unit| *unit != 0).and_then(|unit| match char::from_u32(u32::from(unit)) {
                 Some(sign) => Some((sign, ESCAPE)),

@@ -44,7 +44,7 @@ pub(crate) fn format_codes(
 }
 
 /// The code of a built-in format (ECMA-376, part 1, 18.8.30). Those of East Asian dates depend on the language: their
-/// numbers say what they are.
+/// numbers define them.
 fn built_in(id: u32) -> &'static str {
     match id {
         1 => "0",

@@ -7,7 +7,7 @@ use super::range::CellRange;
 use super::strings::read_text;
 use super::xml::{Token, XmlReader};
 
-/// What a table part says.
+/// An Excel table: its range, totals and column formulas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TablePart {
     /// The name of the part.
@@ -25,13 +25,13 @@ pub(crate) struct TablePart {
 pub(crate) struct ColumnFormula {
     pub(crate) column: u32,
     pub(crate) text: String,
-    /// A new row can be given it as it stands: addresses would have to be moved, and an array formula says its cells.
+    /// A new row can be given it as it stands: addresses would have to be moved, and an array formula names its cells.
     pub(crate) can_fill: bool,
 }
 
 impl TablePart {
     /// # Errors
-    /// The part cannot be read, or says no range.
+    /// The part cannot be read, or has no range.
     pub(crate) fn read(package: &mut Package<'_>, part: &str) -> Result<Self, XlsxError> {
         let mut xml = XmlReader::new(package.reader(part)?);
         let mut found = None;

@@ -25,7 +25,7 @@ fn sheet(rows: &str) -> String {
 }
 
 #[test]
-fn rows_and_cells_of_every_kind() {
+fn patch_writes_rows_and_cells_of_every_kind() {
     use NewValue::{Bool, Date, Empty, Number, Text};
     let text = |text: &str| Text(text.to_owned());
     let inline = |text: &str| format!("t=\"inlineStr\"><is><t xml:space=\"preserve\">{text}</t></is></c>");
@@ -73,7 +73,7 @@ fn rows_and_cells_of_every_kind() {
             vec![("A2", Empty, None), ("B2", Empty, None)],
             "<row r=\"2\"><c r=\"A2\" s=\"6\"/></row>".to_owned(),
         ),
-        // Spans grow; those that nobody can read stay.
+        // Spans grow; unreadable ones stay.
         (
             "<row r=\"2\" spans=\"2:3\"><c r=\"B2\"/></row><row r=\"3\" spans='1:1 3:4'/>",
             vec![("E2", Number(1.0), None), ("E3", Number(1.0), None)],
@@ -102,7 +102,7 @@ fn rows_and_cells_of_every_kind() {
 }
 
 #[test]
-fn sheets_without_rows_get_some() {
+fn patch_adds_rows_to_empty_sheets() {
     let cells = [("B2", NewValue::Number(1.0), None)];
     let row = "<row r=\"2\"><c r=\"B2\"><v>1</v></c></row>";
     for (xml, expected) in [
@@ -138,7 +138,7 @@ fn the_dimension_grows_to_the_new_cells() {
 }
 
 #[test]
-fn styles_of_columns_are_the_last_resort() {
+fn column_styles_are_used_last() {
     let xml = "<w><cols><col min=\"2\" max=\"3\" style=\"4\"/></cols><sheetData/></w>";
     let cells = [
         ("B2", NewValue::Number(1.0), None),
@@ -167,7 +167,7 @@ fn formulas_are_not_overwritten() {
     assert!(patched(&sheet(rows), &[("D3", NewValue::Number(1.0), None)]).is_ok());
 }
 
-/// A sheet as somebody may write it: rows and cells in any order, with and without names, gaps, formulas, prefixes.
+/// A sheet of another program: rows and cells in any order, with and without names, gaps, formulas, prefixes.
 fn any_sheet() -> impl Strategy<Value = String> {
     let cell = prop_oneof![
         Just("<{p}c{r} s=\"3\"/>"),
@@ -256,7 +256,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_other_cell_is_as_before(xml in any_sheet(), edits in any_edits()) {
+    fn patch_keeps_every_other_cell(xml in any_sheet(), edits in any_edits()) {
         let edits: SheetEdits = edits
             .into_iter()
             .map(|(at, value)| (at, CellEdit { value, style: None }))

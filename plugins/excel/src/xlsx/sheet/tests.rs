@@ -50,7 +50,7 @@ fn values_are_read_strictly() {
 }
 
 #[test]
-fn what_cannot_be_told_for_sure_is_refused_with_its_place() {
+fn ambiguous_sheets_are_refused_with_the_place() {
     for (rows, part) in [
         ("<row r='2'><c r='B2'><v>abc</v></c></row>", "the cell B2: \"abc\" is no number"),
         ("<row r='2'><c r='B2'><v>1,5</v></c></row>", "B2: \"1,5\" is no number"),
@@ -78,7 +78,7 @@ fn what_cannot_be_told_for_sure_is_refused_with_its_place() {
 }
 
 #[test]
-fn places_without_names_are_counted_and_others_may_stand_in_any_order() {
+fn cells_without_references_are_counted_and_others_may_stand_in_any_order() {
     let rows = "<row><c/><c r='D1'/><c/></row><row/><row><c/></row><row r='9'><c r='B9'/><c r='A9'/></row><row r='4'/><row><c/></row>";
     let names: Vec<_> = cells(rows).unwrap().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["A1", "D1", "E1", "A3", "B9", "A9", "A5"]);

@@ -10,7 +10,7 @@ fn ours(text: &str) -> Result<(), String> {
 }
 
 #[test]
-fn what_is_not_well_formed_is_refused() {
+fn malformed_xml_is_refused() {
     for text in [
         "",
         " ",
@@ -76,7 +76,7 @@ fn what_is_not_well_formed_is_refused() {
 }
 
 #[test]
-fn what_is_well_formed_is_read() {
+fn well_formed_xml_is_read() {
     for text in [
         "<a/>",
         "<a></a>",
@@ -98,7 +98,7 @@ fn what_is_well_formed_is_read() {
 }
 
 #[test]
-fn tokens_give_what_they_hold() {
+fn tokens_hold_names_attributes_and_text() {
     let text = "<w xmlns='m' xmlns:x='m' xmlns:r='http://o/relationships'><x:c r:id='I' r='&lt;'>a&amp;b\r\n</x:c><y xmlns='z'/></w>";
     let mut reader = XmlReader::of(text);
     assert_eq!(reader.next().unwrap(), Token::Start);
@@ -124,7 +124,7 @@ proptest! {
 
     /// Whatever we take, another strict reader takes: roxmltree checks most of what XML demands.
     #[test]
-    fn what_we_take_others_take(pieces in prop::collection::vec(prop::sample::select(vec![
+    fn accepted_xml_is_accepted_by_another_parser(pieces in prop::collection::vec(prop::sample::select(vec![
         "<a", "<p:a", "</a>", "</p:a>", ">", "/>", " ", "\n", " b='1'", " c=\"&amp;\"", " p:b='2'", " xmlns:p='u'", " xmlns='v'",
         "<!--", "-->", "-", "<![CDATA[", "]]>", "<?p ", "?>", "<?xml version='1.0'?>", "&lt;", "&#x41;", "&", "text", "\u{1}", "'", "=", "<",
     ]), 0..14)) {
