@@ -1,4 +1,7 @@
-//! How much a document may be.
+//! Limits: how large a document may be.
+
+/// Namespace declarations in force at a time: every prefix is looked up among them.
+pub const MAX_BINDINGS: usize = 64;
 
 /// Limits of a document, beyond which the tokenizer refuses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

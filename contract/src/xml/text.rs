@@ -2,19 +2,19 @@
 
 use std::borrow::Cow;
 
+use super::cursor::{Cursor, cut};
 use super::names::{TEXT_STOPS, VALUE_STOPS, is_noncharacter};
-use super::tokenizer::{Token, Tokenizer, cut};
 use super::{XmlError, XmlErrorKind};
 
-impl<'a> Tokenizer<'a> {
+impl<'a> Cursor<'a> {
     /// Text up to the next `<` or the end.
-    pub(super) fn character_data(&mut self) -> Result<Token<'a>, XmlError> {
+    pub(super) fn character_data(&mut self) -> Result<Cow<'a, str>, XmlError> {
         let bytes = self.text.as_bytes();
         let mut text = Piecewise::new(self.text, self.at);
         while let Some(offset) = bytes[self.at..].iter().position(|&byte| TEXT_STOPS[usize::from(byte)]) {
             self.at += offset;
             match bytes[self.at] {
-                b'<' => return Ok(Token::Text(text.finish(self.at))),
+                b'<' => return Ok(text.finish(self.at)),
                 b'&' => self.reference(&mut text)?,
                 b'\r' => self.line_end(&mut text),
                 b']' if bytes[self.at..].starts_with(b"]]>") => {
@@ -25,11 +25,11 @@ impl<'a> Tokenizer<'a> {
             }
         }
         self.at = bytes.len();
-        Ok(Token::Text(text.finish(self.at)))
+        Ok(text.finish(self.at))
     }
 
     /// `<![CDATA[..]]>`, at its `<`.
-    pub(super) fn section(&mut self) -> Result<Token<'a>, XmlError> {
+    pub(super) fn section(&mut self) -> Result<Cow<'a, str>, XmlError> {
         let start = self.at + "<![CDATA[".len();
         let end = start + self.find(start, b"]]>", "']]>' of a CDATA section")?;
         let bytes = &self.text.as_bytes()[..end];
@@ -44,7 +44,7 @@ impl<'a> Tokenizer<'a> {
             }
         }
         self.at = end + 3;
-        Ok(Token::Text(text.finish(end)))
+        Ok(text.finish(end))
     }
 
     /// The value of an attribute, at its opening quote. White space becomes spaces.
