@@ -103,6 +103,27 @@ impl Client {
         self.exchange(call.operation(), self.request(&call)).await
     }
 
+    /// Makes a call as [`Client::call_with`]. If the service does not understand the dialect, the call is made once more in
+    /// the dialect that [`Client::detect_dialect`] finds. A call that is answered by a fault was not carried out, so it is
+    /// safe to repeat.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn call_detecting_dialect(
+        self,
+        guid: Option<&str>,
+        request: Request<'_>,
+    ) -> Result<Exchange, CallError> {
+        let first = self.dialect();
+        match self.call_with(guid, request.clone()).await {
+            Err(error) if error.kind.may_be_wrong_dialect() => match self.detect_dialect().await {
+                Ok(client) if client.dialect() != first => client.call_with(guid, request).await,
+                _ => Err(error),
+            },
+            result => result,
+        }
+    }
+
     /// Sends a request, and parses the response as the reply of an operation.
     ///
     /// # Errors

@@ -15,10 +15,13 @@
 //!
 //! - [`Client`] makes calls; [`Exchange`] is a call with its reply and the HTTP messages of both; [`CallError`] is one
 //!   sentence for the user. [`Client::send`] sends any HTTP request, for tests of a service.
+//! - [`call`] makes a call from command-line arguments and shows the reply.
 //! - [`form`] fills in the settings form of a connection.
 //! - [`register`] registers a connector with SuperOffice through NetServer.
+//! - [`terminal`] has tables and safe text for terminals.
 
 mod address;
+pub mod call;
 mod client;
 mod error;
 mod exchange;
@@ -26,6 +29,7 @@ pub mod form;
 mod http_message;
 mod options;
 pub mod register;
+pub mod terminal;
 mod transport;
 
 #[cfg(test)]

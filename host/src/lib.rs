@@ -7,6 +7,7 @@
 pub mod access;
 pub mod auth;
 pub mod caller;
+mod cli;
 pub mod commands;
 pub mod config;
 mod control;

@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Map, Value};
 
-use super::connections::{Place, printable};
-use super::on_this_thread;
+use crate::cli::block_on;
+use crate::cli::store_flags::StoreFlags;
+use erp_host_client::terminal::printable;
 use erp_host_store::audit::{self, AuditFiles, Head, Report};
 use erp_host_store::{IfMissing, StoredConnections};
 
@@ -43,7 +44,7 @@ enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        store_flags: StoreFlags,
     },
     /// Check that the log is whole, as it was written, and as long as the store knows it to be
     #[command(
@@ -68,7 +69,7 @@ enum Command {
         #[arg(long)]
         chain_only: bool,
         #[command(flatten)]
-        place: Place,
+        store_flags: StoreFlags,
     },
 }
 
@@ -84,15 +85,15 @@ fn head(text: &str) -> Result<Head, String> {
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     match args.command {
-        Command::Show { newest, json, place } => show(newest, json, &place),
-        Command::Verify { folder, head, chain_only, place } => {
-            on_this_thread(verify(folder, head, chain_only, &place))?
+        Command::Show { newest, json, store_flags } => show(newest, json, &store_flags),
+        Command::Verify { folder, head, chain_only, store_flags } => {
+            block_on(verify(folder, head, chain_only, &store_flags))?
         }
     }
 }
 
-fn show(newest: usize, json: bool, place: &Place) -> Result<ExitCode, Box<dyn Error>> {
-    let files = AuditFiles::new(place.config()?.data.join(audit::FOLDER));
+fn show(newest: usize, json: bool, store_flags: &StoreFlags) -> Result<ExitCode, Box<dyn Error>> {
+    let files = AuditFiles::new(store_flags.config()?.data.join(audit::FOLDER));
     let mut lines = std::collections::VecDeque::new();
     for path in files.list().map_err(|error| unreadable(&files, &error))? {
         let file = File::open(&path).map_err(|error| unreadable(&files, &error))?;
@@ -153,9 +154,9 @@ async fn verify(
     folder: Option<PathBuf>,
     expected: Option<Head>,
     chain_only: bool,
-    place: &Place,
+    store_flags: &StoreFlags,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let config = place.config()?;
+    let config = store_flags.config()?;
     let is_own = folder.is_none();
     let files = AuditFiles::new(folder.unwrap_or_else(|| config.data.join(audit::FOLDER)));
     if !files.folder().is_dir() {

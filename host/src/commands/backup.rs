@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::connections::{Place, close, connections, existing_connections, passphrase};
-use super::on_this_thread;
+use crate::cli::block_on;
+use crate::cli::passphrase_flags::PassphraseFlags;
+use crate::cli::store_flags::{StoreFlags, close, existing_connections};
+use crate::cli::text::connection_count;
 use erp_host_store::{BackupError, IfMissing, KeysHeld, SqliteStore, back_up};
 
 /// Copy the store of connections into a file, while the host runs
@@ -34,24 +36,24 @@ pub(super) struct Args {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    passphrase: passphrase::Source,
+    passphrase: PassphraseFlags,
     #[command(flatten)]
-    place: Place,
+    store_flags: StoreFlags,
 }
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    on_this_thread(make(args))??;
+    block_on(make(args))??;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn make(args: Args) -> Result<(), Box<dyn Error>> {
-    let Args { file, with_key, force, passphrase, place } = args;
+    let Args { file, with_key, force, passphrase, store_flags } = args;
     // Before anybody has to type a passphrase.
     if !force && file.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(file).into());
     }
-    let data = place.config()?.data;
-    let (stored, path) = existing_connections(&place).await?;
+    let data = store_flags.config()?.data;
+    let (stored, path) = existing_connections(&store_flags).await?;
     let passphrase = if with_key { Some(passphrase.new_passphrase()?) } else { None };
     let held = KeysHeld::to_copy(&data)
         .map_err(|error| format!("the data folder {} cannot be written to: {error}", data.display()))?
@@ -65,7 +67,13 @@ async fn make(args: Args) -> Result<(), Box<dyn Error>> {
     close(stored).await?;
     let made = made?;
     let mut out = io::stdout().lock();
-    writeln!(out, "wrote {} to {} (sha256 {})", connections(made.connections), file.display(), made.sha256)?;
+    writeln!(
+        out,
+        "wrote {} to {} (sha256 {})",
+        connection_count(made.connections),
+        file.display(),
+        made.sha256
+    )?;
     if with_key {
         writeln!(out, "the key is in it, encrypted: whoever has the passphrase can read the secrets")?;
     } else {

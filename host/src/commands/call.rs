@@ -1,20 +1,20 @@
 //! `erp-host call`: one call of any connector service.
 
 use std::error::Error;
+use std::fs;
 use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use contract::{Dialect, Operation, Request};
+use contract::{Actor, Operation, Request, Restriction};
+use erp_host_client::call::{
+    Argument, Arguments, OutputFormat, actors_from_json, check, parse_operation, parse_parent,
+    parse_restriction, write_error_traffic, write_exchange,
+};
 
-use self::arguments::{Arguments, operation};
-use self::show::Form;
-use super::on_this_thread;
-use super::service::{DialectChoice, ServiceFlags};
-use erp_host_client::{CallError, Client, Exchange};
-
-mod arguments;
-mod restriction;
-mod show;
+use crate::cli::block_on;
+use crate::cli::service_flags::{DialectChoice, ServiceFlags};
+use crate::cli::settings_flags::SettingsFlags;
 
 #[cfg(test)]
 mod tests;
@@ -29,20 +29,60 @@ pub(super) struct Args {
     #[command(flatten)]
     service: ServiceFlags,
     /// What to call, such as GetActors
-    #[arg(value_parser = operation)]
+    #[arg(value_parser = parse_operation)]
     operation: Operation,
     /// How the call is wrapped: message, message-by-operation, data, plain; auto finds out what the service answers to
     /// when it does not understand the first one
     #[arg(long, value_name = "DIALECT", default_value = "auto")]
     dialect: DialectChoice,
     #[command(flatten)]
-    arguments: Arguments,
+    arguments: ArgumentFlags,
     /// Show the answer as JSON
     #[arg(long, conflicts_with = "xml")]
     json: bool,
     /// Show what was sent and what came back, byte for byte; passwords, too
     #[arg(long)]
     xml: bool,
+}
+
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "What it is called with")]
+struct ArgumentFlags {
+    /// GUID of the connection, in any form
+    #[arg(long, short, value_name = "GUID")]
+    connection: Option<String>,
+    /// Actor type: Customer, Supplier, Partner, Person, Project
+    #[arg(long = "type", short = 't', value_name = "TYPE")]
+    actor_type: Option<String>,
+    /// Key of an actor or of a list item. May be given several times
+    #[arg(long, short, value_name = "KEY")]
+    key: Vec<String>,
+    /// Keys of the fields to answer with, with commas between; `--fields ''` for none. Without it: all
+    #[arg(long, short, value_name = "FIELD,..")]
+    fields: Option<String>,
+    /// A restriction of the search: field, operator, values; `between A and B`, `oneof A,B`. May be given several times
+    #[arg(long = "where", short = 'w', value_name = "RESTRICTION", value_parser = parse_restriction)]
+    restrictions: Vec<Restriction<'static>>,
+    /// Text to search for
+    #[arg(long, short, value_name = "TEXT")]
+    search: Option<String>,
+    /// Actor type and key of the parent
+    #[arg(long, short, value_name = "TYPE:KEY", value_parser = parse_parent)]
+    parent: Option<(String, String)>,
+    /// Name of a list
+    #[arg(long, short, value_name = "NAME")]
+    list: Option<String>,
+    /// Stamp (LastModified) to search changes from; without it from the beginning
+    #[arg(long, value_name = "STAMP")]
+    since: Option<String>,
+    #[command(flatten)]
+    set: SettingsFlags,
+    /// JSON file with the actors to write, in the form that --json shows them in; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    actors: Option<PathBuf>,
+    /// File with the signed token to authenticate with; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -79,50 +119,98 @@ Examples:
 Exit codes: 0 it worked, 1 it did not (no answer, a fault, State=Error), 2 wrong usage.";
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    let form = match (args.json, args.xml) {
-        (true, _) => Form::Json,
-        (_, true) => Form::Xml,
-        _ => Form::Table,
+    let format = match (args.json, args.xml) {
+        (true, _) => OutputFormat::Json,
+        (_, true) => OutputFormat::Raw,
+        _ => OutputFormat::Table,
     };
-    let request = match args.arguments.request(args.operation) {
-        Ok(request) => request,
+    let (connection, request) = match args.arguments.call(args.operation) {
+        Ok(call) => call,
         Err(error) => {
             eprintln!("erp-host: {error}");
             return Ok(ExitCode::from(2));
         }
     };
-    let connection = args.arguments.connection(args.operation);
-    let client = args.service.client()?;
-    let answered = on_this_thread(call(client, args.dialect, connection.as_deref(), request))?;
+    let (client, guid) = (args.service.client()?, connection.as_deref());
+    let result = block_on(async {
+        match args.dialect {
+            DialectChoice::Auto => client.call_detecting_dialect(guid, request).await,
+            DialectChoice::Only(dialect) => client.in_dialect(dialect).call_with(guid, request).await,
+        }
+    })?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let shown = match &answered {
-        Ok(exchange) => show::exchange(&mut out, exchange, form),
-        Err(error) => show::what_came(&mut out, error, form),
+    let written = match &result {
+        Ok(exchange) => write_exchange(&mut out, exchange, format),
+        Err(error) => write_error_traffic(&mut out, error, format),
     };
-    match shown.and_then(|()| out.flush()) {
+    match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
-    let _ = answered?.succeeded()?;
+    let _ = result?.succeeded()?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the call; when the dialect is not given and not understood, once more in that of the service. A fault means
-/// that nothing was done, so nothing is done twice.
-async fn call(
-    client: Client,
-    choice: DialectChoice,
-    connection: Option<&str>,
-    request: Request<'_>,
-) -> Result<Exchange, CallError> {
-    if let DialectChoice::Only(dialect) = choice {
-        return client.in_dialect(dialect).call_with(connection, request).await;
+impl ArgumentFlags {
+    /// The `ConnectionGuid` and the request of a call. Files are read, and secrets asked for, after the flags are checked.
+    fn call(&self, operation: Operation) -> Result<(Option<String>, Request<'static>), Box<dyn Error>> {
+        check(operation, &self.given())?;
+        let arguments = self.read()?;
+        Ok((arguments.connection(operation), arguments.request(operation)?))
     }
-    match client.call_with(connection, request.clone()).await {
-        Err(error) if error.kind.may_be_wrong_dialect() => match client.detect_dialect().await {
-            Ok(client) if client.dialect() != Dialect::Message => client.call_with(connection, request).await,
-            _ => Err(error),
-        },
-        answered => answered,
+
+    fn given(&self) -> Vec<Argument> {
+        let mut given = vec![Argument::Key; self.key.len()];
+        let flags = [
+            (Argument::Connection, self.connection.is_some()),
+            (Argument::Type, self.actor_type.is_some()),
+            (Argument::Fields, self.fields.is_some()),
+            (Argument::Where, !self.restrictions.is_empty()),
+            (Argument::Search, self.search.is_some()),
+            (Argument::Parent, self.parent.is_some()),
+            (Argument::List, self.list.is_some()),
+            (Argument::Since, self.since.is_some()),
+            (Argument::Set, !self.set.is_empty()),
+            (Argument::Actors, self.actors.is_some()),
+            (Argument::Token, self.token_file.is_some()),
+        ];
+        given.extend(flags.into_iter().filter(|(_, is_given)| *is_given).map(|(argument, _)| argument));
+        given
     }
+
+    fn read(&self) -> Result<Arguments, Box<dyn Error>> {
+        let fields = self.fields.as_deref().map(|fields| {
+            let keys = fields.split(',').map(str::trim).filter(|key| !key.is_empty());
+            keys.map(str::to_owned).collect()
+        });
+        let token = self.token_file.as_deref().map(read_file).transpose()?;
+        Ok(Arguments {
+            connection: self.connection.clone(),
+            actor_type: self.actor_type.clone(),
+            keys: self.key.clone(),
+            fields,
+            restrictions: self.restrictions.clone(),
+            search: self.search.clone(),
+            parent: self.parent.clone(),
+            list: self.list.clone(),
+            since: self.since.clone(),
+            values: self.set.entries()?,
+            actors: self.actors.as_deref().map(read_actors).transpose()?,
+            token: token.map(|token| token.trim().to_owned()),
+        })
+    }
+}
+
+fn read_actors(path: &Path) -> Result<Vec<Actor<'static>>, Box<dyn Error>> {
+    let name = path.display();
+    let json = serde_json::from_str(&read_file(path)?)
+        .map_err(|error| format!("the actors in {name} cannot be read: {error}"))?;
+    actors_from_json(&json).map_err(|error| format!("the actors in {name}: {error}").into())
+}
+
+/// The text of a file, or of standard input for `-`.
+fn read_file(path: &Path) -> Result<String, String> {
+    let text =
+        if path == Path::new("-") { io::read_to_string(io::stdin()) } else { fs::read_to_string(path) };
+    text.map_err(|error| format!("{} cannot be read: {error}", path.display()))
 }

@@ -2,27 +2,22 @@
 //! notices what changed.
 
 use std::error::Error;
-use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use clap::Subcommand;
-use plugin_api::DateTime;
 use serde_json::json;
 use values::Guid;
 
-use super::on_this_thread;
-use crate::config::{Config, ConfigError, Flags};
+use crate::cli::store_flags::{StoreFlags, close, existing_connections, existing_store};
+use crate::cli::text::{ask_yes_or_no, utc};
+use crate::cli::{UsageError, block_on};
+use erp_host_client::terminal::printable;
 use erp_host_store::audit::Origin;
-use erp_host_store::{
-    ConnectionStore, IfMissing, STORE_FILE, SealedConnection, SealedValue, SqliteStore, StoredConnections,
-};
+use erp_host_store::{ConnectionStore, SealedConnection, SealedValue};
 
 mod export;
 mod import;
-pub(super) mod passphrase;
 mod rekey;
 
 /// What stands for a secret.
@@ -52,7 +47,7 @@ enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        store_flags: StoreFlags,
     },
     /// Show the settings of a connection, secrets masked
     #[command(after_help = "Example:\n  \
@@ -64,7 +59,7 @@ enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        store_flags: StoreFlags,
     },
     /// Delete a connection; the host closes it
     #[command(after_help = "Example:\n  \
@@ -78,7 +73,7 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
         #[command(flatten)]
-        place: Place,
+        store_flags: StoreFlags,
     },
     /// Write all connections to a file, encrypted with a passphrase or with secrets masked
     Export(export::Args),
@@ -88,38 +83,12 @@ enum Command {
     Rekey(rekey::Args),
 }
 
-/// Where the store is: the flags of `serve` that matter here.
-#[derive(Debug, clap::Args)]
-pub(super) struct Place {
-    /// Configuration file of the host [default: erp-host.toml, if it exists]
-    #[arg(long, value_name = "FILE", env = "ERP_HOST_CONFIG")]
-    config: Option<PathBuf>,
-    /// Data folder of the host [default: ./data]
-    #[arg(long, value_name = "DIR", env = "ERP_HOST_DATA")]
-    data: Option<PathBuf>,
-    /// File with the key that encrypts stored secrets [default: erp-host.key in the data folder]
-    #[arg(long, value_name = "FILE", env = "ERP_HOST_KEY_FILE")]
-    key_file: Option<PathBuf>,
-}
-
-impl Place {
-    pub(super) fn config(&self) -> Result<Config, ConfigError> {
-        let Place { config, data, key_file } = self;
-        Config::load(&Flags {
-            config: config.clone(),
-            data: data.clone(),
-            key_file: key_file.clone(),
-            ..Flags::default()
-        })
-    }
-}
-
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    let result = on_this_thread(async {
+    let result = block_on(async {
         match args.command {
-            Command::List { json, place } => list(json, &place).await,
-            Command::Show { guid, json, place } => show(guid, json, &place).await,
-            Command::Delete { guid, yes, place } => delete(guid, yes, &place).await,
+            Command::List { json, store_flags } => list(json, &store_flags).await,
+            Command::Show { guid, json, store_flags } => show(guid, json, &store_flags).await,
+            Command::Delete { guid, yes, store_flags } => delete(guid, yes, &store_flags).await,
             Command::Export(args) => export::run(args).await,
             Command::Import(args) => import::run(args).await,
             Command::Rekey(args) => rekey::run(args).await,
@@ -127,7 +96,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     })?;
     match result {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) if error.is::<Usage>() => {
+        Err(error) if error.is::<UsageError>() => {
             eprintln!("erp-host: {error}");
             Ok(ExitCode::from(2))
         }
@@ -137,50 +106,12 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-/// The command line asks for something that cannot be done that way: exit code 2.
-#[derive(Debug)]
-struct Usage(String);
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for Usage {}
-
 fn broken_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// The store in the configured data folder, which must be there; its file for messages. Needs no key.
-async fn existing_store(place: &Place) -> Result<(SqliteStore, PathBuf), Box<dyn Error>> {
-    let path = place.config()?.data.join(STORE_FILE);
-    Ok((SqliteStore::open(&path, IfMissing::Refuse).await?, path))
-}
-
-/// The same with its key and its audit log: for whatever shows a secret or changes something.
-pub(super) async fn existing_connections(
-    place: &Place,
-) -> Result<(StoredConnections, PathBuf), Box<dyn Error>> {
-    let config = place.config()?;
-    let stored = StoredConnections::open(&config.data, config.key_file.as_deref(), IfMissing::Refuse).await?;
-    Ok((stored, config.data.join(STORE_FILE)))
-}
-
-/// Ends the work with a store; says so if the audit log is behind.
-pub(super) async fn close(stored: StoredConnections) -> Result<(), Box<dyn Error>> {
-    if stored.is_audit_log_behind() {
-        eprintln!(
-            "erp-host: warning: the audit log cannot be written; the record of this is in the store, and is written when \
-             the host or the next command can"
-        );
-    }
-    Ok(stored.store().close().await?)
-}
-
-async fn list(json: bool, place: &Place) -> Result<(), Box<dyn Error>> {
-    let (store, path) = existing_store(place).await?;
+async fn list(json: bool, store_flags: &StoreFlags) -> Result<(), Box<dyn Error>> {
+    let (store, path) = existing_store(store_flags).await?;
     let connections = store.list().await?;
     store.close().await?;
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -213,8 +144,8 @@ async fn list(json: bool, place: &Place) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn show(guid: Guid, json: bool, place: &Place) -> Result<(), Box<dyn Error>> {
-    let (store, path) = existing_store(place).await?;
+async fn show(guid: Guid, json: bool, store_flags: &StoreFlags) -> Result<(), Box<dyn Error>> {
+    let (store, path) = existing_store(store_flags).await?;
     let connection = store.get(guid).await?;
     store.close().await?;
     let connection = connection.ok_or_else(|| not_found(guid, &path))?;
@@ -260,8 +191,8 @@ fn shown_as_json(connection: &SealedConnection) -> serde_json::Value {
     })
 }
 
-async fn delete(guid: Guid, yes: bool, place: &Place) -> Result<(), Box<dyn Error>> {
-    let (stored, path) = existing_connections(place).await?;
+async fn delete(guid: Guid, yes: bool, store_flags: &StoreFlags) -> Result<(), Box<dyn Error>> {
+    let (stored, path) = existing_connections(store_flags).await?;
     let deleted = match stored.store().get(guid).await? {
         Some(connection) => match confirm(&connection, yes) {
             Ok(()) => Ok(stored.delete(guid, &Origin::command("connections delete")).await?),
@@ -282,54 +213,19 @@ fn confirm(connection: &SealedConnection, yes: bool) -> Result<(), Box<dyn Error
     }
     let guid = connection.guid;
     if !io::stdin().is_terminal() {
-        return Err(Usage(format!("nobody is there to confirm that {guid} is deleted: add --yes")).into());
+        return Err(
+            UsageError(format!("nobody is there to confirm that {guid} is deleted: add --yes")).into()
+        );
     }
-    eprint!(
-        "delete the connection {guid} of {} ({} settings, saved at {})? [y/N] ",
+    let question = format!(
+        "delete the connection {guid} of {} ({} settings, saved at {})?",
         printable(&connection.connector),
         connection.settings.len(),
         utc(connection.saved_at)
     );
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    let yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
-    if yes { Ok(()) } else { Err("nothing was deleted".into()) }
+    if ask_yes_or_no(&question)? { Ok(()) } else { Err("nothing was deleted".into()) }
 }
 
 fn not_found(guid: Guid, store: &std::path::Path) -> String {
     format!("there is no connection {guid} in {}", store.display())
-}
-
-/// Date and time to the second, in UTC.
-pub(super) fn utc(time: SystemTime) -> String {
-    let sortable = DateTime::from_system_time(time).to_sortable();
-    format!("{}Z", sortable.split('.').next().unwrap_or_default())
-}
-
-/// The text as a terminal may show it: what would move the cursor or turn the writing direction is escaped.
-pub(super) fn printable(text: &str) -> String {
-    let escaped = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
-        if escaped(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-        shown
-    })
-}
-
-/// `1 connection`, `2 connections`.
-pub(super) fn connections(count: usize) -> String {
-    if count == 1 { "1 connection".to_owned() } else { format!("{count} connections") }
-}
-
-/// The first few of many, for a message.
-fn some_of<T: ToString>(many: &[T]) -> String {
-    const SHOWN: usize = 5;
-    let mut text = many.iter().take(SHOWN).map(T::to_string).collect::<Vec<_>>().join(", ");
-    if many.len() > SHOWN {
-        text.push_str(&format!(" and {} more", many.len() - SHOWN));
-    }
-    text
 }

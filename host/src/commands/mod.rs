@@ -1,6 +1,5 @@
-//! The commands of the `erp-host` program, one file each.
+//! The commands of the `erp-host` program, one file each. They do not use each other: see `cli` for what they share.
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -15,9 +14,7 @@ mod register;
 mod reload;
 mod restore;
 mod serve;
-mod service;
 mod simulate;
-mod table;
 mod verify;
 mod worker;
 
@@ -97,9 +94,4 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Runs what a command waits for, on the thread that it has.
-fn on_this_thread<T>(work: impl Future<Output = T>) -> io::Result<T> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
 }

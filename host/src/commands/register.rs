@@ -9,8 +9,8 @@ use std::time::Duration;
 use contract::SoapVersion;
 use zeroize::Zeroizing;
 
-use super::on_this_thread;
-use super::service::SetFlags;
+use crate::cli::block_on;
+use crate::cli::settings_flags::SettingsFlags;
 use erp_host_client::Options;
 use erp_host_client::register::{
     Credentials, DesiredConnection, NetServerClient, NetServerOptions, Registration, TimeZone,
@@ -58,7 +58,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     connection: Option<String>,
     #[command(flatten)]
-    settings: SetFlags,
+    settings: SettingsFlags,
     /// A description of the connection
     #[arg(long, value_name = "TEXT", requires = "connection")]
     description: Option<String>,
@@ -150,7 +150,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         dry_run: args.dry_run,
         skip_url_test: args.skip_url_test,
     };
-    on_this_thread(async {
+    block_on(async {
         let mut out = io::stdout();
         let server = NetServerClient::sign_in(options, credentials).await?;
         if let Some(name) = server.user_name() {

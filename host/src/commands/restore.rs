@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::connections::{Place, connections, passphrase, utc};
-use super::on_this_thread;
+use crate::cli::block_on;
+use crate::cli::passphrase_flags::PassphraseFlags;
+use crate::cli::store_flags::StoreFlags;
+use crate::cli::text::{connection_count, utc};
 use crate::control;
 use erp_host_store::audit::Origin;
 use erp_host_store::{KeysHeld, Restore};
@@ -33,19 +35,19 @@ pub(super) struct Args {
     #[arg(long)]
     ask_passphrase: bool,
     #[command(flatten)]
-    passphrase: passphrase::Source,
+    passphrase: PassphraseFlags,
     #[command(flatten)]
-    place: Place,
+    store_flags: StoreFlags,
 }
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    on_this_thread(restore(args))??;
+    block_on(restore(args))??;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn restore(args: Args) -> Result<(), Box<dyn Error>> {
-    let Args { file, replace, ask_passphrase, passphrase, place } = args;
-    let config = place.config()?;
+    let Args { file, replace, ask_passphrase, passphrase, store_flags } = args;
+    let config = store_flags.config()?;
     let data = &config.data;
     let passphrase =
         if ask_passphrase { Some(passphrase.passphrase()?) } else { passphrase.given_passphrase()? };
@@ -70,9 +72,9 @@ async fn restore(args: Args) -> Result<(), Box<dyn Error>> {
     let restored = restored.run(&Origin::command("restore")).await?;
     let mut out = io::stdout().lock();
     let made = restored.made_at.map(|at| format!(", made at {}", utc(at))).unwrap_or_default();
-    writeln!(out, "restored {} from {}{made}", connections(restored.connections), file.display())?;
+    writeln!(out, "restored {} from {}{made}", connection_count(restored.connections), file.display())?;
     if restored.unreadable > 0 {
-        let of = connections(restored.unreadable);
+        let of = connection_count(restored.unreadable);
         writeln!(
             out,
             "a secret of {of} was damaged before the backup was made; save it in SuperOffice again"

@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::auth::Online;
+use crate::cli::signals::StopSignals;
 use crate::config::{Config, Flags};
 use crate::control::HostLock;
 use crate::file_reload::FileReloader;
@@ -186,7 +187,7 @@ fn warn_of_unknown_connectors(config: &Config, plugins: &Plugins) {
 
 /// Notifies at the first signal to stop; ends the process at the second.
 fn stop_on_signals(log: logging::Rest) -> io::Result<Arc<Notify>> {
-    let mut signals = Signals::new()?;
+    let mut signals = StopSignals::new()?;
     let stop = Arc::new(Notify::new());
     let first = Arc::clone(&stop);
     tokio::spawn(async move {
@@ -219,51 +220,4 @@ fn reload_on_signals(trigger: &ReloadTrigger) -> io::Result<AbortHandle> {
 #[cfg(windows)]
 fn reload_on_signals(_: &ReloadTrigger) -> io::Result<AbortHandle> {
     Ok(tokio::spawn(std::future::pending::<()>()).abort_handle())
-}
-
-/// SIGINT and SIGTERM.
-#[cfg(unix)]
-pub(super) struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    pub(super) fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Signals {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-/// Ctrl-C, Ctrl-Break, and what Windows sends before it ends a service or the session.
-#[cfg(windows)]
-pub(super) struct Signals {
-    interrupt: tokio::signal::windows::CtrlC,
-    close: tokio::signal::windows::CtrlShutdown,
-}
-
-#[cfg(windows)]
-impl Signals {
-    pub(super) fn new() -> io::Result<Self> {
-        use tokio::signal::windows::{ctrl_c, ctrl_shutdown};
-        Ok(Signals { interrupt: ctrl_c()?, close: ctrl_shutdown()? })
-    }
-
-    pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.close.recv() => {}
-        }
-    }
 }

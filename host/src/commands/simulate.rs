@@ -8,8 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use super::serve::Signals;
-use super::service::{DialectChoice, ServiceFlags, SetFlags};
+use crate::cli::service_flags::{DialectChoice, ServiceFlags};
+use crate::cli::settings_flags::SettingsFlags;
+use crate::cli::signals::StopSignals;
+use crate::cli::text::ask_yes_or_no;
 use crate::config::{Config, Flags};
 use erp_host_client::form::FormInput;
 use erp_host_client::{Client, Options};
@@ -44,7 +46,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "ROUNDS", requires = "demo")]
     lose_store_every: Option<u64>,
     #[command(flatten)]
-    settings: SetFlags,
+    settings: SettingsFlags,
     /// How the calls are wrapped: message, message-by-operation, data, plain; auto finds out
     #[arg(long, value_name = "DIALECT", default_value = "auto")]
     dialect: DialectChoice,
@@ -241,18 +243,16 @@ fn confirm(args: &Args, client: &Client) -> Result<(), Box<dyn Error>> {
     if !io::stdin().is_terminal() {
         return Err(format!("{warning}: say --yes, or --read-only").into());
     }
-    eprint!("{warning}. Is it a test system? [y/N] ");
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err("nothing was done; --read-only writes nothing".into()),
+    if ask_yes_or_no(&format!("{warning}. Is it a test system?"))? {
+        Ok(())
+    } else {
+        Err("nothing was done; --read-only writes nothing".into())
     }
 }
 
 /// Passes signals on; the third one ends the wait for the simulation's end.
 async fn interrupted(stop: Stop) -> io::Error {
-    let mut signals = match Signals::new() {
+    let mut signals = match StopSignals::new() {
         Ok(signals) => signals,
         Err(error) => return error,
     };

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 
 use values::Guid;
 
-use super::on_this_thread;
-use super::service::{DialectChoice, ServiceFlags, SetFlags};
+use crate::cli::block_on;
+use crate::cli::service_flags::{DialectChoice, ServiceFlags};
+use crate::cli::settings_flags::SettingsFlags;
 use erp_host_conformance::{Progress, Report, Verdict, Verification, Weight};
 
 /// Verify that a connector service keeps the rules that SuperOffice depends on
@@ -23,7 +24,7 @@ pub(super) struct Args {
     #[command(flatten)]
     service: ServiceFlags,
     #[command(flatten)]
-    settings: SetFlags,
+    settings: SettingsFlags,
     /// How calls are wrapped: auto, message, message-by-operation, data, plain
     #[arg(long, value_name = "DIALECT", default_value = "auto")]
     dialect: DialectChoice,
@@ -77,7 +78,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
             std::future::pending::<()>().await;
         }
     };
-    let ended = on_this_thread(verification.run(interrupted, |progress| shown.show(progress)))?;
+    let ended = block_on(verification.run(interrupted, |progress| shown.show(progress)))?;
     shown.clear();
     let report = match ended {
         Ok(report) => report,

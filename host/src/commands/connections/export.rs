@@ -4,7 +4,9 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Place, close, connections, existing_connections, existing_store, passphrase};
+use crate::cli::passphrase_flags::PassphraseFlags;
+use crate::cli::store_flags::{StoreFlags, close, existing_connections, existing_store};
+use crate::cli::text::connection_count;
 use erp_host_store::audit::{Event, Origin, shortened};
 use erp_host_store::private_file::{self, IfPresent};
 use erp_host_store::{Archive, ConnectionStore};
@@ -28,24 +30,24 @@ pub(super) struct Args {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    passphrase: passphrase::Source,
+    passphrase: PassphraseFlags,
     #[command(flatten)]
-    place: Place,
+    store_flags: StoreFlags,
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let Args { file, masked, force, passphrase, place } = args;
+    let Args { file, masked, force, passphrase, store_flags } = args;
     // Before anybody has to type a passphrase.
     if !force && file.symlink_metadata().is_ok() {
         return Err(exists(&file).into());
     }
     let (text, count) = if masked {
-        let (store, _) = existing_store(&place).await?;
+        let (store, _) = existing_store(&store_flags).await?;
         let archive = Archive::masked(store.all().await?);
         store.close().await?;
         (archive.to_text()?, archive.connections.len())
     } else {
-        let (stored, _) = existing_connections(&place).await?;
+        let (stored, _) = existing_connections(&store_flags).await?;
         let passphrase = passphrase.new_passphrase()?;
         let archive = Archive::readable(&stored, stored.all().await?)?;
         let exported = Event::Exported {
@@ -64,7 +66,7 @@ pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         _ => format!("the file {} cannot be written: {error}", file.display()),
     })?;
     let how = if masked { "secrets masked" } else { "encrypted" };
-    writeln!(io::stdout(), "wrote {} to {}, {how}", connections(count), file.display())?;
+    writeln!(io::stdout(), "wrote {} to {}, {how}", connection_count(count), file.display())?;
     Ok(())
 }
 

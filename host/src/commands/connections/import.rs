@@ -4,7 +4,10 @@ use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Place, close, connections, passphrase, printable, some_of};
+use crate::cli::passphrase_flags::PassphraseFlags;
+use crate::cli::store_flags::{StoreFlags, close};
+use crate::cli::text::{connection_count, first_few};
+use erp_host_client::terminal::printable;
 use erp_host_store::audit::Origin;
 use erp_host_store::{ArchiveFile, IfMissing, Import, StoredConnections};
 
@@ -24,13 +27,13 @@ pub(super) struct Args {
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
-    passphrase: passphrase::Source,
+    passphrase: PassphraseFlags,
     #[command(flatten)]
-    place: Place,
+    store_flags: StoreFlags,
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let Args { file, replace, passphrase, place } = args;
+    let Args { file, replace, passphrase, store_flags } = args;
     let refused = |error: &dyn Error| format!("the file {} cannot be imported: {error}", file.display());
     let bytes = std::fs::read(&file).map_err(|error| refused(&error))?;
     let archive = match ArchiveFile::parse(&bytes).map_err(|error| refused(&error))? {
@@ -39,14 +42,19 @@ pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
             sealed.open(&passphrase.passphrase()?).map_err(|error| refused(&error))?
         }
     };
-    let config = place.config()?;
+    let config = store_flags.config()?;
     let stored = StoredConnections::open(&config.data, config.key_file.as_deref(), IfMissing::Create).await?;
     let import = Import::prepare(&stored, &archive).await?;
     let result = save(&stored, &import, &file, replace).await;
     close(stored).await?;
     result?;
     let (all, replaced) = (import.saves.len(), import.replaced.len());
-    writeln!(io::stdout(), "imported {}: {} new, {replaced} replaced", connections(all), all - replaced)?;
+    writeln!(
+        io::stdout(),
+        "imported {}: {} new, {replaced} replaced",
+        connection_count(all),
+        all - replaced
+    )?;
     Ok(())
 }
 
@@ -62,15 +70,15 @@ async fn save(
         return Err(format!(
             "nothing was imported: these secrets are masked in the file and not stored here either: {}; import an \
              encrypted export instead, or put the values into the file (\"secret\" instead of \"masked\")",
-            some_of(&lacking)
+            first_few(&lacking)
         )
         .into());
     }
     if !replace && !import.replaced.is_empty() {
         return Err(format!(
             "nothing was imported: it would replace {}: {}; add --replace if you want that",
-            connections(import.replaced.len()),
-            some_of(&import.replaced)
+            connection_count(import.replaced.len()),
+            first_few(&import.replaced)
         )
         .into());
     }

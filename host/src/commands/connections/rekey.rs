@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 
-use super::{Place, close, existing_connections};
+use crate::cli::store_flags::{StoreFlags, close, existing_connections};
 use erp_host_store::KeysHeld;
 use erp_host_store::audit::Origin;
 
@@ -21,12 +21,12 @@ use erp_host_store::audit::Origin;
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    place: Place,
+    store_flags: StoreFlags,
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let data = args.place.config()?.data;
-    let (stored, _) = existing_connections(&args.place).await?;
+    let data = args.store_flags.config()?.data;
+    let (stored, _) = existing_connections(&args.store_flags).await?;
     let held = KeysHeld::to_change(&data)
         .map_err(|error| format!("the data folder {} cannot be written to: {error}", data.display()))?
         .ok_or("another rekey or a backup is running on this data folder; try again when it is done")?;

@@ -1,9 +1,12 @@
-//! Search restrictions as people write them: `NAME begins Acme`, `CREDIT between [F:1] and [F:2]`.
+//! Search restrictions as text: `NAME begins Acme`, `CREDIT between [F:1] and [F:2]`.
 
 use contract::{Operator, Restriction};
 
-/// Reads a restriction.
-pub(super) fn parse(text: &str) -> Result<Restriction<'static>, String> {
+/// Parses a restriction: a field, an operator and its values.
+///
+/// # Errors
+/// The operator is unknown, or a part is missing.
+pub fn parse(text: &str) -> Result<Restriction<'static>, String> {
     let (field, rest) = word(text);
     let (operator, rest) = word(rest);
     if field.is_empty() || operator.is_empty() {
@@ -24,11 +27,11 @@ pub(super) fn parse(text: &str) -> Result<Restriction<'static>, String> {
         }
         _ => vec![rest],
     };
-    Ok(of(field, operator, &values))
+    Ok(new(field, operator, &values))
 }
 
 /// A restriction with these values.
-pub(super) fn of(field: &str, operator: Operator, values: &[&str]) -> Restriction<'static> {
+pub(super) fn new(field: &str, operator: Operator, values: &[&str]) -> Restriction<'static> {
     Restriction {
         field_key: Some(field.to_owned().into()),
         operator: Some(operator.as_str().into()),
@@ -37,7 +40,7 @@ pub(super) fn of(field: &str, operator: Operator, values: &[&str]) -> Restrictio
     }
 }
 
-/// The first word, and what stands after it.
+/// Splits off the first word.
 fn word(text: &str) -> (&str, &str) {
     let text = text.trim();
     text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim_start()))

@@ -1,34 +1,37 @@
-//! Answers for people and for programs.
+//! Writes a reply: as a table for people, as JSON for programs, or as the HTTP messages.
 
 use std::io::{self, Write};
 
-use contract::{Actor, Dictionary, Field, LocalizedText, Outcome, Payload, Reply, Text};
-use serde_json::{Map, Value as Json, json};
+use contract::{Actor, Dictionary, LocalizedText, Outcome, Payload, Reply, Text};
 
-use crate::commands::table::{Table, printable};
-use erp_host_client::{CallError, Exchange, HttpRequest, HttpResponse};
+use super::json::reply_to_json;
+use crate::terminal::{Table, printable};
+use crate::{CallError, Exchange, HttpExchange};
 
-/// How an answer is shown.
+/// How a reply is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// For people.
+pub enum OutputFormat {
+    /// A table, for people.
     Table,
-    /// For programs.
+    /// JSON, for programs.
     Json,
-    /// What travelled.
-    Xml,
+    /// The HTTP request and response, byte for byte.
+    Raw,
 }
 
-/// Shows an answer.
-pub(super) fn exchange(out: &mut impl Write, exchange: &Exchange, form: Form) -> io::Result<()> {
+/// Writes a reply.
+///
+/// # Errors
+/// The output cannot be written.
+pub fn write_exchange(out: &mut impl Write, exchange: &Exchange, format: OutputFormat) -> io::Result<()> {
     let traffic = &exchange.traffic;
-    match form {
-        Form::Xml => raw(out, &traffic.request, &traffic.response),
-        Form::Json => {
-            serde_json::to_writer_pretty(&mut *out, &as_json(&exchange.answer.reply))?;
+    match format {
+        OutputFormat::Raw => write_raw(out, traffic),
+        OutputFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, &reply_to_json(&exchange.answer.reply))?;
             writeln!(out)
         }
-        Form::Table => {
+        OutputFormat::Table => {
             match &exchange.answer.reply {
                 Reply::Result { outcome: _, payload } => table(out, payload)?,
                 Reply::Authentication(reply) => {
@@ -44,21 +47,25 @@ pub(super) fn exchange(out: &mut impl Write, exchange: &Exchange, form: Form) ->
     }
 }
 
-/// Shows what came when it was no answer: only in its raw form, the rest says the error.
-pub(super) fn what_came(out: &mut impl Write, error: &CallError, form: Form) -> io::Result<()> {
-    match (&error.traffic, form) {
-        (Some(traffic), Form::Xml) => raw(out, &traffic.request, &traffic.response),
+/// Writes the HTTP messages of a call that failed, if they are asked for. In the other formats the error is enough.
+///
+/// # Errors
+/// The output cannot be written.
+pub fn write_error_traffic(out: &mut impl Write, error: &CallError, format: OutputFormat) -> io::Result<()> {
+    match (&error.traffic, format) {
+        (Some(traffic), OutputFormat::Raw) => write_raw(out, traffic),
         _ => Ok(()),
     }
 }
 
-fn raw(out: &mut impl Write, sent: &HttpRequest, answered: &HttpResponse) -> io::Result<()> {
-    writeln!(out, "{} {}", sent.method, sent.url)?;
-    headers(out, &sent.headers)?;
-    body(out, &sent.body)?;
-    writeln!(out, "\nstatus {}", answered.status)?;
-    headers(out, &answered.headers)?;
-    body(out, &answered.body)
+fn write_raw(out: &mut impl Write, traffic: &HttpExchange) -> io::Result<()> {
+    let HttpExchange { request, response, .. } = traffic;
+    writeln!(out, "{} {}", request.method, request.url)?;
+    headers(out, &request.headers)?;
+    body(out, &request.body)?;
+    writeln!(out, "\nstatus {}", response.status)?;
+    headers(out, &response.headers)?;
+    body(out, &response.body)
 }
 
 fn headers(out: &mut impl Write, headers: &[(String, String)]) -> io::Result<()> {
@@ -71,7 +78,7 @@ fn body(out: &mut impl Write, body: &[u8]) -> io::Result<()> {
     if body.ends_with(b"\n") { Ok(()) } else { writeln!(out) }
 }
 
-/// How the call ended, as far as there is something to say.
+/// Writes the state, and the error code and explanations that there are.
 fn summary(out: &mut impl Write, outcome: &Outcome<'_>) -> io::Result<()> {
     write!(out, "state {}", outcome.state)?;
     for (name, text) in [
@@ -132,7 +139,7 @@ fn table(out: &mut impl Write, payload: &Payload<'_>) -> io::Result<()> {
     }
 }
 
-/// A column for every field that some actor has.
+/// Writes a table with a column for every field that some actor has.
 fn actors(out: &mut impl Write, actors: &[Actor<'_>]) -> io::Result<()> {
     let mut fields: Vec<&str> = Vec::new();
     for (key, _) in actors.iter().filter_map(|actor| actor.field_values.as_ref()).flat_map(Dictionary::iter) {
@@ -183,74 +190,4 @@ fn shown(text: &Text<'_>) -> String {
 
 fn localized(text: &str) -> String {
     printable(LocalizedText::parse(text).get("US"))
-}
-
-/// A reply in the contract's own names.
-pub(super) fn as_json(reply: &Reply<'_>) -> Json {
-    let (outcome, payload) = match reply {
-        Reply::Authentication(reply) => {
-            return json!({
-                "Reason": reply.reason,
-                "SignedApplicationToken": reply.signed_application_token.as_ref().map(|token| &token.0),
-                "Succeeded": reply.succeeded,
-            });
-        }
-        Reply::Result { outcome, payload } => (outcome, payload),
-    };
-    let mut members = Map::new();
-    members.insert("State".to_owned(), json!(outcome.state.as_str()));
-    members.insert("IsOk".to_owned(), json!(outcome.state.is_ok()));
-    members.insert("ErrorCode".to_owned(), json!(outcome.error_code));
-    members.insert("UserExplanation".to_owned(), json!(outcome.user_explanation));
-    members.insert("TechExplanation".to_owned(), json!(outcome.tech_explanation));
-    match payload {
-        Payload::None => {}
-        Payload::Fields(fields) => {
-            let fields = fields.as_ref().map(|fields| fields.iter().map(field_json).collect::<Vec<_>>());
-            members.insert("FieldMetaDataObjects".to_owned(), json!(fields));
-        }
-        Payload::Items(items) => {
-            members.insert("Items".to_owned(), json!(items));
-        }
-        Payload::Actors(actors) => {
-            let actors = actors.as_ref().map(|actors| actors.iter().map(actor_json).collect::<Vec<_>>());
-            members.insert("Actors".to_owned(), json!(actors));
-        }
-        Payload::Actor(actor) => {
-            members.insert("Actor".to_owned(), json!(actor.as_ref().map(actor_json)));
-        }
-        Payload::ListItems(items) => {
-            members.insert("ListItems".to_owned(), json!(items.as_ref().map(dictionary_json)));
-        }
-    }
-    Json::Object(members)
-}
-
-fn actor_json(actor: &Actor<'_>) -> Json {
-    json!({
-        "ActorType": actor.actor_type,
-        "ErpKey": actor.erp_key,
-        "FieldValues": actor.field_values.as_ref().map(dictionary_json),
-        "LastModified": actor.last_modified,
-        "ParentActorType": actor.parent_actor_type,
-        "ParentErpKey": actor.parent_erp_key,
-    })
-}
-
-fn field_json(field: &Field<'_>) -> Json {
-    json!({
-        "FieldKey": field.field_key,
-        "FieldType": field.field_type.as_str(),
-        "Access": field.access.as_str(),
-        "DisplayName": field.display_name,
-        "DisplayDescription": field.display_description,
-        "DefaultValue": field.default_value,
-        "ListName": field.list_name,
-        "MaxLength": field.max_length,
-        "Rank": field.rank,
-    })
-}
-
-fn dictionary_json(dictionary: &Dictionary<'_>) -> Json {
-    Json::Object(dictionary.iter().map(|(key, value)| (key.to_owned(), json!(value))).collect())
 }

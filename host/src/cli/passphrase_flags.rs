@@ -1,4 +1,4 @@
-//! Where a passphrase comes from: a file, the environment, or the person at the terminal.
+//! The flag for a passphrase, which comes from a file, the environment or the terminal.
 
 use std::error::Error;
 use std::fs;
@@ -7,32 +7,32 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::Usage;
+use super::UsageError;
 
 const VARIABLE: &str = "ERP_HOST_PASSPHRASE";
-/// An exported file can be attacked at leisure, so a short passphrase protects nothing.
-const LEAST_CHARACTERS: usize = 12;
+/// An attacker who has the file can try passphrases without limit, so a short one does not protect it.
+const MIN_CHARACTERS: usize = 12;
 
 #[derive(Debug, clap::Args)]
-pub(in crate::commands) struct Source {
+pub(crate) struct PassphraseFlags {
     /// File whose first line is the passphrase. Without it: the environment variable ERP_HOST_PASSPHRASE, or else it is
     /// asked for
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
 
-impl Source {
+impl PassphraseFlags {
     /// The passphrase to encrypt with: long enough, and typed twice if it is typed.
-    pub(in crate::commands) fn new_passphrase(&self) -> Result<Zeroizing<String>, Box<dyn Error>> {
+    pub(crate) fn new_passphrase(&self) -> Result<Zeroizing<String>, Box<dyn Error>> {
         let given = self.given()?;
         let typed = given.is_none();
         let passphrase = match given {
             Some(passphrase) => passphrase,
             None => ask("passphrase for the file: ")?,
         };
-        if passphrase.chars().count() < LEAST_CHARACTERS {
+        if passphrase.chars().count() < MIN_CHARACTERS {
             return Err(format!(
-                "the passphrase is too short: expected at least {LEAST_CHARACTERS} characters, for whoever has the \
+                "the passphrase is too short: expected at least {MIN_CHARACTERS} characters, for whoever has the \
                  file can try as many as he likes"
             )
             .into());
@@ -44,15 +44,15 @@ impl Source {
     }
 
     /// The passphrase to decrypt with.
-    pub(in crate::commands) fn passphrase(&self) -> Result<Zeroizing<String>, Box<dyn Error>> {
+    pub(crate) fn passphrase(&self) -> Result<Zeroizing<String>, Box<dyn Error>> {
         match self.given()? {
             Some(passphrase) => Ok(passphrase),
             None => ask("passphrase of the file: "),
         }
     }
 
-    /// The passphrase, if one was given without asking.
-    pub(in crate::commands) fn given_passphrase(&self) -> Result<Option<Zeroizing<String>>, Box<dyn Error>> {
+    /// The passphrase of the file or the environment, without asking.
+    pub(crate) fn given_passphrase(&self) -> Result<Option<Zeroizing<String>>, Box<dyn Error>> {
         self.given()
     }
 
@@ -79,7 +79,7 @@ impl Source {
 
 fn ask(prompt: &str) -> Result<Zeroizing<String>, Box<dyn Error>> {
     if !io::stdin().is_terminal() {
-        return Err(Usage(format!(
+        return Err(UsageError(format!(
             "there is no terminal to ask for the passphrase at: give --passphrase-file or set {VARIABLE}"
         ))
         .into());

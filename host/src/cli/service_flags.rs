@@ -1,0 +1,75 @@
+//! Flags of commands that call a connector service.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use contract::Dialect;
+use erp_host_client::{Client, Options, ServiceAddress};
+
+/// The address of the service, and the options of the client.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ServiceFlags {
+    /// Address of the connector service, as SuperOffice is given it; `/Services/ErpConnectorWS.svc` is added to a bare
+    /// server
+    #[arg(value_name = "URL")]
+    url: ServiceAddress,
+    /// The connector, by its registered name (`?ConnectorName=`); without it the service's first one
+    #[arg(long, value_name = "NAME")]
+    connector: Option<String>,
+    /// How long to wait for an answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 100.0, value_parser = seconds)]
+    timeout: f32,
+    /// PEM file with the certificates to trust, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Take any TLS certificate (for tests: whoever is between can read and change everything)
+    #[arg(long)]
+    insecure: bool,
+}
+
+/// The dialect of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DialectChoice {
+    /// The dialect that the service replies in.
+    Auto,
+    /// This dialect.
+    Only(Dialect),
+}
+
+impl FromStr for DialectChoice {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let name = name.to_ascii_lowercase();
+        if name == "auto" {
+            return Ok(DialectChoice::Auto);
+        }
+        name.parse().map(DialectChoice::Only).map_err(|error: values::UnknownName| format!("{error}, auto"))
+    }
+}
+
+fn seconds(text: &str) -> Result<f32, String> {
+    let expected = "expected a number of seconds greater than 0";
+    let seconds: f32 = text.parse().map_err(|_| expected.to_owned())?;
+    let is_one = seconds > 0.0 && Duration::try_from_secs_f32(seconds).is_ok();
+    if is_one { Ok(seconds) } else { Err(expected.to_owned()) }
+}
+
+impl ServiceFlags {
+    /// A client of the service, in the dialect `message`.
+    pub(crate) fn client(&self) -> Result<Client, Box<dyn Error>> {
+        let address = match &self.connector {
+            Some(name) => self.url.clone().connector(name),
+            None => self.url.clone(),
+        };
+        let options = Options {
+            timeout: Duration::from_secs_f32(self.timeout),
+            ca: self.ca.clone(),
+            insecure: self.insecure,
+            ..Options::default()
+        };
+        Ok(Client::new(address, &options)?)
+    }
+}
