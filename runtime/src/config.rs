@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
 use crate::isolation::{Confinement, Limits};
-use crate::rules::Rules;
+use crate::policy::PluginPolicy;
 use crate::trust::Trust;
 
 /// The runtime's configuration.
@@ -141,7 +141,7 @@ impl RuntimeConfig {
     }
 }
 
-impl Rules for RuntimeConfig {
+impl PluginPolicy for RuntimeConfig {
     fn options(&self, connector: &str) -> Vec<(String, String)> {
         RuntimeConfig::options(self, connector).to_vec()
     }
@@ -154,7 +154,7 @@ impl Rules for RuntimeConfig {
         (self.isolation(connector) == Isolation::Process).then(|| self.confined(self.of(connector)))
     }
 
-    fn first_confinement(&self) -> Option<Confinement> {
+    fn initial_confinement(&self) -> Option<Confinement> {
         let is_any = self.isolation == Isolation::Process
             || self.connectors.values().any(|own| own.isolation == Some(Isolation::Process));
         // The common user may not read the file before it is known whose connector it is.

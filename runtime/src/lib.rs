@@ -1,34 +1,64 @@
-//! The connectors of a host: plugin files of a folder, loaded, replaced and retired while the host runs. Their code stays for as
-//! long as the process runs.
+//! Runs the connectors of a host: it loads plugin files from a folder, replaces and retires them while the host runs (hot
+//! reload), and can run each connector in a worker process of its own.
 //!
-//! - `look`: which files are there, and whether one has changed; `watched`: what becomes of the connectors then;
-//! - `config`: what the operator configures for plugins and worker processes;
-//! - `trust`: which files are loaded at all, by their permissions, hashes and `signature`s;
-//! - `load`: one file, from its bytes to its connector: `image`, `library`, and `log` for what it logs; `copies`: what is
-//!   left of it in the data folder;
-//! - `isolation`: a connector in a process of its own.
-//! - `on_call`: whose call a thread works on, for whatever a connector logs.
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use erp_host_runtime::PluginWatcher;
+//!
+//! // The policy: no options, and every connector runs in this process.
+//! let policy = |_connector: &str| Vec::new();
+//! let mut watcher = PluginWatcher::load(Path::new("plugins"), Path::new("data"), &policy)?;
+//! let plugin = watcher.plugins().connector(Some("Excel"))?;
+//! println!("{} needs {} settings", plugin.name(), plugin.connector.settings_form().map_or(0, |form| form.len()));
+//!
+//! // About every second:
+//! for change in watcher.poll(&policy, false)? {
+//!     println!("{change}");
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A file goes through these modules:
+//!
+//! - `scan`: lists the plugin files of a folder, and shows whether one has changed;
+//! - `trust`, `signature`: whether a file may be loaded, by its permissions, its SHA-256 hash or its Ed25519 signature;
+//! - `object_file`: whether it is a complete shared library for this system;
+//! - `cache`, `library`: makes a private copy of it and opens the copy;
+//! - `load`: does all of this for one file: handshake, layout check, and the connector;
+//! - `plugins`: all plugins of a folder; `plugin`: one of them;
+//! - `watcher`: applies the changes of a folder (hot reload).
+//!
+//! Beside them:
+//!
+//! - `config`: what the operator configures; `policy`: the same as a trait, for other programs and for tests;
+//! - [`isolation`]: worker processes: supervisor, crash circuit breaker, protocol;
+//! - `log_bridge`: hands the log records of a plugin to `tracing`; `on_call`: the call that they belong to.
+//!
+//! Code that was loaded is never unloaded: threads and static data of a plugin may be in use until the process ends.
 
+mod cache;
 mod config;
-mod copies;
-mod image;
 pub mod isolation;
 mod library;
 mod load;
-mod log;
-mod look;
+mod log_bridge;
+mod object_file;
 mod on_call;
+mod plugin;
 mod plugins;
-mod rules;
+mod policy;
+mod scan;
 mod signature;
 mod trust;
-mod watched;
+mod watcher;
 
 pub use config::{ConnectorConfig, Isolation, Options, RuntimeConfig, WorkerConfig};
-pub use load::{LoadError, is_name as is_connector_name};
+pub use load::{LoadError, PluginFile, is_name as is_connector_name};
 pub use on_call::OnCall;
-pub use plugins::{FolderError, Plugin, PluginFile, Plugins, UnknownConnector};
-pub use rules::Rules;
+pub use plugin::Plugin;
+pub use plugins::{FolderError, Plugins, UnknownConnector};
+pub use policy::PluginPolicy;
 pub use signature::{KeyError, PublicKey, Signature, SigningKey};
-pub use trust::{Trust, Untrusted, signature_of};
-pub use watched::{Change, Watched};
+pub use trust::{Trust, Untrusted, signature_path};
+pub use watcher::{Change, PluginWatcher};

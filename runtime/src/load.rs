@@ -1,4 +1,4 @@
-//! Loading one plugin file: read, look, copy, open, shake hands, make the connector.
+//! Loads one plugin file: reads it, checks it, copies it, opens the copy, and makes the connector.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,53 +11,64 @@ use plugin_api::abi::{About, Description, Handshake};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::image::{self, ImageError};
-use super::isolation::{self, Opened};
-use super::library::{self, OpenError};
-use super::log::ToTracing;
-use super::look::Mark;
-use super::trust::Untrusted;
-use super::{Plugin, PluginFile, Rules};
+use crate::cache;
+use crate::isolation::{self, IsolatedPlugin};
+use crate::library::{self, OpenError};
+use crate::log_bridge::LogBridge;
+use crate::object_file::{self, ObjectFileError};
+use crate::plugin::{Plugin, file_name};
+use crate::policy::PluginPolicy;
+use crate::scan::Fingerprint;
+use crate::trust::Untrusted;
 
-/// The folder of the copies, below the data folder.
-pub(super) const CACHE: &str = "plugins-cache";
+/// Folders of the host below the data folder: no connector may have one of these names.
+const RESERVED_NAMES: [&str; 2] = [cache::FOLDER, "spool"];
 
-/// Folders of the host's own below the data folder: no connector is called so.
-const TAKEN: [&str; 2] = [CACHE, "spool"];
+/// The longest name of a connector.
+const MAX_NAME_LENGTH: usize = 64;
+
+/// A file of the plugins folder, and the result of loading it.
+#[derive(Debug)]
+pub struct PluginFile {
+    /// The file.
+    pub path: PathBuf,
+    /// SHA-256 of its content, in hexadecimal; `None` when it could not be read.
+    pub sha256: Option<String>,
+    /// Its handshake; `None` when it has none that this host can read.
+    pub about: Option<About>,
+    /// The plugin, or why it is not loaded.
+    pub loaded: Result<Arc<Plugin>, LoadError>,
+}
 
 /// Why a plugin file is not loaded. Its `Display` is one line: the reason, and what to do.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the message names each field")]
 pub enum LoadError {
     /// The file cannot be read.
     #[error("the file cannot be read: {0}; let the user of erp-host read it")]
     Read(#[source] io::Error),
-    /// Somebody writes to it at the moment.
+    /// The file changed since the scan, or while it was read.
     #[error("it is being written; it is loaded when it stays as it is")]
     Changing,
     /// It is a folder or a device.
     #[error("it is not a file; take it out of the plugins folder")]
     NotAFile,
-    /// It is not trusted.
+    /// Its permissions, hash or signature are not accepted.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
-    /// It is no library, or not a whole one.
+    /// It is not a complete shared library for this system.
     #[error(transparent)]
-    Image(#[from] ImageError),
-    /// The copy cannot be made.
+    ObjectFile(#[from] ObjectFileError),
+    /// The copy cannot be written.
     #[error("it cannot be copied to {}: {source}; let the user of erp-host write there", folder.display())]
-    Copy {
-        /// The folder of the copies.
-        folder: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The system's loader refuses it.
-    #[error("the system cannot load it: {0}; build the plugin on a system like this one")]
-    Open(String),
-    /// It does not fit, or its connector cannot be made.
+    Copy { folder: PathBuf, source: io::Error },
+    /// The system cannot load it, or it is not a plugin.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It is not compatible with this host, or its connector cannot be made.
     #[error(transparent)]
     Plugin(#[from] client::LoadError),
-    /// The worker process that it is to run in says so.
+    /// Its worker process could not load it.
     #[error("{0}")]
     Isolated(String),
     /// Its connector's name cannot be the name of a folder.
@@ -67,79 +78,51 @@ pub enum LoadError {
     Name(String),
     /// Another file has a connector of this name.
     #[error("its connector {name} is already loaded from {}; keep one of the two files", other.display())]
-    Duplicate {
-        /// The connector's name.
-        name: String,
-        /// The file that came first.
-        other: PathBuf,
-    },
-    /// The connector's own folder cannot be made.
+    Duplicate { name: String, other: PathBuf },
+    /// The connector's data folder cannot be created.
     #[error("its data folder {} cannot be made: {source}; let the user of erp-host write there", folder.display())]
-    DataFolder {
-        /// The folder.
-        folder: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    DataFolder { folder: PathBuf, source: io::Error },
 }
 
-/// What loading a file has to know of everything around it.
-pub(super) struct Around<'a> {
+/// What loading a file depends on.
+pub(crate) struct LoadContext<'a> {
     /// The host's data folder.
-    pub(super) data: &'a Path,
-    /// What the operator has decided.
-    pub(super) rules: &'a dyn Rules,
-    /// What a look has shown of the file; `None` when nobody has looked.
-    pub(super) seen: Option<&'a Option<Mark>>,
-    /// The plugin that already serves this content (by its hash), if the file may take its place.
-    pub(super) serving: &'a dyn Fn(&str) -> Option<Arc<Plugin>>,
-    /// Another file that a connector of this name is loaded from.
-    pub(super) holder: &'a dyn Fn(&str) -> Option<PathBuf>,
+    pub(crate) data: &'a Path,
+    pub(crate) policy: &'a dyn PluginPolicy,
+    /// The file's fingerprint in the last scan; `None`: there was no scan, any fingerprint will do.
+    pub(crate) scanned: Option<&'a Option<Fingerprint>>,
+    /// The plugin that serves this content already, by its hash, if this file may take it over.
+    pub(crate) serving: &'a dyn Fn(&str) -> Option<Arc<Plugin>>,
+    /// Another file that the connector of this name is loaded from.
+    pub(crate) other_file: &'a dyn Fn(&str) -> Option<PathBuf>,
 }
 
-/// Loads a plugin file.
-pub(super) fn load(path: PathBuf, around: &Around<'_>) -> PluginFile {
-    let mut file = Loading { path, sha256: None, about: None };
-    let loaded = file.load(around);
-    let Loading { path, sha256, about } = file;
-    PluginFile { path, sha256, about, loaded }
+impl PluginFile {
+    /// Loads one file, as [`Plugins::load`](crate::Plugins::load) does for each file of a folder.
+    pub fn load(path: PathBuf, data: &Path, policy: &dyn PluginPolicy) -> Self {
+        let context = LoadContext { data, policy, scanned: None, serving: &|_| None, other_file: &|_| None };
+        PluginFile::load_in(path, &context)
+    }
+
+    pub(crate) fn load_in(path: PathBuf, context: &LoadContext<'_>) -> Self {
+        let mut loader = Loader { path, sha256: None, about: None };
+        let loaded = loader.load(context);
+        let Loader { path, sha256, about } = loader;
+        PluginFile { path, sha256, about, loaded }
+    }
 }
 
-/// What is known of a file so far.
-struct Loading {
+/// A file that is being loaded, with what is known about it so far.
+struct Loader {
     path: PathBuf,
     sha256: Option<String>,
     about: Option<About>,
 }
 
-impl Loading {
-    fn load(&mut self, around: &Around<'_>) -> Result<Arc<Plugin>, LoadError> {
-        let metadata = fs::metadata(&self.path).map_err(LoadError::Read)?;
-        if !metadata.is_file() {
-            return Err(LoadError::NotAFile);
-        }
-        let mark = Mark::of(&self.path).ok();
-        let mut file = File::open(&self.path).map_err(LoadError::Read)?;
-        // Of what was opened, whatever has the name by now.
-        let opened = file.metadata().map_err(LoadError::Read)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(LoadError::Read)?;
-        let sha256 = hexadecimal(&Sha256::digest(&bytes));
-        let trust = around.rules.trust();
-        // From here on the file is these bytes, which nobody else can change.
-        let trusted = trust
-            .check_permissions(&self.path, &opened)
-            .and_then(|()| trust.check(&self.path, &bytes, &sha256));
-        // Written to since the look, or while it was read: what was read may be half of one file and half of another.
-        if mark.is_none()
-            || mark != Mark::of(&self.path).ok()
-            || around.seen.is_some_and(|seen| *seen != mark)
-        {
-            return Err(LoadError::Changing);
-        }
-        self.sha256 = Some(sha256.clone());
-        trusted?;
-        if let Some(plugin) = (around.serving)(&sha256) {
+impl Loader {
+    fn load(&mut self, context: &LoadContext<'_>) -> Result<Arc<Plugin>, LoadError> {
+        let (bytes, sha256) = self.read(context)?;
+        if let Some(plugin) = (context.serving)(&sha256) {
             self.about = Some(plugin.about.clone());
             return Ok(if plugin.path == self.path {
                 plugin
@@ -147,15 +130,14 @@ impl Loading {
                 Arc::new(Plugin { path: self.path.clone(), ..Plugin::clone(&plugin) })
             });
         }
-        image::check(&bytes)?;
+        object_file::check(&bytes)?;
 
-        let Around { data, rules, .. } = around;
-        let cache = data.join(CACHE);
-        let copy = library::copy(&bytes, &cache, &copy_name(&sha256, &self.path))
+        let LoadContext { data, policy, .. } = context;
+        let cache = data.join(cache::FOLDER);
+        let copy = cache::copy(&bytes, &cache, &cache::copy_name(&sha256, &self.path))
             .map_err(|source| LoadError::Copy { folder: cache, source })?;
         drop(bytes);
-        let label = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let opened = Way::open(&copy, *rules, &label)?;
+        let opened = OpenedPlugin::open(&copy, *policy, &file_name(&self.path))?;
         let about = opened.about()?;
         self.about = Some(about.clone());
         about.check().map_err(client::LoadError::from)?;
@@ -164,83 +146,113 @@ impl Loading {
         if !is_name(name) {
             return Err(LoadError::Name(name.clone()));
         }
-        if let Some(other) = (around.holder)(name) {
+        if let Some(other) = (context.other_file)(name) {
             return Err(LoadError::Duplicate { name: name.clone(), other });
         }
         let folder = data.join(name.to_lowercase());
-        library::make_private_folder(&folder)
+        cache::make_private_folder(&folder)
             .map_err(|source| LoadError::DataFolder { folder: folder.clone(), source })?;
-        // As a connector's settings may be relative to it, it must not depend on where the process stands.
+        // Absolute, so that a connector does not depend on the working directory.
         let folder =
             std::path::absolute(&folder).map_err(|source| LoadError::DataFolder { folder, source })?;
         let _span = tracing::error_span!("load", connector = %name).entered();
-        let opened = opened.settle(&copy, &folder, *rules, name)?;
-        let (connector, description) = opened.load(name, folder, rules.options(name))?;
+        let opened = opened.confine(&copy, &folder, *policy, name)?;
+        let (connector, description) = opened.make_connector(name, folder, policy.options(name))?;
         let Description { description, actor_types, .. } = description;
         Ok(Arc::new(Plugin { path: self.path.clone(), sha256, about, description, actor_types, connector }))
     }
+
+    /// Reads the file and checks that it is trusted. From here on the plugin is these bytes, which nobody else can change.
+    fn read(&mut self, context: &LoadContext<'_>) -> Result<(Vec<u8>, String), LoadError> {
+        let metadata = fs::metadata(&self.path).map_err(LoadError::Read)?;
+        if !metadata.is_file() {
+            return Err(LoadError::NotAFile);
+        }
+        let fingerprint = Fingerprint::of(&self.path).ok();
+        let mut file = File::open(&self.path).map_err(LoadError::Read)?;
+        // Of the open file: the path may lead to another one by now.
+        let opened = file.metadata().map_err(LoadError::Read)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(LoadError::Read)?;
+        let sha256 = hexadecimal(&Sha256::digest(&bytes));
+        let trust = context.policy.trust();
+        let trusted = trust
+            .check_permissions(&self.path, &opened)
+            .and_then(|()| trust.check(&self.path, &bytes, &sha256));
+        // The bytes may be half of one version and half of another.
+        if fingerprint.is_none()
+            || fingerprint != Fingerprint::of(&self.path).ok()
+            || context.scanned.is_some_and(|scanned| *scanned != fingerprint)
+        {
+            return Err(LoadError::Changing);
+        }
+        self.sha256 = Some(sha256.clone());
+        trusted?;
+        Ok((bytes, sha256))
+    }
 }
 
-/// The name of the copy of a file that holds this.
-pub(super) fn copy_name(sha256: &str, path: &Path) -> String {
-    format!("{sha256}-{}", path.file_name().unwrap_or_default().to_string_lossy())
+/// A plugin whose library is open, and whose connector is not made yet.
+enum OpenedPlugin {
+    InProcess(&'static Handshake),
+    Isolated(Box<IsolatedPlugin>),
 }
 
-/// Where a plugin was opened.
-enum Way {
-    /// In the host's process.
-    Here(&'static Handshake),
-    /// In a process of its own.
-    Apart(Box<Opened>),
-}
-
-impl Way {
-    /// Opens a file of which nobody knows yet whose it is.
-    fn open(copy: &Path, rules: &dyn Rules, label: &str) -> Result<Self, LoadError> {
-        match rules.first_confinement() {
-            None => Way::here(copy),
-            Some(confinement) => Opened::open(copy.to_owned(), &confinement, label)
-                .map(Box::new)
-                .map(Way::Apart)
-                .map_err(LoadError::Isolated),
+impl OpenedPlugin {
+    /// Opens a file whose connector is not known yet.
+    fn open(copy: &Path, policy: &dyn PluginPolicy, label: &str) -> Result<Self, LoadError> {
+        match policy.initial_confinement() {
+            None => OpenedPlugin::in_process(copy),
+            Some(confinement) => OpenedPlugin::isolated(copy, &confinement, label),
         }
     }
 
-    fn here(copy: &Path) -> Result<Self, LoadError> {
-        library::open(copy).map(Way::Here).map_err(|error| match error {
-            OpenError::System(error) => LoadError::Open(told(&error, copy)),
-            OpenError::Refused(refused) => LoadError::Plugin(refused.into()),
-        })
+    fn in_process(copy: &Path) -> Result<Self, LoadError> {
+        Ok(OpenedPlugin::InProcess(library::open(copy)?))
     }
 
-    /// What the plugin says about itself.
+    fn isolated(copy: &Path, confinement: &isolation::Confinement, label: &str) -> Result<Self, LoadError> {
+        let opened = IsolatedPlugin::open(copy.to_owned(), confinement, label);
+        opened.map(Box::new).map(OpenedPlugin::Isolated).map_err(LoadError::Isolated)
+    }
+
     fn about(&self) -> Result<About, LoadError> {
         Ok(match self {
-            Way::Here(handshake) => handshake.about().map_err(client::LoadError::from)?,
-            Way::Apart(opened) => opened.about.clone(),
+            OpenedPlugin::InProcess(handshake) => handshake.about().map_err(client::LoadError::from)?,
+            OpenedPlugin::Isolated(plugin) => plugin.about.clone(),
         })
     }
 
-    /// Goes to where this connector is to run, now that its name is known.
-    fn settle(self, copy: &Path, folder: &Path, rules: &dyn Rules, name: &str) -> Result<Self, LoadError> {
-        let Some(confinement) = rules.confinement(name) else {
-            return if matches!(self, Way::Here(_)) { Ok(self) } else { Way::here(copy) };
+    /// Opens the plugin again where this connector is configured to run, unless it is there already.
+    fn confine(
+        self,
+        copy: &Path,
+        folder: &Path,
+        policy: &dyn PluginPolicy,
+        name: &str,
+    ) -> Result<Self, LoadError> {
+        let Some(confinement) = policy.confinement(name) else {
+            return match self {
+                OpenedPlugin::InProcess(_) => Ok(self),
+                OpenedPlugin::Isolated(_) => OpenedPlugin::in_process(copy),
+            };
         };
         if let Some(user) = &confinement.user {
-            isolation::hand_over(copy, folder, user).map_err(LoadError::Isolated)?;
+            isolation::grant_access(copy, folder, user).map_err(LoadError::Isolated)?;
         }
         match self {
-            Way::Apart(opened) if opened.confinement == confinement => Ok(Way::Apart(opened)),
+            OpenedPlugin::Isolated(plugin) if plugin.confinement == confinement => {
+                Ok(OpenedPlugin::Isolated(plugin))
+            }
             other => {
+                // Ends its worker process, if it has one.
                 drop(other);
-                let opened = Opened::open(copy.to_owned(), &confinement, name);
-                opened.map(Box::new).map(Way::Apart).map_err(LoadError::Isolated)
+                OpenedPlugin::isolated(copy, &confinement, name)
             }
         }
     }
 
-    /// Makes the connector.
-    fn load(
+    fn make_connector(
         self,
         name: &str,
         folder: PathBuf,
@@ -248,27 +260,27 @@ impl Way {
     ) -> Result<(ConnectorClient, Description), LoadError> {
         let version = env!("CARGO_PKG_VERSION");
         match self {
-            Way::Here(handshake) => {
+            OpenedPlugin::InProcess(handshake) => {
                 let host = client::host(version, folder, options);
-                Ok(client::load(handshake, &host, ToTracing::new(name))?)
+                Ok(client::load(handshake, &host, LogBridge::new(name))?)
             }
-            Way::Apart(opened) => {
+            OpenedPlugin::Isolated(plugin) => {
                 let Some(folder) = folder.to_str() else {
                     return Err(client::LoadError::DataFolder(folder).into());
                 };
-                opened.load(version, folder, &options).map_err(LoadError::Isolated)
+                plugin.make_connector(version, folder, &options).map_err(LoadError::Isolated)
             }
         }
     }
 }
 
-/// Whether a connector's name can stand in a URL and be the name of a folder beside the host's own.
+/// Whether a connector's name can stand in a URL, and be the name of its data folder.
 pub fn is_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    name.len() <= 64
+    name.len() <= MAX_NAME_LENGTH
         && name.chars().all(is_plain)
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && !TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken))
+        && !RESERVED_NAMES.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -277,14 +289,4 @@ fn hexadecimal(bytes: &[u8]) -> String {
         let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
         text
     })
-}
-
-/// An error of the system's loader in one line, without the path of the copy, which says nothing to the operator.
-pub(super) fn told(error: &libloading::Error, copy: &Path) -> String {
-    let mut text = error.to_string();
-    if let Some(cause) = std::error::Error::source(error) {
-        text = format!("{text}: {cause}");
-    }
-    text = text.replace(&format!("{}: ", copy.display()), "");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

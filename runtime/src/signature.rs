@@ -1,48 +1,57 @@
-//! Ed25519 signatures of plugin files, and the keys for them: PEM files as OpenSSL reads and writes them (PKCS#8 and SPKI,
-//! RFC 8410).
+//! Ed25519 signatures of plugin files, and their keys: PEM files as OpenSSL reads and writes them (PKCS#8 and
+//! SubjectPublicKeyInfo, RFC 8410).
 
 use std::fmt;
 
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::signature::{
+    ED25519, ED25519_PUBLIC_KEY_LEN, Ed25519KeyPair, KeyPair, ParsedPublicKey, UnparsedPublicKey,
+};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use pem::{EncodeConfig, LineEnding, Pem};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// What stands before the 32 bytes of a public key in its SPKI form.
-const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+/// The PEM label of a PKCS#8 private key.
+const PRIVATE_KEY: &str = "PRIVATE KEY";
+/// The PEM label of a SubjectPublicKeyInfo.
+const PUBLIC_KEY: &str = "PUBLIC KEY";
 
-/// Who signs files.
-pub struct SigningKey(Ed25519KeyPair);
+/// A private key that signs plugin files.
+pub struct SigningKey {
+    pair: Ed25519KeyPair,
+    public: PublicKey,
+}
 
-/// Whose signatures are believed.
+/// A public key that verifies signatures, as the DER of its SubjectPublicKeyInfo.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PublicKey([u8; 32]);
+pub struct PublicKey(Vec<u8>);
 
 /// A signature of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature([u8; 64]);
 
-/// A text is not the key or the signature that it should be.
+/// A key or a signature cannot be read or made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum KeyError {
-    /// It is no private key.
+    /// It is not an Ed25519 private key.
     #[error(
         "it is no ed25519 private key, expected a PEM file that begins with -----BEGIN PRIVATE KEY-----, as `erp-host plugins keygen` makes it"
     )]
     Private,
-    /// It is no public key.
+    /// It is not an Ed25519 public key.
     #[error(
         "it is no ed25519 public key, expected PEM (-----BEGIN PUBLIC KEY-----), or the one line of base64 in it, as `erp-host plugins keygen` makes it"
     )]
     Public,
-    /// It is a private key where a public one belongs.
+    /// It is a private key, where a public key is expected.
     #[error("it is a private key, which only the signer has; give the public key that belongs to it")]
     NotPublic,
-    /// It is no signature.
+    /// It is not an Ed25519 signature.
     #[error("it is no ed25519 signature")]
     Signature,
-    /// The system gives no random numbers.
+    /// The system's random number generator fails.
     #[error("no key can be made: the system gives no random numbers")]
     NoRandom,
 }
@@ -51,84 +60,85 @@ impl SigningKey {
     /// A new key.
     ///
     /// # Errors
-    /// The system gives no random numbers.
+    /// The system's random number generator fails.
     pub fn generate() -> Result<Self, KeyError> {
-        Ed25519KeyPair::generate().map(SigningKey).map_err(|_| KeyError::NoRandom)
+        Ed25519KeyPair::generate().map_err(|_| KeyError::NoRandom).and_then(SigningKey::new)
     }
 
-    /// Reads a PEM file.
+    /// Reads a PEM file with a PKCS#8 private key, version 1 or 2.
     ///
     /// # Errors
-    /// It is no such key.
+    /// It has no such key.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let bytes = Zeroizing::new(from_pem(text, "PRIVATE KEY").ok_or(KeyError::Private)?);
-        Ed25519KeyPair::from_pkcs8_maybe_unchecked(&bytes).map(SigningKey).map_err(|_| KeyError::Private)
+        let der = Zeroizing::new(from_pem(text, PRIVATE_KEY).ok_or(KeyError::Private)?);
+        Ed25519KeyPair::from_pkcs8(&der).map_err(|_| KeyError::Private).and_then(SigningKey::new)
     }
 
-    /// The key as a PEM file.
+    fn new(pair: Ed25519KeyPair) -> Result<Self, KeyError> {
+        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| KeyError::Private)?;
+        let public = PublicKey(der.as_ref().to_vec());
+        Ok(SigningKey { pair, public })
+    }
+
+    /// The key as a PEM file (PKCS#8 version 1, as OpenSSL writes it).
     ///
     /// # Errors
-    /// It cannot be written as one.
+    /// It cannot be encoded.
     pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
-        let bytes = self.0.to_pkcs8v1().map_err(|_| KeyError::Private)?;
-        Ok(Zeroizing::new(to_pem(bytes.as_ref(), "PRIVATE KEY")))
+        let der = self.pair.to_pkcs8v1().map_err(|_| KeyError::Private)?;
+        Ok(Zeroizing::new(to_pem(der.as_ref(), PRIVATE_KEY)))
     }
 
-    /// The public key that belongs to it.
+    /// Its public key.
     pub fn public(&self) -> PublicKey {
-        let mut key = [0; 32];
-        // Always as long.
-        self.0.public_key().as_ref().iter().zip(&mut key).for_each(|(&byte, place)| *place = byte);
-        PublicKey(key)
+        self.public.clone()
     }
 
-    /// Signs what a file holds.
+    /// Signs the content of a file.
     ///
     /// # Errors
-    /// The key does not sign.
+    /// The key cannot sign.
     pub fn sign(&self, bytes: &[u8]) -> Result<Signature, KeyError> {
-        let signature = self.0.try_sign(bytes).map_err(|_| KeyError::Private)?;
+        let signature = self.pair.try_sign(bytes).map_err(|_| KeyError::Private)?;
         signature.as_ref().try_into().map(Signature).map_err(|_| KeyError::Private)
     }
 }
 
 impl PublicKey {
-    /// Reads PEM, or the base64 in it.
+    /// Reads a PEM file, or the base64 in it alone.
     ///
     /// # Errors
-    /// It is no such key.
+    /// It is not such a key.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         if text.contains("PRIVATE KEY-----") {
             return Err(KeyError::NotPublic);
         }
-        let bytes = if text.contains("-----BEGIN") {
-            from_pem(text, "PUBLIC KEY")
+        let der = if text.contains("-----BEGIN") {
+            from_pem(text, PUBLIC_KEY)
         } else {
             BASE64_STANDARD.decode(text.trim()).ok()
         };
-        let key = bytes.as_deref().and_then(|bytes| bytes.strip_prefix(&SPKI));
-        key.and_then(|key| key.try_into().ok()).map(PublicKey).ok_or(KeyError::Public)
+        // The library also takes the bare 32 bytes of a key, which no file of ours has.
+        let der = der.filter(|der| der.len() != ED25519_PUBLIC_KEY_LEN).ok_or(KeyError::Public)?;
+        ParsedPublicKey::new(&ED25519, &der).map_err(|_| KeyError::Public)?;
+        Ok(PublicKey(der))
     }
 
     /// The key as a PEM file.
     pub fn to_pem(&self) -> String {
-        to_pem(&self.to_spki(), "PUBLIC KEY")
+        to_pem(&self.0, PUBLIC_KEY)
     }
 
-    /// Whether it signed this.
+    /// Whether this key signed these bytes.
     pub fn verifies(&self, bytes: &[u8], signature: &Signature) -> bool {
-        UnparsedPublicKey::new(&ED25519, self.0).verify(bytes, &signature.0).is_ok()
-    }
-
-    fn to_spki(&self) -> Vec<u8> {
-        [SPKI.as_slice(), self.0.as_slice()].concat()
+        UnparsedPublicKey::new(&ED25519, &self.0).verify(bytes, &signature.0).is_ok()
     }
 }
 
-/// The one line that a configuration has.
+/// The line of base64 that the configuration has (`[trust] signers`).
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&BASE64_STANDARD.encode(self.to_spki()))
+        f.write_str(&BASE64_STANDARD.encode(&self.0))
     }
 }
 
@@ -138,9 +148,10 @@ impl fmt::Debug for PublicKey {
     }
 }
 
+/// Shows the public key only.
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SigningKey").field(&self.public()).finish()
+        f.debug_tuple("SigningKey").field(&self.public).finish()
     }
 }
 
@@ -148,7 +159,7 @@ impl Signature {
     /// Reads a signature file: the signature's 64 bytes, as `openssl pkeyutl -sign -rawin` writes them, or their base64.
     ///
     /// # Errors
-    /// It is none.
+    /// It is neither.
     pub fn parse(file: &[u8]) -> Result<Self, KeyError> {
         if let Ok(bytes) = file.try_into() {
             return Ok(Signature(bytes));
@@ -166,26 +177,14 @@ impl fmt::Display for Signature {
     }
 }
 
-fn to_pem(bytes: &[u8], label: &str) -> String {
-    // Short enough for a line or two of 64 characters.
-    let text = BASE64_STANDARD.encode(bytes);
-    let mut pem = format!("-----BEGIN {label}-----\n");
-    for (index, character) in text.chars().enumerate() {
-        if index > 0 && index % 64 == 0 {
-            pem.push('\n');
-        }
-        pem.push(character);
-    }
-    pem.push_str(&format!("\n-----END {label}-----\n"));
-    pem
+fn to_pem(der: &[u8], label: &str) -> String {
+    pem::encode_config(&Pem::new(label, der), EncodeConfig::new().set_line_ending(LineEnding::LF))
 }
 
-/// What stands between the lines of this label.
+/// The content of the first section of this label.
 fn from_pem(text: &str, label: &str) -> Option<Vec<u8>> {
-    let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
-    let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
-    let body = Zeroizing::new(body.split_whitespace().collect::<String>());
-    BASE64_STANDARD.decode(body.as_bytes()).ok()
+    let sections = pem::parse_many(text).ok()?;
+    sections.into_iter().find(|section| section.tag() == label).map(Pem::into_contents)
 }
 
 #[cfg(test)]

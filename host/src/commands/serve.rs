@@ -18,7 +18,7 @@ use crate::file_reload::FileReloader;
 use crate::logging;
 use crate::router::Router;
 use crate::server::{ConnectorCard, Server};
-use erp_host_runtime::{Plugins, Watched};
+use erp_host_runtime::{PluginWatcher, Plugins};
 
 mod open_files;
 mod plugin_events;
@@ -78,10 +78,10 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         .map_err(|error| format!("the data folder {} cannot be made: {error}", config.data.display()))?;
     open_files::allow(&config.server.limits);
     let _lock = HostLock::acquire(&config.data);
-    let watched = Watched::load(&config.plugins, &config.data, &config.runtime)?;
-    warn_of_unknown_connectors(&config, watched.plugins());
+    let watcher = PluginWatcher::load(&config.plugins, &config.data, &config.runtime)?;
+    warn_of_unknown_connectors(&config, watcher.plugins());
 
-    for plugin in watched.plugins().connectors() {
+    for plugin in watcher.plugins().connectors() {
         let (file, sha256) = (plugin.file_name(), plugin.short_hash());
         tracing::info!(file, connector = plugin.name(), version = plugin.about.version, sha256, "loaded");
     }
@@ -90,7 +90,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         .worker_threads(io_threads())
         .max_blocking_threads(MOST_THREADS)
         .build()?;
-    let end = runtime.block_on(serve(&config, watched, &log))?;
+    let end = runtime.block_on(serve(&config, watcher, &log))?;
     // What still runs in a connector has the rest of the time, and no more.
     runtime.shutdown_timeout(end.saturating_duration_since(Instant::now()));
     tracing::info!("stopped");
@@ -103,8 +103,12 @@ fn io_threads() -> usize {
 }
 
 /// Serves until a signal; returns by when all must be over.
-async fn serve(config: &Config, watched: Watched, log: &logging::Rest) -> Result<Instant, Box<dyn Error>> {
-    let plugins = watched.plugins();
+async fn serve(
+    config: &Config,
+    watcher: PluginWatcher,
+    log: &logging::Rest,
+) -> Result<Instant, Box<dyn Error>> {
+    let plugins = watcher.plugins();
     let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
     let online = Online::new(&config.online)
         .map_err(|why| format!("online authentication cannot be set up: {why}"))?;
@@ -120,7 +124,7 @@ async fn serve(config: &Config, watched: Watched, log: &logging::Rest) -> Result
     let file_reloader: FileReloader = online.files().into_iter().chain(server.files()).collect();
     let until_stopped = file_reloader.start()?;
     let trigger =
-        PluginReload { config, watched, router: Arc::clone(&router), help, file_reloader }.start()?;
+        PluginReload { config, watcher, router: Arc::clone(&router), help, file_reloader }.start()?;
     let reloading = reload_on_signals(&trigger)?;
     print_ready(&server.url());
 

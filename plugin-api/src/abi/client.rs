@@ -14,12 +14,12 @@ use abi_stable::std_types::{RBox, ROption, RStr};
 use abi_stable::type_layout::TypeLayout;
 use tracing_core::Level;
 
-use super::link::{ConnectionLink, ConnectorLink, TakeReply};
 use super::objects::{HostObject, HostObject_TO, PluginRef, Wire};
+use super::transport::{ConnectionTransport, ConnectorTransport, ReplyReceiver};
 use super::validity::{self, Invalid, Validity};
 use super::{
     ActorCall, ConnectionRequest, ConnectorRequest, Description, Handshake, Kind, Malformed, Message,
-    MessageRef, Record, Refused, RowRef, link, logging, replies, requests,
+    MessageRef, Record, Refused, RowRef, logging, replies, requests, transport,
 };
 use crate::{Field, Host, ListItem, Outcome, Settings, State};
 
@@ -40,13 +40,13 @@ pub trait Log: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct ConnectorClient {
     name: Arc<str>,
-    link: Arc<dyn ConnectorLink>,
+    transport: Arc<dyn ConnectorTransport>,
 }
 
 /// An open connection of a connector. Dropping it closes it.
 pub struct ConnectionClient {
     connector: Arc<str>,
-    link: Box<dyn ConnectionLink>,
+    transport: Box<dyn ConnectionTransport>,
 }
 
 /// Why a plugin whose handshake could be read is not loaded. Its `Display` is one line, with what to do.
@@ -91,7 +91,7 @@ pub fn load(
     let load = plugin.load();
     let (made, outcome) = call(
         &about.connector,
-        |replies| link::with_sink(replies, |sink| load(log, request.as_ref().into(), sink)),
+        |replies| transport::with_sink(replies, |sink| load(log, request.as_ref().into(), sink)),
         |kind, reply| {
             if kind != Kind::DESCRIPTION {
                 return Err(Malformed.into());
@@ -130,14 +130,14 @@ pub(super) fn check_layout(ours: &'static TypeLayout, theirs: &'static TypeLayou
 }
 
 impl ConnectorClient {
-    /// The connector of this name at the other end of a link.
-    pub fn new(name: Arc<str>, link: Arc<dyn ConnectorLink>) -> Self {
-        ConnectorClient { name, link }
+    /// A client of the connector of this name, over this transport.
+    pub fn new(name: Arc<str>, transport: Arc<dyn ConnectorTransport>) -> Self {
+        ConnectorClient { name, transport }
     }
 
-    /// The link to it, for whoever passes calls on as they come.
-    pub fn link(&self) -> &Arc<dyn ConnectorLink> {
-        &self.link
+    /// Its transport, for a caller that forwards calls without reading them.
+    pub fn transport(&self) -> &Arc<dyn ConnectorTransport> {
+        &self.transport
     }
 
     /// The connector's name, as its handshake says it.
@@ -180,11 +180,13 @@ impl ConnectorClient {
         let mut request = Message::new();
         requests::put_settings(&mut request, settings);
         let (made, outcome) =
-            call(&self.name, |replies| self.link.connect(request.as_ref(), replies), no_reply);
+            call(&self.name, |replies| self.transport.connect(request.as_ref(), replies), no_reply);
         // It holds passwords.
         request.wipe();
         match made {
-            Some(link) if outcome.state.is_ok() => Ok(ConnectionClient::new(Arc::clone(&self.name), link)),
+            Some(transport) if outcome.state.is_ok() => {
+                Ok(ConnectionClient::new(Arc::clone(&self.name), transport))
+            }
             _ => Err(failed(outcome, &self.name)),
         }
     }
@@ -195,8 +197,9 @@ impl ConnectorClient {
         take: impl FnMut(Kind, MessageRef<'_>) -> Taken,
     ) -> Outcome {
         let mut message = request.encode();
-        let ask =
-            |replies: &mut dyn TakeReply| self.link.call(request.operation(), message.as_ref(), replies);
+        let ask = |replies: &mut dyn ReplyReceiver| {
+            self.transport.call(request.operation(), message.as_ref(), replies)
+        };
         let outcome = call(&self.name, ask, take).1;
         // It may hold passwords.
         message.wipe();
@@ -205,8 +208,8 @@ impl ConnectorClient {
 }
 
 impl ConnectionClient {
-    pub(super) fn new(connector: Arc<str>, link: Box<dyn ConnectionLink>) -> Self {
-        ConnectionClient { connector, link }
+    pub(super) fn new(connector: Arc<str>, transport: Box<dyn ConnectionTransport>) -> Self {
+        ConnectionClient { connector, transport }
     }
 
     /// The name of the connector that it is a connection of.
@@ -308,8 +311,9 @@ impl ConnectionClient {
         take: impl FnMut(Kind, MessageRef<'_>) -> Taken,
     ) -> Outcome {
         let message = request.encode();
-        let ask =
-            |replies: &mut dyn TakeReply| self.link.call(request.operation(), message.as_ref(), replies);
+        let ask = |replies: &mut dyn ReplyReceiver| {
+            self.transport.call(request.operation(), message.as_ref(), replies)
+        };
         call(&self.connector, ask, take).1
     }
 }
@@ -364,7 +368,7 @@ fn broken(connector: &str, what: &str) -> Outcome {
 /// Makes a call: gives it somewhere to put its replies, and reads what comes there.
 pub(super) fn call<T>(
     connector: &str,
-    make: impl FnOnce(&mut dyn TakeReply) -> T,
+    make: impl FnOnce(&mut dyn ReplyReceiver) -> T,
     take: impl FnMut(Kind, MessageRef<'_>) -> Taken,
 ) -> (T, Outcome) {
     let mut sink = Sink { take, outcome: None, ended: Ended::NotYet, validity: Validity::default() };
@@ -412,8 +416,8 @@ impl<F: FnMut(Kind, MessageRef<'_>) -> Taken> Sink<F> {
     }
 }
 
-impl<F: FnMut(Kind, MessageRef<'_>) -> Taken> TakeReply for Sink<F> {
-    fn take_reply(&mut self, kind: Kind, reply: MessageRef<'_>) -> bool {
+impl<F: FnMut(Kind, MessageRef<'_>) -> Taken> ReplyReceiver for Sink<F> {
+    fn receive(&mut self, kind: Kind, reply: MessageRef<'_>) -> bool {
         let ended = match catch_unwind(AssertUnwindSafe(|| self.take(kind, reply))) {
             Ok(Ok(ControlFlow::Continue(()))) => return matches!(self.ended, Ended::NotYet),
             Ok(Ok(ControlFlow::Break(()))) => Ended::ByUs,

@@ -6,7 +6,7 @@
 //!
 //! Bottom up: `message` and `row` are the form, `requests` and `replies` the content, `objects` the way across,
 //! `handshake` what is read before it, `adapter` and `logging` the plugin's side, [`client`] the host's, which reaches the
-//! plugin over a `link`.
+//! plugin over a `transport`.
 
 // The one place of this crate with `unsafe`; every block has its proof.
 #![allow(unsafe_code)]
@@ -15,7 +15,6 @@ mod adapter;
 mod call;
 pub mod client;
 mod handshake;
-mod link;
 mod logging;
 mod message;
 mod objects;
@@ -23,17 +22,18 @@ mod reference;
 mod replies;
 mod requests;
 mod row;
+mod transport;
 mod validity;
 
 pub use call::{CallWatch, during, on_cancel};
 pub use handshake::{About, ApiVersion, HANDSHAKE_SYMBOL, Handshake, Refused, Root};
-pub use link::{ConnectionLink, ConnectorLink, TakeReply};
 pub use logging::Record;
 pub use message::{Malformed, Message, MessageRef, Reader};
 pub use reference::new_reference;
 pub use replies::{Description, Kind, outcome_message};
 pub use requests::{ActorCall, ActorOperation, ConnectionRequest, ConnectorRequest, Operation, RequestError};
 pub use row::{RowRef, RowWriter};
+pub use transport::{ConnectionTransport, ConnectorTransport, ReplyReceiver};
 
 pub use crate::call::Caller;
 

@@ -1,5 +1,5 @@
-//! Messages on a socket: a head of six numbers, the marks, the text, and up to three bytes that make it a multiple of
-//! four. So marks and text are read where they arrived, without a copy.
+//! Framing: messages on a socket. A frame is a header of six 32-bit numbers, the marks, the text, and padding to a multiple
+//! of four bytes, so that marks and text are read from the receive buffer without a copy.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
@@ -7,100 +7,105 @@ use plugin_api::abi::MessageRef;
 
 use super::protocol::NO_LIMIT;
 
-/// Numbers of a head.
-const HEAD: usize = 6;
-const HEAD_BYTES: usize = HEAD * WORD;
+/// Bytes of one number.
 const WORD: usize = size_of::<u32>();
-/// Larger frames than this are written as they are, without a copy; smaller ones are gathered.
-const GATHERED: usize = 16 * 1024;
-/// What is read at once: a few batches of rows.
-const BUFFER: usize = 256 * 1024;
-/// The largest frame: what the other side says beyond it is not believed. A batch of rows is far smaller, but one value
-/// may be large.
-const MOST: usize = 256 << 20;
+/// Numbers of a header.
+const HEADER: usize = 6;
+const HEADER_BYTES: usize = HEADER * WORD;
+/// Smaller frames than this are collected in a write buffer; larger ones are written directly, without a copy.
+const WRITE_BUFFER: usize = 16 * 1024;
+/// The size of the receive buffer: a few batches of rows.
+const READ_BUFFER: usize = 256 * 1024;
+/// The largest frame that is accepted. A batch of rows is far smaller, but one value may be large.
+const MAX_FRAME: usize = 256 << 20;
 
-/// What a frame is, and what it is about.
+/// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    /// What the frame is: see [`super::protocol`].
-    pub(super) what: u32,
+pub(super) struct FrameHeader {
+    /// One of the constants of the protocol.
+    pub(super) frame_type: u32,
     /// An operation, or the kind of a reply.
     pub(super) detail: u32,
-    /// The connection that it is about.
+    /// The number of the connection; 0 for none.
     pub(super) connection: u32,
-    /// For how many milliseconds somebody will wait.
-    pub(super) time: u32,
+    /// The time that the call has left, in milliseconds.
+    pub(super) time_left: u32,
 }
 
-/// A frame that was read.
+/// A frame in the receive buffer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame<'b> {
-    pub(super) head: Head,
+    pub(super) header: FrameHeader,
     pub(super) message: MessageRef<'b>,
 }
 
-impl Head {
-    pub(super) fn new(what: u32) -> Self {
-        Head { what, detail: 0, connection: 0, time: NO_LIMIT }
+impl FrameHeader {
+    pub(super) fn new(frame_type: u32) -> Self {
+        FrameHeader { frame_type, detail: 0, connection: 0, time_left: NO_LIMIT }
     }
 
     pub(super) fn with_detail(self, detail: u32) -> Self {
-        Head { detail, ..self }
+        FrameHeader { detail, ..self }
     }
 
     pub(super) fn about(self, connection: u32) -> Self {
-        Head { connection, ..self }
+        FrameHeader { connection, ..self }
     }
 }
 
-/// Reads frames, into memory that it keeps.
+/// Reads frames into a buffer that it reuses.
 #[derive(Debug, Default)]
 pub(super) struct FrameReader {
     buffer: Vec<u32>,
-    /// The bytes that were read and not yet taken: from a multiple of four on.
+    /// The unread bytes of the buffer; `start` is a multiple of four.
     start: usize,
     end: usize,
-    /// The length of the frame that was given out last.
-    given: usize,
+    /// The length of the frame that was returned last.
+    returned: usize,
 }
 
 impl FrameReader {
-    /// The next frame; `None` at the end. A time-out loses nothing: the next call goes on where this one was.
+    /// The next frame; `None` at the end of the stream. After a time-out nothing is lost: the next call continues.
     ///
     /// # Errors
-    /// The socket fails or ends within a frame, or what comes is no frame.
+    /// The socket fails or ends within a frame, or the frame is invalid.
     pub(super) fn read(&mut self, source: &mut impl Read) -> io::Result<Option<Frame<'_>>> {
-        self.start += std::mem::take(&mut self.given);
-        if !self.fill(source, HEAD_BYTES)? {
+        self.start += std::mem::take(&mut self.returned);
+        if !self.fill(source, HEADER_BYTES)? {
             return Ok(None);
         }
         let first = self.start / WORD;
         let (marks, text) = (self.buffer[first + 4] as usize, self.buffer[first + 5] as usize);
-        let length = HEAD_BYTES + marks * WORD + text.next_multiple_of(WORD);
-        if length > MOST {
+        let length = HEADER_BYTES + marks * WORD + text.next_multiple_of(WORD);
+        if length > MAX_FRAME {
             return Err(io::Error::new(ErrorKind::InvalidData, format!("a frame of {length} bytes")));
         }
         if !self.fill(source, length)? {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        self.given = length;
+        self.returned = length;
         let first = self.start / WORD;
-        let (head, rest) = self.buffer[first..].split_at(HEAD);
+        let (header, rest) = self.buffer[first..].split_at(HEADER);
         let (marks, rest) = rest.split_at(marks);
         let text = str::from_utf8(&bytemuck::cast_slice(rest)[..text])
             .map_err(|_| io::Error::new(ErrorKind::InvalidData, "a text that is not UTF-8"))?;
-        let head = Head { what: head[0], detail: head[1], connection: head[2], time: head[3] };
-        Ok(Some(Frame { head, message: MessageRef { text, marks } }))
+        let header = FrameHeader {
+            frame_type: header[0],
+            detail: header[1],
+            connection: header[2],
+            time_left: header[3],
+        };
+        Ok(Some(Frame { header, message: MessageRef { text, marks } }))
     }
 
-    /// Gives back what memory a large frame took, when nothing is under way.
+    /// Frees the buffer if a large frame has made it large and nothing in it is unread.
     pub(super) fn shrink(&mut self) {
-        if self.start + self.given == self.end && self.buffer.len() * WORD > 4 * BUFFER {
+        if self.start + self.returned == self.end && self.buffer.len() * WORD > 4 * READ_BUFFER {
             *self = FrameReader::default();
         }
     }
 
-    /// Reads until there are so many bytes; false if the end comes first, and nothing before it.
+    /// Reads until the buffer has this many unread bytes. False: the stream ended, and there are none.
     fn fill(&mut self, source: &mut impl Read, length: usize) -> io::Result<bool> {
         while self.end - self.start < length {
             if self.start == self.end {
@@ -126,9 +131,10 @@ impl FrameReader {
         Ok(true)
     }
 
-    /// Makes room for so many bytes. What a broken head asks for is not taken at once: memory grows with what has come.
+    /// Makes room for this many bytes. The buffer grows with the bytes that have arrived, so an invalid header cannot make
+    /// it allocate much at once.
     fn grow(&mut self, length: usize) {
-        let enough = length.min((self.end * 2).max(BUFFER)).max(HEAD_BYTES);
+        let enough = length.min((self.end * 2).max(READ_BUFFER)).max(HEADER_BYTES);
         let words = enough.div_ceil(WORD);
         if self.buffer.len() < words {
             self.buffer.resize(words, 0);
@@ -136,10 +142,10 @@ impl FrameReader {
     }
 }
 
-/// Writes frames: small ones are gathered until there are enough of them or until [`FrameWriter::flush`].
+/// Writes frames. Small ones are buffered until the buffer is full or [`FrameWriter::flush`] is called.
 #[derive(Debug, Default)]
 pub(super) struct FrameWriter {
-    gathered: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 impl FrameWriter {
@@ -150,38 +156,39 @@ impl FrameWriter {
     pub(super) fn write(
         &mut self,
         target: &mut impl Write,
-        head: Head,
+        header: FrameHeader,
         message: MessageRef<'_>,
     ) -> io::Result<()> {
         let MessageRef { text, marks } = message;
         let padding = text.len().next_multiple_of(WORD) - text.len();
-        let length = HEAD_BYTES + size_of_val(marks) + text.len() + padding;
+        let length = HEADER_BYTES + size_of_val(marks) + text.len() + padding;
         let (Ok(count), Ok(text_length)) = (u32::try_from(marks.len()), u32::try_from(text.len())) else {
             return Err(io::Error::new(ErrorKind::InvalidInput, format!("a frame of {length} bytes")));
         };
-        if length > MOST {
+        if length > MAX_FRAME {
             return Err(io::Error::new(ErrorKind::InvalidInput, format!("a frame of {length} bytes")));
         }
-        let head = [head.what, head.detail, head.connection, head.time, count, text_length];
-        let head: &[u8] = bytemuck::cast_slice(&head);
-        let parts = [head, bytemuck::cast_slice(marks), text.as_bytes(), &[0; WORD][..padding]];
-        if length <= GATHERED {
-            parts.iter().for_each(|part| self.gathered.extend_from_slice(part));
-            return if self.gathered.len() > GATHERED { self.flush(target) } else { Ok(()) };
+        let FrameHeader { frame_type, detail, connection, time_left } = header;
+        let header = [frame_type, detail, connection, time_left, count, text_length];
+        let header: &[u8] = bytemuck::cast_slice(&header);
+        let parts = [header, bytemuck::cast_slice(marks), text.as_bytes(), &[0; WORD][..padding]];
+        if length <= WRITE_BUFFER {
+            parts.iter().for_each(|part| self.buffer.extend_from_slice(part));
+            return if self.buffer.len() > WRITE_BUFFER { self.flush(target) } else { Ok(()) };
         }
-        let [head, marks, text, padding] = parts.map(IoSlice::new);
-        write_all(target, &mut [IoSlice::new(&self.gathered), head, marks, text, padding])?;
-        self.gathered.clear();
+        let [header, marks, text, padding] = parts.map(IoSlice::new);
+        write_all(target, &mut [IoSlice::new(&self.buffer), header, marks, text, padding])?;
+        self.buffer.clear();
         Ok(())
     }
 
-    /// Writes what has been gathered.
+    /// Writes the buffered frames.
     ///
     /// # Errors
     /// The socket fails.
     pub(super) fn flush(&mut self, target: &mut impl Write) -> io::Result<()> {
-        target.write_all(&self.gathered)?;
-        self.gathered.clear();
+        target.write_all(&self.buffer)?;
+        self.buffer.clear();
         Ok(())
     }
 }
@@ -205,10 +212,10 @@ mod tests {
 
     use super::*;
 
-    /// Gives a few bytes at a time, as a socket may.
-    struct Trickle<'b>(&'b [u8], usize);
+    /// Returns a few bytes at a time, as a socket may.
+    struct SlowSource<'b>(&'b [u8], usize);
 
-    impl Read for Trickle<'_> {
+    impl Read for SlowSource<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let count = self.1.min(self.0.len()).min(buffer.len());
             let (now, later) = self.0.split_at(count);
@@ -219,7 +226,7 @@ mod tests {
     }
 
     fn messages() -> Vec<Message> {
-        let lengths = [0, 1, 2, 3, 4, 5, 100, GATHERED, 3 * BUFFER + 1, 7, 2 * GATHERED + 3];
+        let lengths = [0, 1, 2, 3, 4, 5, 100, WRITE_BUFFER, 3 * READ_BUFFER + 1, 7, 2 * WRITE_BUFFER + 3];
         let message = |(number, length): (u32, usize)| {
             let mut message = Message::new();
             message.put_text(&"é".repeat(length));
@@ -232,22 +239,22 @@ mod tests {
     fn written(messages: &[Message]) -> Vec<u8> {
         let (mut bytes, mut writer) = (Vec::new(), FrameWriter::default());
         for (number, message) in (0..).zip(messages) {
-            let head = Head::new(number).with_detail(number + 1).about(number + 2);
-            writer.write(&mut bytes, head, message.as_ref()).unwrap();
+            let header = FrameHeader::new(number).with_detail(number + 1).about(number + 2);
+            writer.write(&mut bytes, header, message.as_ref()).unwrap();
         }
         writer.flush(&mut bytes).unwrap();
         bytes
     }
 
     #[test]
-    fn what_is_written_is_read_however_it_arrives() {
+    fn frames_are_read_back_in_pieces_of_any_size() {
         let messages = messages();
         let bytes = written(&messages);
         for step in [1, 3, 4099, 1 << 20] {
-            let (mut reader, mut source) = (FrameReader::default(), Trickle(&bytes, step));
+            let (mut reader, mut source) = (FrameReader::default(), SlowSource(&bytes, step));
             for (number, expected) in (0..).zip(&messages) {
                 let frame = reader.read(&mut source).unwrap().unwrap();
-                assert_eq!(frame.head, Head::new(number).with_detail(number + 1).about(number + 2));
+                assert_eq!(frame.header, FrameHeader::new(number).with_detail(number + 1).about(number + 2));
                 let expected = expected.as_ref();
                 assert!(
                     frame.message.text == expected.text && frame.message.marks == expected.marks,
@@ -260,19 +267,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_an_error_and_no_more() {
+    fn invalid_frames_are_errors() {
         let bytes = written(&messages()[..7]);
-        for length in 1..HEAD_BYTES {
+        for length in 1..HEADER_BYTES {
             let error = FrameReader::default().read(&mut &bytes[..length]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{length}");
         }
-        let head =
+        let header =
             |marks: u32, text: u32| -> Vec<u8> { bytemuck::cast_slice(&[1, 0, 0, 0, marks, text]).to_vec() };
-        // A frame of gigabytes is not believed, and no memory is taken for it.
+        // The sizes are of gigabytes and of 100 MiB that never arrive: neither is allocated.
         let kind = |bytes: &[u8]| FrameReader::default().read(&mut &*bytes).unwrap_err().kind();
-        assert_eq!(kind(&head(u32::MAX, u32::MAX)), ErrorKind::InvalidData);
-        assert_eq!(kind(&head(0, 100 << 20)), ErrorKind::UnexpectedEof);
-        let mut not_text = head(0, 4);
+        assert_eq!(kind(&header(u32::MAX, u32::MAX)), ErrorKind::InvalidData);
+        assert_eq!(kind(&header(0, 100 << 20)), ErrorKind::UnexpectedEof);
+        let mut not_text = header(0, 4);
         not_text.extend([0xFF; 4]);
         assert_eq!(kind(&not_text), ErrorKind::InvalidData);
     }

@@ -1,82 +1,90 @@
-//! A connector in a process of its own, of this same program, with the same API: what it does to that process it does to
-//! no other connector and not to the host.
+//! Worker process isolation: a connector in a process of its own, with the same API. What it does to that process harms no
+//! other connector and not the host.
 //!
-//! - `protocol`, `frame`: what the two say to each other, and how that stands on a socket;
-//! - `worker`, `confine`: the worker's side;
-//! - `process`: one worker process as the host sees it; `keeper`: starts it, and starts it again as `breaker` says;
-//! - `link`: calls and connections, for a client.
+//! The host's side:
+//! - `supervisor`: starts the worker process, and restarts it after a crash;
+//! - `crash_breaker`: the circuit breaker that takes a connector out of service after repeated crashes;
+//! - `worker_handle`: the worker as calls see it, whatever process runs at the moment;
+//! - `process`: one worker process: its sockets, its output and its exit; `user`: the system user that it runs as;
+//! - `transport`: connector and connections over these sockets, for a `ConnectorClient`.
+//!
+//! The worker's side:
+//! - `worker`: the main loop of the worker process; `confinement`: its privileges and resource limits.
+//!
+//! Between them: `protocol` (frame types and messages) and `frame` (framing).
 
 #![cfg_attr(not(unix), allow(dead_code))]
 
-mod breaker;
 #[cfg(unix)]
-mod confine;
+mod confinement;
+mod crash_breaker;
 mod frame;
-#[cfg(unix)]
-mod keeper;
-#[cfg(unix)]
-mod link;
 #[cfg(unix)]
 mod process;
 mod protocol;
 #[cfg(unix)]
+mod supervisor;
+#[cfg(unix)]
+mod transport;
+#[cfg(not(unix))]
+mod unsupported;
+#[cfg(unix)]
 mod user;
 #[cfg(unix)]
 mod worker;
+#[cfg(unix)]
+mod worker_handle;
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-#[cfg(not(unix))]
-mod absent;
-
-#[cfg(not(unix))]
-pub(super) use absent::{Opened, hand_over};
 #[cfg(unix)]
-pub(super) use keeper::Opened;
+pub(crate) use supervisor::IsolatedPlugin;
+#[cfg(not(unix))]
+pub(crate) use unsupported::{IsolatedPlugin, grant_access};
 #[cfg(unix)]
-pub(super) use user::hand_over;
+pub(crate) use user::grant_access;
 
-/// The stack of a thread that serves calls: as much as one of the host's own has.
-const STACK: usize = 2 << 20;
+/// The stack size of a worker's threads that serve calls: the same as in the host.
+const CALL_STACK: usize = 2 << 20;
 
-/// How a connector runs in a process of its own.
+/// How a connector runs in a worker process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confinement {
-    /// The program; `None`: the one that runs.
+    /// The program of the worker; `None`: this program.
     pub program: Option<PathBuf>,
-    /// What its log records are filtered by.
+    /// The filter of its log records.
     pub log: String,
-    /// What it may use.
+    /// Its resource limits.
     pub limits: Limits,
-    /// The user that it runs as; `None`: the host's.
+    /// The system user that it runs as; `None`: the host's.
     pub user: Option<String>,
-    /// The environment variables that it sees besides `PATH`, `LANG`, `LC_ALL`, `TZ` and `TMPDIR`.
+    /// The environment variables that it gets besides `PATH`, `LANG`, `LC_ALL`, `TZ` and `TMPDIR`.
     pub environment: Vec<String>,
-    /// How long a call may take before the process is ended.
+    /// How long a call may take before the host ends the process.
     pub call_deadline: Duration,
-    /// So many crashes within a minute take it out of service.
+    /// The number of crashes within a minute that take the connector out of service.
     pub crashes: u32,
-    /// For how long, the first time.
+    /// How long it is out of service the first time. It doubles each further time.
     pub crash_pause: Duration,
 }
 
-/// What a worker process may use.
+/// The resource limits of a worker process; `None`: no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of memory.
+    /// Memory in bytes.
     pub memory: Option<u64>,
-    /// Seconds of processor time, from the beginning of its latest call on.
+    /// Processor time in seconds, from the beginning of the latest call.
     pub cpu_seconds: Option<u64>,
     /// Open files and sockets.
     pub open_files: Option<u64>,
 }
 
-/// Serves as a worker, in a process that a host has started; returns when the host wants it to end.
+/// Runs as a worker process that a host has started. Returns when the host has closed the control socket.
 ///
 /// # Errors
-/// This is no such process, its limits cannot be set, or this system has none of what it needs.
+/// Standard input is not a control socket, the limits cannot be set, or this system has no worker processes.
 pub fn run_worker(limits: &Limits) -> io::Result<()> {
     #[cfg(unix)]
     return worker::run(limits);

@@ -1,4 +1,4 @@
-//! One worker process as the host sees it.
+//! One worker process: starting it, calling it over sockets, its log records, its output and its exit.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, ErrorKind, IoSlice, PipeReader, Read};
@@ -18,129 +18,129 @@ use plugin_api::abi::{MessageRef, Record, new_reference};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::frame::{Frame, FrameReader, FrameWriter, Head};
+use super::frame::{Frame, FrameHeader, FrameReader, FrameWriter};
 use super::{Confinement, protocol, user};
-use crate::log::ToTracing;
+use crate::log_bridge::LogBridge;
 
-/// The environment that every worker sees.
+/// The environment variables that every worker gets.
 const ENVIRONMENT: [&str; 5] = ["PATH", "LANG", "LC_ALL", "TZ", "TMPDIR"];
-/// How long a call may go on after its deadline, when its connector was told that nobody waits.
+/// How long a cancelled call may go on before the process is killed.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long to wait to learn how a process ended whose sockets have ended.
-const VERDICT: Duration = Duration::from_secs(5);
-/// When so much of a call has passed, the time-out of its socket is set anew.
-const TICK: Duration = Duration::from_millis(100);
-/// The stack of a thread that only listens.
-const SMALL_STACK: usize = 256 * 1024;
-/// What of a line that a worker prints goes to the log.
-const LONGEST_LINE: u64 = 8 * 1024;
+/// How long to wait for the exit status of a process whose socket was closed.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time-out of a call's socket is set again after this time.
+const TIMEOUT_RENEWAL: Duration = Duration::from_millis(100);
+/// The stack size of a thread that only reads.
+const READER_STACK: usize = 256 * 1024;
+/// Bytes of a line of output that are logged at most.
+const MAX_LINE: u64 = 8 * 1024;
 
-/// A worker process. When the host lets go of it, it ends in order.
-pub(super) struct Process {
+/// A worker process. Dropping it closes the control socket, which ends the process in order.
+pub(super) struct WorkerProcess {
     id: Pid,
     control: UnixStream,
-    idle: Mutex<Vec<Channel>>,
-    life: Mutex<Life>,
+    /// Call sockets that no call uses.
+    idle: Mutex<Vec<CallSocket>>,
+    lifecycle: Mutex<Lifecycle>,
+    /// Notified when `lifecycle` has an exit.
     changed: Condvar,
-    log: OnceLock<ToTracing>,
+    log: OnceLock<LogBridge>,
 }
 
 #[derive(Default)]
-struct Life {
-    /// Its number may belong to somebody else from now on.
+struct Lifecycle {
+    /// The process ID is free: it may belong to another process now, and must not be signalled.
     is_reaped: bool,
-    /// Why the host ended it.
+    /// Why the host killed it.
     killed: Option<String>,
-    ended: Option<Ended>,
+    exit: Option<ProcessExit>,
 }
 
 /// How a process ended.
 #[derive(Debug, Clone)]
-pub(super) struct Ended {
+pub(super) struct ProcessExit {
     /// Such as "was ended by signal 11 (SIGSEGV)".
-    pub(super) how: String,
-    /// What this end is called, in the log and to callers.
+    pub(super) description: String,
+    /// Names this exit in the log and to callers.
     pub(super) reference: String,
 }
 
-/// A socket for calls, one at a time.
-struct Channel {
+/// A socket that serves one call at a time.
+struct CallSocket {
     socket: Arc<UnixStream>,
     reader: FrameReader,
     writer: FrameWriter,
 }
 
-impl Process {
-    /// Starts a worker.
-    ///
-    /// It ends when the thread ends that this was called on: so it is for Linux that the host's death is noticed.
+impl WorkerProcess {
+    /// Starts a worker process. On Linux it ends when the calling thread ends: that is how it notices the host's death.
     ///
     /// # Errors
     /// In one line, with what to do.
     pub(super) fn start(confinement: &Confinement, label: &str) -> Result<Arc<Self>, String> {
         let cannot = |error: io::Error| format!("its worker process cannot be started: {error}");
         let (control, theirs) = UnixStream::pair().map_err(cannot)?;
-        let (printed, prints) = io::pipe().map_err(cannot)?;
+        let (output, stdout) = io::pipe().map_err(cannot)?;
         let mut command = command(confinement, label).map_err(cannot)?;
         if let Some(name) = &confinement.user {
             let ids = user::look_up(name)?;
             command.uid(ids.user).gid(ids.group);
         }
-        command.stdin(OwnedFd::from(theirs)).stdout(prints.try_clone().map_err(cannot)?).stderr(prints);
+        command.stdin(OwnedFd::from(theirs)).stdout(stdout.try_clone().map_err(cannot)?).stderr(stdout);
         let child = command.spawn().map_err(cannot)?;
         drop(command);
-        let process = Arc::new(Process {
+        let process = Arc::new(WorkerProcess {
             id: Pid::from_child(&child),
             control,
             idle: Mutex::default(),
-            life: Mutex::default(),
+            lifecycle: Mutex::default(),
             changed: Condvar::new(),
             log: OnceLock::new(),
         });
-        let listening = Listening {
+        let monitor = Monitor {
             control: process.control.try_clone().map_err(cannot)?,
             process: Arc::clone(&process),
             child,
             label: label.to_owned(),
         };
-        let thread = |name: &str| thread::Builder::new().name(name.to_owned()).stack_size(SMALL_STACK);
-        let told_by = Arc::clone(&process);
-        thread("worker log").spawn(move || listening.listen()).map_err(cannot)?;
-        thread("worker output").spawn(move || told_by.repeat(printed)).map_err(cannot)?;
+        let thread = |name: &str| thread::Builder::new().name(name.to_owned()).stack_size(READER_STACK);
+        let printing = Arc::clone(&process);
+        thread("worker log").spawn(move || monitor.run()).map_err(cannot)?;
+        thread("worker output").spawn(move || printing.log_output(output)).map_err(cannot)?;
         Ok(process)
     }
 
-    /// Its number.
+    /// The process ID.
     pub(super) fn id(&self) -> i32 {
         self.id.as_raw_nonzero().get()
     }
 
-    /// Tells whose log records these are, once that is known.
-    pub(super) fn is_of(&self, connector: &str) {
-        let _ = self.log.set(ToTracing::new(connector));
+    /// Logs its records under this connector's name from now on.
+    pub(super) fn log_as(&self, connector: &str) {
+        let _ = self.log.set(LogBridge::new(connector));
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        self.life().ended.is_none()
+        self.lifecycle().exit.is_none()
     }
 
-    /// Makes a call: `take` gets every reply but log records, and says whether it wants more. Returns the head of the
-    /// last one.
+    /// Makes a call: `receive` gets every reply but log records, and returns whether it wants more. Returns the header of
+    /// `DONE`.
     ///
     /// # Errors
     /// How the process ended meanwhile.
     pub(super) fn call(
         &self,
-        head: Head,
+        header: FrameHeader,
         request: MessageRef<'_>,
         limit: Duration,
-        take: &mut dyn FnMut(Frame<'_>) -> bool,
-    ) -> Result<Head, Ended> {
-        let mut channel = self.channel().map_err(|error| self.lost(&error))?;
-        match channel.call(head, request, limit, self.log.get(), take) {
+        receive: &mut dyn FnMut(Frame<'_>) -> bool,
+    ) -> Result<FrameHeader, ProcessExit> {
+        let mut socket = self.call_socket().map_err(|error| self.lost(&error))?;
+        match socket.call(header, request, limit, self.log.get(), receive) {
             Ok(done) => {
-                channel.reader.shrink();
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(channel);
+                socket.reader.shrink();
+                self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
                 Ok(done)
             }
             Err(error) if error.kind() == ErrorKind::TimedOut => {
@@ -148,16 +148,16 @@ impl Process {
                     "was ended by the host, because a call took longer than {} seconds",
                     limit.as_secs_f64()
                 ));
-                Err(self.ended())
+                Err(self.wait())
             }
             Err(error) => Err(self.lost(&error)),
         }
     }
 
-    /// A socket that no call uses.
-    fn channel(&self) -> io::Result<Channel> {
-        if let Some(channel) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
-            return Ok(channel);
+    /// A call socket that no call uses; a new one is sent to the worker over the control socket.
+    fn call_socket(&self) -> io::Result<CallSocket> {
+        if let Some(socket) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(socket);
         }
         let (socket, theirs) = UnixStream::pair()?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -166,64 +166,67 @@ impl Process {
         rights.push(SendAncillaryMessage::ScmRights(&sockets));
         sendmsg(&self.control, &[IoSlice::new(&[0])], &mut rights, SendFlags::NOSIGNAL)?;
         let socket = Arc::new(socket);
-        Ok(Channel { socket, reader: FrameReader::default(), writer: FrameWriter::default() })
+        Ok(CallSocket { socket, reader: FrameReader::default(), writer: FrameWriter::default() })
     }
 
-    /// Ends it at once, with all that it has started.
-    pub(super) fn kill(&self, why: String) {
-        let mut life = self.life();
-        if !life.is_reaped {
-            life.killed.get_or_insert(why);
+    /// Kills the process with all that it started.
+    fn kill(&self, reason: String) {
+        let mut lifecycle = self.lifecycle();
+        if !lifecycle.is_reaped {
+            lifecycle.killed.get_or_insert(reason);
             let _ = kill_process_group(self.id, Signal::KILL);
         }
     }
 
-    /// A call cannot go on: nothing but the end of the process can be the reason, or becomes it.
-    fn lost(&self, error: &io::Error) -> Ended {
-        let life = self.life();
-        let wait = self.changed.wait_timeout_while(life, VERDICT, |life| life.ended.is_none());
-        drop(wait);
+    /// Handles the failure of a socket: the process has ended, or is killed.
+    fn lost(&self, error: &io::Error) -> ProcessExit {
+        let lifecycle = self.lifecycle();
+        let waited = self.changed.wait_timeout_while(lifecycle, EXIT_TIMEOUT, |it| it.exit.is_none());
+        drop(waited);
         self.kill(format!(
             "was ended by the host, because it did not keep to the rules between them ({error})"
         ));
-        self.ended()
+        self.wait()
     }
 
-    /// Waits for its end.
-    pub(super) fn ended(&self) -> Ended {
-        let life = self.changed.wait_while(self.life(), |life| life.ended.is_none());
-        let ended = life.unwrap_or_else(PoisonError::into_inner).ended.clone();
-        ended.unwrap_or_else(|| Ended { how: "has ended".to_owned(), reference: new_reference() })
+    /// Waits for its exit.
+    pub(super) fn wait(&self) -> ProcessExit {
+        let lifecycle = self.changed.wait_while(self.lifecycle(), |it| it.exit.is_none());
+        let exit = lifecycle.unwrap_or_else(PoisonError::into_inner).exit.clone();
+        exit.unwrap_or_else(|| ProcessExit {
+            description: "has ended".to_owned(),
+            reference: new_reference(),
+        })
     }
 
-    /// Tells it to end in order.
-    pub(super) fn let_go(&self) {
+    /// Asks it to end in order: connections and connector are closed before.
+    pub(super) fn shut_down(&self) {
         let _ = self.control.shutdown(Shutdown::Write);
     }
 
-    fn life(&self) -> MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lifecycle(&self) -> MutexGuard<'_, Lifecycle> {
+        self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts what it prints into the log.
-    fn repeat(&self, printed: PipeReader) {
-        let mut lines = BufReader::new(printed);
+    /// Logs each line of its standard output and error.
+    fn log_output(&self, output: PipeReader) {
+        let mut lines = BufReader::new(output);
         loop {
             let mut line = Vec::new();
-            match lines.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
+            match lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
                 Ok(0) | Err(_) => return,
                 Ok(_) => {}
             }
             let line = String::from_utf8_lossy(&line);
             if !line.trim().is_empty() {
-                let connector = self.log.get().map(ToTracing::connector);
+                let connector = self.log.get().map(LogBridge::connector);
                 tracing::warn!(connector, pid = self.id(), "printed by a connector: {}", line.trim_end());
             }
         }
     }
 }
 
-/// The program of a worker, with nothing of the host's around it.
+/// The command that starts a worker, with a clean environment.
 fn command(confinement: &Confinement, label: &str) -> io::Result<Command> {
     let program = match &confinement.program {
         Some(program) => program.clone(),
@@ -242,7 +245,7 @@ fn command(confinement: &Confinement, label: &str) -> io::Result<Command> {
             command.args([flag, &number.to_string()]);
         }
     }
-    // Last, and only for people who look at the list of processes.
+    // Only shown in the list of processes.
     command.arg("--").arg(label);
     command.env_clear();
     let own = confinement.environment.iter().map(String::as_str);
@@ -251,70 +254,72 @@ fn command(confinement: &Confinement, label: &str) -> io::Result<Command> {
             command.env(name, value);
         }
     }
-    // The host's allocator asks for much at a time, and uses it bit by bit. What it does not use yet must not count: a limit
-    // of memory counts what may be written to.
+    // The memory limit counts all writable memory, so the allocator must not commit memory before it is used.
     command.envs([("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_EAGER_COMMIT", "0")]);
-    // A group of its own: Ctrl-C is for the host, which ends its workers when their calls are done.
+    // Its own process group: Ctrl-C must reach the host only, which ends its workers when their calls are done.
     command.process_group(0);
     Ok(command)
 }
 
-/// Hears a process out, and notes its end.
-struct Listening {
-    process: Arc<Process>,
+/// Reads the control socket of a process, and records its exit.
+struct Monitor {
+    process: Arc<WorkerProcess>,
     control: UnixStream,
     child: Child,
     label: String,
 }
 
-impl Listening {
-    fn listen(mut self) {
+impl Monitor {
+    fn run(mut self) {
         let mut reader = FrameReader::default();
         while let Ok(Some(frame)) = reader.read(&mut self.control) {
-            record(frame, self.process.log.get());
+            log_record(frame, self.process.log.get());
         }
-        // What it has started ends with it, and it too, should it only have closed its socket.
+        // Ends what the process started, and the process itself if it has only closed its socket.
         {
-            let _life = self.process.life();
+            let _lifecycle = self.process.lifecycle();
             let _ = kill_process_group(self.process.id, Signal::KILL);
         }
         let status = {
-            // Before its number is free for others.
+            // Waits without reaping, and then reaps under the lock: no signal is sent to an ID that is free already.
             let _ = rustix::process::waitid(
                 rustix::process::WaitId::Pid(self.process.id),
                 rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT,
             );
-            let mut life = self.process.life();
-            life.is_reaped = true;
+            let mut lifecycle = self.process.lifecycle();
+            lifecycle.is_reaped = true;
             self.child.wait()
         };
-        let mut life = self.process.life();
-        let how = life.killed.take().unwrap_or_else(|| match status {
-            Ok(status) => told(status),
+        let mut lifecycle = self.process.lifecycle();
+        let description = lifecycle.killed.take().unwrap_or_else(|| match status {
+            Ok(status) => describe(status),
             Err(error) => format!("has ended in an unknown way ({error})"),
         });
-        tracing::debug!(worker = self.label, pid = self.process.id(), how, "a worker process has ended");
-        life.ended = Some(Ended { how, reference: new_reference() });
-        drop(life);
+        tracing::debug!(
+            worker = self.label,
+            pid = self.process.id(),
+            how = description,
+            "a worker process has ended"
+        );
+        lifecycle.exit = Some(ProcessExit { description, reference: new_reference() });
+        drop(lifecycle);
         self.process.changed.notify_all();
     }
 }
 
-/// How a process ended that the host did not end.
-fn told(status: ExitStatus) -> String {
+/// Describes the exit status of a process that the host did not kill.
+fn describe(status: ExitStatus) -> String {
     let Some(signal) = status.signal() else {
         return format!("exited with code {}", status.code().unwrap_or_default());
     };
     let mut text = format!("was ended by signal {signal}");
     let meaning = Signal::from_named_raw(signal).map_or("", |signal| match signal {
         Signal::SEGV => " (SIGSEGV: it touched memory that is not its own, or had no stack left)",
-        Signal::ABORT => {
-            " (SIGABRT: it gave up, perhaps for want of memory or stack; what it printed says why)"
-        }
+        Signal::ABORT => " (SIGABRT: it aborted, perhaps out of memory or stack; what it printed says why)",
         Signal::BUS => " (SIGBUS: it touched memory that is not there)",
         Signal::ILL => " (SIGILL: it ran what is no code)",
         Signal::FPE => " (SIGFPE: it divided by zero)",
-        Signal::KILL => " (SIGKILL: by the system for want of memory, or by hand)",
+        Signal::KILL => " (SIGKILL: by the system because it was out of memory, or by hand)",
         Signal::TERM => " (SIGTERM: by hand)",
         Signal::XCPU => " (SIGXCPU: it used more processor time than it may)",
         _ => "",
@@ -324,9 +329,8 @@ fn told(status: ExitStatus) -> String {
     text
 }
 
-/// Takes a log record.
-fn record(frame: Frame<'_>, log: Option<&ToTracing>) {
-    if frame.head.what == protocol::LOG
+fn log_record(frame: Frame<'_>, log: Option<&LogBridge>) {
+    if frame.header.frame_type == protocol::LOG
         && let (Ok(record), Some(log)) = (Record::decode(frame.message), log)
         && log.enabled(record.level, record.target)
     {
@@ -334,104 +338,109 @@ fn record(frame: Frame<'_>, log: Option<&ToTracing>) {
     }
 }
 
-impl Channel {
+impl CallSocket {
     fn call(
         &mut self,
-        head: Head,
+        header: FrameHeader,
         request: MessageRef<'_>,
         limit: Duration,
-        log: Option<&ToTracing>,
-        take: &mut dyn FnMut(Frame<'_>) -> bool,
-    ) -> io::Result<Head> {
-        let Channel { socket, reader, writer } = self;
+        log: Option<&LogBridge>,
+        receive: &mut dyn FnMut(Frame<'_>) -> bool,
+    ) -> io::Result<FrameHeader> {
+        let CallSocket { socket, reader, writer } = self;
         let call = Call::current();
-        // Who is told that nobody waits may still end by itself.
+        // With the grace period, a connector that notices the cancellation can still end the call itself.
         let left = call.time_left();
         let until = Instant::now() + left.map_or(limit, |left| left.min(limit) + GRACE);
-        let time = left.unwrap_or(limit).min(limit).as_millis();
-        let head = Head { time: u32::try_from(time).unwrap_or(protocol::NO_LIMIT), ..head };
-        let stop = Stop::new(socket);
-        let mut wait = Wait { socket, until, armed: Instant::now() };
-        wait.arm(wait.armed)?;
+        let time_left = left.unwrap_or(limit).min(limit).as_millis();
+        let time_left = u32::try_from(time_left).unwrap_or(protocol::NO_LIMIT);
+        let header = FrameHeader { time_left, ..header };
+        let canceller = Canceller::new(socket);
+        let mut timeout = CallTimeout { socket, until, set_at: Instant::now() };
+        timeout.set(timeout.set_at)?;
         let mut stream: &UnixStream = socket;
-        writer.write(&mut stream, head, request).and_then(|()| writer.flush(&mut stream)).map_err(late)?;
+        writer
+            .write(&mut stream, header, request)
+            .and_then(|()| writer.flush(&mut stream))
+            .map_err(as_timeout)?;
         loop {
-            let frame = reader.read(&mut stream).map_err(late)?.ok_or(ErrorKind::UnexpectedEof)?;
-            match frame.head.what {
-                protocol::DONE => return Ok(frame.head),
-                protocol::LOG => record(frame, log),
+            let frame = reader.read(&mut stream).map_err(as_timeout)?.ok_or(ErrorKind::UnexpectedEof)?;
+            match frame.header.frame_type {
+                protocol::DONE => return Ok(frame.header),
+                protocol::LOG => log_record(frame, log),
                 protocol::PROGRESS => {
                     if let Ok(text) = frame.message.reader().text() {
                         call.progress(text);
                     }
                 }
                 _ => {
-                    if !take(frame) {
-                        tell_stop(&stop.0);
+                    if !receive(frame) {
+                        send_cancel(&canceller.0);
                     }
                 }
             }
-            wait.tick()?;
+            timeout.renew()?;
         }
     }
 }
 
-fn late(error: io::Error) -> io::Error {
+/// A socket whose time-out has passed says `WouldBlock`.
+fn as_timeout(error: io::Error) -> io::Error {
     match error.kind() {
         ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
         _ => error,
     }
 }
 
-/// The time that a call has left. A time-out of the socket, set anew now and then, for setting it costs as much as a
-/// small read.
-struct Wait<'s> {
+/// The time-out of a call, as the time-out of its socket. It is renewed only now and then, because setting it costs as much
+/// as a small read.
+struct CallTimeout<'s> {
     socket: &'s UnixStream,
     until: Instant,
-    armed: Instant,
+    set_at: Instant,
 }
 
-impl Wait<'_> {
-    fn arm(&mut self, now: Instant) -> io::Result<()> {
+impl CallTimeout<'_> {
+    fn set(&mut self, now: Instant) -> io::Result<()> {
         let left = self.until.saturating_duration_since(now);
         if left.is_zero() {
             return Err(ErrorKind::TimedOut.into());
         }
-        self.armed = now;
+        self.set_at = now;
         self.socket.set_write_timeout(Some(left))?;
         self.socket.set_read_timeout(Some(left))
     }
 
-    fn tick(&mut self) -> io::Result<()> {
+    fn renew(&mut self) -> io::Result<()> {
         let now = Instant::now();
-        if now.saturating_duration_since(self.armed) >= TICK { self.arm(now) } else { Ok(()) }
+        if now.saturating_duration_since(self.set_at) >= TIMEOUT_RENEWAL { self.set(now) } else { Ok(()) }
     }
 }
 
-/// Tells the worker once that nobody waits for the call any more, and not when the call is over: then the socket serves
-/// another one.
-struct Stop(Arc<Mutex<Option<Arc<UnixStream>>>>);
+/// Sends `CANCEL` to the worker when the call is cancelled: once, and not after the call has ended, when the socket may
+/// serve another one. It is empty after that.
+struct Canceller(Arc<Mutex<Option<Arc<UnixStream>>>>);
 
-impl Stop {
+impl Canceller {
     fn new(socket: &Arc<UnixStream>) -> Self {
-        let told = Arc::new(Mutex::new(Some(Arc::clone(socket))));
-        let stop = Stop(Arc::clone(&told));
-        plugin_api::abi::on_cancel(move || tell_stop(&told));
-        stop
+        let socket = Arc::new(Mutex::new(Some(Arc::clone(socket))));
+        let canceller = Canceller(Arc::clone(&socket));
+        plugin_api::abi::on_cancel(move || send_cancel(&socket));
+        canceller
     }
 }
 
-fn tell_stop(socket: &Mutex<Option<Arc<UnixStream>>>) {
-    // Written with the lock held, so that it is written before the call is over or not at all.
+fn send_cancel(socket: &Mutex<Option<Arc<UnixStream>>>) {
+    // Written under the lock, so that it is written before the call has ended or not at all.
     let mut socket = socket.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(socket) = socket.take() {
         let (mut socket, mut writer) = (&*socket, FrameWriter::default());
-        let _ = writer.write(&mut socket, Head::new(protocol::STOP), protocol::NOTHING);
+        let _ = writer.write(&mut socket, FrameHeader::new(protocol::CANCEL), protocol::EMPTY);
         let _ = writer.flush(&mut socket);
     }
 }
 
-impl Drop for Stop {
+impl Drop for Canceller {
     fn drop(&mut self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }

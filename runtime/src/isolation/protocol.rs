@@ -1,50 +1,49 @@
-//! What host and worker say to each other.
+//! The protocol between host and worker: the frame types, and the messages that only these two exchange.
 //!
-//! On a socket for calls, one at a time: a request, any number of replies and log records, `DONE`. On the control socket:
-//! from the host an empty message with each new socket for calls, from the worker log records of threads that serve no
-//! call. The end of the control socket is the end of the worker.
+//! On a call socket, one call at a time: a request, any number of replies and log records, then `DONE`. On the control
+//! socket: from the host one byte with each new call socket, from the worker the log records of threads that are in no call.
+//! The worker ends when the control socket is closed.
 //!
-//! Host and worker are the same file, so that nothing here has to be compatible with anything.
+//! Host and worker are the same program file, so the protocol needs no compatibility between versions.
 
 use plugin_api::abi::{About, ApiVersion, Malformed, Message, MessageRef, Reader};
 
 // Requests.
 
-/// Opens the plugin file of this path: answered with `ABOUT`, or with `REFUSED`.
+/// Opens the plugin file of this path. The reply is `ABOUT` or `REFUSED`.
 pub(super) const OPEN: u32 = 1;
-/// Makes the connector, with what the host tells it: answered with its description and the outcome, or with `REFUSED`.
+/// Makes the connector, with the host's version, data folder and options. The reply is the description, or `REFUSED`.
 pub(super) const LOAD: u32 = 2;
 /// An operation of the connector.
 pub(super) const CONNECTOR_CALL: u32 = 3;
-/// Opens a connection with these settings; `DONE` tells its number.
+/// Opens a connection with these settings; the header of `DONE` has its number.
 pub(super) const CONNECT: u32 = 4;
 /// An operation of a connection.
 pub(super) const CONNECTION_CALL: u32 = 5;
 /// Closes a connection.
 pub(super) const CLOSE: u32 = 6;
-/// Nobody wants the answer of the call under way any more.
-pub(super) const STOP: u32 = 7;
+/// Cancels the call that is running on this socket.
+pub(super) const CANCEL: u32 = 7;
 
 // Replies.
 
-/// A reply of the connector's; its kind is the detail.
+/// A reply of the connector; the header's detail is its kind.
 pub(super) const REPLY: u32 = 17;
 /// A log record.
 pub(super) const LOG: u32 = 18;
-/// What the plugin says about itself.
+/// The plugin's handshake.
 pub(super) const ABOUT: u32 = 19;
-/// Why the plugin is not opened or loaded: a text.
+/// Why the plugin is not opened or its connector not made: a text.
 pub(super) const REFUSED: u32 = 20;
-/// What the connector says that it does: a text.
-pub(super) const PROGRESS: u32 = 22;
-/// The end of a call; after `CONNECT` with the number of the connection, or 0.
+/// The end of a call. After `CONNECT` the header has the number of the connection, or 0.
 pub(super) const DONE: u32 = 21;
+/// The connector's progress text.
+pub(super) const PROGRESS: u32 = 22;
 
-/// [`super::frame::Head::time`] of a call that may take as long as it takes.
+/// The time left of a call without a deadline.
 pub(super) const NO_LIMIT: u32 = u32::MAX;
 
-/// A message without content.
-pub(super) const NOTHING: MessageRef<'static> = MessageRef { text: "", marks: &[] };
+pub(super) const EMPTY: MessageRef<'static> = MessageRef { text: "", marks: &[] };
 
 pub(super) fn text(text: &str) -> Message {
     let mut message = Message::new();
@@ -80,7 +79,7 @@ pub(super) fn about(message: MessageRef<'_>) -> Result<About, Malformed> {
     })
 }
 
-/// What the host tells the connector: its version, the data folder, and options.
+/// What `Connector::new` gets: the host's version, the data folder and the options.
 pub(super) fn put_host(version: &str, data_folder: &str, options: &[(String, String)]) -> Message {
     let mut message = text(version);
     message.put_text(data_folder);

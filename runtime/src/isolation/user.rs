@@ -1,4 +1,4 @@
-//! The user that a worker runs as.
+//! The system user that a worker process runs as.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -6,17 +6,17 @@ use std::{fs, io};
 
 use nix::unistd::{Uid, User};
 
-/// A user of this system.
+/// A user ID with its group ID.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ids {
     pub(super) user: u32,
     pub(super) group: u32,
 }
 
-/// Looks a user up, who must not be root.
+/// Looks up a user by name or number. It must not be root.
 ///
 /// # Errors
-/// There is no such user, or the host may not start processes of other users. The text says what to do.
+/// There is no such user, or the host may not start processes of other users. The text has what to do.
 pub(super) fn look_up(name: &str) -> Result<Ids, String> {
     let user = match name.parse() {
         Ok(id) => User::from_uid(Uid::from_raw(id)),
@@ -39,8 +39,11 @@ pub(super) fn look_up(name: &str) -> Result<Ids, String> {
     Ok(Ids { user: user.uid.as_raw(), group: user.gid.as_raw() })
 }
 
-/// Lets the user read the copy of the plugin, and gives it the connector's data folder.
-pub(crate) fn hand_over(copy: &Path, folder: &Path, name: &str) -> Result<(), String> {
+/// Lets the user read the copy of the plugin, and makes it the owner of the connector's data folder.
+///
+/// # Errors
+/// There is no such user, or the permissions cannot be set. The text has what to do.
+pub(crate) fn grant_access(copy: &Path, folder: &Path, name: &str) -> Result<(), String> {
     let ids = look_up(name)?;
     let cannot = |path: &Path| {
         let path = path.display().to_string();

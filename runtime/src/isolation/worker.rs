@@ -1,4 +1,4 @@
-//! The worker: this program again, with one plugin in it, called over sockets. What runs here may crash.
+//! The main loop of a worker process: this program again, with one plugin in it, called over sockets.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,75 +14,74 @@ use std::time::{Duration, Instant};
 
 use plugin_api::abi::client::{self, Log};
 use plugin_api::abi::{
-    self, Caller, ConnectionLink, ConnectorLink, Handshake, Kind, Message, MessageRef, Operation, Record,
-    TakeReply,
+    self, Caller, ConnectionTransport, ConnectorTransport, Handshake, Kind, Message, MessageRef, Operation,
+    Record, ReplyReceiver,
 };
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recv, recvmsg};
 use rustix::process::{Signal, getpid, kill_process};
 use tracing::Level;
 
-use super::confine::{self, ProcessorTime};
-use super::frame::{Frame, FrameReader, FrameWriter, Head};
-use super::protocol::{self, NOTHING};
-use super::{Limits, STACK};
-use crate::library::{self, OpenError};
-use crate::{load, log};
+use super::confinement::{self, CpuTimeLimit};
+use super::frame::{Frame, FrameHeader, FrameReader, FrameWriter};
+use super::protocol::{self, EMPTY};
+use super::{CALL_STACK, Limits};
+use crate::{library, log_bridge};
 
-/// How long an orderly end may take.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long closing the connections and the connector may take at the end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The plugin of this process, and what is open in it.
+/// The plugin of this process, and its open connections by number.
 struct Worker {
-    processor_time: Option<ProcessorTime>,
+    cpu_time: Option<CpuTimeLimit>,
     handshake: OnceLock<&'static Handshake>,
-    connector: RwLock<Option<Arc<dyn ConnectorLink>>>,
-    connections: RwLock<HashMap<u32, Arc<dyn ConnectionLink>>>,
+    connector: RwLock<Option<Arc<dyn ConnectorTransport>>>,
+    connections: RwLock<HashMap<u32, Arc<dyn ConnectionTransport>>>,
     last_connection: AtomicU32,
 }
 
-/// The control socket, for the log records of threads that serve no call.
+/// The control socket, for the log records of threads that are in no call.
 static CONTROL: OnceLock<Mutex<(UnixStream, FrameWriter)>> = OnceLock::new();
 
 thread_local! {
     /// The socket of the call that this thread serves.
-    static CALL: RefCell<Option<Arc<Line>>> = const { RefCell::new(None) };
+    static CALL_SOCKET: RefCell<Option<Arc<CallSocket>>> = const { RefCell::new(None) };
 }
 
-/// Serves a plugin until the control socket, which is standard input, ends.
+/// Serves a plugin until the host closes the control socket, which is standard input.
 ///
 /// # Errors
-/// This is no process that a host has started, or its limits cannot be set.
+/// Standard input is not a control socket, or the limits cannot be set.
 pub(super) fn run(limits: &Limits) -> io::Result<()> {
-    confine::at_once()?;
-    confine::limit(limits)?;
+    confinement::restrict()?;
+    confinement::set_limits(limits)?;
     let control = take_control()?;
-    let own = control.try_clone()?;
-    let _ = CONTROL.set(Mutex::new((own, FrameWriter::default())));
+    let log_socket = control.try_clone()?;
+    let _ = CONTROL.set(Mutex::new((log_socket, FrameWriter::default())));
     let worker = Arc::new(Worker {
-        processor_time: limits.cpu_seconds.map(ProcessorTime::new),
+        cpu_time: limits.cpu_seconds.map(CpuTimeLimit::new),
         handshake: OnceLock::new(),
         connector: RwLock::default(),
         connections: RwLock::default(),
         last_connection: AtomicU32::new(0),
     });
-    while let Some(socket) = next_socket(&control)? {
+    while let Some(socket) = receive_socket(&control)? {
         let worker = Arc::clone(&worker);
-        let thread = thread::Builder::new().name("call".to_owned()).stack_size(STACK);
+        let thread = thread::Builder::new().name("call".to_owned()).stack_size(CALL_STACK);
         thread.spawn(move || worker.serve(UnixStream::from(socket)))?;
     }
-    worker.end();
+    worker.shut_down();
     Ok(())
 }
 
-/// Takes the control socket away from standard input, which the plugin and what it starts may use as they like.
+/// Moves the control socket away from standard input, which the plugin and its child processes may use.
 fn take_control() -> io::Result<UnixStream> {
     let control = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
     Ok(UnixStream::from(control))
 }
 
-/// The next socket for calls; `None` when the host wants no more.
-fn next_socket(control: &UnixStream) -> io::Result<Option<OwnedFd>> {
+/// Receives the next call socket; `None` when the host has closed the control socket.
+fn receive_socket(control: &UnixStream) -> io::Result<Option<OwnedFd>> {
     loop {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut received = RecvAncillaryBuffer::new(&mut space);
@@ -106,41 +105,44 @@ fn next_socket(control: &UnixStream) -> io::Result<Option<OwnedFd>> {
 }
 
 impl Worker {
-    /// Serves a socket for calls.
+    /// Serves the calls of one socket, one after the other.
     fn serve(&self, socket: UnixStream) {
-        let line = Arc::new(Line { socket, outgoing: Mutex::default() });
-        CALL.set(Some(Arc::clone(&line)));
+        let socket = Arc::new(CallSocket { socket, writer: Mutex::default() });
+        CALL_SOCKET.set(Some(Arc::clone(&socket)));
         let mut reader = FrameReader::default();
-        while let Ok(Some(frame)) = reader.read(&mut &line.socket) {
-            // Too late, the call is over.
-            if frame.head.what == protocol::STOP {
+        while let Ok(Some(frame)) = reader.read(&mut &socket.socket) {
+            // It came too late: the call has ended.
+            if frame.header.frame_type == protocol::CANCEL {
                 continue;
             }
-            if let Some(time) = &self.processor_time {
-                time.extend();
+            if let Some(limit) = &self.cpu_time {
+                limit.extend();
             }
-            let time = frame.head.time;
-            let deadline =
-                (time != protocol::NO_LIMIT).then(|| Instant::now() + Duration::from_millis(time.into()));
-            let waiting =
-                Arc::new(Waiting { line: Arc::clone(&line), deadline, is_over: AtomicBool::new(false) });
-            let replies = &mut Replies(&waiting);
-            let connection = abi::during(Arc::clone(&waiting) as _, || self.answer(frame, replies));
-            waiting.is_over.store(true, Ordering::Release);
-            line.write(Head::new(protocol::DONE).about(connection), NOTHING);
-            if !line.flush() {
+            let time_left = frame.header.time_left;
+            let deadline = (time_left != protocol::NO_LIMIT)
+                .then(|| Instant::now() + Duration::from_millis(time_left.into()));
+            let call = Arc::new(RunningCall {
+                socket: Arc::clone(&socket),
+                deadline,
+                has_ended: AtomicBool::new(false),
+            });
+            let replies = &mut ReplyWriter(&call);
+            let connection = abi::during(Arc::clone(&call) as _, || self.answer(frame, replies));
+            call.has_ended.store(true, Ordering::Release);
+            socket.write(FrameHeader::new(protocol::DONE).about(connection), EMPTY);
+            if !socket.flush() {
                 return;
             }
             reader.shrink();
         }
     }
 
-    /// Does what a frame asks for; tells the number of the connection that was opened, or 0.
-    fn answer(&self, Frame { head, message }: Frame<'_>, replies: &mut Replies<'_>) -> u32 {
-        let operation = Operation(head.detail);
-        match head.what {
-            protocol::OPEN => replies.tell(self.open(message), protocol::ABOUT),
-            protocol::LOAD => replies.tell(self.load(message), protocol::REPLY),
+    /// Answers a request. Returns the number of the connection that was opened, or 0.
+    fn answer(&self, Frame { header, message }: Frame<'_>, replies: &mut ReplyWriter<'_>) -> u32 {
+        let operation = Operation(header.detail);
+        match header.frame_type {
+            protocol::OPEN => replies.write(self.open(message), protocol::ABOUT),
+            protocol::LOAD => replies.write(self.make_connector(message), protocol::REPLY),
             protocol::CONNECTOR_CALL => {
                 if let Some(connector) = self.connector() {
                     connector.call(operation, message, replies);
@@ -148,11 +150,11 @@ impl Worker {
             }
             protocol::CONNECT => {
                 let made = self.connector().and_then(|connector| connector.connect(message, replies));
-                return made.map_or(0, |connection| self.keep(connection.into()));
+                return made.map_or(0, |connection| self.add_connection(connection.into()));
             }
             protocol::CONNECTION_CALL => {
                 let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
-                let connection = connections.get(&head.connection).cloned();
+                let connection = connections.get(&header.connection).cloned();
                 drop(connections);
                 if let Some(connection) = connection {
                     connection.call(operation, message, replies);
@@ -160,7 +162,8 @@ impl Worker {
             }
             protocol::CLOSE => {
                 let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
-                let closed = connections.remove(&head.connection);
+                let closed = connections.remove(&header.connection);
+                // Closed without the lock: the connector may take its time.
                 drop(connections);
                 drop(closed);
             }
@@ -171,102 +174,102 @@ impl Worker {
 
     fn open(&self, message: MessageRef<'_>) -> Result<Message, String> {
         let path = Path::new(message.reader().text().map_err(|error| error.to_string())?);
-        let handshake = library::open(path).map_err(|error| match error {
-            OpenError::System(error) => load::LoadError::Open(load::told(&error, path)).to_string(),
-            OpenError::Refused(refused) => refused.to_string(),
-        })?;
+        let handshake = library::open(path).map_err(|error| error.to_string())?;
         let about = handshake.about().map_err(|refused| refused.to_string())?;
         let _ = self.handshake.set(handshake);
         Ok(protocol::put_about(&about))
     }
 
-    fn load(&self, message: MessageRef<'_>) -> Result<Message, String> {
+    fn make_connector(&self, message: MessageRef<'_>) -> Result<Message, String> {
         let host = protocol::host(message).map_err(|error| error.to_string())?;
         let handshake = self.handshake.get().ok_or("no plugin file was opened")?;
         let (connector, description) =
-            client::load(handshake, &host, ToHost).map_err(|error| error.to_string())?;
-        let link = Arc::clone(connector.link());
-        *self.connector.write().unwrap_or_else(PoisonError::into_inner) = Some(link);
+            client::load(handshake, &host, HostLog).map_err(|error| error.to_string())?;
+        let transport = Arc::clone(connector.transport());
+        *self.connector.write().unwrap_or_else(PoisonError::into_inner) = Some(transport);
         let mut message = Message::new();
         description.encode(&mut message);
         Ok(message)
     }
 
-    fn connector(&self) -> Option<Arc<dyn ConnectorLink>> {
+    fn connector(&self) -> Option<Arc<dyn ConnectorTransport>> {
         self.connector.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn keep(&self, connection: Arc<dyn ConnectionLink>) -> u32 {
+    fn add_connection(&self, connection: Arc<dyn ConnectionTransport>) -> u32 {
         let number = self.last_connection.fetch_add(1, Ordering::Relaxed) + 1;
         self.connections.write().unwrap_or_else(PoisonError::into_inner).insert(number, connection);
         number
     }
 
-    /// Closes the connections and the connector, then the process: as its author may do anything there, in bounded time.
-    fn end(&self) {
-        let watch = thread::Builder::new().name("end".to_owned()).spawn(|| {
-            thread::sleep(GRACE);
+    /// Closes the connections and the connector, then ends the process. As closing runs the author's code, it has a
+    /// time-out.
+    fn shut_down(&self) {
+        let timer = thread::Builder::new().name("end".to_owned()).spawn(|| {
+            thread::sleep(SHUTDOWN_TIMEOUT);
             let _ = kill_process(getpid(), Signal::KILL);
         });
-        if watch.is_ok() {
+        if timer.is_ok() {
             let connections =
                 std::mem::take(&mut *self.connections.write().unwrap_or_else(PoisonError::into_inner));
             drop(connections);
             let connector = self.connector.write().unwrap_or_else(PoisonError::into_inner).take();
             drop(connector);
         }
-        // Not by `exit`, where the plugin's own clean-up code would run beside its threads.
+        // Not `exit`, which would run the plugin's exit handlers while its threads still run.
         let _ = kill_process(getpid(), Signal::KILL);
     }
 }
 
-/// A socket for calls. Its own thread writes to it, and threads of the connector's that say what they do.
-struct Line {
+/// The worker's end of a call socket. The call's thread writes to it, and other threads of the connector write log records
+/// and progress.
+struct CallSocket {
     socket: UnixStream,
-    outgoing: Mutex<Outgoing>,
+    writer: Mutex<SocketWriter>,
 }
 
 #[derive(Default)]
-struct Outgoing {
+struct SocketWriter {
     frames: FrameWriter,
     is_broken: bool,
 }
 
-impl Line {
-    /// Writes a frame; whether that is possible.
-    fn write(&self, head: Head, message: MessageRef<'_>) -> bool {
-        self.with(|outgoing, mut socket| outgoing.frames.write(&mut socket, head, message))
+impl CallSocket {
+    /// Writes a frame to the buffer. False: the socket is broken.
+    fn write(&self, header: FrameHeader, message: MessageRef<'_>) -> bool {
+        self.with_writer(|writer, mut socket| writer.frames.write(&mut socket, header, message))
     }
 
     fn flush(&self) -> bool {
-        self.with(|outgoing, mut socket| outgoing.frames.flush(&mut socket))
+        self.with_writer(|writer, mut socket| writer.frames.flush(&mut socket))
     }
 
-    /// Writes a frame that is not to wait.
-    fn say(&self, head: Head, message: MessageRef<'_>) -> bool {
-        self.write(head, message) && self.flush()
+    /// Writes a frame, and sends it at once.
+    fn send(&self, header: FrameHeader, message: MessageRef<'_>) -> bool {
+        self.write(header, message) && self.flush()
     }
 
-    fn with(&self, write: impl FnOnce(&mut Outgoing, &UnixStream) -> io::Result<()>) -> bool {
-        let mut outgoing = self.outgoing.lock().unwrap_or_else(PoisonError::into_inner);
-        let outgoing = &mut *outgoing;
-        outgoing.is_broken = outgoing.is_broken || write(outgoing, &self.socket).is_err();
-        !outgoing.is_broken
+    fn with_writer(&self, write: impl FnOnce(&mut SocketWriter, &UnixStream) -> io::Result<()>) -> bool {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = &mut *writer;
+        writer.is_broken = writer.is_broken || write(writer, &self.socket).is_err();
+        !writer.is_broken
     }
 }
 
-/// A call under way, as the connector asks about it.
-struct Waiting {
-    line: Arc<Line>,
+/// The call that a socket serves, as the connector sees it through `Call`.
+struct RunningCall {
+    socket: Arc<CallSocket>,
     deadline: Option<Instant>,
-    is_over: AtomicBool,
+    has_ended: AtomicBool,
 }
 
-impl Caller for Waiting {
+impl Caller for RunningCall {
     fn is_cancelled(&self) -> bool {
-        // Whatever the host says in the middle of a call is `STOP`. It is read when the call is over.
+        // `CANCEL` is the only frame that can arrive during a call, so it is enough to see that there is a byte. The frame
+        // is read after the call.
         let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-        self.is_over.load(Ordering::Acquire) || recv(&self.line.socket, &mut [0; 1], flags).is_ok()
+        self.has_ended.load(Ordering::Acquire) || recv(&self.socket.socket, &mut [0; 1], flags).is_ok()
     }
 
     fn time_left(&self) -> Option<Duration> {
@@ -277,50 +280,54 @@ impl Caller for Waiting {
     }
 
     fn progress(&self, text: &str) {
-        if !self.is_over.load(Ordering::Acquire) {
-            self.line.say(Head::new(protocol::PROGRESS), protocol::text(text).as_ref());
+        if !self.has_ended.load(Ordering::Acquire) {
+            self.socket.send(FrameHeader::new(protocol::PROGRESS), protocol::text(text).as_ref());
         }
     }
 }
 
-/// The replies to a call, on their way to the host.
-struct Replies<'w>(&'w Waiting);
+/// Writes the replies to a call to its socket.
+struct ReplyWriter<'c>(&'c RunningCall);
 
-impl Replies<'_> {
-    /// Tells what became of opening or loading the plugin.
-    fn tell(&self, result: Result<Message, String>, what: u32) {
+impl ReplyWriter<'_> {
+    /// Writes the result of opening the plugin or of making its connector.
+    fn write(&self, result: Result<Message, String>, frame_type: u32) {
+        let socket = &self.0.socket;
         match result {
-            Ok(message) => self.0.line.write(Head::new(what), message.as_ref()),
-            Err(why) => self.0.line.write(Head::new(protocol::REFUSED), protocol::text(&why).as_ref()),
+            Ok(message) => socket.write(FrameHeader::new(frame_type), message.as_ref()),
+            Err(reason) => {
+                socket.write(FrameHeader::new(protocol::REFUSED), protocol::text(&reason).as_ref())
+            }
         };
     }
 }
 
-impl TakeReply for Replies<'_> {
-    fn take_reply(&mut self, kind: Kind, reply: MessageRef<'_>) -> bool {
-        let is_sent = self.0.line.write(Head::new(protocol::REPLY).with_detail(kind.0), reply);
-        is_sent && (kind != Kind::ROWS || !self.0.is_cancelled())
+impl ReplyReceiver for ReplyWriter<'_> {
+    fn receive(&mut self, kind: Kind, reply: MessageRef<'_>) -> bool {
+        let header = FrameHeader::new(protocol::REPLY).with_detail(kind.0);
+        let is_written = self.0.socket.write(header, reply);
+        is_written && (kind != Kind::ROWS || !self.0.is_cancelled())
     }
 }
 
-/// The host's log.
-struct ToHost;
+/// Sends log records to the host.
+struct HostLog;
 
-impl Log for ToHost {
+impl Log for HostLog {
     fn enabled(&self, level: Level, target: &str) -> bool {
-        log::is_enabled(level, target)
+        log_bridge::is_enabled(level, target)
     }
 
-    /// At once, for the next thing that the connector does may end this process.
+    /// Sent at once: the connector may crash next.
     fn log(&self, record: &Record<'_>) {
         let message = record.encode();
-        let head = Head::new(protocol::LOG);
-        let line = CALL.try_with(|line| line.borrow().clone()).ok().flatten();
-        if let Some(line) = line {
-            line.say(head, message.as_ref());
+        let header = FrameHeader::new(protocol::LOG);
+        let socket = CALL_SOCKET.try_with(|socket| socket.borrow().clone()).ok().flatten();
+        if let Some(socket) = socket {
+            socket.send(header, message.as_ref());
         } else if let Some(control) = CONTROL.get() {
             let (control, frames) = &mut *control.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = frames.write(control, head, message.as_ref()).and_then(|()| frames.flush(control));
+            let _ = frames.write(control, header, message.as_ref()).and_then(|()| frames.flush(control));
         }
     }
 }

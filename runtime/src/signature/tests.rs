@@ -8,7 +8,7 @@ const SIGNATURE: &str =
     "H4132FYBKc3xsClgG8nwOnGOEOCGRUUbSZY9rF8iH9xUQuzPDUN25rQiBojIFRdi1xhyz4AILvCXNFa90f8pCA==";
 
 #[test]
-fn keys_and_signatures_are_those_of_openssl() {
+fn signing_key_reads_openssl_keys_and_makes_the_same_signatures() {
     let key = SigningKey::from_pem(PRIVATE).unwrap();
     assert_eq!(key.public().to_string(), PUBLIC);
     assert_eq!(key.sign(b"a plugin").unwrap().to_string(), SIGNATURE);
@@ -16,11 +16,11 @@ fn keys_and_signatures_are_those_of_openssl() {
     let signature = Signature::parse(SIGNATURE.as_bytes()).unwrap();
     assert!(public.verifies(b"a plugin", &signature));
     assert!(!public.verifies(b"another plugin", &signature));
-    assert_eq!(Signature::parse(&signature.0), Ok(signature), "as bytes, too");
+    assert_eq!(Signature::parse(&signature.0), Ok(signature), "the bare bytes");
 }
 
 #[test]
-fn new_keys_are_written_and_read() {
+fn pem_of_a_new_key_can_be_read_again() {
     let key = SigningKey::generate().unwrap();
     let again = SigningKey::from_pem(&key.to_pem().unwrap()).unwrap();
     let public = again.public();
@@ -30,12 +30,23 @@ fn new_keys_are_written_and_read() {
     let signature = key.sign(b"bytes").unwrap();
     assert!(public.verifies(b"bytes", &signature));
     assert!(!SigningKey::generate().unwrap().public().verifies(b"bytes", &signature));
-    // Nothing shows the private key.
+    // `Debug` does not show the private key.
     assert_eq!(format!("{key:?}"), format!("SigningKey({public})"));
 }
 
+/// The very bytes that `erp-host plugins keygen` has always written.
 #[test]
-fn other_things_are_refused() {
+fn pem_is_written_as_before() {
+    let key = SigningKey::from_pem(PRIVATE).unwrap();
+    assert_eq!(*key.to_pem().unwrap(), PRIVATE);
+    assert_eq!(
+        key.public().to_pem(),
+        format!("-----BEGIN PUBLIC KEY-----\n{PUBLIC}\n-----END PUBLIC KEY-----\n")
+    );
+}
+
+#[test]
+fn pem_and_signature_of_other_content_are_refused() {
     let key = SigningKey::generate().unwrap();
     let (private, public) = (key.to_pem().unwrap(), key.public().to_pem());
     for text in ["", "no key", &public, &private.replace("PRIVATE", "RSA PRIVATE"), &private[..60]] {

@@ -1,4 +1,4 @@
-//! The section `[trust]` of the configuration.
+//! Reads the section `[trust]` of the configuration.
 
 use serde::Deserialize;
 use serde::de::Deserializer;
@@ -31,7 +31,7 @@ impl TryFrom<String> for Hash {
             Ok(Hash(hash.to_ascii_lowercase()))
         } else {
             Err(format!(
-                "{hash:?} is no SHA-256 hash, expected 64 hexadecimal digits, as sha256sum tells them"
+                "{hash:?} is no SHA-256 hash, expected 64 hexadecimal digits, as sha256sum prints them"
             ))
         }
     }

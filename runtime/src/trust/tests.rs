@@ -15,14 +15,14 @@ fn trust(sha256: &[&str], signers: &[&SigningKey]) -> Trust {
 }
 
 #[test]
-fn a_file_is_trusted_by_its_hash_or_by_a_signature() {
+fn signature_check_accepts_a_listed_hash_or_a_signature_of_a_signer() {
     let (ours, theirs) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.so");
     let check = |trust: &Trust| trust.check(&file, BYTES, HASH).map_err(|error| error.to_string());
     let both = trust(&["11"], &[&ours]);
 
-    assert_eq!(check(&Trust::default()), Ok(()), "nothing is asked for");
+    assert_eq!(check(&Trust::default()), Ok(()), "no hashes and no signers");
     assert_eq!(check(&trust(&["11", HASH], &[])), Ok(()));
     assert_eq!(check(&trust(&[HASH], &[&ours])), Ok(()), "either of the two");
     assert!(
@@ -41,20 +41,20 @@ fn a_file_is_trusted_by_its_hash_or_by_a_signature() {
         (String::new(), Err("x.so.sig is no ed25519 signature")),
         ("A".repeat(5000), Err("x.so.sig is no ed25519 signature")),
     ] {
-        fs::write(signature_of(&file), &signature).unwrap();
+        fs::write(signature_path(&file), &signature).unwrap();
         match (check(&both), expected) {
             (Ok(()), Ok(())) => {}
-            (Err(told), Err(expected)) => {
-                assert!(told.contains(expected) && told.contains("; ") && !told.contains('\n'), "{told}");
+            (Err(error), Err(expected)) => {
+                assert!(error.contains(expected) && error.contains("; ") && !error.contains('\n'), "{error}");
             }
-            (told, expected) => panic!("{signature}: {told:?} instead of {expected:?}"),
+            (result, expected) => panic!("{signature}: {result:?} instead of {expected:?}"),
         }
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn what_others_can_change_is_not_trusted() {
+fn permission_check_refuses_files_that_others_can_change() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("it's a file.so");
@@ -67,9 +67,9 @@ fn what_others_can_change_is_not_trusted() {
         assert_eq!(check(&Trust::default(), mode), Ok(()), "{mode:o}");
     }
     for mode in [0o664, 0o646, 0o777, 0o620] {
-        let told = check(&Trust::default(), mode).unwrap_err();
-        assert!(told.contains(&format!("(mode {mode:04o}); run: chmod go-w '")), "{told}");
-        assert!(told.ends_with(r"it'\''s a file.so'"), "as a shell takes it: {told}");
+        let error = check(&Trust::default(), mode).unwrap_err();
+        assert!(error.contains(&format!("(mode {mode:04o}); run: chmod go-w '")), "{error}");
+        assert!(error.ends_with(r"it'\''s a file.so'"), "quoted for a shell: {error}");
     }
     let unchecked = Trust { checks_permissions: false, ..Trust::default() };
     assert_eq!(check(&unchecked, 0o777), Ok(()));

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use erp_host_runtime::{Plugins, Rules, SigningKey, Trust, Watched};
+use erp_host_runtime::{PluginPolicy, PluginWatcher, Plugins, SigningKey, Trust};
 
 use super::scene::{FIRST, HELLO, PluginsFolder, ROGUE, SECOND, built, file, load, reason};
 
 /// What an operator may say.
 struct Said(Trust);
 
-impl Rules for Said {
+impl PluginPolicy for Said {
     fn options(&self, _: &str) -> Vec<(String, String)> {
         Vec::new()
     }
@@ -29,7 +29,7 @@ fn sign(key: &SigningKey, file: &Path) {
     fs::write(PathBuf::from(format!("{}.sig", file.display())), format!("{signature}\n")).unwrap();
 }
 
-fn load_by(scene: &PluginsFolder, rules: &dyn Rules) -> Plugins {
+fn load_by(scene: &PluginsFolder, rules: &dyn PluginPolicy) -> Plugins {
     Plugins::load(&scene.plugins(), &scene.data(), rules).unwrap()
 }
 
@@ -57,9 +57,9 @@ fn a_signature_may_come_after_its_file() {
     let key = SigningKey::generate().unwrap();
     let rules = signed_by(&key);
     let scene = PluginsFolder::new();
-    let mut watched = Watched::load(&scene.plugins(), &scene.data(), &rules).unwrap();
+    let mut watched = PluginWatcher::load(&scene.plugins(), &scene.data(), &rules).unwrap();
     let mut look = |looks: usize| -> Vec<String> {
-        let looked = (0..looks).flat_map(|_| watched.look(&rules, false).unwrap());
+        let looked = (0..looks).flat_map(|_| watched.poll(&rules, false).unwrap());
         looked.map(|change| change.to_string()).collect()
     };
     let scene = scene.with(FIRST, "v.so");
@@ -80,9 +80,9 @@ fn what_is_not_trusted_leaves_the_old_version_serving() {
     let scene = PluginsFolder::new().with(FIRST, "v.so");
     let path = scene.plugins().join("v.so");
     sign(&key, &path);
-    let mut watched = Watched::load(&scene.plugins(), &scene.data(), &rules).unwrap();
+    let mut watched = PluginWatcher::load(&scene.plugins(), &scene.data(), &rules).unwrap();
     let mut look = || {
-        let looked = (0..3).flat_map(|_| watched.look(&rules, false).unwrap());
+        let looked = (0..3).flat_map(|_| watched.poll(&rules, false).unwrap());
         looked.map(|change| change.to_string()).collect::<Vec<_>>()
     };
     // The new file beside the old signature, then one by somebody else, then no right to change it for others.
@@ -119,9 +119,9 @@ fn a_folder_that_others_can_change_is_not_looked_into() {
     use std::os::unix::fs::PermissionsExt;
     let scene = PluginsFolder::new().with(HELLO, "hello.so");
     let options = |_: &str| Vec::new();
-    let mut watched = Watched::load(&scene.plugins(), &scene.data(), &options).unwrap();
+    let mut watched = PluginWatcher::load(&scene.plugins(), &scene.data(), &options).unwrap();
     fs::set_permissions(scene.plugins(), fs::Permissions::from_mode(0o777)).unwrap();
-    let told = watched.look(&options, false).unwrap_err().to_string();
+    let told = watched.poll(&options, false).unwrap_err().to_string();
     let folder = scene.plugins().display().to_string();
     let expected = format!(
         "the plugins folder {folder} is not trusted: others than its owner may change it (mode 0777); run: chmod go-w {folder}"
@@ -139,7 +139,7 @@ fn old_copies_are_deleted_at_the_start() {
     let scene = PluginsFolder::new().with(FIRST, "v.so").with_file("broken.so", b"nothing");
     let cache = scene.data().join("plugins-cache");
     let options = |_: &str| Vec::new();
-    let watched = Watched::load(&scene.plugins(), &scene.data(), &options).unwrap();
+    let watched = PluginWatcher::load(&scene.plugins(), &scene.data(), &options).unwrap();
     let first = format!("{}-v.so", watched.plugins().connector(None).unwrap().sha256);
     let own = ["notes.txt", "abc-v.so"];
     own.iter().for_each(|name| fs::write(cache.join(name), b"somebody's own").unwrap());
@@ -152,7 +152,7 @@ fn old_copies_are_deleted_at_the_start() {
         entries.collect::<std::collections::BTreeSet<_>>()
     };
     assert!(names().contains(&first));
-    let watched = Watched::load(&scene.plugins(), &scene.data(), &options).unwrap();
+    let watched = PluginWatcher::load(&scene.plugins(), &scene.data(), &options).unwrap();
     let second = format!("{}-v.so", watched.plugins().connector(None).unwrap().sha256);
     let names = names();
     assert!(names.contains(&second) && !names.contains(&first) && !names.contains(".tmpAbC123"), "{names:?}");

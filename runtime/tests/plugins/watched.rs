@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use erp_host_runtime::Watched;
+use erp_host_runtime::PluginWatcher;
 use test_support::build;
 
 use super::scene::{FIRST, HELLO, PluginsFolder, SECOND, built};
@@ -11,7 +11,7 @@ use super::scene::{FIRST, HELLO, PluginsFolder, SECOND, built};
 /// A watched folder.
 struct Scenery {
     scene: PluginsFolder,
-    watched: Watched,
+    watched: PluginWatcher,
     options: Vec<(String, String)>,
 }
 
@@ -26,7 +26,8 @@ impl Scenery {
             files.iter().fold(PluginsFolder::new(), |scene, (package, name)| scene.with(package, name));
         let options: Vec<_> =
             options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let watched = Watched::load(&scene.plugins(), &scene.data(), &|_: &str| options.clone()).unwrap();
+        let watched =
+            PluginWatcher::load(&scene.plugins(), &scene.data(), &|_: &str| options.clone()).unwrap();
         Scenery { scene, watched, options }
     }
 
@@ -58,7 +59,7 @@ impl Scenery {
 
     fn look_with(&mut self, again: bool) -> Vec<String> {
         let options = self.options.clone();
-        let changes = self.watched.look(&|_: &str| options.clone(), again).unwrap();
+        let changes = self.watched.poll(&|_: &str| options.clone(), again).unwrap();
         changes
             .iter()
             .map(|change| change.to_string())
@@ -276,7 +277,7 @@ fn a_folder_that_cannot_be_read_changes_nothing() {
     let (folder, aside) = (scenery.scene.plugins(), scenery.scene.folder.path().join("aside"));
     fs::rename(&folder, &aside).unwrap();
     for _ in 0..3 {
-        let error = scenery.watched.look(&|_: &str| Vec::new(), false).unwrap_err().to_string();
+        let error = scenery.watched.poll(&|_: &str| Vec::new(), false).unwrap_err().to_string();
         assert!(error.contains("cannot be read"), "{error}");
     }
     fs::rename(&aside, &folder).unwrap();
@@ -297,11 +298,11 @@ fn a_link_to_a_version_is_followed() {
     };
     link(FIRST);
     let options = |_: &str| Vec::new();
-    scenery.watched.look(&options, false).unwrap();
-    assert_eq!(scenery.watched.look(&options, false).unwrap().len(), 1);
+    scenery.watched.poll(&options, false).unwrap();
+    assert_eq!(scenery.watched.poll(&options, false).unwrap().len(), 1);
     link(SECOND);
-    scenery.watched.look(&options, false).unwrap();
-    assert_eq!(scenery.watched.look(&options, false).unwrap().len(), 1);
+    scenery.watched.poll(&options, false).unwrap();
+    assert_eq!(scenery.watched.poll(&options, false).unwrap().len(), 1);
     assert_eq!(scenery.serving(), ["Versioned 2.0.0"]);
     fs::remove_file(scenery.scene.plugins().join("v.so")).unwrap();
     std::os::unix::fs::symlink(Path::new("nowhere"), scenery.scene.plugins().join("v.so")).unwrap();

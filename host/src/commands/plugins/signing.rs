@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Flags};
-use erp_host_runtime::{PublicKey, Signature, SigningKey, signature_of};
+use erp_host_runtime::{PublicKey, Signature, SigningKey, signature_path};
 use erp_host_store::private_file::{self, IfPresent};
 
 /// Make a key to sign plugin files with.
@@ -91,7 +91,7 @@ pub(super) fn sign(args: &SignArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut output = io::stdout().lock();
     for file in &args.files {
         let signature = key.sign(&read(file)?)?;
-        let signature_file = signature_of(file);
+        let signature_file = signature_path(file);
         fs::write(&signature_file, format!("{signature}\n"))
             .map_err(|error| format!("{} cannot be written: {error}", signature_file.display()))?;
         writeln!(output, "{}: signed by {}", signature_file.display(), key.public())?;
@@ -111,7 +111,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode, Box<dyn Error>> {
         return Err("nobody's signature counts; name a public key with --key, or in the configuration ([trust] signers)".into());
     }
     let bytes = read(&args.file)?;
-    let signature_file = signature_of(&args.file);
+    let signature_file = signature_path(&args.file);
     let signature = Signature::parse(&read(&signature_file)?)
         .map_err(|error| format!("{}: {error}", signature_file.display()))?;
     let shown = args.file.display();

@@ -15,7 +15,7 @@ use crate::control::{self, ReceivedRequest, ReloadReport};
 use crate::file_reload::FileReloader;
 use crate::router::Router;
 use crate::server::HelpPage;
-use erp_host_runtime::{Change, FolderError, Plugin, Watched};
+use erp_host_runtime::{Change, FolderError, Plugin, PluginWatcher};
 
 /// Time between two scans. A file is loaded when two scans have shown it the same.
 const SCAN_INTERVAL: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ const MAX_SCANS: u32 = 10;
 /// What hot reload of plugins works on.
 pub(super) struct PluginReload {
     pub(super) config: Config,
-    pub(super) watched: Watched,
+    pub(super) watcher: PluginWatcher,
     pub(super) router: Arc<Router>,
     pub(super) help: HelpPage,
     pub(super) file_reloader: FileReloader,
@@ -100,7 +100,7 @@ impl PluginReload {
                 }
             }
             if let Some(ended) =
-                reload.take_if(|reload| reload.scans >= MAX_SCANS || self.watched.is_settled())
+                reload.take_if(|reload| reload.scans >= MAX_SCANS || self.watcher.is_settled())
             {
                 self.finish(ended);
             }
@@ -110,7 +110,7 @@ impl PluginReload {
 
     /// Scans the folder and applies the changes: to the router, the help page, the audit log and the log.
     fn scan(&mut self, retry_failed: bool) -> Result<Vec<Change>, FolderError> {
-        let changes = self.watched.look(&self.config.runtime, retry_failed)?;
+        let changes = self.watcher.poll(&self.config.runtime, retry_failed)?;
         for change in &changes {
             match change {
                 Change::Installed(plugin) | Change::Replaced { plugin, .. } => {
@@ -121,7 +121,7 @@ impl PluginReload {
             }
         }
         if !changes.is_empty() {
-            self.help.show(&cards(&self.config, self.watched.plugins()));
+            self.help.show(&cards(&self.config, self.watcher.plugins()));
         }
         let events = changes.iter().map(plugin_events::of_change).collect();
         Handle::current().block_on(self.router.record(events, "looking into the plugins folder"));
@@ -132,7 +132,7 @@ impl PluginReload {
 
     /// Reloads key and certificate files too, and reports to those who requested the reload.
     fn finish(&self, reload: Reload) {
-        let unsettled = (reload.failure.is_none() && !self.watched.is_settled())
+        let unsettled = (reload.failure.is_none() && !self.watcher.is_settled())
             .then(|| "a file is still being written; it is loaded when it stays as it is".to_owned());
         // A file may have changed twice; the last change counts.
         let mut files = HashSet::new();
@@ -144,7 +144,7 @@ impl PluginReload {
             changes.iter().any(|change| change.is_refusal()) || reloaded.iter().any(Result::is_err);
         let changes = changes.iter().map(ToString::to_string);
         let reloaded = reloaded.into_iter().map(|result| result.unwrap_or_else(|failure| failure));
-        let serving = self.watched.plugins().connectors().into_iter().map(|plugin| serving(plugin));
+        let serving = self.watcher.plugins().connectors().into_iter().map(|plugin| serving(plugin));
         let report = ReloadReport {
             has_failed: has_failed || unsettled.is_some() || reload.failure.is_some(),
             changes: changes.chain(reloaded).chain(unsettled).chain(reload.failure).collect(),
@@ -161,7 +161,7 @@ impl PluginReload {
 fn serving(plugin: &Plugin) -> String {
     let (name, version) = (plugin.name(), &plugin.about.version);
     let serving = format!("{name} {version} from {} (sha256 {})", plugin.file_name(), plugin.short_hash());
-    match plugin.connector.link().trouble() {
+    match plugin.connector.transport().out_of_service() {
         Some(problem) => format!("{serving}; {problem}"),
         None => serving,
     }

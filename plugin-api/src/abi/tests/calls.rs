@@ -11,7 +11,7 @@ use crate::abi::adapter::connector_object;
 use crate::abi::client::{ConnectionClient, ConnectorClient, INVALID_ANSWER, call};
 use crate::abi::objects::{ConnectionBox, ConnectionObject, ConnectionObject_TO, SinkRef, Wire};
 use crate::abi::{
-    ActorCall, ActorOperation, ConnectorLink, Kind, Message, MessageRef, Operation, RowWriter, replies,
+    ActorCall, ActorOperation, ConnectorTransport, Kind, Message, MessageRef, Operation, RowWriter, replies,
 };
 use crate::{Connection, Connector, Field, Host, Outcome, Result, Rows, Settings, State, Value};
 
@@ -207,7 +207,7 @@ fn a_plugin_that_does_not_keep_to_the_boundary_gets_an_error() {
 
 #[test]
 fn an_operation_that_the_plugin_does_not_know_is_an_error() {
-    let connector: Arc<dyn ConnectorLink> = Arc::new(connector_object(Plain));
+    let connector: Arc<dyn ConnectorTransport> = Arc::new(connector_object(Plain));
     let nothing = MessageRef { text: "", marks: &[] };
     let take = |_: Kind, _: MessageRef<'_>| Ok(ControlFlow::Continue(()));
     let ((), outcome) = call("Plain", |replies| connector.call(Operation(4711), nothing, replies), take);

@@ -1,61 +1,65 @@
-//! Looks at a file before the system's loader does: the loader trusts what a file says about its own size, so a
-//! truncated library would end the process (SIGBUS) instead of giving an error.
+//! Checks a shared library's headers before the system's loader opens it. The loader maps what the headers name without
+//! comparing it with the file's size, so a truncated library would end the process with SIGBUS instead of an error.
 
 use thiserror::Error;
 
 /// Why a file is not a library that this system can load.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ImageError {
-    /// It has no bytes.
+pub enum ObjectFileError {
+    /// It has no content.
     #[error("the file is empty; copy it again")]
     Empty,
-    /// It is something else.
+    /// It has the magic number of no known format.
     #[error("it is not a shared library; build the plugin as a cdylib")]
     NotALibrary,
-    /// It is a library of another system.
+    /// It has the format of another operating system, which is named.
     #[error("it is a library for {0}, this host runs on {here}; build the plugin for this system", here = std::env::consts::OS)]
     OtherSystem(&'static str),
-    /// It is a library for another processor.
+    /// It has another word size, byte order or instruction set.
     #[error("it is a library for another processor, this host runs on {here}; build the plugin for this processor", here = std::env::consts::ARCH)]
     OtherProcessor,
-    /// It is a program or something else that ends in `.so`.
+    /// It is an ELF program or object file.
     #[error("it is an ELF file but not a shared library; build the plugin as a cdylib")]
     NotShared,
-    /// It ends before its end.
+    /// It is shorter than its headers say.
     #[error("the file is truncated: it has {length} bytes and says that it has {expected}; copy it again")]
     Truncated {
-        /// Bytes of the file.
+        /// The file's size in bytes.
         length: u64,
-        /// Bytes that its headers tell of.
+        /// The size in bytes that its headers need.
         expected: u64,
     },
 }
 
-/// Says whether the bytes are a whole library of this system.
-pub(super) fn check(bytes: &[u8]) -> Result<(), ImageError> {
+/// Checks that the bytes are a complete shared library for this system and processor.
+///
+/// # Errors
+/// They are not.
+pub(crate) fn check(bytes: &[u8]) -> Result<(), ObjectFileError> {
     let system = match bytes {
-        [] => return Err(ImageError::Empty),
+        [] => return Err(ObjectFileError::Empty),
         [0x7f, b'E', b'L', b'F', ..] => "linux",
         [b'M', b'Z', ..] => "windows",
         [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => "macos",
-        _ => return Err(ImageError::NotALibrary),
+        _ => return Err(ObjectFileError::NotALibrary),
     };
-    // The loaders of Windows and macOS compare the file's size themselves.
+    // The loaders of Windows and macOS check the file's size themselves.
     match (system, cfg!(windows), cfg!(target_os = "macos")) {
         ("windows", true, _) | ("macos", _, true) => Ok(()),
         ("linux", false, false) => check_elf(bytes),
-        _ => Err(ImageError::OtherSystem(system)),
+        _ => Err(ObjectFileError::OtherSystem(system)),
     }
 }
 
-/// The parts of ELF that say where a file ends. Offsets are those of the 64-bit or 32-bit format.
-fn check_elf(bytes: &[u8]) -> Result<(), ImageError> {
+/// Checks the parts of an ELF file that determine its size: section table, program headers and segments. The offsets are those of
+/// the 64-bit or 32-bit format in the ELF specification.
+fn check_elf(bytes: &[u8]) -> Result<(), ObjectFileError> {
     let wide = cfg!(target_pointer_width = "64");
     let little = cfg!(target_endian = "little");
     let file = Elf { bytes, wide, little };
     if bytes.get(4) != Some(if wide { &2 } else { &1 }) || bytes.get(5) != Some(if little { &1 } else { &2 })
     {
-        return Err(if bytes.len() < 6 { file.truncated(64) } else { ImageError::OtherProcessor });
+        return Err(if bytes.len() < 6 { file.truncated(64) } else { ObjectFileError::OtherProcessor });
     }
     let header = if wide { 64 } else { 52 };
     if bytes.len() < header {
@@ -63,23 +67,23 @@ fn check_elf(bytes: &[u8]) -> Result<(), ImageError> {
     }
     const SHARED: u64 = 3;
     if file.number(16, 2)? != SHARED {
-        return Err(ImageError::NotShared);
+        return Err(ObjectFileError::NotShared);
     }
     if machine().is_some_and(|machine| file.number(18, 2) != Ok(machine)) {
-        return Err(ImageError::OtherProcessor);
+        return Err(ObjectFileError::OtherProcessor);
     }
     let (programs, sections) = if wide { (32, 40) } else { (28, 32) };
     let (sizes, word) = if wide { (54, 8) } else { (42, 4) };
-    let table = |at: usize, size_at: usize| -> Result<(u64, u64, u64), ImageError> {
+    let table = |at: usize, size_at: usize| -> Result<(u64, u64, u64), ObjectFileError> {
         Ok((file.number(at, word)?, file.number(size_at, 2)?, file.number(size_at + 2, 2)?))
     };
-    // The section table is the last thing in a file as linkers write it.
+    // Linkers write the section table to the end of the file.
     let (start, size, count) = table(sections, sizes + 4)?;
     file.holds(start, size.saturating_mul(count))?;
     let (start, size, count) = table(programs, sizes)?;
     file.holds(start, size.saturating_mul(count))?;
     for index in 0..count {
-        // `holds` has shown that these are within the file, whose length is a usize.
+        // `holds` has checked that the table is within the file, whose length is a usize.
         let entry = usize::try_from(start + index * size).unwrap_or(usize::MAX);
         let (offset, length) = if wide { (8, 32) } else { (4, 16) };
         let offset = file.number(entry.saturating_add(offset), word)?;
@@ -96,7 +100,7 @@ struct Elf<'a> {
 }
 
 impl Elf<'_> {
-    fn number(&self, at: usize, size: usize) -> Result<u64, ImageError> {
+    fn number(&self, at: usize, size: usize) -> Result<u64, ObjectFileError> {
         let digits = at
             .checked_add(size)
             .and_then(|end| self.bytes.get(at..end))
@@ -105,18 +109,18 @@ impl Elf<'_> {
         Ok(if self.little { digits.iter().rev().fold(0, append) } else { digits.iter().fold(0, append) })
     }
 
-    fn holds(&self, start: u64, length: u64) -> Result<(), ImageError> {
+    fn holds(&self, start: u64, length: u64) -> Result<(), ObjectFileError> {
         let end = start.saturating_add(length);
         if end > self.bytes.len() as u64 { Err(self.truncated(end)) } else { Ok(()) }
     }
 
-    fn truncated(&self, expected: u64) -> ImageError {
+    fn truncated(&self, expected: u64) -> ObjectFileError {
         let header = if self.wide { 64 } else { 52 };
-        ImageError::Truncated { length: self.bytes.len() as u64, expected: expected.max(header) }
+        ObjectFileError::Truncated { length: self.bytes.len() as u64, expected: expected.max(header) }
     }
 }
 
-/// This processor's number in ELF, where we know it.
+/// This processor's `e_machine` number; `None` when it is not in this list.
 fn machine() -> Option<u64> {
     Some(match std::env::consts::ARCH {
         "x86_64" => 62,
