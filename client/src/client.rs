@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use contract::{Answer, Call, Dialect, Envelope, Guid, Operation, ReplyError, Request, SoapVersion};
+use contract::{Call, Dialect, Envelope, Guid, Operation, ReplyError, ReplyMessage, Request, SoapVersion};
 
 use crate::address::ServiceAddress;
 use crate::error::{CallError, CallErrorKind};
@@ -156,7 +156,7 @@ impl Client {
 }
 
 /// Parses a response as the reply of an operation.
-fn parse(response: &HttpResponse, operation: Operation) -> Result<Answer<'static>, CallErrorKind> {
+fn parse(response: &HttpResponse, operation: Operation) -> Result<ReplyMessage<'static>, CallErrorKind> {
     if (300..400).contains(&response.status) {
         let to = response.header("Location").unwrap_or("nowhere").to_owned();
         return Err(CallErrorKind::Redirect { status: response.status, to });

@@ -1,6 +1,6 @@
 //! A call and its reply.
 
-use contract::{Answer, Operation, Outcome, Reply};
+use contract::{Operation, Outcome, Reply, ReplyMessage};
 
 use crate::error::{CallError, CallErrorKind};
 use crate::http_message::HttpExchange;
@@ -13,7 +13,7 @@ pub struct Exchange {
     /// What was sent and received.
     pub traffic: HttpExchange,
     /// The reply, parsed.
-    pub answer: Answer<'static>,
+    pub answer: ReplyMessage<'static>,
 }
 
 impl Exchange {

@@ -8,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use contract::{
-    Answer, Call, Dialect, Envelope, Fault, Guid, Operation, Outcome, Payload, Reply, Request, SoapVersion,
+    Call, Dialect, Envelope, Fault, Guid, Operation, Outcome, Payload, Reply, ReplyMessage, Request,
+    SoapVersion,
 };
 
 use super::*;
@@ -127,7 +128,7 @@ fn call_returns_the_reply_and_the_http_exchange() {
         let service = Service::answering(reply(dialect, Operation::GetSupportedActorTypes, &items()));
         let client = client(&service.url(), &Options::default()).in_dialect(dialect);
         let exchange = run(client.call(Some(Guid::from_u128(7)), Request::GetSupportedActorTypes)).unwrap();
-        assert_eq!(exchange.answer, Answer { envelope: Envelope::new(dialect), reply: items() });
+        assert_eq!(exchange.answer, ReplyMessage { envelope: Envelope::new(dialect), reply: items() });
         assert_eq!(exchange.traffic.response.status, 200);
         let request = service.requests.recv().unwrap();
         let (head, body) = request.split_once("\r\n\r\n").unwrap();

@@ -1,4 +1,4 @@
-//! What requests and replies carry (contract page, section 2). Everything borrows from the message where nothing had
+//! The carriers: what requests and replies hold (contract page, section 2). Texts borrow from the message unless they had
 //! to be unescaped.
 
 use std::borrow::Cow;

@@ -29,7 +29,7 @@ pub(crate) enum Kind {
 
 macro_rules! members {
     ($($name:ident: $kind:ident,)+) => {
-        /// A member of some class, known by its name.
+        /// A member of any class, by its name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Member { $($name,)+ }
 

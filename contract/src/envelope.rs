@@ -1,4 +1,5 @@
-//! How a message is wrapped: SOAP version, dialect and namespaces (contract page, section 3).
+//! The envelope of a message: SOAP version, dialect and namespaces (contract page, section 3). The dialect of a request is
+//! decided in `read::dialect`.
 
 use std::borrow::Cow;
 
@@ -96,7 +97,7 @@ pub struct Envelope {
     pub plain_namespace: Option<Cow<'static, str>>,
 }
 
-/// [`Envelope::new`] in the default dialect: what has no namespace is no envelope that anybody reads.
+/// [`Envelope::new`] in the default dialect. Not derived: an envelope without a namespace would be invalid.
 impl Default for Envelope {
     fn default() -> Self {
         Envelope::new(Dialect::default())

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// Whose fault it is.
+/// Which side caused a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultCode {
     /// The caller's: `s:Client`, `s:Sender` in SOAP 1.2.
     Client,
-    /// Ours: `s:Server`, `s:Receiver` in SOAP 1.2.
+    /// The service's: `s:Server`, `s:Receiver` in SOAP 1.2.
     Server,
     /// A header that must be understood is not.
     MustUnderstand,
@@ -20,19 +20,19 @@ pub enum FaultCode {
 /// A SOAP fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Whose fault it is.
+    /// Which side caused it.
     pub code: FaultCode,
     /// What is wrong and what was expected, in English.
     pub text: String,
 }
 
 impl Fault {
-    /// The caller made a mistake.
+    /// A fault of the caller.
     pub fn client(text: impl Into<String>) -> Self {
         Fault { code: FaultCode::Client, text: text.into() }
     }
 
-    /// We made a mistake, or cannot serve just now.
+    /// A fault of the service, or it cannot serve just now.
     pub fn server(text: impl Into<String>) -> Self {
         Fault { code: FaultCode::Server, text: text.into() }
     }

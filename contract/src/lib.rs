@@ -2,12 +2,17 @@
 //! reader from bytes to a [`Call`] that recognises its dialect, a writer that appends a reply in the caller's dialect,
 //! the client side of both, and the WSDL.
 //!
-//! This crate knows neither HTTP nor plugins, and does no I/O. Where its documentation names a rule's source, "the
+//! This crate does no I/O, and depends neither on HTTP nor on plugins. Where its documentation names a rule's source, "the
 //! contract page" is the specification that `docs/contract/overview.md` sums up.
 //!
-//! A message goes through these modules: [`decode`] to UTF-8, the tokenizer of [`xml`] that refuses what is not
-//! well-formed, the reader that recognises envelope, operation and dialect and collects members by the tables of
-//! `class`; and back through the writer, which follows the same tables. The tables make the [`wsdl`] too.
+//! | module | what it holds |
+//! |---|---|
+//! | [`xml`] | the strict tokenizer, its limits, and escaping |
+//! | `read` | [`decode`] to UTF-8; the reader of calls and replies; `read::dialect` decides the dialect |
+//! | `write` | the writers of calls, replies and faults; [`ReplyWriter`] writes actors as they arrive |
+//! | `envelope` | SOAP version, [`Dialect`] and namespaces of a message |
+//! | `operation`, `class` | the tables of operations, classes and members that `read`, `write` and [`wsdl`] follow |
+//! | `request`, `reply`, `carriers`, `fault` | the types of what a message holds |
 //!
 //! ```
 //! use contract::{Outcome, Reply, Request, SoapVersion, read_call, write_reply};
@@ -44,7 +49,7 @@ pub use envelope::{Dialect, Envelope, SoapVersion};
 pub use fault::{Fault, FaultCode};
 pub use operation::{Operation, PayloadKind};
 pub use read::{
-    Answer, EncodingError, Loss, LossKind, ReadError, Refusal, ReplyError, decode, losses, read_call,
+    EncodingError, Loss, LossKind, ReadError, Refusal, ReplyError, ReplyMessage, decode, losses, read_call,
     read_call_as, read_reply, soap_action,
 };
 pub use reply::{Authentication, Outcome, Payload, Reply};

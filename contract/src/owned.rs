@@ -1,9 +1,9 @@
-//! Replies that outlive the message they were read from. A client keeps answers; a host never does.
+//! Owned copies of replies, for clients, which keep a reply after its message is gone.
 
 use std::borrow::Cow;
 
 use crate::carriers::{Actor, Dictionary, Field, Text, Texts, Token};
-use crate::{Answer, Authentication, Outcome, Payload, Reply};
+use crate::{Authentication, Outcome, Payload, Reply, ReplyMessage};
 
 fn text(text: Text<'_>) -> Text<'static> {
     text.map(|text| Cow::Owned(text.into_owned()))
@@ -17,15 +17,15 @@ fn all<T, U>(items: Option<Vec<T>>, own: impl Fn(T) -> U) -> Option<Vec<U>> {
     items.map(|items| items.into_iter().map(own).collect())
 }
 
-impl Answer<'_> {
-    /// The same, borrowing nothing.
-    pub fn into_owned(self) -> Answer<'static> {
-        Answer { envelope: self.envelope, reply: self.reply.into_owned() }
+impl ReplyMessage<'_> {
+    /// An owned copy.
+    pub fn into_owned(self) -> ReplyMessage<'static> {
+        ReplyMessage { envelope: self.envelope, reply: self.reply.into_owned() }
     }
 }
 
 impl Reply<'_> {
-    /// The same, borrowing nothing.
+    /// An owned copy.
     pub fn into_owned(self) -> Reply<'static> {
         match self {
             Reply::Result { outcome, payload } => {
@@ -44,7 +44,7 @@ impl Reply<'_> {
 }
 
 impl Outcome<'_> {
-    /// The same, borrowing nothing.
+    /// An owned copy.
     pub fn into_owned(self) -> Outcome<'static> {
         Outcome {
             state: self.state,
@@ -56,7 +56,7 @@ impl Outcome<'_> {
 }
 
 impl Payload<'_> {
-    /// The same, borrowing nothing.
+    /// An owned copy.
     pub fn into_owned(self) -> Payload<'static> {
         match self {
             Payload::None => Payload::None,
@@ -70,7 +70,7 @@ impl Payload<'_> {
 }
 
 impl Actor<'_> {
-    /// The same, borrowing nothing.
+    /// An owned copy.
     pub fn into_owned(self) -> Actor<'static> {
         Actor {
             actor_type: text(self.actor_type),
@@ -84,7 +84,7 @@ impl Actor<'_> {
 }
 
 impl Field<'_> {
-    /// The same, borrowing nothing.
+    /// An owned copy.
     pub fn into_owned(self) -> Field<'static> {
         Field {
             access: self.access,
@@ -101,7 +101,7 @@ impl Field<'_> {
 }
 
 impl Dictionary<'_> {
-    /// The same, borrowing nothing.
+    /// An owned copy.
     pub fn into_owned(self) -> Dictionary<'static> {
         let owned = |(key, value): (Cow<'_, str>, Text<'_>)| (Cow::Owned(key.into_owned()), text(value));
         Dictionary { entries: self.entries.into_iter().map(owned).collect() }

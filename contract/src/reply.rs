@@ -1,4 +1,4 @@
-//! Replies.
+//! Replies: outcome and payload of each operation.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub struct Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    /// It worked, and there is nothing to say.
+    /// It worked.
     pub const fn ok() -> Self {
         Outcome { state: State::Ok, user_explanation: None, tech_explanation: None, error_code: None }
     }
@@ -63,7 +63,7 @@ pub enum Payload<'a> {
 /// The reply of Authenticate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Authentication<'a> {
-    /// Why it failed; gives nothing away.
+    /// Why it failed, in words that help no attacker.
     pub reason: Text<'a>,
     /// `<nonce>.<yyyyMMddHHmm>.<signature>`.
     pub signed_application_token: Option<Token<'a>>,

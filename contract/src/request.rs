@@ -1,4 +1,4 @@
-//! Requests.
+//! Requests: the members of each operation.
 
 use std::borrow::Cow;
 

@@ -2,8 +2,25 @@
 //! texts (`US:"..";NO:".."`), connection GUIDs, and the constants that travel by name (states, field types, access,
 //! operators, actor types, error codes).
 //!
-//! This crate knows neither SOAP nor plugins, and depends on nothing: `contract` and `plugin-api` both build on it,
-//! so that a value means the same on the wire and in a connector.
+//! This crate has no dependencies: `contract` and `plugin-api` both build on it, so that a value means the same on the
+//! wire and in a connector.
+//!
+//! ```
+//! use values::{FieldType, Value};
+//!
+//! let value = Value::parse("[I:123]", FieldType::Integer)?;
+//! assert_eq!(value, Value::Integer(123));
+//! assert_eq!(value.to_wire().as_deref(), Some("[I:123]"));
+//! # Ok::<(), values::ValueError>(())
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `value` | [`Value`]: typed field values and their wire form |
+//! | `date_time` | [`DateTime`]: the two wire forms of dates |
+//! | `localized` | [`LocalizedText`]: texts in several languages |
+//! | `guid` | [`Guid`]: connection GUIDs |
+//! | `names` | the constants: [`State`], [`FieldType`], [`Access`], [`Operator`], [`actor_type`], [`error_code`] |
 
 mod date_time;
 mod guid;

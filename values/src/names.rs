@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A name that the contract does not know, with the names that it does know.
+/// A name that is not one of the contract's, with those that are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownName {
     /// What was being read, such as `field type`.
@@ -65,7 +65,7 @@ named! {
     State, "state":
     /// It worked.
     Ok = "Ok",
-    /// It worked, and there is something to tell.
+    /// It worked, and there is information for the user.
     OkWithInfo = "OkWithInfo",
     /// It worked, but something deserves attention.
     Warning = "Warning",

@@ -22,7 +22,7 @@ fn date_time() -> impl Strategy<Value = DateTime> {
 
 proptest! {
     #[test]
-    fn guids_in_every_form(bits: u128, upper: bool) {
+    fn round_trip_of_guids_in_every_form(bits: u128, upper: bool) {
         let guid = Guid::from_u128(bits);
         let hyphenated = guid.to_string();
         let plain = hyphenated.replace('-', "");
@@ -33,7 +33,7 @@ proptest! {
     }
 
     #[test]
-    fn dates_in_both_forms_and_their_order(a in date_time(), b in date_time()) {
+    fn round_trip_and_order_of_dates_in_both_forms(a in date_time(), b in date_time()) {
         prop_assert_eq!(a.to_string().parse(), Ok(a));
         prop_assert_eq!(DateTime::parse_sortable(&a.to_sortable()), Ok(a));
         prop_assert_eq!(a.cmp(&b), a.to_sortable().cmp(&b.to_sortable()));
@@ -43,7 +43,7 @@ proptest! {
     }
 
     #[test]
-    fn typed_values(number: i64, double: f64, on: bool, date in date_time()) {
+    fn round_trip_of_typed_values(number: i64, double: f64, on: bool, date in date_time()) {
         for (value, field_type) in [
             (Value::Integer(number), FieldType::Integer),
             (Value::from(double), FieldType::Double),
@@ -65,7 +65,7 @@ proptest! {
 
     /// A text that looks like a typed value means that value; every other one stays as it is.
     #[test]
-    fn any_text_as_a_value(text in text()) {
+    fn round_trip_of_any_text_as_a_value(text in text()) {
         let value = Value::from_wire(&text);
         if let Value::Text(same) = &value {
             prop_assert_eq!(same.as_ref(), text.as_str());
@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn localised_texts(texts in vec(("[A-Z]{2}", "[^\"]{0,10}"), 1..4)) {
+    fn round_trip_of_localised_texts(texts in vec(("[A-Z]{2}", "[^\"]{0,10}"), 1..4)) {
         let mut text = LocalizedText::default();
         for (language, words) in &texts {
             text = text.with(language, words);
@@ -90,7 +90,7 @@ proptest! {
 
     /// Reading and writing any text loses nothing of it.
     #[test]
-    fn any_text_as_a_localised_one(text in text()) {
+    fn round_trip_of_any_text_as_a_localised_one(text in text()) {
         let read = LocalizedText::parse(&text);
         if read.iter().all(|(language, _)| language.is_empty()) {
             prop_assert_eq!(read.to_string(), text.as_str());

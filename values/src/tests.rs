@@ -1,4 +1,4 @@
-//! Unit tests of the vocabulary.
+//! Unit tests.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn guids_read_all_dotnet_forms_and_write_d() {
 }
 
 #[test]
-fn what_is_not_a_guid_is_refused_with_its_text() {
+fn invalid_guids_are_refused_with_their_text() {
     for text in [
         "",
         "not a guid",
@@ -59,7 +59,7 @@ fn typed_values_read_and_write() {
 }
 
 #[test]
-fn values_of_a_known_type_are_read_generously() {
+fn values_of_a_known_type_are_read_leniently() {
     let date = DateTime::from_date(2026, 1, 2).unwrap();
     for (text, field_type, value) in [
         ("[I:1", FieldType::Integer, Value::Integer(1)),
@@ -80,7 +80,7 @@ fn values_of_a_known_type_are_read_generously() {
 }
 
 #[test]
-fn values_of_the_wrong_type_say_what_was_expected() {
+fn values_of_the_wrong_type_give_an_error_with_the_expectation() {
     for (text, field_type, expected) in [
         ("many", FieldType::Integer, "whole number"),
         ("1.5", FieldType::Integer, "whole number"),

@@ -1,7 +1,7 @@
-//! Requests.
+//! Reading requests.
 
 use super::action::soap_action;
-use super::body::{self, Form, known_or_owned};
+use super::dialect::{self, DetectedDialect, known_or_owned};
 use super::envelope::{self, Headers};
 use super::error::{ReadError, Refusal, cut};
 use super::members::Members;
@@ -14,19 +14,19 @@ use crate::{Call, Dialect, Envelope, Operation, SoapVersion};
 static NO_MEMBERS: Class = Class { name: "request", base: None, own: &[] };
 
 /// Reads a request. `soap_action` is the SOAPAction that came with it, quoted or not; without one, the body element
-/// tells the operation.
+/// names the operation.
 ///
 /// The message is UTF-8; see [`crate::decode`] for others.
 ///
 /// # Errors
-/// The message is one that the contract page says to refuse. The error becomes a [`crate::Fault`].
+/// The message is one that has to be refused by the contract page. The error becomes a [`crate::Fault`].
 pub fn read_call<'a>(body: &'a [u8], soap_action: Option<&str>) -> Result<Call<'a>, ReadError> {
     read_call_as(body, soap_action, Dialect::Data, Limits::REQUEST)
 }
 
-/// As [`read_call`], within limits, and for a caller whose dialect is known from elsewhere. Where a body element is named after an operation
-/// and holds no member, as that of WSGetConfigData always is, `data` and `plain` are the same: then the dialect is
-/// `undecided`, which [`read_call`] takes to be `data`.
+/// As [`read_call`], within limits, and for a caller whose dialect is known from elsewhere. A body element that is named
+/// after an operation and holds no member, as that of WSGetConfigData always does, is the same in `data` and `plain`: then
+/// the dialect is `undecided`, which is `data` for [`read_call`].
 ///
 /// # Errors
 /// As [`read_call`].
@@ -68,7 +68,7 @@ fn call<'a>(
         && means_no_parameter(element, operation)
     {
         envelope.namespace = known_or_owned(namespace);
-        body::of_class(&mut reader, &NO_MEMBERS, &mut Members::default())?;
+        dialect::read_class_element(&mut reader, &NO_MEMBERS, &mut Members::default())?;
         envelope::close(&mut reader)?;
         return Ok(assemble(envelope, operation, Members::default(), headers));
     }
@@ -81,10 +81,10 @@ fn call<'a>(
     let mut members = Members::default();
     let class = operation.request().unwrap_or(&NO_MEMBERS);
     if element == class.name {
-        body::of_class(&mut reader, class, &mut members)?;
+        dialect::read_class_element(&mut reader, class, &mut members)?;
     } else {
-        let Form { dialect, plain_namespace } =
-            body::of_operation(&mut reader, class, element, &mut members)?;
+        let DetectedDialect { dialect, plain_namespace } =
+            dialect::read_operation_element(&mut reader, class, element, &mut members)?;
         envelope.dialect = dialect.unwrap_or(undecided);
         envelope.note_plain_namespace(operation, plain_namespace);
     }

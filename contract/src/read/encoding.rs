@@ -1,4 +1,4 @@
-//! From the bytes of a message to UTF-8.
+//! Decoding: from the bytes of a message to UTF-8.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ enum Encoding {
 }
 
 /// The message in UTF-8 without byte order mark; borrowed unless it came in UTF-16. A byte order mark decides, then the
-/// charset of the content type, then how the message begins. Whether it is valid UTF-8 is checked by whoever reads it.
+/// charset of the content type, then how the message begins. Whether it is valid UTF-8 is checked when it is read.
 ///
 /// # Errors
 /// The charset is another one, or the message is not valid UTF-16.

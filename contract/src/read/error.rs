@@ -1,11 +1,11 @@
-//! Why a message was refused.
+//! The errors of reading a message.
 
 use thiserror::Error;
 
 use crate::xml::XmlError;
 use crate::{Fault, FaultCode, SoapVersion, namespace};
 
-/// A message that cannot be served, and the SOAP version to say so in.
+/// Why a message cannot be served, and the SOAP version for the fault.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{refusal}")]
 pub struct ReadError {
@@ -17,7 +17,7 @@ pub struct ReadError {
 
 /// What is wrong with a message.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[allow(missing_docs, reason = "the messages say what each means")]
+#[allow(missing_docs, reason = "the messages explain each one")]
 pub enum Refusal {
     #[error("the message is not valid UTF-8 at byte {at}")]
     NotUtf8 { at: usize },

@@ -1,5 +1,5 @@
-//! What a WCF client would lose of a reply. [`crate::read_reply`] is generous, a real client is not: members that come
-//! out of order or in another namespace are lost to it without a word (contract page, section 3).
+//! Strict check of a reply: what a WCF client would lose of it. [`crate::read_reply`] is lenient, a WCF client is not: it
+//! drops members that come out of order or in another namespace, without an error (contract page, section 3).
 
 use super::envelope;
 use super::error::Refusal;
@@ -9,7 +9,7 @@ use crate::xml::Limits;
 use crate::{Dialect, Envelope, Operation, SoapVersion, namespace};
 use values::{Access, FieldType, State};
 
-/// Something that a WCF client loses, or stumbles over.
+/// Something that a WCF client loses, or fails at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
     /// What kind.
@@ -38,14 +38,14 @@ pub enum LossKind {
 }
 
 /// Looks for what a WCF client of this envelope would lose of a reply. An answer that is no reply (a fault, broken XML)
-/// loses nothing here: [`crate::read_reply`] tells.
+/// loses nothing here: it is an error of [`crate::read_reply`].
 pub fn losses(body: &[u8], operation: Operation, client: &Envelope) -> Vec<Loss> {
     let mut losses = Losses { found: Vec::new() };
     if body.starts_with(b"\xEF\xBB\xBF") {
         losses.add(LossKind::Envelope, "the reply begins with a byte order mark".to_owned());
     }
-    // What cannot be read ends the search; what was found until then counts.
-    let _ = losses.look(body, operation, client);
+    // An error ends the search; what was found until then counts.
+    let _ = losses.check(body, operation, client);
     losses.found
 }
 
@@ -55,13 +55,13 @@ struct Losses {
 
 impl Losses {
     fn add(&mut self, kind: LossKind, text: String) {
-        // One broken row is like the next.
+        // Many rows may have the same fault.
         if self.found.len() < 20 {
             self.found.push(Loss { kind, text });
         }
     }
 
-    fn look(&mut self, body: &[u8], operation: Operation, client: &Envelope) -> Result<(), Refusal> {
+    fn check(&mut self, body: &[u8], operation: Operation, client: &Envelope) -> Result<(), Refusal> {
         let mut reader = Reader::new(envelope::text(body)?, Limits::REPLY);
         let root = reader.root()?;
         if root != "Envelope" {

@@ -1,8 +1,8 @@
-//! From bytes to calls and replies.
+//! Reading: from bytes to calls and replies. The dialect of a message is decided in `dialect`.
 
 mod action;
-mod body;
 mod call;
+mod dialect;
 mod encoding;
 mod envelope;
 mod error;
@@ -16,4 +16,4 @@ pub use call::{read_call, read_call_as};
 pub use encoding::{EncodingError, decode};
 pub use error::{ReadError, Refusal};
 pub use losses::{Loss, LossKind, losses};
-pub use reply::{Answer, ReplyError, read_reply};
+pub use reply::{ReplyError, ReplyMessage, read_reply};

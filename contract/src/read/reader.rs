@@ -1,4 +1,4 @@
-//! Elements, texts and arrays, above the tokenizer.
+//! The reader: elements, texts and arrays, above the tokenizer.
 
 use std::borrow::Cow;
 
@@ -17,14 +17,14 @@ pub(super) struct Reader<'a> {
     pub(super) contract: Cow<'static, str>,
 }
 
-/// What a namespace means to the contract.
+/// The kinds of namespaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// The contract's, or the one for arrays; or none at all, as sloppy clients have it.
+pub(super) enum NamespaceKind {
+    /// The contract's, or the one for arrays; or none at all, as some clients send it.
     Contract,
     /// Of a .NET class without a contract.
     Plain,
-    /// Somebody else's: the element is skipped, as every .NET service would do.
+    /// Any other: the element is skipped, as every .NET service would do.
     Foreign,
 }
 
@@ -50,18 +50,18 @@ impl<'a> Reader<'a> {
         self.xml.attribute(namespace, local)
     }
 
-    pub(super) fn meaning(&self) -> Meaning {
+    pub(super) fn namespace_kind(&self) -> NamespaceKind {
         let found = self.namespace();
         if found == self.contract
             || found == namespace::ARRAYS
             || found == namespace::CONTRACT
             || found.is_empty()
         {
-            Meaning::Contract
+            NamespaceKind::Contract
         } else if found.starts_with(namespace::PLAIN_PREFIX) {
-            Meaning::Plain
+            NamespaceKind::Plain
         } else {
-            Meaning::Foreign
+            NamespaceKind::Foreign
         }
     }
 
@@ -107,10 +107,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next element inside `parent` that the contract might know.
+    /// The next element inside `parent` in a namespace of the contract.
     fn known_child(&mut self, parent: &'static str) -> Result<Option<&'a str>, Refusal> {
         while let Some(local) = self.child(parent)? {
-            if self.meaning() != Meaning::Foreign {
+            if self.namespace_kind() != NamespaceKind::Foreign {
                 return Ok(Some(local));
             }
             self.skip()?;

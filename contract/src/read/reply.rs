@@ -1,8 +1,8 @@
-//! Replies, for the client side.
+//! Reading replies, for the client side.
 
 use thiserror::Error;
 
-use super::body::{self, Form, known_or_owned};
+use super::dialect::{self, DetectedDialect, known_or_owned};
 use super::envelope;
 use super::error::{ReadError, Refusal, cut};
 use super::members::Members;
@@ -12,14 +12,14 @@ use crate::{Dialect, Envelope, Fault, FaultCode, Operation, Reply, SoapVersion};
 
 /// A reply, and how it was wrapped.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer<'a> {
+pub struct ReplyMessage<'a> {
     /// How it was wrapped.
     pub envelope: Envelope,
-    /// What it says.
+    /// Its content.
     pub reply: Reply<'a>,
 }
 
-/// An answer that is no reply.
+/// Why there is no reply to read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ReplyError {
     /// The service answered with a fault.
@@ -34,7 +34,7 @@ pub enum ReplyError {
 ///
 /// # Errors
 /// The answer is a fault, or not a reply of this operation.
-pub fn read_reply(body: &[u8], operation: Operation) -> Result<Answer<'_>, ReplyError> {
+pub fn read_reply(body: &[u8], operation: Operation) -> Result<ReplyMessage<'_>, ReplyError> {
     let mut soap = SoapVersion::V11;
     match answer(body, operation, &mut soap) {
         Ok(Ok(answer)) => Ok(answer),
@@ -47,7 +47,7 @@ fn answer<'a>(
     body: &'a [u8],
     operation: Operation,
     soap: &mut SoapVersion,
-) -> Result<Result<Answer<'a>, Fault>, Refusal> {
+) -> Result<Result<ReplyMessage<'a>, Fault>, Refusal> {
     let mut reader = Reader::new(envelope::text(body)?, Limits::REPLY);
     envelope::open(&mut reader, soap)?;
     let class = operation.reply();
@@ -63,10 +63,10 @@ fn answer<'a>(
     reader.contract = envelope.namespace.clone();
     let mut members = Members::default();
     if element == class.name {
-        body::of_class(&mut reader, class, &mut members)?;
+        dialect::read_class_element(&mut reader, class, &mut members)?;
     } else if element.strip_suffix("Response") == Some(operation.name()) {
-        let Form { dialect, plain_namespace } =
-            body::of_operation(&mut reader, class, element, &mut members)?;
+        let DetectedDialect { dialect, plain_namespace } =
+            dialect::read_operation_element(&mut reader, class, element, &mut members)?;
         envelope.dialect = dialect.unwrap_or(Dialect::Data);
         envelope.note_plain_namespace(operation, plain_namespace);
     } else {
@@ -77,7 +77,7 @@ fn answer<'a>(
         });
     }
     envelope::close(&mut reader)?;
-    Ok(Ok(Answer { envelope, reply: members.into_reply(operation) }))
+    Ok(Ok(ReplyMessage { envelope, reply: members.into_reply(operation) }))
 }
 
 /// A fault of SOAP 1.1 (`faultcode`, `faultstring`) or 1.2 (`Code/Value`, `Reason/Text`).

@@ -1,4 +1,4 @@
-//! Odd messages that are served all the same.
+//! Lenient reading: unusual messages that are served.
 
 use crate::*;
 
@@ -92,7 +92,7 @@ fn members_are_read_however_they_are_written() {
 }
 
 #[test]
-fn dialects_are_told_by_structure() {
+fn dialect_is_detected_from_the_structure() {
     let data = "<ActorType>Person</ActorType>";
     let plain = format!("<p:ActorType xmlns:p='{PLAIN}'>Person</p:ActorType>");
     let nil = format!("xmlns:i='{XSI}' i:nil='true'");
@@ -107,7 +107,7 @@ fn dialects_are_told_by_structure() {
         (format!("<request><Unknown xmlns='{PLAIN}'/>{data}</request>"), Dialect::Data),
         (format!("<request>{plain}</request>"), Dialect::Plain),
         (format!("<request>{plain}{data}</request>"), Dialect::Plain),
-        // Nothing tells: `data`, unless the caller of the reader knows better.
+        // Undecided: `data`, unless the reader is called with another dialect.
         (String::new(), Dialect::Data),
         ("<request/>".to_owned(), Dialect::Data),
         (format!("<request {nil}/>"), Dialect::Data),
@@ -125,7 +125,7 @@ fn dialects_are_told_by_structure() {
 
 /// node-soap sends an element of the name that the WSDL gives to the message, in no namespace at that.
 #[test]
-fn an_element_may_stand_for_an_empty_body() {
+fn element_for_an_operation_without_parameter_is_accepted() {
     for element in
         ["<IErpConnectorWS_WSGetConfigData_InputMessage/>", "<x:anything xmlns:x='urn:x'> <y/> </x:anything>"]
     {
@@ -136,7 +136,7 @@ fn an_element_may_stand_for_an_empty_body() {
 }
 
 #[test]
-fn the_callers_namespaces_are_mirrored() {
+fn namespaces_of_the_caller_are_mirrored() {
     let other = "http://www.superoffice.net/EIS/Connector/2.0";
     let message =
         soap(&format!("<RequestBaseWS xmlns='{other}'><ConnectionGuid>g</ConnectionGuid></RequestBaseWS>"));
@@ -278,7 +278,7 @@ fn other_charsets_and_broken_utf_16_are_refused() {
 }
 
 #[test]
-fn around_the_envelope_there_may_be_comments_and_instructions() {
+fn comments_and_instructions_around_the_envelope_are_accepted() {
     let message = format!(
         "<?xml version='1.0'?>\n<!-- a --><?style x?>\n{}\n<!-- b -->\n<?end?>\n",
         soap(&format!("\n <!-- c -->\n <GetListRequestWS xmlns='{NS}'/>\n <!-- d -->\n"))
@@ -287,7 +287,7 @@ fn around_the_envelope_there_may_be_comments_and_instructions() {
 }
 
 #[test]
-fn null_elements_of_arrays_of_carriers_say_nothing() {
+fn null_elements_of_arrays_are_skipped() {
     let message = soap(&format!(
         "<SaveActorsRequestWS xmlns='{NS}' xmlns:i='{XSI}'><Actors><ErpActorWS i:nil='true'/><ErpActorWS><ErpKey>1</ErpKey>\
          <FieldValues i:nil='true'/></ErpActorWS></Actors></SaveActorsRequestWS>"

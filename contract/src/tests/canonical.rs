@@ -1,4 +1,4 @@
-//! Two documents are the same when names, namespaces, order, attributes and text are. Prefixes are free.
+//! Canonical XML for comparisons: names, namespaces, order, attributes and text count, prefixes do not.
 
 use std::fmt::Write;
 

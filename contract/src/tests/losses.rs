@@ -1,4 +1,4 @@
-//! What a WCF client loses.
+//! The strict check of replies: what a WCF client would lose.
 
 use super::recordings::recordings;
 use crate::*;

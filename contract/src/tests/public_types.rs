@@ -1,4 +1,4 @@
-//! The types that others build on.
+//! The public types.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use crate::*;
 
 #[test]
-fn the_table_of_operations_is_the_contract_pages() {
+fn table_of_operations_matches_the_contract_page() {
     assert_eq!(Operation::ALL.len(), 18);
     let names: HashSet<_> = Operation::ALL.iter().map(|operation| operation.name()).collect();
     assert_eq!(names.len(), 18);
@@ -117,7 +117,7 @@ fn a_payload_that_is_not_the_operations_is_null() {
 }
 
 #[test]
-fn a_call_borrows_from_the_message_what_was_not_escaped() {
+fn call_borrows_text_that_was_not_escaped() {
     let recordings = super::recordings::recordings();
     let recording = recordings.iter().find(|recording| recording.name == "data/search").unwrap();
     let call = read_call(recording.request.as_bytes(), None).unwrap();

@@ -70,7 +70,7 @@ fn recorded_requests_decode_to_the_recorded_values() {
 }
 
 #[test]
-fn recorded_requests_tell_their_operation_without_an_action_where_the_body_does() {
+fn recorded_requests_without_an_action_are_recognised_by_their_body() {
     for recording in recordings() {
         let class_is_shared = recording.operation.request_class() == Some("RequestBaseWS");
         let call = read_call_as(recording.request.as_bytes(), None, recording.dialect, xml::Limits::REQUEST);
@@ -153,7 +153,7 @@ fn recorded_replies_decode_to_the_recorded_values() {
             continue;
         }
         let envelope = Envelope::new(recording.dialect);
-        let wanted = Answer { envelope, reply: recorded_reply(recording) };
+        let wanted = ReplyMessage { envelope, reply: recorded_reply(recording) };
         assert_eq!(answer.unwrap(), wanted, "{}", recording.name);
         assert_eq!(
             recording.json["response"]["IsOk"].as_bool(),

@@ -143,7 +143,7 @@ fn messages_are_refused_with_their_reason() {
 }
 
 #[test]
-fn what_is_not_utf_8_is_refused_at_its_place() {
+fn invalid_utf_8_is_refused_with_the_place() {
     let mut message = soap("").into_bytes();
     message[10] = 0xFF;
     let (_, fault) = refused(&message, None);
@@ -195,7 +195,7 @@ fn headers_that_must_be_understood_are_refused() {
 }
 
 #[test]
-fn a_refusal_knows_the_soap_version_as_soon_as_the_envelope_is_open() {
+fn refusal_has_the_soap_version_once_the_envelope_is_open() {
     let message = envelope(namespace::SOAP_12, "<s:Body><broken");
     assert_eq!(refused(message.as_bytes(), None).0, SoapVersion::V12);
     assert_eq!(
@@ -205,7 +205,7 @@ fn a_refusal_knows_the_soap_version_as_soon_as_the_envelope_is_open() {
 }
 
 #[test]
-fn what_comes_from_outside_is_cut_in_messages() {
+fn refusal_texts_cut_what_came_from_outside() {
     let long = "x".repeat(10_000);
     for (message, action) in [
         (format!("<{long}/>"), None),

@@ -1,4 +1,4 @@
-//! Whatever comes, the reader answers.
+//! Robustness: no input makes the reader panic.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -23,12 +23,12 @@ fn read_everything(bytes: &[u8], recording: &Recording) {
 
 proptest! {
     #[test]
-    fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn reader_does_not_panic_on_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         read_everything(&bytes, &recordings()[0]);
     }
 
     #[test]
-    fn no_damage_to_a_message_makes_the_reader_panic(
+    fn reader_does_not_panic_on_a_damaged_message(
         which in any::<Index>(),
         is_request: bool,
         damages in proptest::collection::vec((any::<Index>(), any::<u8>(), 0u8..5), 1..6),

@@ -1,4 +1,4 @@
-//! Whatever is written reads as itself, in every dialect.
+//! Round trips: what is written reads as itself, in every dialect.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::*;
 
 proptest! {
     #[test]
-    fn any_request(call in strategies::call()) {
+    fn round_trip_of_any_request(call in strategies::call()) {
         let mut out = Vec::new();
         write_request(&mut out, &call);
         let action = call.soap_action();
@@ -16,19 +16,19 @@ proptest! {
     }
 
     #[test]
-    fn any_reply(
+    fn round_trip_of_any_reply(
         (operation, reply) in strategies::operation().prop_flat_map(|one| (Just(one), strategies::reply(one))),
         envelope in strategies::envelope(),
     ) {
         let mut out = Vec::new();
         write_reply(&mut out, &envelope, operation, &reply);
         let read = read_reply(&out, operation);
-        prop_assert_eq!(read.clone().map(Answer::into_owned), read.clone(), "owned, it is the same");
-        prop_assert_eq!(read, Ok(Answer { envelope, reply }), "{}", String::from_utf8_lossy(&out));
+        prop_assert_eq!(read.clone().map(ReplyMessage::into_owned), read.clone(), "owned, it is the same");
+        prop_assert_eq!(read, Ok(ReplyMessage { envelope, reply }), "{}", String::from_utf8_lossy(&out));
     }
 
     #[test]
-    fn any_fault(text in strategies::string(), at in 0usize..4, is_12: bool) {
+    fn round_trip_of_any_fault(text in strategies::string(), at in 0usize..4, is_12: bool) {
         let code = [
             FaultCode::Client,
             FaultCode::Server,
@@ -44,7 +44,7 @@ proptest! {
 
     /// UTF-16, as a client with its charset sends it.
     #[test]
-    fn any_request_in_utf_16(call in strategies::call(), is_big_endian: bool, has_mark: bool) {
+    fn round_trip_of_any_request_in_utf_16(call in strategies::call(), is_big_endian: bool, has_mark: bool) {
         let mut out = Vec::new();
         write_request(&mut out, &call);
         let text = String::from_utf8(out).unwrap();

@@ -1,4 +1,4 @@
-//! Any value of the contract.
+//! Proptest strategies for every value of the contract.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -180,7 +180,7 @@ pub(super) fn call() -> impl Strategy<Value = Call<'static>> {
     let requests = select(Operation::ALL).prop_flat_map(request);
     (envelope(), text(), requests).prop_map(|(mut envelope, connection_guid, request)| {
         if request == Request::GetConfigData {
-            // It has no members, and so nothing to tell their namespace.
+            // It has no members, so their namespace cannot be detected.
             envelope.plain_namespace = None;
         }
         // These two have no ConnectionGuid (contract page, section 2), nor has Authenticate.

@@ -8,7 +8,7 @@ use crate::*;
 proptest! {
     /// Rows are written while they arrive, with a head that assumes the best; the true head then takes its place.
     #[test]
-    fn rows_give_the_same_reply_as_the_whole(
+    fn streamed_reply_is_the_same_as_the_whole(
         envelope in strategies::envelope(),
         outcome in strategies::outcome(),
         rows in proptest::collection::vec(
@@ -52,7 +52,7 @@ proptest! {
 }
 
 #[test]
-fn only_data_and_plain_say_how_it_ended_before_the_actors() {
+fn outcome_stands_before_the_actors_only_in_data_and_plain() {
     for &dialect in Dialect::ALL {
         let writer = ReplyWriter::new(&Envelope::new(dialect), Operation::GetActors);
         let expected = matches!(dialect, Dialect::Data | Dialect::Plain);
@@ -61,7 +61,7 @@ fn only_data_and_plain_say_how_it_ended_before_the_actors() {
 }
 
 #[test]
-fn a_row_declares_nothing_and_stays_small() {
+fn streamed_rows_declare_no_namespaces() {
     let writer = ReplyWriter::new(&Envelope::new(Dialect::Plain), Operation::GetActors);
     let row = ActorRow { actor_type: "Customer", erp_key: "1", last_modified: Some("s"), parent: None };
     let mut out = Vec::new();

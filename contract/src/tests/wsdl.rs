@@ -1,4 +1,4 @@
-//! The WSDL says the same as the recorded ones.
+//! The WSDL has the same definitions as the recorded ones.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ const ADDRESS: &str = "http://localhost:8080/Services/ErpConnectorWS.svc";
 const NAMES: [&str; 6] = ["type", "base", "element", "message", "binding", "ref"];
 
 #[test]
-fn every_recorded_definition_is_there_and_none_besides() {
+fn wsdl_has_exactly_the_recorded_definitions() {
     for dialect in [Dialect::Message, Dialect::Data, Dialect::Plain] {
         let wanted = fixtures().join("wsdl").join(format!("{dialect}.wsdl"));
         let wanted = definitions(&fs::read_to_string(wanted).unwrap());
@@ -30,14 +30,14 @@ fn every_recorded_definition_is_there_and_none_besides() {
 }
 
 #[test]
-fn the_variant_by_operation_is_a_document_with_every_operation() {
+fn wsdl_of_message_by_operation_has_every_operation() {
     let text = wsdl(Dialect::MessageByOperation, ADDRESS);
     let definitions = definitions(&text);
     assert!(definitions.iter().any(|definition| definition.contains("name=\"WSGetActors\" {") && definition.contains("ErpKeys")));
 }
 
 #[test]
-fn the_address_is_escaped() {
+fn wsdl_escapes_the_address() {
     let text = wsdl(Dialect::Message, "http://host/a?b=\"1\"&c=<2>");
     let document = Document::parse(&text).unwrap();
     let addresses: Vec<_> = document.descendants().filter_map(|node| node.attribute("location")).collect();

@@ -1,4 +1,4 @@
-//! Faults.
+//! Writing faults.
 
 use super::frame::{ENVELOPE_END, envelope_start};
 use crate::xml::escape;

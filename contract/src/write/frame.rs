@@ -1,4 +1,4 @@
-//! What stands around the members: envelope, body, the levels of the dialect, namespace declarations.
+//! The frame around the members: envelope, body, the elements of the dialect, namespace declarations.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;

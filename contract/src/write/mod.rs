@@ -1,4 +1,4 @@
-//! From calls, replies and faults to bytes, appended to a buffer.
+//! Writing: calls, replies and faults, appended to a buffer.
 
 mod carriers;
 mod fault;

@@ -1,4 +1,4 @@
-//! Whole replies.
+//! Writing whole replies.
 
 use super::carriers::{actor, actors, dictionary, fields, nullable, text, texts};
 use super::frame::Frame;

@@ -1,4 +1,4 @@
-//! Requests, for the client side.
+//! Writing requests, for the client side.
 
 use super::carriers::{actor, actors, dictionary, nullable, restrictions, text, texts};
 use super::frame::Frame;

@@ -1,4 +1,4 @@
-//! Replies with actors, written as the actors arrive.
+//! Streaming replies: actors are written as they arrive.
 
 use std::borrow::Cow;
 
@@ -39,7 +39,7 @@ impl ReplyWriter {
         ReplyWriter { frame: Frame::of_reply(envelope, operation), operation }
     }
 
-    /// Whether the head says how the call ended.
+    /// Whether the outcome stands in the head.
     pub fn head_depends_on_outcome(&self) -> bool {
         self.members().next() != Some(Member::Actors)
     }

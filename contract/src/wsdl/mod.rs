@@ -1,5 +1,5 @@
 //! The WSDL: one document for each dialect, from the same tables that reader and writer follow. Structure and names are
-//! those that a WCF service with this contract publishes, so that generators find what they know.
+//! those that a WCF service with this contract publishes, so that code generators accept it.
 
 mod schema;
 

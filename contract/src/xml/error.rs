@@ -1,4 +1,4 @@
-//! Why a text is not XML that we read.
+//! The errors of the tokenizer.
 
 use thiserror::Error;
 
@@ -16,7 +16,7 @@ pub struct XmlError {
 
 /// What is wrong with a text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[allow(missing_docs, reason = "the messages say what each means")]
+#[allow(missing_docs, reason = "the messages explain each one")]
 pub enum XmlErrorKind {
     #[error("the document ends where {0} was expected")]
     End(&'static str),

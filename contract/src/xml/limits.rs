@@ -17,11 +17,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Of a reply, which may be as large as what was asked for.
+    /// Of a reply, which may be as large as the data in it.
     pub const REPLY: Limits = Limits { elements: usize::MAX, text: usize::MAX, ..Limits::REQUEST };
 
-    /// Of a request: what the contract page allows (section 5), and far more than a message has that means well. An
-    /// element that does not mean anything costs the reader next to nothing, one that does a few dozen bytes.
+    /// Of a request: what the contract page allows (section 5), and far more than a real message has. An unknown element
+    /// costs the reader next to nothing, a known one a few dozen bytes.
     pub const REQUEST: Limits = Limits { depth: 64, elements: 500_000, attributes: 256, text: 1 << 20 };
 }
 

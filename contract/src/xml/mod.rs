@@ -1,7 +1,11 @@
 //! A small, strict XML 1.0 tokenizer with namespaces and without DTD, and the escaping that replies need.
 //!
-//! The tokenizer is the contract's guard: what it lets pass is well-formed, so the reader above it only thinks about
-//! structure. It borrows from the text, does not recurse, and takes time in proportion to the text's length.
+//! What the tokenizer accepts is well-formed and within the limits, so the reader above it only checks structure. It
+//! borrows from the text, does not recurse, and takes time in proportion to the text's length.
+//!
+//! quick-xml would need all of these checks on top of it, and is not faster: with an equally strict limiter over quick-xml
+//! 0.42 (the same verdict on all 2585 documents of the W3C's suite), reading a call took 1.8 to 1.9 times the instructions.
+//! Its bare event loop takes as long as this tokenizer with all checks.
 
 mod cursor;
 mod error;

@@ -5,7 +5,7 @@ pub(super) const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// A byte of a name, as far as single bytes tell: `:` is left out, and non-ASCII bytes need `is_name_char`.
+/// The ASCII bytes that a name may hold, without `:`. Other characters need `is_name_char`.
 pub(super) const NAME_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     let mut b = 0u8;

@@ -58,7 +58,7 @@ fn well_formed_documents_are_read() {
 }
 
 #[test]
-fn what_is_not_well_formed_is_refused_with_its_reason_and_place() {
+fn malformed_documents_are_refused_with_reason_and_place() {
     let text = |text: &str| text.to_owned();
     for (document, kind, at) in [
         ("", Kind::NoRoot, 0),
@@ -178,7 +178,7 @@ fn attributes_are_found_by_namespace_and_normalised() {
 }
 
 #[test]
-fn text_is_borrowed_unless_something_in_it_was_replaced() {
+fn text_is_borrowed_unless_it_was_unescaped() {
     let mut xml = Tokenizer::new("<a>]plain é ￼ text<b>with &amp;</b></a>", Limits::REQUEST);
     let mut texts = Vec::new();
     while let Some(token) = xml.next().unwrap() {
@@ -190,7 +190,7 @@ fn text_is_borrowed_unless_something_in_it_was_replaced() {
 }
 
 #[test]
-fn limits_hold_to_the_last_one() {
+fn limits_are_exact() {
     const LIMITS: Limits = Limits { depth: 3, elements: 5, attributes: 2, text: 4 };
     let read = |document: &str| {
         let mut xml = Tokenizer::new(document, LIMITS);
@@ -225,7 +225,7 @@ fn namespace_declarations_are_limited() {
 }
 
 #[test]
-fn an_attribute_that_comes_twice_is_found_among_many() {
+fn duplicate_attribute_is_found_among_many() {
     let many: String = (0..50).map(|number| format!(" a{number}=''")).collect();
     assert!(read(&format!("<a{many}/>")).is_ok());
     assert_eq!(read(&format!("<a{many} a17=''/>")).unwrap_err().kind, Kind::AttributeTwice("a17".to_owned()));
@@ -274,7 +274,7 @@ proptest! {
     /// Fragments of markup, put together at random: whatever we accept, another parser accepts, and sees the same
     /// elements. The other way round our names and references differ, see the table above.
     #[test]
-    fn what_is_accepted_is_well_formed(
+    fn accepted_documents_are_accepted_by_another_parser(
         fragments in proptest::collection::vec(proptest::sample::select(FRAGMENTS), 0..12)
     ) {
         let document = format!("<r xmlns:p='u'>{}</r>", fragments.concat());
