@@ -42,7 +42,7 @@ pub struct Access {
 
 /// Why somebody may not call. For the log; the caller is told less.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoEntry {
+pub enum AccessDenied {
     /// From somewhere else.
     #[error("the address is in none of the networks of {0}")]
     Network(&'static str),
@@ -107,7 +107,7 @@ impl Access {
     ///
     /// # Errors
     /// It may not.
-    pub fn admit_to_health(&self, caller: &Caller) -> Result<(), NoEntry> {
+    pub fn admit_to_health(&self, caller: &Caller) -> Result<(), AccessDenied> {
         within(&self.health_networks, caller.client, "access.health_networks")
     }
 
@@ -120,13 +120,13 @@ impl Access {
         caller: &Caller,
         headers: &HeaderMap,
         certificate: Option<&CertificateNames>,
-    ) -> Result<Option<Arc<str>>, NoEntry> {
+    ) -> Result<Option<Arc<str>>, AccessDenied> {
         within(&self.networks, caller.client, "access.networks")?;
         let certificate = match &self.certificates {
             None => None,
             Some(allowed) => {
-                let names = certificate.ok_or(NoEntry::NoCertificate)?;
-                let name = names.find(allowed).ok_or_else(|| NoEntry::Certificate(names.to_string()))?;
+                let names = certificate.ok_or(AccessDenied::NoCertificate)?;
+                let name = names.find(allowed).ok_or_else(|| AccessDenied::Certificate(names.to_string()))?;
                 Some(format!("certificate:{name}"))
             }
         };
@@ -135,8 +135,8 @@ impl Access {
     }
 
     /// The name of the credential that these headers show.
-    fn credential(&self, headers: &HeaderMap) -> Result<String, NoEntry> {
-        let refused = |why| NoEntry::Credential { why, has_users: !self.users.is_empty() };
+    fn credential(&self, headers: &HeaderMap) -> Result<String, AccessDenied> {
+        let refused = |why| AccessDenied::Credential { why, has_users: !self.users.is_empty() };
         let mut shown = headers.get_all(&self.secret_header).iter();
         if let Some(secret) = shown.next().filter(|_| !self.secrets.is_empty()) {
             if shown.next().is_some() {
@@ -168,13 +168,13 @@ impl Access {
     }
 }
 
-fn within(networks: &[IpNet], client: Option<IpAddr>, setting: &'static str) -> Result<(), NoEntry> {
+fn within(networks: &[IpNet], client: Option<IpAddr>, setting: &'static str) -> Result<(), AccessDenied> {
     if networks.is_empty() {
         return Ok(());
     }
-    let client = client.ok_or(NoEntry::UnknownAddress)?;
+    let client = client.ok_or(AccessDenied::UnknownAddress)?;
     let is_within = networks.iter().any(|network| network.contains(&client));
-    if is_within { Ok(()) } else { Err(NoEntry::Network(setting)) }
+    if is_within { Ok(()) } else { Err(AccessDenied::Network(setting)) }
 }
 
 /// The name of the credential that is this one. Every hash is compared, so that the time tells nothing.

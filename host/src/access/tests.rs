@@ -36,7 +36,7 @@ fn networks_of_both_families_count() {
         ("10.1.1.1", false),
     ] {
         let admitted = access.admit(&from(address), &HeaderMap::new(), None);
-        let expected = if is_in { Ok(None) } else { Err(NoEntry::Network("access.networks")) };
+        let expected = if is_in { Ok(None) } else { Err(AccessDenied::Network("access.networks")) };
         assert_eq!(admitted, expected, "{address}");
         let sees_health = access.admit_to_health(&from(address)).is_ok();
         assert_eq!(sees_health, address.starts_with("10."), "{address}");
@@ -45,7 +45,7 @@ fn networks_of_both_families_count() {
     let mapped = Caller::direct("[::ffff:192.0.2.9]:5".parse().unwrap());
     assert_eq!(access.admit(&mapped, &HeaderMap::new(), None), Ok(None));
     // Nobody knows who it is.
-    assert_eq!(access.admit(&from("unknown"), &HeaderMap::new(), None), Err(NoEntry::UnknownAddress));
+    assert_eq!(access.admit(&from("unknown"), &HeaderMap::new(), None), Err(AccessDenied::UnknownAddress));
 }
 
 #[test]
@@ -98,7 +98,10 @@ fn one_of_the_credentials_must_be_shown() {
         &[("authorization", "Bearer x")],
     ] {
         let refused = admitted(lines).unwrap_err();
-        assert!(matches!(refused, NoEntry::Credential { has_users: true, .. }), "{lines:?}: {refused:?}");
+        assert!(
+            matches!(refused, AccessDenied::Credential { has_users: true, .. }),
+            "{lines:?}: {refused:?}"
+        );
         assert!(!refused.to_string().contains(&*password), "{refused}");
     }
     assert!(!format!("{access:?}").contains(&old_hash.to_text()[7..]), "{access:?}");
@@ -125,14 +128,20 @@ fn a_client_certificate_must_have_an_allowed_name() {
     assert!(!any.is_open());
     let other = with(&["other.example.com"], "other");
     assert_eq!(admit(&any, Some(&other)).unwrap(), "certificate:other.example.com");
-    assert_eq!(admit(&named, Some(&other)), Err(NoEntry::Certificate("other.example.com, other".into())));
+    assert_eq!(
+        admit(&named, Some(&other)),
+        Err(AccessDenied::Certificate("other.example.com, other".into()))
+    );
     assert_eq!(
         admit(&named, Some(&with(&["a", "EIS.example.com"], "x"))).unwrap(),
         "certificate:EIS.example.com"
     );
     assert_eq!(admit(&named, Some(&with(&[], "eis"))).unwrap(), "certificate:eis");
-    assert_eq!(admit(&named, None), Err(NoEntry::NoCertificate));
-    assert_eq!(admit(&named, Some(&CertificateNames::of(b"x"))), Err(NoEntry::Certificate("nobody".into())));
+    assert_eq!(admit(&named, None), Err(AccessDenied::NoCertificate));
+    assert_eq!(
+        admit(&named, Some(&CertificateNames::of(b"x"))),
+        Err(AccessDenied::Certificate("nobody".into()))
+    );
     // Health is for monitors, which have none.
     assert_eq!(named.admit_to_health(&from("192.0.2.1")), Ok(()));
 }

@@ -1,129 +1,111 @@
-//! What a client accepts, and what a body is.
+//! The accept loop, and what happens to connections beyond the connection limit.
 
-use hyper::HeaderMap;
-use hyper::header::ACCEPT_ENCODING;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// A `Content-Type`, taken apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ContentType<'a> {
-    /// Such as `text/xml`, as it was written.
-    pub(super) media_type: &'a str,
-    parameters: &'a str,
-}
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioTimer;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 
-impl<'a> ContentType<'a> {
-    pub(super) fn parse(text: &'a str) -> Self {
-        let (media_type, parameters) = text.split_once(';').unwrap_or((text, ""));
-        ContentType { media_type: media_type.trim(), parameters }
-    }
+use super::Server;
+use super::config::Limits;
+use super::connection::{ConnectionHandler, ListenerKind};
+use super::connection_limit::LimitReached;
+use super::graceful_shutdown::{self, Drain};
+use super::rejection::Rejection;
 
-    /// Whether a SOAP message can come in it.
-    pub(super) fn is_soap(&self) -> bool {
-        ["text/xml", "application/soap+xml"].iter().any(|soap| self.media_type.eq_ignore_ascii_case(soap))
-    }
+/// How long accepting pauses when the system has no sockets left.
+const PAUSE_WITHOUT_SOCKETS: Duration = Duration::from_millis(100);
 
-    /// The value of a parameter, without its quotes.
-    pub(super) fn parameter(&self, name: &str) -> Option<&'a str> {
-        let mut rest = self.parameters;
+/// The read buffer of a connection, unless heads may be larger.
+const READ_BUFFER: usize = 256 * 1024;
+
+/// The answer to a connection beyond the limit, for which nothing may be allocated.
+const TOO_MANY_CONNECTIONS: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+impl Server {
+    /// Accepts connections and serves them until `stop`. Then it shuts down gracefully: it accepts no more, closes idle
+    /// connections, and returns those with requests in progress.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Drain {
+        let Server { listener, address, tls, redirect, endpoint, connections, limits, .. } = self;
+        let kind = tls.map_or(ListenerKind::Http, ListenerKind::Https);
+        let redirect_kind = ListenerKind::Redirect { https_port: address.port() };
+        let (shutdown_trigger, shutdown) = graceful_shutdown::channel();
+        let http = http1_builder(&limits);
+        let handler = ConnectionHandler {
+            http,
+            endpoint,
+            limits: Arc::new(limits),
+            connections: connections.clone(),
+            shutdown,
+        };
+        let mut stop = pin!(stop);
         loop {
-            let (key, after) = rest.split_once('=')?;
-            let after = after.trim_start();
-            // A quoted value may hold semicolons: an action is a URL.
-            let (value, next) = match after.strip_prefix('"') {
-                Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
-                None => after.split_once(';').map_or((after, ""), |(value, next)| (value, next)),
+            let ((stream, peer), kind) = tokio::select! {
+                () = &mut stop => break,
+                accepted = accept(&listener) => (accepted, kind.clone()),
+                accepted = accept_if_any(redirect.as_ref()) => (accepted, redirect_kind.clone()),
             };
-            let key = key.rsplit(';').next().unwrap_or(key);
-            if key.trim().eq_ignore_ascii_case(name) {
-                return Some(value.trim());
+            match connections.acquire(peer.ip()) {
+                Ok(permit) => {
+                    tokio::spawn(handler.clone().handle(stream, peer, kind, permit));
+                }
+                Err(reached) => reject(&stream, peer, &kind, reached),
             }
-            rest = next;
         }
+        drop((listener, redirect, shutdown_trigger));
+        Drain::new(connections)
     }
 }
 
-/// Whether the client takes gzip: only when it names it, with a weight above zero.
-pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let items = headers.get_all(ACCEPT_ENCODING).iter().flat_map(|header| {
-        header.to_str().unwrap_or_default().split(',').map(|item| item.split_once(';').unwrap_or((item, "")))
-    });
-    let is_gzip = |coding: &str| ["gzip", "x-gzip"].iter().any(|name| coding.eq_ignore_ascii_case(name));
-    let mut gzip = items.filter(|(coding, _)| is_gzip(coding.trim()));
-    gzip.next().is_some_and(|(_, parameters)| weight(parameters) > 0.0)
+fn http1_builder(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        // Between requests; for the rest of a head see `slow_client`.
+        .header_read_timeout(limits.idle_timeout)
+        .max_headers(limits.header_lines.get() as usize)
+        // A client that has ended its side may still wait for the reply; see `disconnect_detection`.
+        .half_close(true)
+        .max_header_size(limits.header_size)
+        // The buffer that a head must fit into while it arrives, and that bodies are read through.
+        .max_buf_size(limits.header_size.max(READ_BUFFER));
+    http
 }
 
-/// The `q` of an item; 1 when it has none, and 0 when it is no number.
-fn weight(parameters: &str) -> f32 {
-    let q = parameters.split(';').find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("q").then_some(value)
-    });
-    q.map_or(1.0, |value| value.trim().parse().unwrap_or(0.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn any_content_type_is_read(
-            text in ".*",
-            name in "[a-z]{1,8}",
-            value in "[^\"]*",
-            other in "[a-z]{9}=\"[^\"]*\"",
-        ) {
-            // Whatever stands there is no reason to panic; and a quoted value is found behind others.
-            ContentType::parse(&text).parameter(&name);
-            let whole = format!("text/xml; {other}; {name}=\"{value}\"");
-            prop_assert_eq!(ContentType::parse(&whole).parameter(&name), Some(value.trim()));
-        }
-    }
-
-    #[test]
-    fn content_types_are_taken_apart() {
-        let full =
-            ContentType::parse(r#"Application/SOAP+xml ; charset="utf-16" ;action="http://x/a;b=c/WSx""#);
-        assert!(full.is_soap());
-        assert_eq!(full.parameter("Charset"), Some("utf-16"));
-        assert_eq!(full.parameter("action"), Some("http://x/a;b=c/WSx"));
-        assert_eq!(full.parameter("b"), None, "inside another one's quotes");
-        for (text, charset) in [
-            ("text/xml;charset=utf-8", Some("utf-8")),
-            ("text/xml; charset = utf-8 ; x=y", Some("utf-8")),
-            ("text/xml; x; charset=utf-8", Some("utf-8")),
-            ("text/xml; charset=\"utf-8", Some("utf-8")),
-            ("text/xml; charset", None),
-            ("text/xml", None),
-            ("text/xml;", None),
-        ] {
-            let parsed = ContentType::parse(text);
-            assert!(parsed.is_soap(), "{text}");
-            assert_eq!(parsed.parameter("charset"), charset, "{text}");
-        }
-        assert!(!ContentType::parse("text/xmlx").is_soap());
-    }
-
-    #[test]
-    fn gzip_must_be_named() {
-        for (accepted, gzip) in [
-            (vec!["gzip"], true),
-            (vec!["deflate", "x-gzip;q=0.1"], true),
-            (vec!["br;q=1.0, gzip;q=0.8, *;q=0.1"], true),
-            (vec!["*"], false),
-            (vec!["gzip;q=0"], false),
-            (vec!["gzip; Q=0.000"], false),
-            (vec!["gzip;q=none"], false),
-            (vec!["gzipped"], false),
-            (vec![], false),
-        ] {
-            let mut headers = HeaderMap::new();
-            for value in &accepted {
-                headers.append(ACCEPT_ENCODING, hyper::header::HeaderValue::from_static(value));
+/// Waits for a connection.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // The client has gone again.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // The system is short of sockets or memory.
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be accepted");
+                sleep(PAUSE_WITHOUT_SOCKETS).await;
             }
-            assert_eq!(accepts_gzip(&headers), gzip, "{accepted:?}");
         }
+    }
+}
+
+/// Waits for a connection at a second address, if there is one.
+async fn accept_if_any(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
+    match listener {
+        Some(listener) => accept(listener).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Closes a connection beyond the limit, after a short answer if it can be sent at once.
+fn reject(stream: &TcpStream, peer: SocketAddr, kind: &ListenerKind, reached: LimitReached) {
+    Rejection::too_many_connections(reached).log(peer.ip().to_canonical());
+    if !matches!(kind, ListenerKind::Https(_)) {
+        let _ = stream.try_write(TOO_MANY_CONNECTIONS);
     }
 }

@@ -1,4 +1,4 @@
-//! What proxies say of a request in `Forwarded` (RFC 7239) and `X-Forwarded-*`, as far as they are trusted.
+//! `Forwarded` (RFC 7239) and `X-Forwarded-*` headers of trusted proxies.
 
 use std::net::IpAddr;
 
@@ -10,18 +10,18 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The proxies whose headers are believed.
 #[derive(Debug, Clone)]
-pub(super) struct Trusted(pub(super) Vec<IpNet>);
+pub(super) struct TrustedProxies(pub(super) Vec<IpNet>);
 
-/// What is known of the way that a request has come.
+/// The proxies that a request has come through.
 ///
-/// Proxies append, so lists are read from the right: the last entry is the word of the peer, and the one before it that of
-/// the proxy which the peer has named. Reading ends at the first address that is not trusted, which is the client's.
-/// Whatever stands left of that may have been written by the client.
+/// Proxies append, so lists are read from the right: the last entry was written by the peer, the one before it by the proxy
+/// that the peer names. Reading ends at the first address that is not trusted, which is the client's. Everything left of it
+/// may have been written by the client.
 #[derive(Debug)]
-pub(super) struct Way<'h> {
-    /// The client's address; `None` when a trusted proxy does not tell one that can be relied on.
+pub(super) struct ProxyChain<'h> {
+    /// The client's address; `None` when a trusted proxy gives none that can be relied on.
     pub(super) client: Option<IpAddr>,
-    /// How many entries from the right are the word of trusted proxies: one for each of them.
+    /// How many entries from the right were written by trusted proxies: one by each of them.
     proxies: usize,
     headers: &'h HeaderMap,
 }
@@ -34,7 +34,7 @@ struct Element<'h> {
     host: Option<&'h str>,
 }
 
-impl Trusted {
+impl TrustedProxies {
     /// An IPv4 address that came in over an IPv6 socket is the IPv4 address that the operator wrote.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -42,43 +42,43 @@ impl Trusted {
     }
 }
 
-impl<'h> Way<'h> {
-    pub(super) fn new(headers: &'h HeaderMap, peer: IpAddr, trusted: &Trusted) -> Self {
+impl<'h> ProxyChain<'h> {
+    pub(super) fn new(headers: &'h HeaderMap, peer: IpAddr, trusted: &TrustedProxies) -> Self {
         let peer = peer.to_canonical();
         if !trusted.contains(peer) {
-            return Way { client: Some(peer), proxies: 0, headers };
+            return ProxyChain { client: Some(peer), proxies: 0, headers };
         }
         let x_forwarded = items(headers, &X_FORWARDED_FOR).map(address);
         let (client, proxies) = walk(peer, x_forwarded, trusted);
         let elements: Vec<_> = elements(headers).collect();
-        // A proxy may tell the scheme in it and nothing else. One that is not to be read might hide an address.
+        // A proxy may write only the scheme. An element that cannot be parsed might hide an address.
         let has_nodes = elements.iter().any(|element| element.as_ref().is_none_or(|it| it.node.is_some()));
         if !has_nodes {
-            return Way { client, proxies, headers };
+            return ProxyChain { client, proxies, headers };
         }
         let nodes = elements.iter().map(|element| element.as_ref().and_then(|it| it.node).and_then(address));
         let (other_client, other_proxies) = walk(peer, nodes, trusted);
         let is_alone = !headers.contains_key(&X_FORWARDED_FOR);
-        // A proxy writes one of the two headers and passes the other one on as the client made it up. Only when both say
-        // the same it does not matter which.
+        // A proxy writes one of the two headers and passes the other one on as the client sent it. It does not matter which
+        // one only if both are the same.
         let client = other_client.filter(|_| is_alone || client == other_client);
-        Way { client, proxies: if is_alone { other_proxies } else { proxies }, headers }
+        ProxyChain { client, proxies: if is_alone { other_proxies } else { proxies }, headers }
     }
 
     /// The scheme that the client used, `http` or `https`.
     pub(super) fn scheme(&self) -> Option<&'h str> {
         let scheme = self.element().and_then(|element| element.scheme);
-        scheme.or_else(|| self.told(&HeaderName::from_static("x-forwarded-proto")))
+        scheme.or_else(|| self.value(&HeaderName::from_static("x-forwarded-proto")))
     }
 
     /// The host, perhaps with a port, that the client asked for.
     pub(super) fn host(&self) -> Option<&'h str> {
         let host = self.element().and_then(|element| element.host).filter(|host| is_host(host));
-        host.or_else(|| self.told(&HeaderName::from_static("x-forwarded-host")).filter(|host| is_host(host)))
+        host.or_else(|| self.value(&HeaderName::from_static("x-forwarded-host")).filter(|host| is_host(host)))
     }
 
-    /// What the proxy that the client spoke to says in this list.
-    pub(super) fn told(&self, header: &HeaderName) -> Option<&'h str> {
+    /// The value that the first proxy (the one next to the client) has written into this list.
+    pub(super) fn value(&self, header: &HeaderName) -> Option<&'h str> {
         self.of_first_proxy(items(self.headers, header))
     }
 
@@ -86,18 +86,18 @@ impl<'h> Way<'h> {
         self.of_first_proxy(elements(self.headers)).flatten()
     }
 
-    /// The entry that the proxy which the client spoke to has written; the first one, where proxies have replaced what
-    /// was there instead of appending to it. Entries come last first.
+    /// The entry of the first proxy (the one next to the client); the first entry, where proxies have replaced the list
+    /// instead of appending to it. Entries come last first.
     fn of_first_proxy<T>(&self, entries: impl Iterator<Item = T>) -> Option<T> {
         entries.take(self.proxies).last()
     }
 }
 
-/// Goes from proxy to proxy. Entries come last first; `None` for those that name no address.
+/// Follows the chain from proxy to proxy. Entries come last first; `None` for those that name no address.
 fn walk(
     peer: IpAddr,
     entries: impl Iterator<Item = Option<IpAddr>>,
-    trusted: &Trusted,
+    trusted: &TrustedProxies,
 ) -> (Option<IpAddr>, usize) {
     let (mut client, mut proxies) = (peer, 1);
     for entry in entries {
@@ -114,7 +114,7 @@ fn walk(
 /// The items of a list, last first, over all lines of the header.
 fn items<'h>(headers: &'h HeaderMap, header: &HeaderName) -> impl Iterator<Item = &'h str> + use<'h> {
     let lines: Vec<_> = headers.get_all(header).iter().collect();
-    // A line that is no text names nothing, and must not vanish either.
+    // A line that is not text names no address, but it counts.
     lines.into_iter().rev().flat_map(|line| line.to_str().unwrap_or("?").rsplit(',').map(str::trim))
 }
 
@@ -127,7 +127,7 @@ fn elements(headers: &HeaderMap) -> impl Iterator<Item = Option<Element<'_>>> {
     })
 }
 
-/// `for=192.0.2.1;proto=https, for="[2001:db8::1]:4711"`. Strict: what a client has begun must not swallow what a proxy
+/// `for=192.0.2.1;proto=https, for="[2001:db8::1]:4711"`. Strict: what a client has begun must not hide what a proxy
 /// appends to it.
 fn parse(line: &str) -> Option<Vec<Element<'_>>> {
     let mut elements = vec![Element::default()];
@@ -137,7 +137,7 @@ fn parse(line: &str) -> Option<Vec<Element<'_>>> {
         if !rest.starts_with([';', ',']) && !rest.is_empty() {
             let (name, after) = rest.split_once('=')?;
             let (value, after) = match after.strip_prefix('"') {
-                // Nothing that is of use here holds an escape.
+                // No value that is used here can hold an escape.
                 Some(quoted) => quoted.split_once('"').filter(|(value, _)| !value.contains('\\'))?,
                 None => after.split_at(after.find([';', ',', ' ', '\t', '"']).unwrap_or(after.len())),
             };
@@ -148,11 +148,11 @@ fn parse(line: &str) -> Option<Vec<Element<'_>>> {
                 return None;
             }
             let element = elements.last_mut()?;
-            for (known, place) in
+            for (known, value_of) in
                 [("for", &mut element.node), ("proto", &mut element.scheme), ("host", &mut element.host)]
             {
-                // Twice the same is not for us to choose from.
-                if name.eq_ignore_ascii_case(known) && place.replace(value).is_some() {
+                // The same parameter twice is ambiguous.
+                if name.eq_ignore_ascii_case(known) && value_of.replace(value).is_some() {
                     return None;
                 }
             }
@@ -212,18 +212,18 @@ mod tests {
         headers
     }
 
-    fn trusted() -> Trusted {
-        Trusted(vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()])
+    fn trusted() -> TrustedProxies {
+        TrustedProxies(vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()])
     }
 
     fn client(lines: &[(&'static str, &str)], peer: &str) -> String {
         let headers = headers(lines);
-        let way = Way::new(&headers, peer.parse().unwrap(), &trusted());
-        way.client.map_or("unknown".to_owned(), |address| address.to_string())
+        let proxies = ProxyChain::new(&headers, peer.parse().unwrap(), &trusted());
+        proxies.client.map_or("unknown".to_owned(), |address| address.to_string())
     }
 
     #[test]
-    fn the_client_is_the_first_from_the_right_that_is_not_trusted() {
+    fn client_is_the_first_address_from_the_right_that_is_not_trusted() {
         const X: &str = "x-forwarded-for";
         for (lines, peer, expected) in [
             (&[][..], "192.0.2.9", "192.0.2.9"),
@@ -236,7 +236,7 @@ mod tests {
             (&[(X, "192.0.2.1")], "::ffff:10.1.2.3", "192.0.2.1"),
             (&[(X, "::ffff:192.0.2.1")], PROXY, "192.0.2.1"),
             (&[(X, "192.0.2.1")], "fd00::1", "192.0.2.1"),
-            // What the client has made up stands left of what the proxy saw.
+            // Forged entries are left of the one that the proxy has written.
             (&[(X, "10.9.9.9, 192.0.2.1")], PROXY, "192.0.2.1"),
             (&[(X, "127.0.0.1"), (X, "192.0.2.1")], PROXY, "192.0.2.1"),
             (&[(X, "x, 192.0.2.1 , 10.0.0.7")], PROXY, "192.0.2.1"),
@@ -244,7 +244,7 @@ mod tests {
             (&[(X, "192.0.2.1:4711")], PROXY, "192.0.2.1"),
             (&[(X, "[2001:db8::1]:4711")], PROXY, "2001:db8::1"),
             (&[(X, "2001:db8::1")], PROXY, "2001:db8::1"),
-            // What cannot be read is no address of anybody.
+            // Not an address.
             (&[(X, "192.0.2.1, unknown")], PROXY, "unknown"),
             (&[(X, "192.0.2.1,")], PROXY, "unknown"),
             (&[(X, "")], PROXY, "unknown"),
@@ -256,7 +256,7 @@ mod tests {
             (&[("forwarded", "for=unknown")], PROXY, "unknown"),
             (&[("forwarded", "proto=https")], PROXY, PROXY),
             (&[("forwarded", "proto=https"), (X, "192.0.2.1")], PROXY, "192.0.2.1"),
-            // An open quote of the client's does not swallow what the proxy has appended.
+            // An open quote of the client does not hide what the proxy has appended.
             (&[("forwarded", "for=10.0.0.5;x=\", for=192.0.2.1")], PROXY, "unknown"),
             (&[("forwarded", "for=10.0.0.5;x=\", for=\"[2001:db8::1]\"")], PROXY, "unknown"),
             (&[("forwarded", "for=10.0.0.5;for=192.0.2.1")], PROXY, "unknown"),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_are_taken_apart() {
+    fn forwarded_elements_are_parsed() {
         let element = |node, scheme, host| Element { node, scheme, host };
         for (line, expected) in [
             (
@@ -294,7 +294,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_client_writes_the_proxys_word_counts(
+        fn client_cannot_forge_x_forwarded_for(
             forged in prop::collection::vec("[ -~]{0,40}", 0..3),
             appended in any::<bool>(),
         ) {
@@ -308,7 +308,7 @@ mod tests {
         }
 
         #[test]
-        fn a_forged_element_never_becomes_another_address(forged in "[ -~]{0,60}") {
+        fn client_cannot_forge_forwarded(forged in "[ -~]{0,60}") {
             // Appended to by the proxy, as a list.
             let line = format!("{forged}, for=192.0.2.1");
             let found = client(&[("forwarded", &line)], PROXY);

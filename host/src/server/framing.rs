@@ -1,38 +1,37 @@
-//! Where requests begin and end, read more strictly than hyper does.
+//! Message framing, checked more strictly than hyper does, against request smuggling.
 //!
-//! Whoever stands in front of the host must see the same requests in a run of bytes as the host does, or somebody
-//! smuggles one through. hyper makes sense of much that is ambiguous (both length headers, equal lengths twice, lines
-//! that end with LF alone); here all of that is refused (RFC 9112, sections 2.2, 3.2, 5.2, 6.1, 6.3, 7.1, 11.2), before
-//! hyper sees it. This follows bytes and knows nothing of sockets.
+//! A proxy in front must see the same requests in a sequence of bytes as the host does. hyper accepts much that is ambiguous
+//! (both length headers, equal lengths twice, lines that end with LF alone); here all of that is rejected before hyper sees
+//! it (RFC 9112, sections 2.2, 3.2, 5.2, 6.1, 6.3, 7.1, 11.2). Works on bytes, without I/O.
 
 use hyper::StatusCode;
 
 use crate::logging::rejection::Cause;
 
-/// The most that the line of a chunk's size may have, with its extensions.
-const CHUNK_LINE: usize = 256;
+/// The longest line of a chunk's size, with its extensions.
+const MAX_CHUNK_LINE: usize = 256;
 
-/// Follows the requests of a connection.
+/// Checks the framing of the requests of a connection.
 #[derive(Debug)]
 pub(super) struct Framing {
     /// The largest head in bytes, and the most header lines.
-    most_bytes: usize,
-    most_lines: usize,
+    max_head_bytes: usize,
+    max_header_lines: usize,
     state: State,
-    /// A line that has not come to its end.
+    /// The beginning of a line whose end has not come.
     line: Vec<u8>,
     head: Head,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Lines of a head; the request line until `head.method_seen`.
+    /// Lines of a head; the request line until `head.has_request_line`.
     Head,
-    /// So much of a body of known length is to come.
+    /// The bytes that are missing of a body of known length.
     Body(u64),
     /// The line with a chunk's size.
     ChunkSize,
-    /// So much of a chunk is to come.
+    /// The bytes that are missing of a chunk.
     Chunk(u64),
     /// The line end after a chunk.
     ChunkEnd,
@@ -52,56 +51,62 @@ struct Head {
     is_chunked: bool,
 }
 
-/// Why what came is no request, and how that is answered.
+/// Why bytes are not a request, and the response to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct FramingError {
     pub(super) status: StatusCode,
     pub(super) cause: Cause,
     pub(super) reason: &'static str,
-    /// Whether it is the body: then its request is under way, and whoever reads the body answers.
+    /// Whether it is in a body: then the endpoint answers, which is reading the body.
     pub(super) in_body: bool,
 }
 
-const fn bad(reason: &'static str) -> Refused {
-    Refused { status: StatusCode::BAD_REQUEST, cause: Cause::BadHttp, reason, in_body: false }
+const fn bad(reason: &'static str) -> FramingError {
+    FramingError { status: StatusCode::BAD_REQUEST, cause: Cause::BadHttp, reason, in_body: false }
 }
 
-const LARGE_HEAD: Refused = Refused {
+const LARGE_HEAD: FramingError = FramingError {
     status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     cause: Cause::LargeHead,
     reason: "the request's head is larger than the limit",
     in_body: false,
 };
-const LONG_TARGET: Refused = Refused {
+const LONG_TARGET: FramingError = FramingError {
     status: StatusCode::URI_TOO_LONG,
     reason: "the request line is longer than the limit",
     ..LARGE_HEAD
 };
-const MANY_LINES: Refused =
-    Refused { reason: "the request has more header lines than the limit", ..LARGE_HEAD };
-const VERSION: Refused = Refused {
+const MANY_LINES: FramingError =
+    FramingError { reason: "the request has more header lines than the limit", ..LARGE_HEAD };
+const VERSION: FramingError = FramingError {
     status: StatusCode::HTTP_VERSION_NOT_SUPPORTED,
     ..bad("the HTTP version is not served, expected 1.1 or 1.0")
 };
-const CODING: Refused = Refused {
+const CODING: FramingError = FramingError {
     status: StatusCode::NOT_IMPLEMENTED,
     ..bad("the transfer encoding is not served, expected chunked or none")
 };
 
 impl Framing {
-    pub(super) fn new(most_bytes: usize, most_lines: usize) -> Self {
-        Framing { most_bytes, most_lines, state: State::Head, line: Vec::new(), head: Head::default() }
+    pub(super) fn new(max_head_bytes: usize, max_header_lines: usize) -> Self {
+        Framing {
+            max_head_bytes,
+            max_header_lines,
+            state: State::Head,
+            line: Vec::new(),
+            head: Head::default(),
+        }
     }
 
-    /// Whether some of a head has come, and not all.
-    pub(super) fn amid_head(&self) -> bool {
+    /// Whether a part of a head has come.
+    pub(super) fn is_in_head(&self) -> bool {
         self.state == State::Head && self.head.bytes > 0
     }
 
-    /// Follows the next bytes. When they are refused: how many of them may be passed on, and why the next may not.
-    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<(), (usize, Refused)> {
+    /// Checks the next bytes. An error comes with the number of bytes before it that may be passed on.
+    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<(), (usize, FramingError)> {
         let mut at = 0;
-        // Nothing of a head that is refused need be passed on.
+        // Nothing of a rejected head is passed on.
         let mut message = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
@@ -119,7 +124,7 @@ impl Framing {
                 }
                 _ => self.lines(rest),
             };
-            at += step.map_err(|why| if why.in_body { (at, why) } else { (message, why) })?;
+            at += step.map_err(|error| if error.in_body { (at, error) } else { (message, error) })?;
             if self.state == State::Head && self.head.bytes == 0 {
                 message = at;
             }
@@ -127,8 +132,8 @@ impl Framing {
         Ok(())
     }
 
-    /// Takes in a line, or a piece of one; gives how long it was.
-    fn lines(&mut self, rest: &[u8]) -> Result<usize, Refused> {
+    /// Reads a line or a part of one; returns its length.
+    fn lines(&mut self, rest: &[u8]) -> Result<usize, FramingError> {
         let end = memchr::memchr(b'\n', rest);
         let here = end.map_or(rest.len(), |end| end + 1);
         self.count(here)?;
@@ -142,7 +147,7 @@ impl Framing {
             let mut line = std::mem::take(&mut self.line);
             line.extend_from_slice(&rest[..here]);
             self.line(&line)?;
-            // Its room is used again.
+            // Its buffer is used again.
             line.clear();
             self.line = line;
         }
@@ -150,55 +155,54 @@ impl Framing {
     }
 
     /// Counts bytes of lines.
-    fn count(&mut self, bytes: usize) -> Result<(), Refused> {
+    fn count(&mut self, bytes: usize) -> Result<(), FramingError> {
         match self.state {
-            State::Head if self.head.bytes + bytes > self.most_bytes => {
+            State::Head if self.head.bytes + bytes > self.max_head_bytes => {
                 Err(if self.head.has_request_line { LARGE_HEAD } else { LONG_TARGET })
             }
-            State::Trailer if self.head.bytes + bytes > self.most_bytes => {
-                Err(Refused { in_body: true, ..LARGE_HEAD })
+            State::Trailer if self.head.bytes + bytes > self.max_head_bytes => {
+                Err(FramingError { in_body: true, ..LARGE_HEAD })
             }
             State::Head | State::Trailer => {
                 self.head.bytes += bytes;
                 Ok(())
             }
-            _ if self.line.len() + bytes > CHUNK_LINE => {
-                Err(Refused { in_body: true, ..bad("the line of a chunk's size is too long") })
+            _ if self.line.len() + bytes > MAX_CHUNK_LINE => {
+                Err(FramingError { in_body: true, ..bad("the line of a chunk's size is too long") })
             }
             _ => Ok(()),
         }
     }
 
-    /// Takes in a whole line.
-    fn line(&mut self, line: &[u8]) -> Result<(), Refused> {
+    /// Checks a whole line.
+    fn line(&mut self, line: &[u8]) -> Result<(), FramingError> {
         let in_body = self.state != State::Head;
-        let refuse = |why: Refused| Refused { in_body, ..why };
-        let line = line.strip_suffix(b"\r\n").ok_or_else(|| refuse(bad("a line does not end with CR LF")))?;
-        // A CR, a NUL or the like: somebody may take it for the end of something.
-        // Counted, and not only looked for: so all bytes of a line are looked at together.
+        let reject = |error: FramingError| FramingError { in_body, ..error };
+        let line = line.strip_suffix(b"\r\n").ok_or_else(|| reject(bad("a line does not end with CR LF")))?;
+        // A CR or a NUL: another program may take it for the end of something. Counting, unlike searching, is vectorized.
         if line.iter().filter(|&&byte| byte.is_ascii_control() && byte != b'\t').count() > 0 {
-            return Err(refuse(bad("a control character stands in the head, or in a chunk's line")));
+            return Err(reject(bad("a control character stands in the head, or in a chunk's line")));
         }
         match self.state {
             State::Head if !self.head.has_request_line => self.request_line(line),
             State::Head if line.is_empty() => self.end_of_head(),
             State::Head => self.header(line),
-            State::ChunkSize => self.chunk_size(line).map_err(refuse),
+            State::ChunkSize => self.chunk_size(line).map_err(reject),
             State::ChunkEnd if line.is_empty() => {
                 self.state = State::ChunkSize;
                 Ok(())
             }
-            State::ChunkEnd => Err(refuse(bad("a chunk is longer than its size says"))),
+            State::ChunkEnd => Err(reject(bad("a chunk is longer than its size says"))),
             State::Trailer if line.is_empty() => {
                 self.next_message();
                 Ok(())
             }
-            State::Trailer => self.trailer(line).map_err(refuse),
+            State::Trailer => self.trailer(line).map_err(reject),
             State::Body(_) | State::Chunk(_) => Ok(()),
         }
     }
 
-    fn request_line(&mut self, line: &[u8]) -> Result<(), Refused> {
+    fn request_line(&mut self, line: &[u8]) -> Result<(), FramingError> {
         // An empty line before a request is passed over (RFC 9112, section 2.2).
         if line.is_empty() {
             return Ok(());
@@ -222,10 +226,10 @@ impl Framing {
         Ok(())
     }
 
-    fn header(&mut self, line: &[u8]) -> Result<(), Refused> {
+    fn header(&mut self, line: &[u8]) -> Result<(), FramingError> {
         let (name, value) = self.split(line)?;
         if name.eq_ignore_ascii_case(b"content-length") {
-            // Not even the same one twice: the next one on the way may count the other one.
+            // Not even twice with the same value (request smuggling).
             if self.head.length.is_some() {
                 return Err(bad("Content-Length comes twice"));
             }
@@ -248,9 +252,9 @@ impl Framing {
     }
 
     /// Name and value of a header line; counts it.
-    fn split<'l>(&mut self, line: &'l [u8]) -> Result<(&'l [u8], &'l [u8]), Refused> {
+    fn split<'l>(&mut self, line: &'l [u8]) -> Result<(&'l [u8], &'l [u8]), FramingError> {
         self.head.lines += 1;
-        if self.head.lines > self.most_lines {
+        if self.head.lines > self.max_header_lines {
             return Err(MANY_LINES);
         }
         if matches!(line.first(), Some(b' ' | b'\t')) {
@@ -264,7 +268,7 @@ impl Framing {
         Ok((name, value.trim_ascii()))
     }
 
-    fn end_of_head(&mut self) -> Result<(), Refused> {
+    fn end_of_head(&mut self) -> Result<(), FramingError> {
         let Head { is_http_10, hosts, length, is_chunked, .. } = self.head;
         if hosts > 1 || (hosts == 0 && !is_http_10) {
             return Err(bad("the request has no Host, or several"));
@@ -275,12 +279,12 @@ impl Framing {
             (false, Some(length)) if length > 0 => State::Body(length),
             (false, _) => State::Head,
         };
-        // A trailer's lines are counted anew.
+        // The lines of a trailer are counted separately.
         self.head = Head::default();
         Ok(())
     }
 
-    fn chunk_size(&mut self, line: &[u8]) -> Result<(), Refused> {
+    fn chunk_size(&mut self, line: &[u8]) -> Result<(), FramingError> {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (size, extension) = line.split_at(digits);
         // Eight digits are four gigabytes, far above any limit of bodies.
@@ -294,7 +298,7 @@ impl Framing {
         Ok(())
     }
 
-    fn trailer(&mut self, line: &[u8]) -> Result<(), Refused> {
+    fn trailer(&mut self, line: &[u8]) -> Result<(), FramingError> {
         let (name, _) = self.split(line)?;
         let is_framing = [&b"content-length"[..], b"transfer-encoding", b"host"]
             .iter()

@@ -1,4 +1,4 @@
-//! The page that people see at the service's address.
+//! The help page: what a browser shows at the address of the service.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ fn page(connectors: &[ConnectorCard]) -> String {
     if connectors.is_empty() {
         page.push_str(
             "<p>No connector is loaded. Put a plugin file into the plugins folder; \
-             <code>erp-host plugins</code> tells what is there, or why it cannot be loaded.</p>",
+             <code>erp-host plugins</code> lists what is there, or why it cannot be loaded.</p>",
         );
     } else {
         page.push_str("<table><tr><th>Name</th><th>Version</th><th>Actor types</th></tr>");
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_plugin_says_of_itself_cannot_become_markup() {
+    fn help_page_escapes_texts_of_plugins() {
         let evil = "<script>\"&'".to_owned();
         let card = ConnectorCard {
             name: evil.clone(),

@@ -1,4 +1,4 @@
-//! Bodies of replies.
+//! Response bodies: from memory or from a file, with gzip where the client accepts it.
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -8,25 +8,27 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hyper::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
+use hyper::header::ACCEPT_ENCODING;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::router::Spooled;
 
-/// Replies below this size are not worth packing.
-const WORTH_PACKING: u64 = 1024;
+/// Replies below this size are not compressed.
+const MIN_GZIP: u64 = 1024;
 
 /// A body on its way to the client.
 pub(super) enum ReplyBody {
     /// Everything is in memory.
     Whole(Spooled),
-    /// It stands in a file, of which a block at a time is in memory, and the next one is being read.
+    /// A file: one block at a time is in memory, and the next one is being read.
     Blocks {
         /// Bytes to come, unless they are packed.
         left: Option<u64>,
         next: JoinHandle<io::Result<(Blocks, Bytes)>>,
     },
-    /// A file that is done.
+    /// A file that has been sent.
     End,
 }
 
@@ -44,7 +46,7 @@ impl ReplyBody {
     /// The body of a reply, and whether it is packed. `pack`: the client takes packed bodies. `chunks`: it takes
     /// bodies of unknown length.
     pub(super) async fn new(reply: Spooled, pack: bool, chunks: bool) -> io::Result<(Self, bool)> {
-        let pack = pack && reply.len() >= WORTH_PACKING;
+        let pack = pack && reply.len() >= MIN_GZIP;
         if reply.is_in_file() {
             let pack = pack && chunks;
             let left = (!pack).then(|| reply.len());
@@ -154,4 +156,49 @@ fn gzip(mut reply: Spooled) -> io::Result<Vec<u8>> {
 
 fn is_empty(frame: &Frame<Bytes>) -> bool {
     frame.data_ref().is_none_or(Bytes::is_empty)
+}
+
+/// Whether the client accepts gzip: only if it names it, with a weight above zero.
+pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let items = headers.get_all(ACCEPT_ENCODING).iter().flat_map(|header| {
+        header.to_str().unwrap_or_default().split(',').map(|item| item.split_once(';').unwrap_or((item, "")))
+    });
+    let is_gzip = |coding: &str| ["gzip", "x-gzip"].iter().any(|name| coding.eq_ignore_ascii_case(name));
+    let mut gzip = items.filter(|(coding, _)| is_gzip(coding.trim()));
+    gzip.next().is_some_and(|(_, parameters)| weight(parameters) > 0.0)
+}
+
+/// The `q` of an item; 1 when it has none, and 0 when it is no number.
+fn weight(parameters: &str) -> f32 {
+    let q = parameters.split(';').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("q").then_some(value)
+    });
+    q.map_or(1.0, |value| value.trim().parse().unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_gzip_only_if_it_is_named() {
+        for (accepted, gzip) in [
+            (vec!["gzip"], true),
+            (vec!["deflate", "x-gzip;q=0.1"], true),
+            (vec!["br;q=1.0, gzip;q=0.8, *;q=0.1"], true),
+            (vec!["*"], false),
+            (vec!["gzip;q=0"], false),
+            (vec!["gzip; Q=0.000"], false),
+            (vec!["gzip;q=none"], false),
+            (vec!["gzipped"], false),
+            (vec![], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in &accepted {
+                headers.append(ACCEPT_ENCODING, hyper::header::HeaderValue::from_static(value));
+            }
+            assert_eq!(accepts_gzip(&headers), gzip, "{accepted:?}");
+        }
+    }
 }

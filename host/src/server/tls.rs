@@ -1,4 +1,4 @@
-//! HTTPS of the host's own.
+//! TLS: certificate and key, with hot reload; client certificates; the handshake.
 
 use std::fs;
 use std::io;
@@ -18,8 +18,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::attended::{Attended, Stays};
 use super::config::TlsConfig;
+use super::disconnect_detection::{DisconnectDetectingStream, DisconnectDetection};
 use crate::access::CertificateNames;
 use crate::file_reload::Reloadable;
 use crate::key_file;
@@ -27,27 +27,27 @@ use crate::key_file;
 /// The first byte of a handshake.
 const HANDSHAKE: u8 = 0x16;
 
-/// What a client is told that speaks plain HTTP here. Short enough to be taken at once by every socket.
-const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
+/// The answer to a client that speaks plain HTTP. Short enough for every socket to take it at once.
+const USE_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 49\r\nConnection: close\r\n\r\nthis port speaks HTTPS only; use https:// for it\n";
 
-/// Makes plain connections secure.
+/// Performs TLS handshakes, with the certificate that is current.
 #[derive(Clone)]
 pub(super) struct Tls {
     config: Arc<Reloadable<ServerConfig>>,
     handshake_timeout: Duration,
 }
 
-/// Why a connection is not secure.
+/// Why a handshake fails.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NotSecured {
-    /// It was closed again, as a monitor does that only looks for an open port.
-    #[error("it closed without a word")]
-    Silent,
+pub(super) enum HandshakeError {
+    /// The peer has closed again, as a monitor does that only looks for an open port.
+    #[error("it closed before the handshake")]
+    Closed,
     #[error("it speaks plain HTTP, or something else that is no TLS")]
-    Plain,
+    NotTls,
     #[error("the handshake was not done in time")]
-    Slow,
+    TimedOut,
     #[error("the handshake failed: {0}")]
     Failed(io::Error),
 }
@@ -56,53 +56,54 @@ impl Tls {
     /// Reads certificate and key.
     ///
     /// # Errors
-    /// They cannot be read, are none, or do not belong together. The text says which file.
+    /// They cannot be read, are not valid, or do not belong together. The text names the file.
     pub(super) fn new(config: &TlsConfig) -> Result<Self, String> {
         let mut files: Vec<PathBuf> = vec![config.certificate.clone(), config.key.clone()];
         files.extend(config.client_ca.clone());
-        let told = format!("the TLS certificate {}", config.certificate.display());
+        let label = format!("the TLS certificate {}", config.certificate.display());
         let owned = config.clone();
-        let reloadable = Reloadable::new(told, files, move || server_config(&owned))?;
+        let reloadable = Reloadable::new(label, files, move || server_config(&owned))?;
         Ok(Tls { config: Arc::new(reloadable), handshake_timeout: config.handshake_timeout })
     }
 
-    /// What is to be read again when its files change.
+    /// What is reloaded when its files change.
     pub(super) fn files(&self) -> Arc<Reloadable<ServerConfig>> {
         Arc::clone(&self.config)
     }
 
-    /// Makes a connection secure; with the names of the certificate that the client has shown.
-    pub(super) async fn secure(
+    /// Performs the handshake; returns the names of the client certificate too, if there is one.
+    pub(super) async fn handshake(
         &self,
         stream: TcpStream,
-        stays: &Stays,
-    ) -> Result<(TlsStream<Attended>, Option<CertificateNames>), NotSecured> {
-        let secured = timeout(self.handshake_timeout, async {
+        detection: &DisconnectDetection,
+    ) -> Result<(TlsStream<DisconnectDetectingStream>, Option<CertificateNames>), HandshakeError> {
+        let handshake = timeout(self.handshake_timeout, async {
             let mut first = [0];
             match stream.peek(&mut first).await {
                 Ok(1..) if first[0] == HANDSHAKE => {}
                 Ok(1..) => {
-                    speak_tls(stream).await;
-                    return Err(NotSecured::Plain);
+                    answer_plain_http(stream).await;
+                    return Err(HandshakeError::NotTls);
                 }
-                Ok(0) | Err(_) => return Err(NotSecured::Silent),
+                Ok(0) | Err(_) => return Err(HandshakeError::Closed),
             }
             let acceptor = TlsAcceptor::from(self.config.get());
-            acceptor.accept(Attended::new(stream, stays.clone())).await.map_err(NotSecured::Failed)
+            let stream = DisconnectDetectingStream::new(stream, detection.clone());
+            acceptor.accept(stream).await.map_err(HandshakeError::Failed)
         });
-        let stream = secured.await.unwrap_or(Err(NotSecured::Slow))?;
+        let stream = handshake.await.unwrap_or(Err(HandshakeError::TimedOut))?;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let names = shown.map(|certificate| CertificateNames::of(certificate));
         Ok((stream, names))
     }
 }
 
-/// Tells a client of plain HTTP what is wrong, so that somebody finds it out.
-async fn speak_tls(mut stream: TcpStream) {
-    // What it has sent is taken in, or the connection would be reset and the answer lost.
+/// Answers a client of plain HTTP, so that its operator sees what is wrong.
+async fn answer_plain_http(mut stream: TcpStream) {
+    // Its request is read, or the connection would be reset and the answer lost.
     let mut request = [0; 4096];
     let _ = stream.try_read(&mut request);
-    let _ = stream.write_all(SPEAK_TLS).await;
+    let _ = stream.write_all(USE_HTTPS).await;
     let _ = stream.shutdown().await;
 }
 
@@ -131,8 +132,8 @@ fn server_config(config: &TlsConfig) -> Result<ServerConfig, String> {
     Ok(server)
 }
 
-/// Verifies the certificates of clients. Who shows none is let in this far, and learns from an answer in HTTP what is
-/// missing; or that the host lives.
+/// Verifies client certificates. A client without one passes: it gets an answer in HTTP about what is missing, or about the
+/// host's health.
 fn verifier(
     file: &Path,
     provider: Arc<CryptoProvider>,
@@ -150,20 +151,20 @@ fn verifier(
 }
 
 fn certificates(file: &Path, setting: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let told = |why: String| format!("{setting} {}: {why}", file.display());
-    let pem = fs::read(file).map_err(|error| told(format!("it cannot be read: {error}")))?;
+    let error = |reason: String| format!("{setting} {}: {reason}", file.display());
+    let pem = fs::read(file).map_err(|cause| error(format!("it cannot be read: {cause}")))?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let all = all.map_err(|error| told(format!("it is broken PEM: {error}")))?;
+    let all = all.map_err(|cause| error(format!("it is broken PEM: {cause}")))?;
     if all.is_empty() {
-        return Err(told("it holds no certificate; expected PEM with BEGIN CERTIFICATE".to_owned()));
+        return Err(error("it holds no certificate; expected PEM with BEGIN CERTIFICATE".to_owned()));
     }
     Ok(all)
 }
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let told = |why: String| format!("tls.key {}: {why}", file.display());
-    let pem = key_file::read(file).map_err(told)?;
+    let error = |reason: String| format!("tls.key {}: {reason}", file.display());
+    let pem = key_file::read(file).map_err(error)?;
     PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
-        told("it holds no private key; expected PEM with BEGIN PRIVATE KEY, not encrypted".to_owned())
+        error("it holds no private key; expected PEM with BEGIN PRIVATE KEY, not encrypted".to_owned())
     })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use contract::{Answer, Call, Dialect, Envelope, Outcome, Payload, Reply, Request, State};
+use contract::{Call, Dialect, Envelope, Outcome, Payload, Reply, ReplyMessage, Request, State};
 use erp_host::auth::Online;
 use erp_host::caller::Caller;
 use erp_host::config::Config;
@@ -226,7 +226,7 @@ pub(crate) fn message(call: &Call<'_>) -> Vec<u8> {
 }
 
 fn given(body: &[u8], call: &Call<'_>) -> Given {
-    let Answer { envelope, reply } = contract::read_reply(body, call.operation()).unwrap();
+    let ReplyMessage { envelope, reply } = contract::read_reply(body, call.operation()).unwrap();
     assert_eq!(envelope.dialect, call.envelope.dialect);
     let Reply::Result { outcome, payload } = reply else { panic!("{reply:?}") };
     let text = |text: &contract::Text<'_>| text.as_deref().unwrap_or_default().to_owned();

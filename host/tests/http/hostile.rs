@@ -118,7 +118,7 @@ fn what_is_no_http_is_refused() {
 
 #[test]
 fn heads_beyond_the_limits_are_refused() {
-    let host = Host::configured("[limits]\nhead = \"1KiB\"\nheaders = 4");
+    let host = Host::configured("[limits]\nheader_size = \"1KiB\"\nheader_lines = 4");
     let long = "x".repeat(2000);
     for (request, status) in [
         (format!("GET /{long} HTTP/1.1\r\nHost: t\r\n\r\n"), 414),

@@ -204,7 +204,7 @@ fn workers_end_with_their_host_however_it_ends() {
 
 #[test]
 fn a_call_that_hangs_is_ended_with_its_worker_and_the_next_one_works() {
-    let host = host(Mode::Worker, "call_deadline = \"1s\"\n[worker]\ncrashes = 1000\n");
+    let host = host(Mode::Worker, "call_deadline = \"1s\"\n[worker]\nmax_crashes_per_minute = 1000\n");
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
     for deed in ["block", "busy"] {
         let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);

@@ -1,6 +1,6 @@
 //! Unit tests of replies with actors.
 
-use contract::{Answer, Dialect};
+use contract::{Dialect, ReplyMessage};
 use plugin_api::Value;
 use plugin_api::abi::{Message, RowWriter};
 
@@ -49,7 +49,7 @@ fn every_outcome_stands_where_its_dialect_wants_it() {
                 plugin_api::Outcome::warning("mind that").code("CODE"),
             ] {
                 let (replied, bytes) = reply(dialect, rows, &ended, in_memory);
-                let Answer { envelope, reply } =
+                let ReplyMessage { envelope, reply } =
                     contract::read_reply(&bytes, Operation::SearchActors).unwrap();
                 assert_eq!(envelope.dialect, dialect);
                 let Reply::Result { outcome, payload: Payload::Actors(Some(actors)) } = reply else {

@@ -1,15 +1,15 @@
-//! Tests of requests' beginnings and ends.
+//! Tests of message framing.
 
 use proptest::prelude::*;
 
 use super::*;
 
-const MOST_BYTES: usize = 400;
-const MOST_LINES: usize = 5;
+const MAX_HEAD_BYTES: usize = 400;
+const MAX_HEADER_LINES: usize = 5;
 
-/// What becomes of these bytes, in pieces of this length: how many may be passed on, and why no more.
-fn followed(bytes: &[u8], piece: usize) -> (usize, Option<Refused>) {
-    let mut framing = Framing::new(MOST_BYTES, MOST_LINES);
+/// Checks these bytes in pieces of this length: how many may be passed on, and why no more.
+fn followed(bytes: &[u8], piece: usize) -> (usize, Option<FramingError>) {
+    let mut framing = Framing::new(MAX_HEAD_BYTES, MAX_HEADER_LINES);
     let mut passed = 0;
     for piece in bytes.chunks(piece) {
         match framing.follow(piece) {
@@ -20,7 +20,7 @@ fn followed(bytes: &[u8], piece: usize) -> (usize, Option<Refused>) {
     (passed, None)
 }
 
-fn refused(bytes: &[u8]) -> Option<Refused> {
+fn refused(bytes: &[u8]) -> Option<FramingError> {
     let (_, why) = followed(bytes, bytes.len().max(1));
     for piece in [1, 3, 7] {
         assert_eq!(followed(bytes, piece).1, why, "in pieces of {piece}: {}", bytes.escape_ascii());
@@ -34,7 +34,7 @@ fn post(lines: &str, body: &str) -> Vec<u8> {
 }
 
 #[test]
-fn requests_follow_each_other() {
+fn framing_accepts_requests_one_after_the_other() {
     let requests = [
         post("Content-Length: 3\r\n", "abc"),
         b"GET /x?y HTTP/1.0\r\n\r\n".to_vec(),
@@ -51,7 +51,7 @@ fn requests_follow_each_other() {
 }
 
 #[test]
-fn whatever_can_be_read_in_two_ways_is_refused() {
+fn framing_rejects_ambiguous_heads() {
     for (request, reason) in [
         (post("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", ""), "both Content-Length"),
         (post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", ""), "both Content-Length"),
@@ -105,7 +105,7 @@ fn whatever_can_be_read_in_two_ways_is_refused() {
 }
 
 #[test]
-fn chunks_are_what_they_say() {
+fn framing_rejects_ambiguous_chunks() {
     for (body, reason) in [
         ("3\r\nabcd\r\n", "longer than its size"),
         ("3\r\nabc\n", "CR LF"),
@@ -127,32 +127,32 @@ fn chunks_are_what_they_say() {
         let why = refused(&request).unwrap_or_else(|| panic!("{body:?}"));
         assert!(why.reason.contains(reason) && why.in_body, "{body:?}: {why:?}");
     }
-    let long = format!("3;{}\r\nabc\r\n", "x".repeat(CHUNK_LINE));
+    let long = format!("3;{}\r\nabc\r\n", "x".repeat(MAX_CHUNK_LINE));
     let why = refused(&post("Transfer-Encoding: chunked\r\n", &long)).unwrap();
     assert!(why.reason.contains("too long"));
 }
 
 #[test]
-fn heads_have_limits() {
-    let long = "x".repeat(MOST_BYTES);
+fn framing_limits_heads_and_trailers() {
+    let long = "x".repeat(MAX_HEAD_BYTES);
     for (request, status, is_in_body) in [
         (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes(), 414, false),
         (post(&format!("X: {long}\r\n"), ""), 431, false),
-        (post(&"X: y\r\n".repeat(MOST_LINES), ""), 431, false),
+        (post(&"X: y\r\n".repeat(MAX_HEADER_LINES), ""), 431, false),
         (post("Transfer-Encoding: chunked\r\n", &format!("0\r\nX: {long}\r\n\r\n")), 431, true),
         (post("Transfer-Encoding: chunked\r\n", &format!("0\r\n{}\r\n", "X: y\r\n".repeat(6))), 431, true),
-        // Without a line end it does not gather either.
+        // A line without an end is limited as well.
         (long.repeat(2).into_bytes(), 414, false),
     ] {
         let why = refused(&request).unwrap();
         assert_eq!((why.status.as_u16(), why.in_body), (status, is_in_body), "{}", request.escape_ascii());
     }
-    assert_eq!(refused(&post(&"X: y\r\n".repeat(MOST_LINES - 1), "")), None);
+    assert_eq!(refused(&post(&"X: y\r\n".repeat(MAX_HEADER_LINES - 1), "")), None);
 }
 
 proptest! {
     #[test]
-    fn bytes_in_any_pieces_mean_the_same(
+    fn framing_does_not_depend_on_the_pieces(
         parts in proptest::collection::vec(
             prop_oneof![
                 Just("GET / HTTP/1.1\r\nHost: a\r\n".to_owned()), Just("\r\n".to_owned()), Just("\n".to_owned()),

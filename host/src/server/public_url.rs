@@ -1,57 +1,48 @@
-//! How a caller reaches this host: what a WSDL must say in `soap:address`.
-
-use std::net::SocketAddr;
-use std::sync::Arc;
+//! The public URL of the service, as the caller sees it: the `soap:address` of a WSDL.
 
 use hyper::HeaderMap;
 use hyper::header::{HOST, HeaderName};
 
-use super::forwarded::{Way, is_host};
-use crate::access::CertificateNames;
+use super::connection::ConnectionInfo;
+use super::forwarded::{ProxyChain, is_host};
 
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// The two ends of a connection.
-#[derive(Debug, Clone)]
-pub(super) struct Ends {
-    pub(super) peer: SocketAddr,
-    pub(super) local: SocketAddr,
-    /// Whether it is secure.
-    pub(super) is_tls: bool,
-    /// What the peer is called, if it has shown a certificate.
-    pub(super) certificate: Option<Arc<CertificateNames>>,
-}
-
-/// The address that the caller used for `path`, as far as headers tell: its own `Host`, or what a trusted proxy says
-/// in `Forwarded` or `X-Forwarded-*`. Whatever is no scheme, host, port or path is passed over.
-pub(super) fn public_address(headers: &HeaderMap, path: &str, ends: &Ends, way: &Way<'_>) -> String {
-    let scheme = match way.scheme() {
+/// The URL that the caller used for `path`: from its own `Host`, or from `Forwarded` or `X-Forwarded-*` of a trusted proxy.
+/// Values that are not a valid scheme, host, port or path are ignored.
+pub(super) fn public_url(
+    headers: &HeaderMap,
+    path: &str,
+    connection: &ConnectionInfo,
+    proxies: &ProxyChain<'_>,
+) -> String {
+    let scheme = match proxies.scheme() {
         Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
-        None if ends.is_tls => "https",
+        None if connection.is_tls => "https",
         _ => "http",
     };
-    let told_host = way.host();
+    let forwarded_host = proxies.host();
     let own_host = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
-    let mut host = match told_host.or(own_host) {
+    let mut host = match forwarded_host.or(own_host) {
         Some(host) => host.to_owned(),
         // HTTP/1.0 without a Host: the address that was reached.
-        None => ends.local.to_string(),
+        None => connection.local.to_string(),
     };
-    if let Some(port) = way.told(&X_FORWARDED_PORT).and_then(|port| port.parse::<u16>().ok()) {
+    if let Some(port) = proxies.value(&X_FORWARDED_PORT).and_then(|port| port.parse::<u16>().ok()) {
         let named = host.rfind(':').filter(|&colon| !host[colon..].contains(']'));
         let usual = port == if scheme == "https" { 443 } else { 80 };
         // A port that stands in X-Forwarded-Host is the public one; one in our own Host may be the proxy's target.
-        if told_host.is_none()
+        if forwarded_host.is_none()
             && let Some(colon) = named
         {
             host.truncate(colon);
         }
-        if !usual && (told_host.is_none() || named.is_none()) {
+        if !usual && (forwarded_host.is_none() || named.is_none()) {
             host.push_str(&format!(":{port}"));
         }
     }
-    let prefix = way.told(&X_FORWARDED_PREFIX).filter(|prefix| is_path(prefix)).unwrap_or_default();
+    let prefix = proxies.value(&X_FORWARDED_PREFIX).filter(|prefix| is_path(prefix)).unwrap_or_default();
     let prefix = prefix.trim_end_matches('/');
     format!("{scheme}://{host}{prefix}{path}")
 }
@@ -64,21 +55,21 @@ fn is_path(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::forwarded::Trusted;
+    use crate::server::forwarded::TrustedProxies;
 
-    fn address(headers: &[(&'static str, &'static str)], peer: &str) -> String {
+    fn url(headers: &[(&'static str, &'static str)], peer: &str) -> String {
         let headers = headers.iter().map(|(name, value)| {
             (HeaderName::from_static(name), hyper::header::HeaderValue::from_static(value))
         });
         let headers = headers.collect();
         let (peer, local) = (peer.parse().unwrap(), "192.0.2.1:8080".parse().unwrap());
-        let ends = Ends { peer, local, is_tls: false, certificate: None };
-        let trusted = Trusted(vec!["10.0.0.0/8".parse().unwrap()]);
-        public_address(&headers, "/p", &ends, &Way::new(&headers, ends.peer.ip(), &trusted))
+        let connection = ConnectionInfo { peer, local, is_tls: false, certificate: None };
+        let trusted = TrustedProxies(vec!["10.0.0.0/8".parse().unwrap()]);
+        public_url(&headers, "/p", &connection, &ProxyChain::new(&headers, connection.peer.ip(), &trusted))
     }
 
     #[test]
-    fn headers_count_as_far_as_they_are_trusted_and_make_sense() {
+    fn public_url_uses_valid_headers_of_trusted_proxies() {
         const PROXY: &str = "10.1.2.3:5555";
         for (headers, peer, expected) in [
             (&[][..], PROXY, "http://192.0.2.1:8080/p"),
@@ -113,7 +104,7 @@ mod tests {
                 PROXY,
                 "https://b:83/p",
             ),
-            // Two proxies, which both append: the first of them knows what the client asked for.
+            // Two proxies, which both append: the first one has the host that the client asked for.
             (
                 &[
                     ("x-forwarded-for", "192.0.2.5, 10.0.0.7"),
@@ -124,7 +115,7 @@ mod tests {
                 "https://b/p",
             ),
         ] {
-            assert_eq!(address(headers, peer), expected, "{headers:?} from {peer}");
+            assert_eq!(url(headers, peer), expected, "{headers:?} from {peer}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The plain address beside an HTTPS one: sends people there, and takes no calls.
+//! Redirects plain HTTP to HTTPS. Calls are refused, not redirected.
 
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
@@ -7,13 +7,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use super::forwarded::is_host;
 use super::reply_body::ReplyBody;
 
-/// The answer to a request that should have come over HTTPS, to this port.
+/// The response to a request that should have come over HTTPS.
 ///
-/// Who reads is sent there. A call is not: it has already sent its settings, passwords and all, where everybody could
-/// read them, and must not go on like that unnoticed; and the clients of .NET do not follow with a POST anyway.
-pub(super) fn respond(request: &Request<Incoming>, port: u16) -> Response<ReplyBody> {
+/// GET is redirected. A call is not: it has already sent settings and passwords unencrypted, which must be noticed; and .NET
+/// clients do not follow a redirect with a POST anyway.
+pub(super) fn respond(request: &Request<Incoming>, https_port: u16) -> Response<ReplyBody> {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
-    let (status, text, location) = match host.map(|host| secure_address(host, port, request)) {
+    let (status, text, location) = match host.map(|host| secure_address(host, https_port, request)) {
         Some(location) if matches!(*request.method(), Method::GET | Method::HEAD) => (
             StatusCode::PERMANENT_REDIRECT,
             format!("this is at {location}\n"),
