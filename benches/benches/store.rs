@@ -1,11 +1,11 @@
-//! The store of connections: what opening it, a durable save and a look cost. (A call of an open connection asks it
-//! nothing.)
+//! The connection store: the cost of opening it, of a durable save, and of a lookup. (A call on an open connection does not
+//! use the store.)
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use erp_host_store::audit::Origin;
-use erp_host_store::{IfMissing, StoredConnections};
+use erp_host_store::{ConnectionRepository, IfMissing};
 use plugin_api::Settings;
 use values::Guid;
 
@@ -13,7 +13,7 @@ use values::Guid;
 fn store(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let open = || StoredConnections::open(folder.path(), None, IfMissing::Create);
+    let open = || ConnectionRepository::open(folder.path(), None, IfMissing::Create);
     let stored = runtime.block_on(open()).expect("the store opens");
     let settings = Settings::from([("Server", "erp.example.org"), ("Password", "secret")]);
     let by = Origin::Host { host: "a bench" };

@@ -212,7 +212,7 @@ async fn a_running_host_notices_a_delete() {
     let host = Host::with_connections().await;
     assert!(host.open(guid(1)).await.is_some());
     assert_eq!(host.run(&["delete", &guid(1).to_string(), "--yes"]).ok(), format!("deleted {}\n", guid(1)));
-    host.connections.notice_changes().await.unwrap();
+    host.connections.poll_changes().await.unwrap();
     assert!(host.open(guid(1)).await.is_none());
     assert!(host.open(guid(2)).await.is_some());
 }

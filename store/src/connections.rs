@@ -1,4 +1,4 @@
-//! Every connection of a host: stored, and open.
+//! The connections of a running host: the repository, and the cache of open connections kept in step with it.
 
 use std::future::Future;
 use std::path::Path;
@@ -12,85 +12,84 @@ use tokio::time::MissedTickBehavior;
 use values::Guid;
 
 use crate::audit::{Event, Origin};
+use crate::open_connections::{OpenConnection, OpenConnections, OpenError};
+use crate::repository::{ConnectionRepository, StoredConnection};
+use crate::store::{IfMissing, Revision, StoreError};
 
-use crate::open::{OpenConnection, OpenConnections, OpenError};
-use crate::store::{Revision, StoreError};
-use crate::stored::{IfMissing, StoredConnection, StoredConnections};
+/// How often to poll the store for changes of other processes.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often to look for changes that another process made.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Every connection of the host: those stored, and those of them that are open. `T` is an open connection, `E` why one
-/// could not be opened. Clones share everything.
+/// The connections of a host: the stored ones, and those of them that are open. `T` is an open connection, `E` the error of
+/// opening one. Clones share everything.
 #[derive(Debug)]
 pub struct Connections<T: Send + 'static, E> {
     pub(crate) shared: Arc<Shared<T, E>>,
-    pub(crate) watcher: AbortHandle,
+    pub(crate) poller: AbortHandle,
 }
 
 impl<T: Send + 'static, E> Clone for Connections<T, E> {
     fn clone(&self) -> Self {
-        Connections { shared: Arc::clone(&self.shared), watcher: self.watcher.clone() }
+        Connections { shared: Arc::clone(&self.shared), poller: self.poller.clone() }
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct Shared<T: Send + 'static, E> {
-    pub(crate) stored: StoredConnections,
+    pub(crate) repository: ConnectionRepository,
     pub(crate) open: Arc<OpenConnections<T, E>>,
-    /// The newest change that the open connections have heard of. Held while looking for newer ones.
-    seen: Mutex<Revision>,
+    /// The newest revision that is applied to the cache. Locked during a poll.
+    polled: Mutex<Revision>,
 }
 
 impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
-    /// Opens the SQLite store in the data folder, with the key file there or at the given path; makes both on the first
-    /// start. From then on, changes that another process makes to the store are noticed within a second or so.
+    /// Opens the SQLite store in the data folder, with the key file there or at the given path. Creates both on the first
+    /// start. Changes that other processes make to the store are applied within about a second.
     ///
     /// # Errors
-    /// The store cannot be used (damaged, locked, of a newer version, not ours, read-only), or the key is missing or
-    /// not the one of this store. The text says what to do; nothing is overwritten.
+    /// The store cannot be used (damaged, locked, of a newer version, of another program, read-only), or the key is
+    /// missing or belongs to another store. The message says what to do. Nothing is overwritten.
     pub async fn open_store(data: &Path, key_file: Option<&Path>) -> Result<Self, StoreError> {
-        Connections::new(StoredConnections::open(data, key_file, IfMissing::Create).await?).await
+        Connections::new(ConnectionRepository::open(data, key_file, IfMissing::Create).await?).await
     }
 
-    /// The same on a store that is open already.
+    /// The same with a repository that is open already.
     ///
     /// # Errors
     /// The store fails.
-    pub async fn new(stored: StoredConnections) -> Result<Self, StoreError> {
-        let seen = Mutex::new(stored.store().latest_revision().await?);
-        let shared = Arc::new(Shared { stored, open: Arc::default(), seen });
-        let watcher = tokio::spawn(watch(Arc::downgrade(&shared))).abort_handle();
-        Ok(Connections { shared, watcher })
+    pub async fn new(repository: ConnectionRepository) -> Result<Self, StoreError> {
+        let polled = Mutex::new(repository.store().latest_revision().await?);
+        let shared = Arc::new(Shared { repository, open: Arc::default(), polled });
+        let poller = tokio::spawn(poll_periodically(Arc::downgrade(&shared))).abort_handle();
+        Ok(Connections { shared, poller })
     }
 
-    /// The connection as stored, its secrets readable; `None` when there is none. Reads the store.
+    /// The stored connection, its secrets decrypted; `None` if it is not stored. Reads the store.
     ///
     /// # Errors
     /// The store fails, or a secret cannot be decrypted.
     pub async fn find(&self, guid: Guid) -> Result<Option<StoredConnection>, StoreError> {
-        self.shared.stored.find(guid).await
+        self.shared.repository.find(guid).await
     }
 
-    /// The name of the connector that the connection belongs to; `None` when it is not stored. Needs no secret, so it
-    /// can be said even of a connection whose secrets cannot be decrypted any more.
+    /// The name of the connector that the connection belongs to; `None` if it is not stored. Needs no secret, so it works
+    /// even if the secrets of the connection cannot be decrypted.
     ///
     /// # Errors
     /// The store fails.
     pub async fn connector_of(&self, guid: Guid) -> Result<Option<String>, StoreError> {
-        Ok(self.shared.stored.store().get(guid).await?.map(|sealed| sealed.connector))
+        Ok(self.shared.repository.store().get(guid).await?.map(|sealed| sealed.connector))
     }
 
-    /// The connection if it is open. Cheap: no store access, nothing allocated.
+    /// The connection, if it is open. Cheap: no access to the store, no allocation.
     pub fn get(&self, guid: Guid) -> Option<Arc<OpenConnection<T>>> {
         self.shared.open.get(guid)
     }
 
-    /// The connection, opened by `open` if it is not open yet; `None` when it is not stored.
+    /// The connection; opens it with `open` if it is not open; `None` if it is not stored.
     ///
-    /// Calls that come while it is being opened wait for the same result, error included, so `open` must depend on
-    /// nothing of the call at hand but what is stored. It runs to its end in a task of its own, even if no caller waits
-    /// any longer. A failure is not kept: the next call tries again.
+    /// Single flight: calls that come while it is being opened wait for the same result, error included. So `open` must
+    /// use only the stored settings, and nothing of its call. It runs in its own task to the end, even if no call waits
+    /// for it any more. A failure is not cached: the next call tries again.
     ///
     /// # Errors
     /// The store or `open` fails.
@@ -106,19 +105,19 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
         if let Some(connection) = self.get(guid) {
             return Ok(Some(connection));
         }
-        let stored = self.shared.stored.clone();
+        let repository = self.shared.repository.clone();
         let load = move || {
-            let stored = stored.clone();
-            async move { stored.find(guid).await }
+            let repository = repository.clone();
+            async move { repository.find(guid).await }
         };
         self.shared.open.get_or_open(guid, load, open).await
     }
 
-    /// Saves the connection, replacing one with the same GUID as a whole, durably; settings named by `secret_keys` are
-    /// encrypted. If it is open, it is let go of: the next call opens it with the new settings.
+    /// Saves the connection durably; it replaces one with the same GUID as a whole. The settings named by `secret_keys` are
+    /// encrypted. If the connection is open, it is invalidated: the next call opens it with the new settings.
     ///
     /// # Errors
-    /// The connection belongs to another connector, or the store fails: then what was stored and open before still is.
+    /// The connection belongs to another connector, or the store fails. Then nothing changed.
     pub async fn save(
         &self,
         guid: Guid,
@@ -127,80 +126,81 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
         secret_keys: &[&str],
         by: &Origin,
     ) -> Result<Revision, StoreError> {
-        let revision = self.shared.stored.save(guid, connector, settings, secret_keys, by).await?;
+        let revision = self.shared.repository.save(guid, connector, settings, secret_keys, by).await?;
         self.shared.open.invalidate(guid, revision);
         Ok(revision)
     }
 
-    /// Deletes the connection and lets go of it if it is open; `false` when it was not stored.
+    /// Deletes the connection, and invalidates it if it is open; `false` if it was not stored.
     ///
     /// # Errors
-    /// The store fails: then it is still there.
+    /// The store fails. Then nothing changed.
     pub async fn delete(&self, guid: Guid, by: &Origin) -> Result<bool, StoreError> {
-        let Some(revision) = self.shared.stored.delete(guid, by).await? else { return Ok(false) };
+        let Some(revision) = self.shared.repository.delete(guid, by).await? else { return Ok(false) };
         self.shared.open.invalidate(guid, revision);
         Ok(true)
     }
 
-    /// Writes to the audit log what happened.
+    /// Writes events that are not changes of the store to the audit log.
     ///
     /// # Errors
     /// The store fails.
     pub async fn record(&self, events: Vec<Event>, by: &Origin) -> Result<(), StoreError> {
-        self.shared.stored.record(events, by).await
+        self.shared.repository.record(events, by).await
     }
 
-    /// Lets go of every open connection of a connector, and of those just being opened: the next call opens each anew.
-    /// Whoever uses one at the moment finishes with it.
-    pub fn let_go_of(&self, connector: &str) {
-        self.shared.open.let_go_of(connector);
+    /// Invalidates all open connections of a connector, because it was replaced: the next call opens each of them again.
+    /// Running calls keep theirs until they end.
+    pub fn invalidate_connector(&self, connector: &str) {
+        self.shared.open.invalidate_connector(connector);
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     pub fn open_count(&self) -> usize {
         self.shared.open.count()
     }
 
-    /// Lets go of every open connection whose settings another process changed or deleted since the last look. Happens
-    /// every second by itself.
+    /// Polls the store, and invalidates every open connection that another process has changed or deleted since the last
+    /// poll. Also runs by itself every second.
     ///
     /// # Errors
-    /// The store fails: then the next look finds the same changes.
-    pub async fn notice_changes(&self) -> Result<(), StoreError> {
-        self.shared.notice_changes().await
+    /// The store fails. Then the next poll finds the same changes.
+    pub async fn poll_changes(&self) -> Result<(), StoreError> {
+        self.shared.poll_changes().await
     }
 
-    /// Lets go of all open connections and closes the store, for the end of the host. Calls afterwards fail.
+    /// Closes all open connections and the store, when the host ends. Later calls fail.
     pub async fn shut_down(&self) {
-        self.watcher.abort();
+        self.poller.abort();
         self.shared.open.close_all();
-        if let Err(error) = self.shared.stored.store().close().await {
+        if let Err(error) = self.shared.repository.store().close().await {
             tracing::warn!("{error}");
         }
     }
 }
 
 impl<T: Send + 'static, E> Shared<T, E> {
-    async fn notice_changes(&self) -> Result<(), StoreError> {
-        let mut seen = self.seen.lock().await;
-        for change in self.stored.store().changes_since(*seen).await? {
+    async fn poll_changes(&self) -> Result<(), StoreError> {
+        let mut polled = self.polled.lock().await;
+        for change in self.repository.store().changes_since(*polled).await? {
             self.open.invalidate(change.guid, change.revision);
-            *seen = change.revision;
+            *polled = change.revision;
         }
-        self.stored.keep_up().await
+        self.repository.sync_audit_files().await;
+        self.repository.reload_rotated_keys().await
     }
 }
 
-/// Looks for changes of other processes until the connections are gone.
-async fn watch<T: Send + Sync + 'static, E: Send + Sync + 'static>(shared: Weak<Shared<T, E>>) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
+/// Polls for changes of other processes until the connections are dropped.
+async fn poll_periodically<T: Send + Sync + 'static, E: Send + Sync + 'static>(shared: Weak<Shared<T, E>>) {
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
     loop {
         ticks.tick().await;
         let Some(shared) = shared.upgrade() else { return };
-        let result = shared.notice_changes().await;
-        // Said once, not every second.
+        let result = shared.poll_changes().await;
+        // Logged once, not every second.
         if let Err(error) = &result
             && !failing
         {

@@ -1,47 +1,67 @@
-//! The connections of a host: their settings stored durably, secrets encrypted, changes recorded in an audit log.
+//! The connection store of erp-host: settings stored durably, secrets encrypted at rest, every change in an audit log.
 //!
-//! - `store`: the trait of a store; `sqlite`: the store of a single machine. Neither ever sees a secret.
-//! - `secrets`: encryption and decryption; `key_file`, `key_ring`: the keys, also while they are rotated (`rekey`).
-//! - [`audit`]: the audit log; `recorded`: the audit log of a store.
-//! - `stored`: store, keys and audit log together. All that the commands need.
-//! - `backup`: a copy of the whole store, and restoring one.
-//! - `archive`, `import`: connections in a file, for moves, or to read.
-//! - `open`: the cache of open connections: opened once, closed when their settings change.
-//! - `connections`: all of it joined, as the host uses it.
-//! - [`private_file`]: files that only the host's user may read.
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let data = folder.path();
+//! use erp_host_store::audit::Origin;
+//! use erp_host_store::{ConnectionRepository, IfMissing};
+//! use plugin_api::Settings;
+//!
+//! let repository = ConnectionRepository::open(data, None, IfMissing::Create).await?;
+//! let guid = "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf".parse()?;
+//! let settings = Settings::from([("Server", "erp.example.com"), ("Password", "secret")]);
+//! let by = Origin::Host { host: "an example" };
+//! repository.save(guid, "Visma", &settings, &["Password"], &by).await?;
+//!
+//! let found = repository.find(guid).await?.expect("it is stored");
+//! assert_eq!(found.settings.get("Password"), Some("secret"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The modules, from the bottom up. A module uses only modules above it in this list:
+//!
+//! - [`private_file`]: files with mode 0600, written atomically; lock files;
+//! - [`audit`]: the audit log (a hash chain, signed) and its files;
+//! - `keys`: encryption at rest, the key file, the lock of the keys;
+//! - `store`: the trait of a store, [`ConnectionStore`];
+//! - `sqlite`: the store of a single machine, an SQLite database in WAL mode;
+//! - `repository`: store, keys and audit log as one, [`ConnectionRepository`]; key rotation;
+//! - `envelope`: texts encrypted with a passphrase;
+//! - `export`: connections in a file, and importing them;
+//! - `backup`: backup of the whole store, and restore;
+//! - `open_connections`: the cache of open connections, with single flight;
+//! - `connections`: what a running host uses, [`Connections`].
 
-mod archive;
 pub mod audit;
 mod backup;
 mod connections;
-mod import;
-mod key_file;
-mod key_ring;
-mod open;
+mod envelope;
+mod export;
+mod keys;
+mod open_connections;
 pub mod private_file;
-mod recorded;
-mod rekey;
-mod secrets;
+mod repository;
 mod sqlite;
 mod store;
-mod stored;
 
 #[cfg(test)]
 mod tests;
 
-pub use archive::{
-    Archive, ArchiveError, ArchiveFile, ArchivedConnection, ArchivedSetting, ArchivedValue, SealedArchive,
-};
 pub use backup::{Backup, BackupError, Restore, Restored, back_up};
 pub use connections::Connections;
-pub use import::Import;
-pub use key_file::KeyFile;
-pub use open::{OpenConnection, OpenConnections, OpenError};
-pub use rekey::{KeysHeld, Rotation};
-pub use secrets::{KeyCheck, KeyError, KeyId, SealedSecret, SecretKey};
+pub use envelope::EnvelopeError;
+pub use export::{
+    Archive, ArchiveError, ArchiveFile, ArchivedConnection, ArchivedSetting, ArchivedValue, EncryptedArchive,
+    ImportPlan,
+};
+pub use keys::{KeyCheck, KeyError, KeyFile, KeyId, KeyLock, SealedSecret, SecretKey};
+pub use open_connections::{OpenConnection, OpenConnections, OpenError};
+pub use repository::{ConnectionRepository, KEY_FILE, KeyRotation, STORE_FILE, StoredConnection};
 pub use sqlite::SqliteStore;
 pub use store::{
-    AuditEnd, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, Progress, Revision,
-    SealAnew, SealedConnection, SealedSetting, SealedValue, SecretPlace, StoreError, StoreFuture,
+    AuditOutbox, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, IfMissing, Progress,
+    Reencrypt, Revision, SealedConnection, SealedSetting, SealedValue, SecretOwner, StoreError, StoreFuture,
 };
-pub use stored::{IfMissing, KEY_FILE, STORE_FILE, StoredConnection, StoredConnections};

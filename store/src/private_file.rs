@@ -1,26 +1,26 @@
-//! Files that only their owner can read, whole and durable or not there at all.
+//! Files that only their owner can read, written atomically and durably.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// What to do when the file exists.
+/// What to do if the file exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfPresent {
-    /// Put the new one in its place, in one step.
+    /// Replace it atomically.
     Replace,
-    /// Leave it alone and fail with [`io::ErrorKind::AlreadyExists`].
+    /// Keep it, and fail with [`io::ErrorKind::AlreadyExists`].
     Keep,
 }
 
-/// Writes the file with mode 0600, and its folder if that is missing.
+/// Writes the file with mode 0600, atomically and durably. Creates its folder if that is missing.
 pub fn write(path: &Path, bytes: &[u8], present: IfPresent) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     fs::create_dir_all(folder)?;
-    // tempfile creates with mode 0600.
+    // tempfile creates the file with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
@@ -32,7 +32,7 @@ pub fn write(path: &Path, bytes: &[u8], present: IfPresent) -> io::Result<()> {
     sync_folder(folder)
 }
 
-/// Makes an empty file with mode 0600; fails if there is one.
+/// Creates an empty file with mode 0600; fails if it exists.
 pub fn create_new(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create_new(true);
@@ -41,7 +41,7 @@ pub fn create_new(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Opens a file that is there to be locked; makes it, for the owner of its folder, if it is missing.
+/// Opens a lock file. Creates it, with the owner of its folder, if it is missing.
 pub fn lock_file(path: &Path) -> io::Result<File> {
     let is_new = !fs::exists(path)?;
     let file = File::options().create(true).append(true).open(path)?;
@@ -51,8 +51,8 @@ pub fn lock_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Gives a file to whom another one belongs, so that what root writes serves the host's user. Who may not give files
-/// away is their owner, or cannot use them anyway.
+/// Changes the owner of a file to that of another file, so that the host's user can use what a command of root has
+/// written. Users other than root may not change owners, and need not: their files have the right owner already.
 #[cfg(unix)]
 pub fn give_to_owner_of(file: &File, other: &Path) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
@@ -63,13 +63,13 @@ pub fn give_to_owner_of(file: &File, other: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// On Windows a file has the access list of its folder.
+/// On Windows a file inherits the access list of its folder.
 #[cfg(not(unix))]
 pub fn give_to_owner_of(_file: &File, _other: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the names in a folder durable.
+/// Makes new, renamed and removed names in a folder durable.
 #[cfg(unix)]
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()

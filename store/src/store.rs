@@ -1,6 +1,6 @@
-//! What a store of connections does, whatever keeps it (SQLite today, PostgreSQL for several hosts).
+//! The trait of a connection store, for any database (SQLite today, PostgreSQL for several hosts).
 //!
-//! A store never sees a secret: what reaches it is sealed already (`secrets.rs`).
+//! A store never has a readable secret: what it gets is sealed already (`keys::encryption`).
 
 use std::fmt;
 use std::future::Future;
@@ -10,23 +10,23 @@ use std::time::SystemTime;
 
 use values::Guid;
 
-use super::secrets::{KeyCheck, SealedSecret};
-use crate::audit::{Head, Record, Recording};
+use crate::audit::{AuditBatch, Head, Record};
+use crate::keys::{KeyCheck, KeyError, KeyId, SealedSecret};
 
-/// What the methods of a [`ConnectionStore`] return. Boxed, because the store is chosen at run time; a store is asked
-/// when a connection is opened or saved, not on every call.
+/// The future of a [`ConnectionStore`] method. Boxed, because the store is chosen at run time. The cost does not matter:
+/// the store is used when a connection is opened or saved, not on every call.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Counts the changes of a store: each save and each delete takes the next number, which is never given again. Of two
-/// revisions of a connection the higher one is the newer.
+/// The number of a change. Each save and each delete of a store takes the next number, which is never used again. Of two
+/// revisions of a connection, the higher one is newer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Revision(pub(super) i64);
+pub struct Revision(pub(crate) i64);
 
 impl Revision {
     /// Before the first change.
     pub const NONE: Revision = Revision(0);
 
-    /// Its number: 0 before the first change.
+    /// The number; 0 before the first change.
     pub fn number(self) -> u64 {
         u64::try_from(self.0).unwrap_or(0)
     }
@@ -38,41 +38,41 @@ impl fmt::Display for Revision {
     }
 }
 
-/// A connection as it lies in the store, its secrets sealed.
+/// A connection as it is stored, its secrets sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedConnection {
-    /// Its GUID.
+    /// The GUID.
     pub guid: Guid,
     /// The name of the connector it belongs to.
     pub connector: String,
-    /// Its settings, in the order they came.
+    /// The settings, in the order in which they were sent.
     pub settings: Vec<SealedSetting>,
-    /// The change that saved it.
+    /// The revision of its last save.
     pub revision: Revision,
-    /// When that was, in milliseconds.
+    /// The time of its last save, to the millisecond.
     pub saved_at: SystemTime,
 }
 
-/// A setting as it lies in the store. Its `Debug` shows no value, for a plain one may be a secret in the wrong field.
+/// A setting as it is stored. `Debug` shows no value, because even a plain one may be a secret in the wrong field.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedSetting {
     /// The key of the setting.
     pub key: String,
-    /// Its value.
+    /// The value.
     pub value: SealedValue,
 }
 
 /// The value of a stored setting; `None` is null.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SealedValue {
-    /// Readable for everybody who can read the store.
+    /// Not a secret: stored as it is.
     Plain(Option<String>),
     /// Encrypted.
     Secret(Option<SealedSecret>),
 }
 
 impl SealedSetting {
-    /// Whether it was saved as a secret.
+    /// Whether it is a secret.
     pub fn is_secret(&self) -> bool {
         matches!(self.value, SealedValue::Secret(_))
     }
@@ -85,38 +85,38 @@ impl fmt::Debug for SealedSetting {
     }
 }
 
-/// A connection in the list of all.
+/// A connection in a list: everything but its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionSummary {
-    /// Its GUID.
+    /// The GUID.
     pub guid: Guid,
     /// The name of the connector it belongs to.
     pub connector: String,
-    /// How many settings it has.
+    /// The number of its settings.
     pub settings: usize,
-    /// The change that saved it.
+    /// The revision of its last save.
     pub revision: Revision,
-    /// When that was, in milliseconds.
+    /// The time of its last save, to the millisecond.
     pub saved_at: SystemTime,
 }
 
 /// A connection to be saved.
 #[derive(Debug, Clone)]
 pub struct ConnectionSave {
-    /// Its GUID.
+    /// The GUID.
     pub guid: Guid,
     /// The name of the connector it belongs to.
     pub connector: String,
-    /// All its settings: those that it had before and that are missing here are gone afterwards.
+    /// All its settings. They replace the stored ones as a whole.
     pub settings: Vec<SealedSetting>,
-    /// What must be stored under the GUID for the save to take place.
+    /// The precondition of the save.
     pub expected: Expected,
 }
 
-/// What must be stored before a save.
+/// The precondition of a save (optimistic concurrency control): what must be stored under the GUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// It does not matter.
+    /// Anything.
     Anything,
     /// Nothing.
     Nothing,
@@ -129,197 +129,171 @@ pub enum Expected {
 pub struct Change {
     /// The connection.
     pub guid: Guid,
-    /// The newest change of it.
+    /// The revision of its newest change.
     pub revision: Revision,
 }
 
-/// Keeps connections. Everything that returned without error is durable: it survives the end of the process and of the
-/// machine. A save or delete happens as a whole, together with what is recorded of it, or not at all, and revisions become
-/// visible in their order.
+/// A store of connections. A change is durable when its method returns: it survives a crash of the process and of the
+/// machine. A save or delete is one transaction, together with its audit records, and revisions become visible in order.
 pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
-    /// The connection, or `None` when it is not stored.
+    /// The connection; `None` if it is not stored.
     fn get(&self, guid: Guid) -> StoreFuture<'_, Option<SealedConnection>>;
 
-    /// All connections by GUID, without their settings.
+    /// All connections, ordered by GUID, without their settings.
     fn list(&self) -> StoreFuture<'_, Vec<ConnectionSummary>>;
 
-    /// All connections by GUID, as they were at one moment.
+    /// All connections, ordered by GUID: a consistent snapshot.
     fn all(&self) -> StoreFuture<'_, Vec<SealedConnection>>;
 
-    /// Saves all of them, or none when one fails or does not find what it [expects](Expected), or is sealed with a key
-    /// that the store does not have (any more). `saved` is told now and then how many are done.
+    /// Saves all of the connections in one transaction. Saves none if a precondition ([`Expected`]) does not hold, or a
+    /// secret is sealed with a key that the store does not have (any more). `progress` is called with the number of
+    /// connections written so far.
     fn save<'a>(
         &'a self,
         connections: &'a [ConnectionSave],
-        recording: &'a Recording,
-        saved: &'a (dyn Fn(usize) + Sync),
+        audit: &'a AuditBatch,
+        progress: &'a (dyn Fn(usize) + Sync),
     ) -> StoreFuture<'a, Revision>;
 
-    /// Deletes the connection; `None` when it was not stored, and then nothing is recorded.
-    fn delete<'a>(&'a self, guid: Guid, recording: &'a Recording) -> StoreFuture<'a, Option<Revision>>;
+    /// Deletes the connection; `None` if it was not stored, and then nothing is recorded.
+    fn delete<'a>(&'a self, guid: Guid, audit: &'a AuditBatch) -> StoreFuture<'a, Option<Revision>>;
 
-    /// Fails when nothing could be saved: a store that can only be read is none for a host.
+    /// Fails if the store is read-only: a host needs to save.
     fn check_writable(&self) -> StoreFuture<'_, ()>;
 
-    /// The newest change of all.
+    /// The revision of the newest change.
     fn latest_revision(&self) -> StoreFuture<'_, Revision>;
 
-    /// Which connections were saved or deleted after that revision, by whichever process, oldest first. Asked every
-    /// second: it costs nothing worth naming while nothing changed.
+    /// The connections that any process has saved or deleted after this revision, oldest change first. The host calls it
+    /// every second, so it must be cheap while nothing changes.
     fn changes_since(&self, revision: Revision) -> StoreFuture<'_, Vec<Change>>;
 
-    /// The proofs of the keys that this store's secrets are sealed with, the newest first: what is sealed from now on is
-    /// sealed with that one. More than one while the key is being rotated, none in a new store.
+    /// The key check values of the keys in use, the newest first: new secrets are sealed with that one. More than one while
+    /// the key is rotated; none in a new store.
     fn keys(&self) -> StoreFuture<'_, Vec<KeyCheck>>;
 
-    /// Stores the proof of the first key, unless there is one already; returns the one that is there afterwards.
+    /// Adds the first key, unless there is one already. Returns the key check value that is stored afterwards.
     fn add_first_key(&self, check: KeyCheck) -> StoreFuture<'_, KeyCheck>;
 
-    /// Makes this key the newest, if it is not known yet.
+    /// Adds this key as the newest, unless the store has it already.
     fn add_key(&self, check: KeyCheck) -> StoreFuture<'_, ()>;
 
-    /// Seals some secrets anew that are not sealed with the newest key, in one transaction. Settings stay as they are, so
-    /// this is no change of a connection.
-    fn seal_anew<'a>(&'a self, seal: &'a SealAnew<'a>) -> StoreFuture<'a, Progress>;
+    /// Re-encrypts a batch of the secrets that are not sealed with the newest key, in one transaction. The values stay the
+    /// same, so this is not a change of a connection and takes no revision.
+    fn reencrypt_batch<'a>(&'a self, reencrypt: &'a Reencrypt<'a>) -> StoreFuture<'a, Progress>;
 
-    /// Forgets all keys but the newest, if nothing is sealed with them any more; otherwise nothing happens.
-    fn forget_former_keys<'a>(&'a self, recording: &'a Recording) -> StoreFuture<'a, bool>;
+    /// Removes all keys but the newest. Does nothing, and returns `false`, while a secret is still sealed with one of them.
+    fn remove_old_keys<'a>(&'a self, audit: &'a AuditBatch) -> StoreFuture<'a, bool>;
 
-    /// A secret of the store's own.
-    fn own_secret<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<SealedSecret>>;
+    /// An internal secret of the store, such as the audit key.
+    fn internal_secret<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<SealedSecret>>;
 
-    /// Stores a secret of the store's own, unless there is one of that name; returns the one that is there afterwards.
-    fn add_own_secret<'a>(
+    /// Adds an internal secret, unless there is one of that name. Returns the one that is stored afterwards; `None` if its
+    /// key was rotated out.
+    fn add_internal_secret<'a>(
         &'a self,
         name: &'a str,
         secret: SealedSecret,
     ) -> StoreFuture<'a, Option<SealedSecret>>;
 
-    /// Records something that is no change of the store.
-    fn record<'a>(&'a self, recording: &'a Recording) -> StoreFuture<'a, ()>;
+    /// Writes audit records of something that is not a change of the store.
+    fn record<'a>(&'a self, audit: &'a AuditBatch) -> StoreFuture<'a, ()>;
 
-    /// The end of the audit log, and those records that may not be in its files yet.
-    fn audit_end(&self) -> StoreFuture<'_, AuditEnd>;
+    /// The head of the audit log's hash chain, and the records that may not be in the files yet.
+    fn audit_outbox(&self) -> StoreFuture<'_, AuditOutbox>;
 
-    /// Lets the chain of the audit log go on after this record, because the files know it and this store, which is older
-    /// than they are, does not.
-    fn go_on_after<'a>(&'a self, head: &'a Head, recording: &'a Recording) -> StoreFuture<'a, ()>;
+    /// Continues the hash chain after this record. Needed when the store is older than the files of the audit log, so that
+    /// they have newer records than the store.
+    fn continue_chain_after<'a>(&'a self, head: &'a Head, audit: &'a AuditBatch) -> StoreFuture<'a, ()>;
 
-    /// Waits for what runs and lets go of the store. Calls afterwards fail.
+    /// Waits for running calls and closes the store. Later calls fail.
     fn close(&self) -> StoreFuture<'_, ()>;
 }
 
-/// Opens a secret and seals it with the newest key.
-pub type SealAnew<'a> =
-    dyn Fn(SecretPlace<'_>, &SealedSecret) -> Result<SealedSecret, StoreError> + Send + Sync + 'a;
+/// Decrypts a secret and encrypts it with the newest key.
+pub type Reencrypt<'a> =
+    dyn Fn(SecretOwner<'_>, &SealedSecret) -> Result<SealedSecret, StoreError> + Send + Sync + 'a;
 
-/// How far sealing anew is.
+/// The progress of a key rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// How many secrets were sealed anew.
-    pub sealed: usize,
-    /// How many are still to be.
+    /// How many secrets were re-encrypted.
+    pub done: usize,
+    /// How many are left.
     pub left: usize,
 }
 
-/// Where a secret belongs.
+/// What a secret belongs to.
 #[derive(Debug, Clone, Copy)]
-pub enum SecretPlace<'a> {
-    /// A setting of a connection.
+pub enum SecretOwner<'a> {
+    /// A setting: the connection, and the key of the setting.
     Setting(Guid, &'a str),
-    /// The store itself.
-    Own(&'a str),
+    /// The store itself: the name of the secret.
+    Internal(&'a str),
 }
 
-/// The end of the audit log as the store knows it.
+/// The audit log as the store has it: a transactional outbox. Records are written here in the transaction of their change,
+/// and deleted when they are durable in the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditEnd {
-    /// The newest record.
+pub struct AuditOutbox {
+    /// The head of the hash chain.
     pub head: Head,
-    /// Those that may not be in the files yet, oldest first.
-    pub unwritten: Vec<Record>,
+    /// The records that may not be in the files yet, oldest first.
+    pub pending: Vec<Record>,
 }
 
-/// Why a store could not do what it was asked. No text of it holds a setting's value.
+/// Whether a store may be created where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfMissing {
+    /// Create an empty one.
+    Create,
+    /// Refuse: a mistyped folder should not look like a store without connections.
+    Refuse,
+}
+
+/// Why a store failed. No message has the value of a setting.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message names each field")]
 pub enum StoreError {
-    /// The store cannot be used as it is; nothing in it was changed.
+    /// The store cannot be used. Nothing in it was changed.
     #[error("the connection store {} {problem}; {remedy}", path.display())]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-        /// What the operator can do.
-        remedy: String,
-    },
-    /// Another program holds the store for longer than we wait.
+    Unusable { path: PathBuf, problem: String, remedy: String },
+    /// Another program has locked the store for longer than the busy timeout.
     #[error(
         "the connection store {} is locked by another program (waited {waited_s} s); end the program that holds it, or \
          try again",
         path.display()
     )]
-    Locked {
-        /// The file.
-        path: PathBuf,
-        /// How long we waited, in seconds.
-        waited_s: u64,
-    },
-    /// The connection is not as the save [expected](Expected) it.
+    Locked { path: PathBuf, waited_s: u64 },
+    /// A write conflict: the precondition ([`Expected`]) of a save does not hold.
     #[error("the connection {guid} was changed by somebody else meanwhile; nothing was saved, try again")]
-    Changed {
-        /// The connection.
-        guid: Guid,
-    },
-    /// A connection belongs to one connector, and this is another one's.
+    Changed { guid: Guid },
+    /// The connection belongs to another connector than the save names.
     #[error("the connection {guid} belongs to the connector '{own}'")]
-    OtherConnector {
-        /// The connection.
-        guid: Guid,
-        /// The connector it belongs to.
-        own: String,
-    },
-    /// What was to be saved is sealed with a key that was rotated out meanwhile.
+    OtherConnector { guid: Guid, own: String },
+    /// A secret is sealed with a key that was rotated out in the meantime.
     #[error("the key of the connection store was changed meanwhile; nothing was saved, try again")]
     KeyChanged,
-    /// Another process goes on sealing with a key that is being rotated out.
+    /// Another process keeps sealing with a key that is being rotated out.
     #[error(
         "the key {} is still being used: something saves connections with it all the time; end it, or try again",
         former.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
-    FormerKeyInUse {
-        /// The key.
-        former: Vec<super::secrets::KeyId>,
-    },
-    /// The key that seals the secrets.
+    OldKeyInUse { former: Vec<KeyId> },
+    /// The encryption key cannot be used.
     #[error(transparent)]
-    Key(#[from] super::secrets::KeyError),
-    /// A secret of the store itself that cannot be read back.
+    Key(#[from] KeyError),
+    /// An internal secret of the store cannot be decrypted.
     #[error(
         "the {name} in the connection store cannot be decrypted: it was changed; restore the store from a backup"
     )]
-    OwnSecret {
-        /// Which.
-        name: &'static str,
-    },
-    /// A secret that cannot be read back.
+    InternalSecret { name: &'static str },
+    /// The secret of a setting cannot be decrypted.
     #[error(
         "the secret {key:?} of the connection {guid} cannot be decrypted: {problem}; save the connection again"
     )]
-    Secret {
-        /// The connection.
-        guid: Guid,
-        /// The key of the setting.
-        key: String,
-        /// Why.
-        problem: &'static str,
-    },
-    /// Anything else that the store reports.
+    Secret { guid: Guid, key: String, problem: &'static str },
+    /// Any other error of the database.
     #[error("the connection store {} failed: {cause}", path.display())]
-    Failed {
-        /// The file.
-        path: PathBuf,
-        /// What it said.
-        cause: Box<dyn std::error::Error + Send + Sync>,
-    },
+    Failed { path: PathBuf, cause: Box<dyn std::error::Error + Send + Sync> },
 }

@@ -32,8 +32,8 @@ impl PassphraseFlags {
         };
         if passphrase.chars().count() < MIN_CHARACTERS {
             return Err(format!(
-                "the passphrase is too short: expected at least {MIN_CHARACTERS} characters, for whoever has the \
-                 file can try as many as he likes"
+                "the passphrase is too short: expected at least {MIN_CHARACTERS} characters, because somebody \
+                 who has the file can try as many as they like"
             )
             .into());
         }

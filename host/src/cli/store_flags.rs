@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use erp_host_store::{IfMissing, STORE_FILE, SqliteStore, StoredConnections};
+use erp_host_store::{ConnectionRepository, IfMissing, STORE_FILE, SqliteStore};
 
 use crate::config::{Config, ConfigError, Flags};
 
@@ -41,21 +41,22 @@ pub(crate) async fn existing_store(store: &StoreFlags) -> Result<(SqliteStore, P
 }
 
 /// Opens the same store with its key and its audit log, for commands that show a secret or change something.
-pub(crate) async fn existing_connections(
+pub(crate) async fn existing_repository(
     store: &StoreFlags,
-) -> Result<(StoredConnections, PathBuf), Box<dyn Error>> {
+) -> Result<(ConnectionRepository, PathBuf), Box<dyn Error>> {
     let config = store.config()?;
-    let stored = StoredConnections::open(&config.data, config.key_file.as_deref(), IfMissing::Refuse).await?;
-    Ok((stored, config.data.join(STORE_FILE)))
+    let repository =
+        ConnectionRepository::open(&config.data, config.key_file.as_deref(), IfMissing::Refuse).await?;
+    Ok((repository, config.data.join(STORE_FILE)))
 }
 
 /// Closes a store, with a warning if the audit log could not be written.
-pub(crate) async fn close(stored: StoredConnections) -> Result<(), Box<dyn Error>> {
-    if stored.is_audit_log_behind() {
+pub(crate) async fn close(repository: ConnectionRepository) -> Result<(), Box<dyn Error>> {
+    if repository.is_audit_log_failing() {
         eprintln!(
             "erp-host: warning: the audit log cannot be written; the record of this is in the store, and is written when \
              the host or the next command can"
         );
     }
-    Ok(stored.store().close().await?)
+    Ok(repository.store().close().await?)
 }

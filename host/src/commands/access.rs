@@ -8,18 +8,17 @@ use zeroize::Zeroizing;
 
 use crate::access::{SecretHash, new_secret};
 
-/// Makes a secret that callers must show, and the hash of it that the configuration holds.
+/// Create a secret for callers, and its hash for the configuration
 ///
-/// The secret goes to whoever calls: as a header, or as the password of basic authentication. The configuration holds
-/// its hash only; see [access.secrets] and [access.users] in the operator's guide. The secret is shown once and kept
-/// nowhere.
+/// The caller sends the secret as a header, or as the password of basic authentication. The configuration has only its
+/// hash; see [access.secrets] and [access.users] in the operator's guide. The secret is printed once and stored nowhere.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// What the log calls the caller that shows it, or the user's name
+    /// The name of the caller in the log, or the user name
     #[arg(value_name = "NAME", default_value = "superoffice")]
     name: String,
-    /// Take a secret of your own from standard input instead of making one
+    /// Read a secret of your own from standard input instead of creating one
     #[arg(long)]
     own: bool,
 }

@@ -1,4 +1,4 @@
-//! `erp-host audit`: reads the audit log, and checks that it is whole and as it was written.
+//! `erp-host audit`: shows the audit log, and verifies its hash chain and signatures.
 
 use std::error::Error;
 use std::fs::File;
@@ -13,16 +13,16 @@ use crate::cli::block_on;
 use crate::cli::store_flags::StoreFlags;
 use erp_host_client::terminal::printable;
 use erp_host_store::audit::{self, AuditFiles, Head, Report};
-use erp_host_store::{IfMissing, StoredConnections};
+use erp_host_store::{ConnectionRepository, IfMissing};
 
-/// Breaks that are told one by one.
+/// How many breaks are listed. The rest is counted.
 const BREAKS_SHOWN: usize = 20;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The log is in the folder erp-host.audit of the data folder, a JSON object a line. It tells which \
-    connections were saved, changed and deleted, by whom, what became of plugins, and what commands did with keys and \
-    copies; never a setting's value.\n\n\
+    after_help = "The log is in the folder erp-host.audit of the data folder, one JSON object per line. It shows which \
+    connections were saved, changed and deleted, and by whom; which plugins were loaded, replaced and refused; and which \
+    commands rotated keys or copied the store. It never has the value of a setting.\n\n\
     Exit codes: 0 done, 1 error (also: the log is not as it was written), 2 wrong usage."
 )]
 pub(super) struct Args {
@@ -46,26 +46,26 @@ enum Command {
         #[command(flatten)]
         store_flags: StoreFlags,
     },
-    /// Check that the log is whole, as it was written, and as long as the store knows it to be
+    /// Verify that no record was changed, removed, inserted or moved
     #[command(
-        after_help = "Every record repeats the hash of the one before it and is signed with a key that lies in the \
-        store, encrypted. So a record that was changed, taken out, put in or moved is seen, and so are records cut off \
-        at the end, because the store knows the newest one.\n\n\
-        Who can write the store, the key file and the log can make a log that passes. Against that, note the newest \
-        record elsewhere, as this command tells it, and ask for it with --head; or ship the lines to another machine and \
-        compare.\n\n\
+        after_help = "Every record repeats the hash of the record before it (a hash chain), and is signed with a key that \
+        is in the store, encrypted. So this command detects a record that was changed, removed, inserted or moved. It also \
+        detects records that were cut off at the end, because the store has the hash of the newest one.\n\n\
+        A person who can write the store, the key file and the log can forge a log that passes. To detect that, note the \
+        newest record in another place, as this command prints it, and check for it with --head; or ship the lines to \
+        another machine and compare.\n\n\
         Examples:\n  \
         erp-host audit verify\n  \
         erp-host audit verify --head 120:5d0c...\n  \
         erp-host audit verify /mnt/log-archive --chain-only"
     )]
     Verify {
-        /// Folder with the files, if not the data folder's own
+        /// Folder with the files [default: erp-host.audit in the data folder]
         folder: Option<PathBuf>,
-        /// A record that must be there, as an earlier run told it
+        /// A record that must be there, as an earlier run printed it
         #[arg(long, value_name = "NUMBER:SHA256", value_parser = head)]
         head: Option<Head>,
-        /// Check the chain of hashes alone, without the store and its key
+        /// Verify only the hash chain, without the store and its key
         #[arg(long)]
         chain_only: bool,
         #[command(flatten)]
@@ -110,22 +110,22 @@ fn show(newest: usize, json: bool, store_flags: &StoreFlags) -> Result<ExitCode,
     } else {
         lines.iter().try_for_each(|line| {
             let line = String::from_utf8_lossy(line);
-            if json { writeln!(out, "{line}") } else { writeln!(out, "{}", told(&line)) }
+            if json { writeln!(out, "{line}") } else { writeln!(out, "{}", readable(&line)) }
         })
     };
     match written.and_then(|()| out.flush()) {
-        // Whoever reads our output has read enough (`| head`).
+        // The reader of our output has closed the pipe (`| head`).
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),
     }
 }
 
-/// A record for people: number, time, event, what it is about, by whom.
-fn told(line: &str) -> String {
+/// A record as readable text: number, time, event, members, origin.
+fn readable(line: &str) -> String {
     let Ok(Value::Object(mut record)) = serde_json::from_str(line) else {
         return format!("(no record) {}", printable(line));
     };
-    let mut take = |name: &str| record.remove(name).map(|value| words(&value)).unwrap_or_default();
+    let mut take = |name: &str| record.remove(name).map(|value| text_of(&value)).unwrap_or_default();
     let (number, at, event, by) = (take("number"), take("at"), take("event"), take("by"));
     ["audit_key", "prev", "mac"].iter().for_each(|name| drop(take(name)));
     let at = at.split('.').next().unwrap_or_default().to_owned();
@@ -134,13 +134,13 @@ fn told(line: &str) -> String {
 }
 
 fn members(record: &Map<String, Value>) -> String {
-    record.iter().map(|(name, value)| format!("{name}={}", words(value))).collect::<Vec<_>>().join(" ")
+    record.iter().map(|(name, value)| format!("{name}={}", text_of(value))).collect::<Vec<_>>().join(" ")
 }
 
-fn words(value: &Value) -> String {
+fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(","),
+        Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(","),
         Value::Object(record) => format!("({})", members(record)),
         other => other.to_string(),
     }
@@ -162,19 +162,19 @@ async fn verify(
     if !files.folder().is_dir() {
         return Err(format!("there is no audit log in {}", files.folder().display()).into());
     }
-    let stored = if chain_only {
+    let repository = if chain_only {
         None
     } else {
         let key_file = config.key_file.as_deref();
-        // Also writes out what a crash has left in the store.
-        Some(StoredConnections::open(&config.data, key_file, IfMissing::Refuse).await?)
+        // Also flushes the records that a crash has left in the store.
+        Some(ConnectionRepository::open(&config.data, key_file, IfMissing::Refuse).await?)
     };
-    // Before the files are read: the host may be writing on.
-    let end = match &stored {
-        Some(stored) => Some(stored.store().audit_end().await?),
+    // Read before the files, because the host may write in the meantime.
+    let outbox = match &repository {
+        Some(repository) => Some(repository.store().audit_outbox().await?),
         None => None,
     };
-    let key = stored.as_ref().map(StoredConnections::audit_key);
+    let key = repository.as_ref().map(ConnectionRepository::audit_key);
     let report = audit::verify(&files, key, expected.as_ref()).map_err(|error| unreadable(&files, &error))?;
     let mut out = io::stdout().lock();
     for found in report.breaks.iter().take(BREAKS_SHOWN) {
@@ -184,15 +184,15 @@ async fn verify(
     if report.breaks.len() > BREAKS_SHOWN {
         writeln!(out, "and {} more", report.breaks.len() - BREAKS_SHOWN)?;
     }
-    if let Some(end) = end.filter(|_| is_own) {
-        let waiting = end.unwritten.iter().filter(|record| record.number > report.head.number).count();
-        // Records that wait in the store are not lost, and records that came since are none of the store's as it was.
-        if report.head.number + i64::try_from(waiting)? < end.head.number {
+    if let Some(outbox) = outbox.filter(|_| is_own) {
+        let waiting = outbox.pending.iter().filter(|record| record.number > report.head.number).count();
+        // Pending records are not lost. The files may also have records that are newer than what was read from the store.
+        if report.head.number + i64::try_from(waiting)? < outbox.head.number {
             let missing = report.head.number + 1;
-            writeln!(out, "records {missing} to {} are missing at the end", end.head.number)?;
+            writeln!(out, "records {missing} to {} are missing at the end", outbox.head.number)?;
             is_sound = false;
-        } else if report.head.number == end.head.number && report.head != end.head {
-            writeln!(out, "the newest record is not the one that the store knows")?;
+        } else if report.head.number == outbox.head.number && report.head != outbox.head {
+            writeln!(out, "the newest record is not the one in the store")?;
             is_sound = false;
         }
         if waiting > 0 {
@@ -203,9 +203,9 @@ async fn verify(
         writeln!(out, "record {expected} is not there")?;
         is_sound = false;
     }
-    tell(&report, key.is_some(), &mut out)?;
-    if let Some(stored) = &stored {
-        stored.store().close().await?;
+    print_summary(&report, key.is_some(), &mut out)?;
+    if let Some(repository) = &repository {
+        repository.store().close().await?;
     }
     if is_sound {
         Ok(ExitCode::SUCCESS)
@@ -214,7 +214,7 @@ async fn verify(
     }
 }
 
-fn tell(report: &Report, is_signature_checked: bool, out: &mut impl Write) -> io::Result<()> {
+fn print_summary(report: &Report, is_signature_checked: bool, out: &mut impl Write) -> io::Result<()> {
     let Report { files, records, first, head, of_other_keys, .. } = report;
     let plural = |is_one: bool| if is_one { "" } else { "s" };
     writeln!(out, "{records} record{} in {files} file{}", plural(*records == 1), plural(*files == 1))?;

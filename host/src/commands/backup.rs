@@ -7,17 +7,17 @@ use std::process::ExitCode;
 
 use crate::cli::block_on;
 use crate::cli::passphrase_flags::PassphraseFlags;
-use crate::cli::store_flags::{StoreFlags, close, existing_connections};
+use crate::cli::store_flags::{StoreFlags, close, existing_repository};
 use crate::cli::text::connection_count;
-use erp_host_store::{BackupError, IfMissing, KeysHeld, SqliteStore, back_up};
+use erp_host_store::{BackupError, IfMissing, KeyLock, SqliteStore, back_up};
 
 /// Copy the store of connections into a file, while the host runs
 ///
-/// The copy is as the store was at one moment, checked, and made for its owner alone. Its secrets are encrypted as they
-/// are in the store: without the key file they cannot be read, and the key file is not in the backup, unless --with-key
-/// puts it in, encrypted with a passphrase. Keep a copy of the key file elsewhere, or the passphrase.
+/// The backup is a consistent snapshot, checked, and readable by its owner only. Its secrets are encrypted as they are in
+/// the store: without the key file they cannot be read. The key is not in the backup, unless --with-key adds it, encrypted
+/// with a passphrase. Keep a copy of the key file in another place, or the passphrase.
 ///
-/// Plugin files, the configuration, the connectors' own folders and the audit log are not in it.
+/// The plugin files, the configuration, the folders of connectors and the audit log are not in it.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -29,7 +29,7 @@ use erp_host_store::{BackupError, IfMissing, KeysHeld, SqliteStore, back_up};
 pub(super) struct Args {
     /// The file to write
     file: PathBuf,
-    /// Put the key file's content into it, encrypted with a passphrase
+    /// Add the encryption key, encrypted with a passphrase
     #[arg(long)]
     with_key: bool,
     /// Overwrite the file if it exists
@@ -48,23 +48,23 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 
 async fn make(args: Args) -> Result<(), Box<dyn Error>> {
     let Args { file, with_key, force, passphrase, store_flags } = args;
-    // Before anybody has to type a passphrase.
+    // Before asking for a passphrase.
     if !force && file.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(file).into());
     }
     let data = store_flags.config()?.data;
-    let (stored, path) = existing_connections(&store_flags).await?;
+    let (repository, path) = existing_repository(&store_flags).await?;
     let passphrase = if with_key { Some(passphrase.new_passphrase()?) } else { None };
-    let held = KeysHeld::to_copy(&data)
+    let lock = KeyLock::shared(&data)
         .map_err(|error| format!("the data folder {} cannot be written to: {error}", data.display()))?
         .ok_or("the key is being rotated at the moment; try again when that is done")?;
     let store = SqliteStore::open(&path, IfMissing::Refuse).await?;
     let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_str());
-    let made = back_up(&stored, &store, &file, passphrase, force).await;
-    drop(held);
-    let key_file = stored.key_file().path().display().to_string();
+    let made = back_up(&repository, &store, &file, passphrase, force).await;
+    drop(lock);
+    let key_file = repository.key_file().path().display().to_string();
     erp_host_store::ConnectionStore::close(&store).await?;
-    close(stored).await?;
+    close(repository).await?;
     let made = made?;
     let mut out = io::stdout().lock();
     writeln!(
@@ -75,7 +75,7 @@ async fn make(args: Args) -> Result<(), Box<dyn Error>> {
         made.sha256
     )?;
     if with_key {
-        writeln!(out, "the key is in it, encrypted: whoever has the passphrase can read the secrets")?;
+        writeln!(out, "the key is in it, encrypted: anybody who has the passphrase can decrypt the secrets")?;
     } else {
         writeln!(
             out,

@@ -1,5 +1,5 @@
-//! `erp-host connections`: the stored connections, for operators. Every command works while the host runs, and the host
-//! notices what changed.
+//! `erp-host connections`: the stored connections, for operators. Every command works while the host runs. The host applies
+//! the changes within about a second.
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
@@ -9,7 +9,7 @@ use clap::Subcommand;
 use serde_json::json;
 use values::Guid;
 
-use crate::cli::store_flags::{StoreFlags, close, existing_connections, existing_store};
+use crate::cli::store_flags::{StoreFlags, close, existing_repository, existing_store};
 use crate::cli::text::{ask_yes_or_no, utc};
 use crate::cli::{UsageError, block_on};
 use erp_host_client::terminal::printable;
@@ -20,12 +20,12 @@ mod export;
 mod import;
 mod rekey;
 
-/// What stands for a secret.
+/// Printed instead of a secret.
 const MASK: &str = "********";
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "All of them work while the host runs; it notices changes within a second or so. Run them as the \
+    after_help = "All of them work while the host runs; it applies changes within a second or so. Run them as the \
                   host's own user (on Linux for example: sudo -u erp-host erp-host connections list).\n\n\
                   A GUID may be given in any of its forms and in any case: 3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf, \
                   {3AEF3AF6-8642-4FC1-8DC9-4E08BD76A6BF}, 3aef3af686424fc18dc94e08bd76a6bf.\n\n\
@@ -64,8 +64,8 @@ enum Command {
     /// Delete a connection; the host closes it
     #[command(after_help = "Example:\n  \
         erp-host connections delete 3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf --yes\n\n\
-        SuperOffice still knows the connection: when it uses it next, it is told that it is unknown, and sends the \
-        settings again. To be rid of it for good, delete it in SuperOffice.")]
+        SuperOffice still has the connection: at its next call it gets the reply that the connection is unknown, and sends \
+        the settings again. To remove a connection for good, delete it in SuperOffice.")]
     Delete {
         /// The connection
         guid: Guid,
@@ -100,7 +100,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
             eprintln!("erp-host: {error}");
             Ok(ExitCode::from(2))
         }
-        // Whoever reads our output has read enough (`| head`).
+        // The reader of our output has closed the pipe (`| head`).
         Err(error) if broken_pipe(error.as_ref()) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error),
     }
@@ -192,15 +192,15 @@ fn shown_as_json(connection: &SealedConnection) -> serde_json::Value {
 }
 
 async fn delete(guid: Guid, yes: bool, store_flags: &StoreFlags) -> Result<(), Box<dyn Error>> {
-    let (stored, path) = existing_connections(store_flags).await?;
-    let deleted = match stored.store().get(guid).await? {
+    let (repository, path) = existing_repository(store_flags).await?;
+    let deleted = match repository.store().get(guid).await? {
         Some(connection) => match confirm(&connection, yes) {
-            Ok(()) => Ok(stored.delete(guid, &Origin::command("connections delete")).await?),
+            Ok(()) => Ok(repository.delete(guid, &Origin::command("connections delete")).await?),
             Err(error) => Err(error),
         },
         None => Ok(None),
     };
-    close(stored).await?;
+    close(repository).await?;
     deleted?.ok_or_else(|| not_found(guid, &path))?;
     writeln!(io::stdout(), "deleted {guid}")?;
     Ok(())

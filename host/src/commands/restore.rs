@@ -11,13 +11,13 @@ use crate::cli::store_flags::StoreFlags;
 use crate::cli::text::{connection_count, utc};
 use crate::control;
 use erp_host_store::audit::Origin;
-use erp_host_store::{KeysHeld, Restore};
+use erp_host_store::{KeyLock, Restore};
 
-/// Put a backup in the place of the store of connections, while the host does not run
+/// Replace the store of connections by a backup, while the host does not run
 ///
-/// The backup is checked first: that it is whole, and that every secret in it opens with the key file or with the keys in
-/// it. A store that is there is kept beside it, as erp-host.sqlite.replaced-..., and so is a key file that is replaced.
-/// Interrupted, it leaves a mark that keeps the host from starting; run it again.
+/// The backup is checked first: that it is complete, and that its secrets can be decrypted with the key file or with the
+/// keys in the backup. An existing store is kept beside it, as erp-host.sqlite.replaced-..., and so is a key file that is
+/// replaced. If the restore is interrupted, the host does not start until you run it again.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -53,13 +53,13 @@ async fn restore(args: Args) -> Result<(), Box<dyn Error>> {
         if ask_passphrase { Some(passphrase.passphrase()?) } else { passphrase.given_passphrase()? };
     std::fs::create_dir_all(data)
         .map_err(|error| format!("the data folder {} cannot be made: {error}", data.display()))?;
-    // A host that starts from now on waits for none of this: it refuses while the mark is there.
+    // A host that is started from now on refuses to start while the marker file of the restore is there.
     let _running = control::lock_out_hosts(data)
         .map_err(|error| {
             format!("cannot see whether a host runs on the data folder {}: {error}", data.display())
         })?
         .ok_or_else(|| format!("a host runs on the data folder {}; stop it first", data.display()))?;
-    let _held = KeysHeld::to_change(data)
+    let _lock = KeyLock::exclusive(data)
         .map_err(|error| format!("the data folder {} cannot be written to: {error}", data.display()))?
         .ok_or("a rekey or a backup is running on this data folder; try again when it is done")?;
     let restored = Restore {

@@ -176,14 +176,14 @@ impl Router {
         let name = connector.name().to_owned();
         self.connectors.put(connector);
         // After that: what is opened from now on is opened on the new one.
-        self.connections.let_go_of(&name);
+        self.connections.invalidate_connector(&name);
     }
 
     /// Retires a connector: what runs in it ends there, and calls from now on are told that it is not installed. Its
     /// stored connections stay, and work again when it is back.
     pub fn remove(&self, connector: &str) {
         self.connectors.remove(connector);
-        self.connections.let_go_of(connector);
+        self.connections.invalidate_connector(connector);
     }
 
     /// Writes to the audit log what happened in this host, while it did what `host` says. Where that fails the operator's

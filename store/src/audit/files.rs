@@ -1,7 +1,8 @@
-//! The files of the audit log: `<number of its first record>.jsonl`, a record a line, only ever appended to.
+//! The append-only files of the audit log, named `<number of the first record>.jsonl`, one record per line.
 //!
-//! Several processes append, the host and commands: a lock on a file beside them lets one at a time. What was cut off
-//! in the middle of a line, by a crash or a full disk, is taken away again: it is still in the store.
+//! The host and commands append to the same files. A lock file keeps it to one process at a time, and each process reads
+//! the end of the files under the lock before it appends. A line that a crash or a full disk has cut off is removed: the
+//! store still has that record.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -9,18 +10,17 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::Record;
-use super::record::{Head, Told, hash_of};
+use super::chain::{ChainFields, Head, Record, sha256_of};
 use crate::private_file::{self, sync_folder};
 
-/// The folder of the audit log, below the data folder. With a dot, for a connector's folder has none.
+/// The folder of the audit log in the data folder. The dot keeps it apart from the folders of connectors.
 pub const FOLDER: &str = "erp-host.audit";
 
-/// What is locked while a process appends.
+/// The lock file: locked exclusively while a process appends, shared while one reads everything.
 const LOCK: &str = "lock";
-/// A file that is larger gets no more records.
-const LARGE: u64 = 16 << 20;
-/// Digits of a file's name: as many as a record's number may have.
+/// A file of this size gets no more records: the next record begins a new file.
+const MAX_FILE_SIZE: u64 = 16 << 20;
+/// Digits in the name of a file. Leading zeros make the order of the names the order of the records.
 const DIGITS: usize = 12;
 const EXTENSION: &str = ".jsonl";
 
@@ -28,7 +28,7 @@ const EXTENSION: &str = ".jsonl";
 #[derive(Debug)]
 pub struct AuditFiles {
     folder: PathBuf,
-    large: u64,
+    max_file_size: u64,
     /// Where the last append of this process ended. If the newest file ends elsewhere, another process has written.
     end: Mutex<Option<Appended>>,
 }
@@ -49,14 +49,14 @@ struct Appended {
 }
 
 impl AuditFiles {
-    /// Those in this folder, which need not be there yet.
+    /// The files in this folder, which need not exist yet.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        AuditFiles { folder: folder.into(), large: LARGE, end: Mutex::default() }
+        AuditFiles { folder: folder.into(), max_file_size: MAX_FILE_SIZE, end: Mutex::default() }
     }
 
     #[cfg(test)]
-    pub(super) fn with_small_files(folder: impl Into<PathBuf>, large: u64) -> Self {
-        AuditFiles { large, ..AuditFiles::new(folder) }
+    pub(super) fn with_small_files(folder: impl Into<PathBuf>, max_file_size: u64) -> Self {
+        AuditFiles { max_file_size, ..AuditFiles::new(folder) }
     }
 
     /// The folder.
@@ -85,7 +85,7 @@ impl AuditFiles {
         Ok(files)
     }
 
-    /// The newest record, as far as it says which one it is; `None` when there is none.
+    /// The head of the chain in the files; `None` if there are no records, or the last line is not a record.
     ///
     /// # Errors
     /// The files cannot be read.
@@ -94,25 +94,25 @@ impl AuditFiles {
             let text = fs::read(file)?;
             let last = text.split_inclusive(|&byte| byte == b'\n').rfind(|line| line.ends_with(b"\n"));
             if let Some(line) = last.and_then(|line| line.strip_suffix(b"\n")) {
-                let told = serde_json::from_slice::<Told>(line).ok();
-                return Ok(told.map(|told| Head { number: told.number, sha256: hash_of(line) }));
+                let fields = serde_json::from_slice::<ChainFields>(line).ok();
+                return Ok(fields.map(|fields| Head { number: fields.number, sha256: sha256_of(line) }));
             }
         }
         Ok(None)
     }
 
-    /// Keeps everybody from appending until it is dropped, so that no record is met half written. `None` where there is no
-    /// log yet, or it may only be read.
-    pub(super) fn keep_still(&self) -> Option<File> {
+    /// Keeps other processes from appending until it is dropped, so that a reader never sees half a record. `None` if there
+    /// is no log yet, or the lock file cannot be opened.
+    pub(super) fn lock_shared(&self) -> Option<File> {
         let lock = File::open(self.folder.join(LOCK)).ok()?;
         lock.lock_shared().ok()?;
         Some(lock)
     }
 
-    /// Appends those of the records that are not there yet, and makes them durable.
+    /// Appends the records that are not in the files yet, in order, and makes them durable (`fdatasync`).
     ///
     /// # Errors
-    /// They cannot be written: then none of them counts as written, and they may be appended again.
+    /// They cannot be written. Then none of them is in the files, and the call can be repeated.
     pub fn append(&self, records: &[Record]) -> io::Result<()> {
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(()) };
         let mut known_end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,11 +127,12 @@ impl AuditFiles {
         };
         let appended = known_end.take().filter(|appended| Some(&appended.end) == end.as_ref());
         let newest = appended.as_ref().map(|appended| appended.newest);
-        // Also what this process has appended may come again: its caller may have been cancelled before it could note it.
+        // The records may include some that this process has appended already: if a save is cancelled while its record is
+        // appended, nobody notes that it was.
         let missing: Vec<_> = match newest {
             Some(newest) => records.iter().filter(|record| record.number > newest).collect(),
             None => {
-                let there = lines_at_the_end(&files)?;
+                let there = read_last_lines(&files)?;
                 records.iter().filter(|record| !there.contains(&record.line)).collect()
             }
         };
@@ -141,7 +142,7 @@ impl AuditFiles {
             text.push('\n');
         }
         let file = match end {
-            Some(end) if end.length < self.large => end.file,
+            Some(end) if end.length < self.max_file_size => end.file,
             _ => self.folder.join(format!("{:0DIGITS$}{EXTENSION}", first.number)),
         };
         let is_new = !files.contains(&file);
@@ -151,13 +152,13 @@ impl AuditFiles {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut open = options.open(&file)?;
         if is_new {
-            // A command run as root must not lock out the host.
+            // A command that root runs must not lock out the host's user.
             private_file::give_to_owner_of(&open, &self.folder)?;
         }
         let length = open.metadata()?.len();
         let written = open.write_all(text.as_bytes()).and_then(|()| open.sync_data());
         if let Err(error) = written {
-            // The next append would find it, too; but nobody should read half a line meanwhile.
+            // The next append would remove it, too. Until then, nobody should read half a line.
             let _ = open.set_len(length);
             return Err(error);
         }
@@ -187,9 +188,9 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     sync_folder(data)
 }
 
-/// The lines of the two newest files: what another process, or this one before it was killed, may have written without
-/// saying so. A line without its end is taken away.
-fn lines_at_the_end(files: &[PathBuf]) -> io::Result<HashSet<String>> {
+/// The lines of the two newest files: what other processes, or this host before a crash, may have written. An incomplete
+/// line at the end is removed from the file.
+fn read_last_lines(files: &[PathBuf]) -> io::Result<HashSet<String>> {
     let mut lines = HashSet::new();
     for (age, path) in files.iter().rev().take(2).enumerate() {
         let mut file = File::options().read(true).write(age == 0).open(path)?;

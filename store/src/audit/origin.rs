@@ -1,38 +1,39 @@
-//! By whom a change came.
+//! Who made a change: a caller over HTTP, a command, or the host itself.
 
 use serde::Serialize;
 
-use super::shortened;
+use super::event::shortened;
 
-/// By whom a change came.
+/// Who made a change. The names of the members are part of the file format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Origin {
     /// A call over HTTP.
     Call {
-        /// The name that the caller proved to have.
+        /// The authenticated name of the caller, if the host requires authentication.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
-        /// The client's address; `unknown` where a proxy tells it in a way that cannot be relied on.
+        /// The address of the client; `unknown` if a trusted proxy sends it in a form that cannot be relied on.
         client: String,
-        /// The proxy's address, where the client came through a trusted one.
+        /// The address of the trusted proxy that the call came through, if any.
         #[serde(skip_serializing_if = "Option::is_none")]
         via: Option<String>,
     },
     /// A command of this program.
     Command {
-        /// Which.
+        /// The name of the command.
         command: &'static str,
-        /// The user of the operating system that ran it, by name.
+        /// The name of the operating system user who ran it.
         user: String,
-        /// The same by number, where users have one.
+        /// The number of that user, on systems that number users.
         #[serde(skip_serializing_if = "Option::is_none")]
         uid: Option<u32>,
-        /// Who ran it through sudo, as sudo says; whoever may run it without sudo may say anything here.
+        /// The user who ran it through sudo, from `SUDO_USER`. A user who can run the command without sudo can put
+        /// anything here.
         #[serde(skip_serializing_if = "Option::is_none")]
         sudo_user: Option<String>,
     },
-    /// The running host itself: what it found in the plugins folder, or in its store.
+    /// The running host itself, for example after a change in the plugins folder.
     Host {
         /// What it was doing.
         host: &'static str,
@@ -47,12 +48,12 @@ impl Origin {
     }
 }
 
-/// The environment's word, which its user may have chosen at will.
+/// A variable of the environment. The user controls it, so it proves nothing.
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| shortened(&value))
 }
 
-/// The number is what counts; its name is looked up where most systems keep it.
+/// The user of this process. The number is the identity; the name comes from `/etc/passwd`.
 #[cfg(unix)]
 fn user() -> (String, Option<u32>) {
     let uid = rustix::process::getuid().as_raw();

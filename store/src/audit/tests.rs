@@ -1,4 +1,4 @@
-//! The chain: what an attacker who can write the files may do to them, and what is seen of it.
+//! The hash chain: which changes to the files a verification detects, and how appending works across processes.
 
 use std::fs;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
+use super::chain::sha256_of;
 use super::*;
 
 fn key(byte: u8) -> Arc<AuditKey> {
@@ -21,9 +22,9 @@ fn by() -> Origin {
 }
 
 /// Records of these events, chained to `head`.
-fn link(key: u8, head: &mut Head, names: &[&str]) -> Vec<Record> {
+fn chained(key: u8, head: &mut Head, names: &[&str]) -> Vec<Record> {
     let events = names.iter().map(|name| deleted(name)).collect();
-    let (records, new) = Recording::new(self::key(key), by(), events, 0).link(head.clone()).unwrap();
+    let (records, new) = AuditBatch::new(self::key(key), by(), events, 0).chain_to(head.clone()).unwrap();
     *head = new;
     records
 }
@@ -34,14 +35,14 @@ fn written() -> (TempDir, AuditFiles, Head) {
     let files = AuditFiles::with_small_files(folder.path().join("audit"), 600);
     let mut head = Head::default();
     for name in ["a", "b", "c,\"mac\":\"", "d", "e\n"] {
-        files.append(&link(1, &mut head, &[name])).unwrap();
+        files.append(&chained(1, &mut head, &[name])).unwrap();
     }
     assert_eq!(files.list().unwrap().len(), 2);
     (folder, files, head)
 }
 
 #[track_caller]
-fn sound(files: &AuditFiles, head: &Head, records: u64) {
+fn assert_sound(files: &AuditFiles, head: &Head, records: u64) {
     let report = verify(files, Some(&key(1)), Some(head)).unwrap();
     assert_eq!(report.breaks, []);
     assert_eq!((&report.head, report.records, report.signed), (head, records, records));
@@ -49,16 +50,16 @@ fn sound(files: &AuditFiles, head: &Head, records: u64) {
     assert_eq!(files.head().unwrap().as_ref(), Some(head));
 }
 
-/// The first thing that is wrong with the log.
+/// The first problem that a verification finds; empty if there is none.
 fn problem(files: &AuditFiles, key: Option<&AuditKey>) -> String {
     let report = verify(files, key, None).unwrap();
     report.breaks.first().map(ToString::to_string).unwrap_or_default()
 }
 
 #[test]
-fn a_log_as_it_was_written_is_sound() {
+fn verify_accepts_an_unchanged_log() {
     let (_folder, files, head) = written();
-    sound(&files, &head, 5);
+    assert_sound(&files, &head, 5);
     let report = verify(&files, None, Some(&Head { number: 3, ..head.clone() })).unwrap();
     assert_eq!((report.signed, report.is_expected_there), (0, Some(false)));
     let report = verify(&files, Some(&key(2)), None).unwrap();
@@ -66,12 +67,12 @@ fn a_log_as_it_was_written_is_sound() {
 }
 
 #[test]
-fn every_bit_counts() {
+fn verify_detects_every_changed_bit() {
     let (_folder, files, _) = written();
     for path in files.list().unwrap() {
-        let sound = fs::read(&path).unwrap();
-        for bit in (0..sound.len() * 8).step_by(7) {
-            let mut changed = sound.clone();
+        let original = fs::read(&path).unwrap();
+        for bit in (0..original.len() * 8).step_by(7) {
+            let mut changed = original.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
             fs::write(&path, &changed).unwrap();
             assert_ne!(
@@ -81,24 +82,24 @@ fn every_bit_counts() {
                 String::from_utf8_lossy(&changed)
             );
         }
-        fs::write(&path, sound).unwrap();
+        fs::write(&path, original).unwrap();
     }
     assert_eq!(problem(&files, Some(&key(1))), "");
 }
 
 #[test]
-fn what_was_done_to_a_log_is_told() {
-    type Deed = fn(&mut Vec<String>);
-    let forge: Deed = |lines| {
-        // With all that the file says, but without the key.
-        let prev = record::hash_of(lines.last().unwrap().as_bytes());
+fn verify_names_the_kind_of_tampering() {
+    type Tampering = fn(&mut Vec<String>);
+    let forge: Tampering = |lines| {
+        // With everything that the file shows, but without the key.
+        let prev = sha256_of(lines.last().unwrap().as_bytes());
         let event = vec![deleted("forged")];
         let head = Head { number: lines.len() as i64, sha256: prev };
-        let (forged, _) = Recording::new(key(9), by(), event, 0).link(head).unwrap();
+        let (forged, _) = AuditBatch::new(key(9), by(), event, 0).chain_to(head).unwrap();
         lines.push(forged[0].line.replace(key(9).id(), key(1).id()));
     };
-    for (deed, expected) in [
-        ((|lines| drop(lines.remove(1))) as Deed, "record 3 follows record 1: records are missing"),
+    for (tamper, expected) in [
+        ((|lines| drop(lines.remove(1))) as Tampering, "record 3 follows record 1: records are missing"),
         (|lines| lines.swap(0, 1), "record 1 follows record 2"),
         (|lines| lines.insert(1, lines[0].clone()), "record 1 follows record 1"),
         (|lines| lines[0] = lines[0].replace("Excel", "Other"), "record 1 was not written by this host"),
@@ -108,18 +109,18 @@ fn what_was_done_to_a_log_is_told() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let files = AuditFiles::new(folder.path());
-        files.append(&link(1, &mut Head::default(), &["a", "b", "c"])).unwrap();
+        files.append(&chained(1, &mut Head::default(), &["a", "b", "c"])).unwrap();
         let path = files.list().unwrap().remove(0);
         let mut lines: Vec<_> = fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
-        deed(&mut lines);
+        tamper(&mut lines);
         fs::write(&path, lines.join("\n") + "\n").unwrap();
-        let told = problem(&files, Some(&key(1)));
-        assert!(told.contains(expected), "{told} for {expected}");
+        let problem = problem(&files, Some(&key(1)));
+        assert!(problem.contains(expected), "{problem} for {expected}");
     }
 }
 
 #[test]
-fn a_changed_record_is_seen_without_the_key_by_the_record_after_it() {
+fn verify_without_the_key_detects_a_change_by_the_next_hash() {
     let (_folder, files, _) = written();
     let path = files.list().unwrap().remove(0);
     let changed = fs::read_to_string(&path).unwrap().replacen("Excel", "Other", 1);
@@ -128,7 +129,7 @@ fn a_changed_record_is_seen_without_the_key_by_the_record_after_it() {
 }
 
 #[test]
-fn a_log_that_was_cut_off_lacks_what_was_noted() {
+fn verify_detects_a_truncated_log_by_the_expected_head() {
     let (_folder, files, head) = written();
     let newest = files.list().unwrap().pop().unwrap();
     fs::remove_file(newest).unwrap();
@@ -137,7 +138,7 @@ fn a_log_that_was_cut_off_lacks_what_was_noted() {
 }
 
 #[test]
-fn what_was_moved_to_an_archive_is_not_missed() {
+fn verify_accepts_that_old_files_were_archived() {
     let (_folder, files, head) = written();
     let oldest = files.list().unwrap().remove(0);
     fs::remove_file(oldest).unwrap();
@@ -146,37 +147,37 @@ fn what_was_moved_to_an_archive_is_not_missed() {
 }
 
 #[test]
-fn records_that_are_there_already_are_not_written_again() {
+fn append_skips_records_of_another_process() {
     let folder = tempfile::tempdir().unwrap();
     let mut head = Head::default();
-    let records = link(1, &mut head, &["a", "b", "c"]);
+    let records = chained(1, &mut head, &["a", "b", "c"]);
     AuditFiles::new(folder.path()).append(&records[..2]).unwrap();
-    // Another process, which does not know what the first one has written.
+    // Another process, which has not read the files yet.
     let files = AuditFiles::new(folder.path());
     files.append(&records).unwrap();
     AuditFiles::new(folder.path()).append(&records[1..]).unwrap();
-    sound(&files, &head, 3);
+    assert_sound(&files, &head, 3);
 }
 
-/// A save that is cancelled while its record is being appended cannot note that it was: the next one appends it again.
+/// When a save is cancelled while its record is appended, nobody notes that it was: the next save appends it again.
 #[test]
-fn records_of_a_cancelled_append_are_not_written_again_by_the_same_process() {
+fn append_skips_records_of_a_cancelled_append() {
     let folder = tempfile::tempdir().unwrap();
     let mut head = Head::default();
-    let records = link(1, &mut head, &["a", "b", "c"]);
+    let records = chained(1, &mut head, &["a", "b", "c"]);
     let files = AuditFiles::new(folder.path());
     files.append(&records[..2]).unwrap();
     files.append(&records).unwrap();
     files.append(&records[..1]).unwrap();
     files.append(&records).unwrap();
-    sound(&files, &head, 3);
+    assert_sound(&files, &head, 3);
 }
 
 #[test]
-fn a_record_that_a_crash_cut_off_is_written_whole() {
+fn append_replaces_a_record_that_a_crash_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let mut head = Head::default();
-    let records = link(1, &mut head, &["a", "b"]);
+    let records = chained(1, &mut head, &["a", "b"]);
     AuditFiles::new(folder.path()).append(&records[..1]).unwrap();
     let path = AuditFiles::new(folder.path()).list().unwrap().remove(0);
     let whole = fs::read_to_string(&path).unwrap();
@@ -187,12 +188,12 @@ fn a_record_that_a_crash_cut_off_is_written_whole() {
             assert!(problem(&files, Some(&key(1))).contains("cut off in the middle of a record"), "{length}");
         }
         files.append(&records[1..]).unwrap();
-        sound(&files, &head, 2);
+        assert_sound(&files, &head, 2);
     }
 }
 
 #[test]
-fn several_write_at_once() {
+fn append_keeps_the_chain_when_several_processes_write() {
     let folder = tempfile::tempdir().unwrap();
     let head = std::sync::Mutex::new(Head::default());
     std::thread::scope(|scope| {
@@ -200,24 +201,24 @@ fn several_write_at_once() {
             scope.spawn(|| {
                 let files = AuditFiles::with_small_files(folder.path(), 2000);
                 for _ in 0..10 {
-                    // The store lets one link at a time, and an append begins when its records are stored.
+                    // As in the store: one process chains at a time, and appends when its records are stored.
                     let mut head = head.lock().unwrap();
-                    files.append(&link(1, &mut head, &["x"])).unwrap();
+                    files.append(&chained(1, &mut head, &["x"])).unwrap();
                 }
             });
         }
     });
     let head = head.into_inner().unwrap();
-    sound(&AuditFiles::new(folder.path()), &head, 40);
+    assert_sound(&AuditFiles::new(folder.path()), &head, 40);
 }
 
 #[test]
-fn a_caller_cannot_make_a_record_long() {
+fn record_size_is_bounded() {
     let long = "å".repeat(100_000);
     let many: Vec<String> = (0..1000).map(|number| format!("{number}{long}")).collect();
     let settings: Names = many.iter().map(String::as_str).collect();
     let event = Event::ConnectionAdded { connection: String::new(), connector: String::new(), settings };
-    let (records, _) = Recording::new(key(1), by(), vec![event], 0).link(Head::default()).unwrap();
+    let (records, _) = AuditBatch::new(key(1), by(), vec![event], 0).chain_to(Head::default()).unwrap();
     assert!(records[0].line.len() < 64 << 10, "{}", records[0].line.len());
     assert!(records[0].line.contains("and 950 more"));
 }

@@ -1,45 +1,45 @@
-//! Whether an audit log is whole and as it was written.
+//! Verification of the audit log: checks the hash chain and the signatures of all records.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 
-use super::record::{Head, Told, hash_of};
-use super::{AuditFiles, AuditKey, Signature};
+use super::chain::{AuditKey, ChainFields, Head, Signature, sha256_of};
+use super::files::AuditFiles;
 
-/// No record is longer.
-const LONGEST: u64 = 4 << 20;
+/// Bytes of the longest line that is read. No record is nearly as long.
+const MAX_LINE: u64 = 4 << 20;
 
-/// What the files of an audit log turned out to be.
+/// The result of a verification.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many files there are.
+    /// How many files were read.
     pub files: usize,
-    /// How many records.
+    /// How many records they contain.
     pub records: u64,
-    /// The number of the first one; `None` when there is none.
+    /// The number of the first record; `None` if there are none.
     pub first: Option<i64>,
-    /// The newest one.
+    /// The head of the chain.
     pub head: Head,
-    /// How many are signed by the key of the store.
+    /// How many records are signed with the key of the store.
     pub signed: u64,
-    /// How many are signed with other keys, which cannot be checked.
+    /// How many records are signed with other keys, so that their signature cannot be checked.
     pub of_other_keys: u64,
-    /// Whether the record that was asked for is there, as it was asked for; `None` when none was.
+    /// Whether the expected record is there, with the expected hash; `None` if none was given.
     pub is_expected_there: Option<bool>,
-    /// Where it is not as it was written.
+    /// Where the chain is broken, or a signature is wrong.
     pub breaks: Vec<Break>,
 }
 
-/// A place where a log is not as it was written.
+/// A place where the chain is broken, or a signature is wrong.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Break {
     /// The file.
     pub file: PathBuf,
-    /// The line, from 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// What is wrong there.
+    /// What is wrong.
     pub problem: String,
 }
 
@@ -49,20 +49,20 @@ impl fmt::Display for Break {
     }
 }
 
-/// Reads all files. `key` is the one that the store signs with; without it the chain alone is checked. `expected` is a
-/// record that must be there, noted earlier.
+/// Verifies all files. `key` is the key of the store; without it, only the hash chain is checked. `expected` is a record
+/// that must be there, noted at an earlier verification.
 ///
 /// # Errors
 /// A file cannot be read.
 pub fn verify(files: &AuditFiles, key: Option<&AuditKey>, expected: Option<&Head>) -> io::Result<Report> {
     let mut report = Report { is_expected_there: expected.map(|_| false), ..Report::default() };
-    let _still = files.keep_still();
+    let _lock = files.lock_shared();
     for path in files.list()? {
         report.files += 1;
         let mut reader = BufReader::new(File::open(&path)?);
         for number in 1.. {
             let mut line = Vec::new();
-            if reader.by_ref().take(LONGEST).read_until(b'\n', &mut line)? == 0 {
+            if reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
                 break;
             }
             let mut problems = Vec::new();
@@ -86,37 +86,37 @@ impl Report {
         expected: Option<&Head>,
         problems: &mut Vec<String>,
     ) {
-        let Ok(told) = serde_json::from_str::<Told>(line) else {
+        let Ok(fields) = serde_json::from_str::<ChainFields>(line) else {
             problems.push("no record".to_owned());
             return;
         };
         self.records += 1;
-        let number = told.number;
-        // What is before the first record may have been moved to an archive.
+        let number = fields.number;
+        // Older files may have been moved to an archive, so the chain may begin with any record.
         let is_first = self.first.is_none();
         let first = *self.first.get_or_insert(number);
-        if is_first && first == 1 && !told.prev.is_empty() {
+        if is_first && first == 1 && !fields.prev.is_empty() {
             problems.push("record 1 follows another one, it should be the first".to_owned());
         } else if !is_first && number != self.head.number + 1 {
             let before = self.head.number;
             problems
                 .push(format!("record {number} follows record {before}: records are missing or were put in"));
-        } else if !is_first && told.prev != self.head.sha256 {
+        } else if !is_first && fields.prev != self.head.sha256 {
             problems.push(format!("the record before record {number} was changed after it was written"));
         }
-        match key.map(|key| key.check(line, &told.audit_key)) {
+        match key.map(|key| key.check(line, &fields.audit_key)) {
             Some(Signature::Good) => self.signed += 1,
             Some(Signature::Bad) => {
                 problems.push(format!("record {number} was not written by this host, or changed since"));
             }
-            // A former store had another key; but nothing of it comes after what this one has written.
+            // Another key is fine for records of a former store, but those come before all records of this one.
             Some(Signature::OtherKey) if self.signed > 0 => {
                 problems.push(format!("record {number} is signed with another key than those before it"));
             }
             Some(Signature::OtherKey) => self.of_other_keys += 1,
             None => {}
         }
-        self.head = Head { number, sha256: hash_of(line.as_bytes()) };
+        self.head = Head { number, sha256: sha256_of(line.as_bytes()) };
         if expected == Some(&self.head) {
             self.is_expected_there = Some(true);
         }

@@ -1,4 +1,4 @@
-//! Copies of a store made while it is used, and restoring them; and every copy that must not be restored.
+//! Backup while the store is used, restore, and the files that must not be restored.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,32 +7,32 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::audit::{self, AuditFiles};
-use crate::stored::RESTORING;
+use crate::repository::RESTORING;
 
 const PASSPHRASE: &str = "a long enough passphrase";
 
-async fn open(data: &Path) -> StoredConnections {
-    StoredConnections::open(data, None, IfMissing::Create).await.unwrap()
+async fn open(data: &Path) -> ConnectionRepository {
+    ConnectionRepository::open(data, None, IfMissing::Create).await.unwrap()
 }
 
-async fn save_one(stored: &StoredConnections, number: u128) {
+async fn save_one(stored: &ConnectionRepository, number: u128) {
     let settings = settings("server", &format!("secret {number}"));
     stored.save(guid(number), "Excel", &settings, &["Password"], &by()).await.unwrap();
 }
 
-struct Scene {
+struct Fixture {
     folder: TempDir,
 }
 
-impl Scene {
+impl Fixture {
     async fn new(connections: u128) -> Self {
-        let scene = Scene { folder: tempfile::tempdir().unwrap() };
-        let stored = open(&scene.data()).await;
+        let fixture = Fixture { folder: tempfile::tempdir().unwrap() };
+        let stored = open(&fixture.data()).await;
         for number in 1..=connections {
             save_one(&stored, number).await;
         }
         stored.store().close().await.unwrap();
-        scene
+        fixture
     }
 
     fn data(&self) -> PathBuf {
@@ -57,14 +57,14 @@ impl Scene {
         Restore { backup: &backup, data, key_file: None, passphrase, replace: true }.run(&by()).await
     }
 
-    /// Restores into the same folder, and reads what is there then.
+    /// Restores into the same folder, and returns the connections that are there then.
     async fn restored(&self) -> Vec<u128> {
         self.restore_to(&self.data(), None).await.unwrap();
         numbers(&self.data()).await
     }
 }
 
-/// Which connections are there; each of them with its own secret, and the audit log whole.
+/// The numbers of the stored connections. Checks that each has its own secret, and verifies the audit log.
 async fn numbers(data: &Path) -> Vec<u128> {
     let stored = open(data).await;
     let mut numbers = Vec::new();
@@ -74,7 +74,7 @@ async fn numbers(data: &Path) -> Vec<u128> {
         assert_eq!(connection.settings.get("Password"), Some(format!("secret {number}").as_str()));
         numbers.push(number);
     }
-    let head = stored.store().audit_end().await.unwrap().head;
+    let head = stored.store().audit_outbox().await.unwrap().head;
     let files = AuditFiles::new(data.join(audit::FOLDER));
     let report = audit::verify(&files, Some(stored.audit_key()), None).unwrap();
     assert_eq!((report.breaks, report.head), (Vec::new(), head));
@@ -91,21 +91,21 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_backup_brings_back_what_was_there() {
-    let scene = Scene::new(5).await;
-    let made = scene.back_up(None).await.unwrap();
-    assert_eq!((made.connections, made.sha256), (5, audit::hash_of_file(&scene.file()).unwrap()));
-    assert_eq!(names(scene.folder.path()), ["backup.sqlite", "data"], "one file, and nothing beside it");
-    let stored = open(&scene.data()).await;
+async fn a_restore_brings_back_the_state_of_the_backup() {
+    let fixture = Fixture::new(5).await;
+    let made = fixture.back_up(None).await.unwrap();
+    assert_eq!((made.connections, made.sha256), (5, audit::sha256_of_file(&fixture.file()).unwrap()));
+    assert_eq!(names(fixture.folder.path()), ["backup.sqlite", "data"], "one file, and nothing beside it");
+    let stored = open(&fixture.data()).await;
     stored.delete(guid(2), &by()).await.unwrap();
     save_one(&stored, 6).await;
     stored.store().close().await.unwrap();
 
-    let restored = scene.restore_to(&scene.data(), None).await.unwrap();
+    let restored = fixture.restore_to(&fixture.data(), None).await.unwrap();
     assert_eq!(restored.connections, 5);
     assert!(restored.made_at.is_some() && restored.former_key_file.is_none());
-    assert_eq!(numbers(&scene.data()).await, [1, 2, 3, 4, 5]);
-    let log = fs::read_to_string(scene.data().join(audit::FOLDER).join("000000000001.jsonl")).unwrap();
+    assert_eq!(numbers(&fixture.data()).await, [1, 2, 3, 4, 5]);
+    let log = fs::read_to_string(fixture.data().join(audit::FOLDER).join("000000000001.jsonl")).unwrap();
     let last = log.lines().last().unwrap();
     assert!(last.contains("\"event\":\"store restored\""), "{last}");
     // The former store is still one.
@@ -115,15 +115,15 @@ async fn a_backup_brings_back_what_was_there() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_backup_is_for_its_owner_alone() {
+async fn a_backup_has_mode_0600() {
     use std::os::unix::fs::PermissionsExt;
-    let scene = Scene::new(1).await;
-    scene.back_up(Some(PASSPHRASE)).await.unwrap();
-    assert_eq!(fs::metadata(scene.file()).unwrap().permissions().mode() & 0o777, 0o600);
-    scene.restored().await;
+    let fixture = Fixture::new(1).await;
+    fixture.back_up(Some(PASSPHRASE)).await.unwrap();
+    assert_eq!(fs::metadata(fixture.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    fixture.restored().await;
     for name in [STORE_FILE, KEY_FILE] {
         assert_eq!(
-            fs::metadata(scene.data().join(name)).unwrap().permissions().mode() & 0o777,
+            fs::metadata(fixture.data().join(name)).unwrap().permissions().mode() & 0o777,
             0o600,
             "{name}"
         );
@@ -131,10 +131,10 @@ async fn a_backup_is_for_its_owner_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn backups_under_saves_are_each_of_one_moment() {
-    let scene = Scene::new(0).await;
-    let stored = open(&scene.data()).await;
-    let store = SqliteStore::open(&scene.data().join(STORE_FILE), IfMissing::Refuse).await.unwrap();
+async fn backups_during_saves_are_consistent_snapshots() {
+    let fixture = Fixture::new(0).await;
+    let stored = open(&fixture.data()).await;
+    let store = SqliteStore::open(&fixture.data().join(STORE_FILE), IfMissing::Refuse).await.unwrap();
     let saving = async {
         for number in 1..=80 {
             save_one(&stored, number).await;
@@ -143,7 +143,7 @@ async fn backups_under_saves_are_each_of_one_moment() {
     let copying = async {
         let mut copies = Vec::new();
         for number in 0..8 {
-            let file = scene.folder.path().join(format!("{number}.sqlite"));
+            let file = fixture.folder.path().join(format!("{number}.sqlite"));
             let made = back_up(&stored, &store, &file, None, false).await.unwrap();
             copies.push((file, made.connections));
         }
@@ -151,9 +151,9 @@ async fn backups_under_saves_are_each_of_one_moment() {
     };
     let ((), copies) = tokio::join!(saving, copying);
     for (at, (file, count)) in copies.iter().enumerate() {
-        let data = scene.folder.path().join(format!("restored {at}"));
+        let data = fixture.folder.path().join(format!("restored {at}"));
         fs::create_dir(&data).unwrap();
-        fs::copy(scene.data().join(KEY_FILE), data.join(KEY_FILE)).unwrap();
+        fs::copy(fixture.data().join(KEY_FILE), data.join(KEY_FILE)).unwrap();
         let restore = Restore { backup: file, data: &data, key_file: None, passphrase: None, replace: false };
         restore.run(&by()).await.unwrap();
         // In the order in which they were saved, without a gap.
@@ -162,108 +162,108 @@ async fn backups_under_saves_are_each_of_one_moment() {
 }
 
 #[tokio::test]
-async fn with_its_key_a_backup_is_enough() {
-    let scene = Scene::new(2).await;
-    scene.back_up(Some(PASSPHRASE)).await.unwrap();
-    let bytes = fs::read(scene.file()).unwrap();
+async fn a_backup_with_its_key_can_be_restored_on_another_machine() {
+    let fixture = Fixture::new(2).await;
+    fixture.back_up(Some(PASSPHRASE)).await.unwrap();
+    let bytes = fs::read(fixture.file()).unwrap();
     assert!(
         !bytes.windows(14).any(|window| window == b"erp-host-key-1"),
         "not readable without the passphrase"
     );
-    let data = scene.folder.path().join("another machine");
-    let error = scene.restore_to(&data, None).await.unwrap_err();
+    let data = fixture.folder.path().join("another machine");
+    let error = fixture.restore_to(&data, None).await.unwrap_err();
     assert!(matches!(error, BackupError::NeedsPassphrase(_)), "{error}");
-    let error = scene.restore_to(&data, Some("another passphrase")).await.unwrap_err().to_string();
+    let error = fixture.restore_to(&data, Some("another passphrase")).await.unwrap_err().to_string();
     assert!(error.contains("the passphrase is wrong"), "{error}");
     assert_eq!(names(&data), [""; 0], "nothing is left behind");
-    scene.restore_to(&data, Some(PASSPHRASE)).await.unwrap();
+    fixture.restore_to(&data, Some(PASSPHRASE)).await.unwrap();
     assert_eq!(numbers(&data).await, [1, 2]);
 }
 
 #[tokio::test]
-async fn a_key_that_was_rotated_since_comes_back_with_its_backup() {
-    let scene = Scene::new(2).await;
-    scene.back_up(Some(PASSPHRASE)).await.unwrap();
-    let stored = open(&scene.data()).await;
-    stored.rekey(&by(), &|_| ()).await.unwrap();
+async fn a_restore_brings_back_a_key_that_was_rotated_since() {
+    let fixture = Fixture::new(2).await;
+    fixture.back_up(Some(PASSPHRASE)).await.unwrap();
+    let stored = open(&fixture.data()).await;
+    stored.rotate_key(&by(), &|_| ()).await.unwrap();
     stored.store().close().await.unwrap();
-    let rotated = fs::read(scene.data().join(KEY_FILE)).unwrap();
+    let rotated = fs::read(fixture.data().join(KEY_FILE)).unwrap();
     assert!(matches!(
-        scene.restore_to(&scene.data(), None).await.unwrap_err(),
+        fixture.restore_to(&fixture.data(), None).await.unwrap_err(),
         BackupError::NeedsPassphrase(_)
     ));
-    let restored = scene.restore_to(&scene.data(), Some(PASSPHRASE)).await.unwrap();
-    assert_eq!(numbers(&scene.data()).await, [1, 2]);
+    let restored = fixture.restore_to(&fixture.data(), Some(PASSPHRASE)).await.unwrap();
+    assert_eq!(numbers(&fixture.data()).await, [1, 2]);
     // The former store and its key are kept together.
     assert_eq!(fs::read(restored.former_key_file.unwrap()).unwrap(), rotated);
 }
 
 #[tokio::test]
-async fn without_its_key_a_backup_is_not_restored() {
-    let (scene, other) = (Scene::new(2).await, Scene::new(1).await);
-    scene.back_up(None).await.unwrap();
+async fn a_backup_is_not_restored_without_its_key() {
+    let (fixture, other) = (Fixture::new(2).await, Fixture::new(1).await);
+    fixture.back_up(None).await.unwrap();
     let before = fs::read(other.data().join(STORE_FILE)).unwrap();
-    let error = scene.restore_to(&other.data(), None).await.unwrap_err().to_string();
+    let error = fixture.restore_to(&other.data(), None).await.unwrap_err().to_string();
     assert!(error.contains("put the key file there that belongs to the backup"), "{error}");
     assert!(!other.data().join(RESTORING).exists(), "nothing was begun");
     assert_eq!(fs::read(other.data().join(STORE_FILE)).unwrap(), before);
     assert_eq!(numbers(&other.data()).await, [1]);
-    let data = scene.folder.path().join("empty");
-    let error = scene.restore_to(&data, None).await.unwrap_err().to_string();
+    let data = fixture.folder.path().join("empty");
+    let error = fixture.restore_to(&data, None).await.unwrap_err().to_string();
     assert!(error.contains("which is not in the key file"), "{error}");
     assert_eq!(names(&data), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_damaged_backup_is_not_restored() {
-    let scene = Scene::new(200).await;
-    scene.back_up(None).await.unwrap();
-    let sound = fs::read(scene.file()).unwrap();
-    let middle = sound.len() / 2;
-    let overwritten = [&sound[..middle], &[0xa5; 6000], &sound[middle + 6000..]].concat();
-    for damaged in [b"".to_vec(), b"text".repeat(5000), sound[..middle].to_vec(), overwritten] {
-        fs::write(scene.file(), &damaged).unwrap();
-        let error = scene.restore_to(&scene.data(), None).await.unwrap_err().to_string();
+    let fixture = Fixture::new(200).await;
+    fixture.back_up(None).await.unwrap();
+    let original = fs::read(fixture.file()).unwrap();
+    let middle = original.len() / 2;
+    let overwritten = [&original[..middle], &[0xa5; 6000], &original[middle + 6000..]].concat();
+    for damaged in [b"".to_vec(), b"text".repeat(5000), original[..middle].to_vec(), overwritten] {
+        fs::write(fixture.file(), &damaged).unwrap();
+        let error = fixture.restore_to(&fixture.data(), None).await.unwrap_err().to_string();
         assert!(error.contains("backup.sqlite"), "it names the file: {error}");
         assert!(error.contains("nothing was changed"), "{error}");
-        assert_eq!(numbers(&scene.data()).await.len(), 200);
+        assert_eq!(numbers(&fixture.data()).await.len(), 200);
     }
-    fs::write(scene.file(), sound).unwrap();
-    assert_eq!(scene.restored().await.len(), 200);
+    fs::write(fixture.file(), original).unwrap();
+    assert_eq!(fixture.restored().await.len(), 200);
 }
 
 #[tokio::test]
-async fn a_copy_made_by_other_means_is_restored() {
-    let scene = Scene::new(3).await;
-    fs::copy(scene.data().join(STORE_FILE), scene.file()).unwrap();
-    let restored = scene.restore_to(&scene.data(), None).await.unwrap();
+async fn a_copy_made_by_another_program_is_restored() {
+    let fixture = Fixture::new(3).await;
+    fs::copy(fixture.data().join(STORE_FILE), fixture.file()).unwrap();
+    let restored = fixture.restore_to(&fixture.data(), None).await.unwrap();
     assert_eq!((restored.connections, restored.made_at), (3, None));
-    assert_eq!(numbers(&scene.data()).await, [1, 2, 3]);
+    assert_eq!(numbers(&fixture.data()).await, [1, 2, 3]);
 }
 
 #[tokio::test]
-async fn a_store_that_is_there_is_replaced_only_when_told_to() {
-    let scene = Scene::new(3).await;
-    scene.back_up(None).await.unwrap();
-    let (backup, data) = (scene.file(), scene.data());
+async fn an_existing_store_is_replaced_only_on_demand() {
+    let fixture = Fixture::new(3).await;
+    fixture.back_up(None).await.unwrap();
+    let (backup, data) = (fixture.file(), fixture.data());
     let restore = Restore { backup: &backup, data: &data, key_file: None, passphrase: None, replace: false };
     let error = restore.run(&by()).await.unwrap_err().to_string();
     assert!(error.contains("there is a store with 3 connections"), "{error}");
-    assert!(scene.back_up(None).await.is_err(), "nor is a file overwritten");
+    assert!(fixture.back_up(None).await.is_err(), "nor is a file overwritten");
 }
 
 #[tokio::test]
-async fn an_interrupted_restore_keeps_the_host_from_starting_and_is_done_again() {
-    let scene = Scene::new(3).await;
-    scene.back_up(None).await.unwrap();
+async fn an_interrupted_restore_keeps_the_host_from_starting_until_it_is_repeated() {
+    let fixture = Fixture::new(3).await;
+    fixture.back_up(None).await.unwrap();
     // It ended between the former store and the new one.
-    fs::write(scene.data().join(RESTORING), "").unwrap();
-    fs::rename(scene.data().join(STORE_FILE), scene.data().join("erp-host.sqlite.replaced-1")).unwrap();
-    fs::copy(scene.file(), scene.data().join("erp-host.sqlite.new")).unwrap();
+    fs::write(fixture.data().join(RESTORING), "").unwrap();
+    fs::rename(fixture.data().join(STORE_FILE), fixture.data().join("erp-host.sqlite.replaced-1")).unwrap();
+    fs::copy(fixture.file(), fixture.data().join("erp-host.sqlite.new")).unwrap();
     let refused =
-        StoredConnections::open(&scene.data(), None, IfMissing::Create).await.unwrap_err().to_string();
+        ConnectionRepository::open(&fixture.data(), None, IfMissing::Create).await.unwrap_err().to_string();
     assert!(refused.contains("is only half restored"), "{refused}");
     assert!(refused.contains("run erp-host restore again"), "{refused}");
-    assert_eq!(scene.restored().await, [1, 2, 3]);
-    assert!(!scene.data().join(RESTORING).exists());
+    assert_eq!(fixture.restored().await, [1, 2, 3]);
+    assert!(!fixture.data().join(RESTORING).exists());
 }

@@ -1,33 +1,33 @@
-//! The stores pass one suite (`suite`); what is special to each stands beside it.
+//! Tests of the whole crate. `store_suite` is what every store must do; `sqlite` is what only the SQLite store does.
 
-mod archive;
+mod audit_log;
 mod backup;
-mod killed;
-mod open;
-mod recorded;
-mod rekey;
-mod secrets;
+mod durability;
+mod encryption_at_rest;
+mod export;
+mod key_rotation;
+mod open_connections;
 mod sqlite;
-mod suite;
+mod store_suite;
 
 use std::sync::Arc;
 
 use plugin_api::Settings;
 use values::Guid;
 
-use crate::audit::{AuditKey, Origin, Recording};
+use crate::audit::{AuditBatch, AuditKey, Origin};
 
 use super::*;
 
-/// By whom a change comes that a test makes.
+/// The origin of the changes that tests make.
 fn by() -> Origin {
     Origin::Host { host: "a test" }
 }
 
-/// Records nothing.
-fn unrecorded() -> Recording {
+/// A batch without records.
+fn unrecorded() -> AuditBatch {
     let key = AuditKey::new(zeroize::Zeroizing::new([0; 32]));
-    Recording::new(Arc::new(key), by(), Vec::new(), 0)
+    AuditBatch::new(Arc::new(key), by(), Vec::new(), 0)
 }
 
 fn guid(number: u128) -> Guid {
@@ -46,7 +46,7 @@ async fn save(store: &dyn ConnectionStore, connection: ConnectionSave) -> Revisi
     store.save(&[connection], &unrecorded(), &|_| ()).await.unwrap()
 }
 
-/// Settings with a secret named `Password`.
+/// Settings for a test. `Password` is meant to be a secret.
 fn settings(server: &str, password: &str) -> Settings {
     Settings::from([("Server", server), ("Password", password)])
 }

@@ -1,4 +1,4 @@
-//! The SQLite store: the suite, and every file that it must refuse without touching it.
+//! The SQLite store: the suite, and the files that it must refuse without changing them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
-use super::suite::{Place, store_suite};
+use super::store_suite::{Database, store_suite};
 use super::*;
 
 struct Folder(TempDir);
 
-impl Place for Folder {
+impl Database for Folder {
     async fn new() -> Self {
         Folder(tempfile::tempdir().unwrap())
     }
@@ -35,7 +35,7 @@ async fn raw(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap()
 }
 
-/// A closed store with connections, big enough to have pages beyond those read at the start.
+/// A closed store with so many connections that it has more pages than those read at the start.
 async fn written(folder: &TempDir) -> PathBuf {
     let path = folder.path().join(STORE_FILE);
     let store = open(&path).await.unwrap();
@@ -47,7 +47,7 @@ async fn written(folder: &TempDir) -> PathBuf {
     path
 }
 
-/// The refusal to open the file; checks that the file is as it was.
+/// The error of opening the file. Checks that the file is unchanged.
 async fn refusal(path: &Path) -> String {
     let before = fs::read(path).unwrap();
     let error = open(path).await.unwrap_err().to_string();
@@ -57,7 +57,7 @@ async fn refusal(path: &Path) -> String {
 }
 
 #[tokio::test]
-async fn text_is_no_database() {
+async fn a_text_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(STORE_FILE);
     fs::write(&path, "connections: none\n".repeat(500)).unwrap();
@@ -69,10 +69,10 @@ async fn text_is_no_database() {
 async fn a_damaged_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&folder).await;
-    let sound = fs::read(&path).unwrap();
-    let middle = sound.len() / 2;
+    let original = fs::read(&path).unwrap();
+    let middle = original.len() / 2;
     for damage in ["overwritten", "cut"] {
-        let mut bytes = sound.clone();
+        let mut bytes = original.clone();
         match damage {
             "overwritten" => bytes[middle..middle + 6000].fill(0xa5),
             _ => bytes.truncate(middle),
@@ -82,7 +82,7 @@ async fn a_damaged_file_is_refused() {
         assert!(error.contains("is damaged ("), "{damage}: {error}");
         assert!(error.contains("restore the file from a backup"), "{damage}: {error}");
     }
-    fs::write(&path, sound).unwrap();
+    fs::write(&path, original).unwrap();
     assert_eq!(open(&path).await.unwrap().list().await.unwrap().len(), 100);
 }
 
@@ -146,7 +146,7 @@ async fn a_folder_is_refused() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_made_is_refused() {
+async fn a_data_folder_that_cannot_be_created_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
@@ -155,7 +155,7 @@ async fn a_folder_that_cannot_be_made_is_refused() {
 }
 
 #[tokio::test]
-async fn a_store_that_must_exist_is_not_made() {
+async fn a_store_that_must_exist_is_not_created() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data").join(STORE_FILE);
     let error = SqliteStore::open(&path, IfMissing::Refuse).await.unwrap_err().to_string();
@@ -164,7 +164,7 @@ async fn a_store_that_must_exist_is_not_made() {
 }
 
 #[tokio::test]
-async fn a_locked_file_is_refused_and_free_again_afterwards() {
+async fn a_locked_file_is_refused_until_it_is_unlocked() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&folder).await;
     let mut other = raw(&path).await;
@@ -178,7 +178,7 @@ async fn a_locked_file_is_refused_and_free_again_afterwards() {
 }
 
 #[tokio::test]
-async fn a_writer_that_takes_too_long_fails_a_save_and_nothing_else() {
+async fn a_save_fails_after_the_busy_timeout_and_reads_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&folder).await;
     let store = open(&path).await.unwrap();
@@ -193,7 +193,7 @@ async fn a_writer_that_takes_too_long_fails_a_save_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_interrupted_first_start_is_taken_up_again() {
+async fn an_interrupted_first_start_is_completed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(STORE_FILE);
     fs::write(&path, "").unwrap();
@@ -206,18 +206,18 @@ async fn an_interrupted_first_start_is_taken_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn several_processes_make_the_store_at_once() {
+async fn several_processes_can_create_the_store_at_once() {
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..8 {
         let folder = Arc::clone(&folder);
         tasks.spawn(async move {
-            let stored = StoredConnections::open(folder.path(), None, IfMissing::Create).await.unwrap();
+            let stored = ConnectionRepository::open(folder.path(), None, IfMissing::Create).await.unwrap();
             stored.save(guid(number), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();
         });
     }
     tasks.join_all().await;
-    let stored = StoredConnections::open(folder.path(), None, IfMissing::Refuse).await.unwrap();
+    let stored = ConnectionRepository::open(folder.path(), None, IfMissing::Refuse).await.unwrap();
     for number in 0..8 {
         let found = stored.find(guid(number)).await.unwrap().unwrap();
         assert!(found.settings == settings("s", "p"), "all share one key");
@@ -226,10 +226,10 @@ async fn several_processes_make_the_store_at_once() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn only_the_owner_can_read_the_files() {
+async fn all_files_have_mode_0600() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    let stored = StoredConnections::open(folder.path(), None, IfMissing::Create).await.unwrap();
+    let stored = ConnectionRepository::open(folder.path(), None, IfMissing::Create).await.unwrap();
     stored.save(guid(1), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();
     let list = |folder: &Path| fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
     let mut files: Vec<_> = list(folder.path());
@@ -247,7 +247,7 @@ async fn only_the_owner_can_read_the_files() {
 }
 
 #[tokio::test]
-async fn commits_wait_for_the_disk() {
+async fn the_database_is_in_wal_mode_and_syncs_every_commit() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join(STORE_FILE)).await.unwrap();
     let mut writer = store.writer.acquire().await.unwrap();

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::passphrase_flags::PassphraseFlags;
-use crate::cli::store_flags::{StoreFlags, close, existing_connections, existing_store};
+use crate::cli::store_flags::{StoreFlags, close, existing_repository, existing_store};
 use crate::cli::text::connection_count;
 use erp_host_store::audit::{Event, Origin, shortened};
 use erp_host_store::private_file::{self, IfPresent};
@@ -13,8 +13,9 @@ use erp_host_store::{Archive, ConnectionStore};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The file is made for its owner alone (mode 0600) and appears whole or not at all. Encrypted \
-    (Argon2id, ChaCha20-Poly1305) it holds everything, secrets too, and nobody can read it without the passphrase.\n\n\
+    after_help = "The file is readable by its owner only (mode 0600), and is written as a whole or not at all. An \
+    encrypted file (Argon2id, ChaCha20-Poly1305) has everything, also the secrets. Nobody can read it without the \
+    passphrase.\n\n\
     Examples:\n  \
     erp-host connections export connections.erpx\n  \
     erp-host connections export nightly.erpx --force --passphrase-file /run/secrets/backup\n  \
@@ -37,7 +38,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let Args { file, masked, force, passphrase, store_flags } = args;
-    // Before anybody has to type a passphrase.
+    // Before asking for a passphrase.
     if !force && file.symlink_metadata().is_ok() {
         return Err(exists(&file).into());
     }
@@ -47,17 +48,17 @@ pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         store.close().await?;
         (archive.to_text()?, archive.connections.len())
     } else {
-        let (stored, _) = existing_connections(&store_flags).await?;
+        let (repository, _) = existing_repository(&store_flags).await?;
         let passphrase = passphrase.new_passphrase()?;
-        let archive = Archive::readable(&stored, stored.all().await?)?;
+        let archive = Archive::readable(&repository, repository.all().await?)?;
         let exported = Event::Exported {
             file: shortened(&file.display().to_string()),
             connections: archive.connections.len(),
             with_secrets: true,
         };
-        // Before there is a file: an export that nobody knows of would be worse than a record of none.
-        stored.record(vec![exported], &Origin::command("connections export")).await?;
-        close(stored).await?;
+        // Recorded before the file is written: a record without an export is better than an export without a record.
+        repository.record(vec![exported], &Origin::command("connections export")).await?;
+        close(repository).await?;
         (archive.to_encrypted_text(&passphrase)?.into(), archive.connections.len())
     };
     let present = if force { IfPresent::Replace } else { IfPresent::Keep };

@@ -9,13 +9,13 @@ use crate::cli::store_flags::{StoreFlags, close};
 use crate::cli::text::{connection_count, first_few};
 use erp_host_client::terminal::printable;
 use erp_host_store::audit::Origin;
-use erp_host_store::{ArchiveFile, IfMissing, Import, StoredConnections};
+use erp_host_store::{ArchiveFile, ConnectionRepository, IfMissing, ImportPlan};
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Reads encrypted and masked files. A secret that is masked in the file keeps the value that the \
     same connection has in the store; if it has none, nothing is imported. Without --replace nothing is imported \
-    either if one of the connections is stored already: so this tells what an import would replace.\n\n\
+    either if one of the connections is stored already: so this shows what an import would replace.\n\n\
     Examples:\n  \
     erp-host connections import connections.erpx\n  \
     erp-host connections import nightly.erpx --replace --passphrase-file /run/secrets/backup"
@@ -38,17 +38,18 @@ pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let bytes = std::fs::read(&file).map_err(|error| refused(&error))?;
     let archive = match ArchiveFile::parse(&bytes).map_err(|error| refused(&error))? {
         ArchiveFile::Readable(archive) => archive,
-        ArchiveFile::Encrypted(sealed) => {
-            sealed.open(&passphrase.passphrase()?).map_err(|error| refused(&error))?
+        ArchiveFile::Encrypted(encrypted) => {
+            encrypted.open(&passphrase.passphrase()?).map_err(|error| refused(&error))?
         }
     };
     let config = store_flags.config()?;
-    let stored = StoredConnections::open(&config.data, config.key_file.as_deref(), IfMissing::Create).await?;
-    let import = Import::prepare(&stored, &archive).await?;
-    let result = save(&stored, &import, &file, replace).await;
-    close(stored).await?;
+    let repository =
+        ConnectionRepository::open(&config.data, config.key_file.as_deref(), IfMissing::Create).await?;
+    let plan = ImportPlan::new(&repository, &archive).await?;
+    let result = carry_out(&plan, &repository, &file, replace).await;
+    close(repository).await?;
     result?;
-    let (all, replaced) = (import.saves.len(), import.replaced.len());
+    let (all, replaced) = (plan.saves.len(), plan.replaced.len());
     writeln!(
         io::stdout(),
         "imported {}: {} new, {replaced} replaced",
@@ -58,42 +59,42 @@ pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn save(
-    stored: &StoredConnections,
-    import: &Import,
+async fn carry_out(
+    plan: &ImportPlan,
+    repository: &ConnectionRepository,
     file: &Path,
     replace: bool,
 ) -> Result<(), Box<dyn Error>> {
-    if !import.lacking.is_empty() {
-        let lacking: Vec<_> =
-            import.lacking.iter().map(|(guid, key)| format!("{} of {guid}", printable(key))).collect();
+    if !plan.missing_secrets.is_empty() {
+        let missing: Vec<_> =
+            plan.missing_secrets.iter().map(|(guid, key)| format!("{} of {guid}", printable(key))).collect();
         return Err(format!(
             "nothing was imported: these secrets are masked in the file and not stored here either: {}; import an \
              encrypted export instead, or put the values into the file (\"secret\" instead of \"masked\")",
-            first_few(&lacking)
+            first_few(&missing)
         )
         .into());
     }
-    if !replace && !import.replaced.is_empty() {
+    if !replace && !plan.replaced.is_empty() {
         return Err(format!(
             "nothing was imported: it would replace {}: {}; add --replace if you want that",
-            connection_count(import.replaced.len()),
-            first_few(&import.replaced)
+            connection_count(plan.replaced.len()),
+            first_few(&plan.replaced)
         )
         .into());
     }
-    if import.saves.is_empty() {
+    if plan.saves.is_empty() {
         return Ok(());
     }
-    let all = import.saves.len();
-    let watched = all >= 1000 && io::stderr().is_terminal();
-    let tell = |done| {
-        if watched && (done % 500 == 0 || done == all) {
+    let all = plan.saves.len();
+    let shows_progress = all >= 1000 && io::stderr().is_terminal();
+    let progress = |done| {
+        if shows_progress && (done % 500 == 0 || done == all) {
             eprint!("\r{done} of {all}");
         }
     };
-    stored.import(import, file, &Origin::command("connections import"), &tell).await?;
-    if watched {
+    plan.run(repository, file, &Origin::command("connections import"), &progress).await?;
+    if shows_progress {
         eprintln!();
     }
     Ok(())

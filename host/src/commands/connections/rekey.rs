@@ -1,19 +1,19 @@
-//! `erp-host connections rekey`.
+//! `erp-host connections rekey`: key rotation.
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 
-use crate::cli::store_flags::{StoreFlags, close, existing_connections};
-use erp_host_store::KeysHeld;
+use crate::cli::store_flags::{StoreFlags, close, existing_repository};
+use erp_host_store::KeyLock;
 use erp_host_store::audit::Origin;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Makes a new key, seals every secret with it, and takes the former key out of the key file. A running \
-    host goes on and uses the new key within a second; no call is refused. Give it the configuration of the host: it \
-    must find the same data folder and key file.\n\n\
-    It may be interrupted at any moment, by Ctrl-C, a crash or a power cut: everything still opens, and running it again \
-    finishes what was begun.\n\n\
+    after_help = "Creates a new key, encrypts every secret with it, and removes the former key from the key file. A \
+    running host uses the new key within a second; no call is refused. Use the configuration of the host, so that the \
+    command finds the same data folder and key file.\n\n\
+    It may be interrupted at any moment, by Ctrl-C, a crash or a power cut: all secrets can still be decrypted, and \
+    running it again finishes the rotation.\n\n\
     A backup made before needs the former key: make a new one afterwards (erp-host backup).\n\n\
     Examples:\n  \
     erp-host connections rekey\n  \
@@ -26,36 +26,36 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let data = args.store_flags.config()?.data;
-    let (stored, _) = existing_connections(&args.store_flags).await?;
-    let held = KeysHeld::to_change(&data)
+    let (repository, _) = existing_repository(&args.store_flags).await?;
+    let lock = KeyLock::exclusive(&data)
         .map_err(|error| format!("the data folder {} cannot be written to: {error}", data.display()))?
         .ok_or("another rekey or a backup is running on this data folder; try again when it is done")?;
-    let is_watched = io::stderr().is_terminal();
-    let rotated = stored
-        .rekey(&Origin::command("connections rekey"), &|progress| {
-            if is_watched {
-                let all = progress.sealed + progress.left;
-                eprint!("\r{} of {all} secrets sealed anew", progress.sealed);
+    let shows_progress = io::stderr().is_terminal();
+    let rotation = repository
+        .rotate_key(&Origin::command("connections rekey"), &|progress| {
+            if shows_progress {
+                let all = progress.done + progress.left;
+                eprint!("\r{} of {all} secrets re-encrypted", progress.done);
             }
         })
         .await;
-    if is_watched {
+    if shows_progress {
         eprintln!();
     }
-    drop(held);
-    let key_file = stored.key_file().path().display().to_string();
-    close(stored).await?;
-    let rotated = rotated?;
-    let former: Vec<_> = rotated.former.iter().map(ToString::to_string).collect();
+    drop(lock);
+    let key_file = repository.key_file().path().display().to_string();
+    close(repository).await?;
+    let rotation = rotation?;
+    let former: Vec<_> = rotation.former.iter().map(ToString::to_string).collect();
     let former = former.join(", ");
     let mut out = io::stdout().lock();
-    if rotated.is_resumed {
+    if rotation.is_resumed {
         writeln!(out, "finished a rotation that was interrupted")?;
     }
     writeln!(
         out,
         "sealed {} secrets with the new key {}, which is in {key_file}",
-        rotated.secrets, rotated.key
+        rotation.secrets, rotation.key
     )?;
     writeln!(
         out,

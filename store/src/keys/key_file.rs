@@ -1,6 +1,6 @@
-//! The key file: the keys that seal the secrets of a store, a line each.
+//! The key file: the encryption keys of a store, one per line.
 //!
-//! Usually there is one. While the key is being rotated there are two; which of them seals what is new says the store.
+//! Usually there is one key. While the key is rotated there are two, and the store determines which one is the newest.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::private_file::{self, IfPresent, sync_folder};
-use super::secrets::{KeyError, SecretKey};
+use super::encryption::{KeyError, SecretKey};
+use crate::private_file::{self, IfPresent, sync_folder};
 
-/// Far more than a key file has, far less than a mistaken path could hold.
-const MOST_BYTES: usize = 1024;
+/// More than a key file has. If the path is wrong, no more than this is read.
+const MAX_BYTES: usize = 1024;
 
-/// A key file, by its path. It need not be there.
+/// A key file. The file need not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyFile(PathBuf);
 
@@ -24,15 +24,15 @@ impl KeyFile {
         KeyFile(path.into())
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Reads the keys, at least one; `None` when there is no file.
+    /// Reads the keys, at least one; `None` if there is no file.
     ///
     /// # Errors
-    /// It cannot be read, others can read it too, or it is no key file.
+    /// The file cannot be read, other users can read it, or it is not a key file.
     pub fn read(&self) -> Result<Option<Vec<SecretKey>>, KeyError> {
         let failed = |cause| KeyError::Io { path: self.0.clone(), attempt: "read", cause };
         let file = match File::open(&self.0) {
@@ -40,10 +40,10 @@ impl KeyFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        self.refuse_loose(&file.metadata().map_err(failed)?)?;
-        // Room enough for the buffer never to move, which would leave a copy behind.
-        let mut text = Zeroizing::new(String::with_capacity(MOST_BYTES + 1));
-        file.take(MOST_BYTES as u64).read_to_string(&mut text).map_err(|error| match error.kind() {
+        self.check_permissions(&file.metadata().map_err(failed)?)?;
+        // Enough capacity that the buffer never moves: that would leave a copy of the key in memory.
+        let mut text = Zeroizing::new(String::with_capacity(MAX_BYTES + 1));
+        file.take(MAX_BYTES as u64).read_to_string(&mut text).map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => self.damaged(),
             _ => failed(error),
         })?;
@@ -51,48 +51,48 @@ impl KeyFile {
     }
 
     /// The text of a key file.
-    pub(super) fn text<'k>(keys: impl IntoIterator<Item = &'k SecretKey>) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(MOST_BYTES));
+    pub(crate) fn text<'k>(keys: impl IntoIterator<Item = &'k SecretKey>) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(MAX_BYTES));
         for key in keys {
             text.push_str(&key.to_line());
         }
         text
     }
 
-    /// Reads the text of a key file; `None` when it is none.
-    pub(super) fn parse(text: &str) -> Option<Vec<SecretKey>> {
+    /// Parses the text of a key file; `None` if it is not in the format.
+    pub(crate) fn parse(text: &str) -> Option<Vec<SecretKey>> {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let keys: Vec<_> = lines.map(SecretKey::from_line).collect::<Option<_>>()?;
         (!keys.is_empty()).then_some(keys)
     }
 
-    /// Writes a file with this key, readable by its owner alone, durable before this returns. Never overwrites one.
+    /// Creates the file with this key, durably, with mode 0600. Never overwrites a file.
     ///
     /// # Errors
-    /// It is there already, or cannot be written.
+    /// The file exists, or cannot be written.
     pub fn create(&self, key: &SecretKey) -> Result<(), KeyError> {
         private_file::write(&self.0, key.to_line().as_bytes(), IfPresent::Keep)
             .map_err(|cause| KeyError::Io { path: self.0.clone(), attempt: "created", cause })
     }
 
-    /// Puts a file with these keys in the place of the one that is there, in one step, durable before this returns. It
-    /// belongs to whom the old one belonged to: a command run as root must not lock out the host.
+    /// Replaces the file atomically and durably. The new file has the owner of the old one: a command that root runs must
+    /// not lock out the host's user.
     ///
     /// # Errors
-    /// It cannot be written: then the old one is as it was.
+    /// It cannot be written. Then the old file is unchanged.
     pub fn replace<'k>(&self, keys: impl IntoIterator<Item = &'k SecretKey>) -> Result<(), KeyError> {
-        self.put(KeyFile::text(keys).as_bytes()).map_err(|cause| KeyError::Io {
+        self.write_and_rename(KeyFile::text(keys).as_bytes()).map_err(|cause| KeyError::Io {
             path: self.0.clone(),
             attempt: "replaced",
             cause,
         })
     }
 
-    /// Writes a file with these keys where there is none, for the owner of another file.
+    /// Creates the file with these keys, with the owner of another file.
     ///
     /// # Errors
-    /// It is there, or cannot be written.
-    pub(super) fn write_for(&self, keys: &[SecretKey], owner_of: &Path) -> Result<(), KeyError> {
+    /// The file exists, or cannot be written.
+    pub(crate) fn create_for(&self, keys: &[SecretKey], owner_of: &Path) -> Result<(), KeyError> {
         let text = KeyFile::text(keys);
         let write = || {
             private_file::write(&self.0, text.as_bytes(), IfPresent::Keep)?;
@@ -102,11 +102,11 @@ impl KeyFile {
         written.map_err(|cause| KeyError::Io { path: self.0.clone(), attempt: "created", cause })
     }
 
-    fn put(&self, bytes: &[u8]) -> io::Result<()> {
-        // Where a link points to, so that the link stays one.
+    fn write_and_rename(&self, bytes: &[u8]) -> io::Result<()> {
+        // If the path is a symbolic link, the file it points to is replaced, not the link.
         let path = fs::canonicalize(&self.0)?;
         let new = path.with_added_extension("new");
-        // What a crash left of an earlier attempt holds keys: it must not stay.
+        // An earlier attempt that crashed may have left this file. It has keys, so it must not stay.
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -118,7 +118,7 @@ impl KeyFile {
             fs::rename(&new, &path)
         });
         if written.is_err() {
-            // Nothing more can be done about it if that fails, too.
+            // If that fails as well, nothing more can be done.
             let _ = fs::remove_file(&new);
         }
         written?;
@@ -130,16 +130,16 @@ impl KeyFile {
     }
 
     #[cfg(unix)]
-    fn refuse_loose(&self, metadata: &fs::Metadata) -> Result<(), KeyError> {
+    fn check_permissions(&self, metadata: &fs::Metadata) -> Result<(), KeyError> {
         use std::os::unix::fs::PermissionsExt;
         let mode = metadata.permissions().mode() & 0o7777;
         if mode & 0o077 != 0 { Err(KeyError::Loose { path: self.0.clone(), mode }) } else { Ok(()) }
     }
 
-    /// On Windows the file has the access list of its folder.
+    /// On Windows the file inherits the access list of its folder.
     #[cfg(not(unix))]
     #[expect(clippy::unused_self, reason = "as on other systems")]
-    fn refuse_loose(&self, _metadata: &fs::Metadata) -> Result<(), KeyError> {
+    fn check_permissions(&self, _metadata: &fs::Metadata) -> Result<(), KeyError> {
         Ok(())
     }
 }

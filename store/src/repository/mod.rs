@@ -1,4 +1,14 @@
-//! The stored connections with their secrets readable: a store joined with the key that seals them.
+//! The connection repository: a store, the keys that encrypt its secrets, and its audit log, as one. Reads decrypt, changes
+//! encrypt and are recorded. Everything that commands need.
+//!
+//! - here: reading, saving, deleting;
+//! - `key_ring`: the keys of an open store, also while they are rotated;
+//! - `key_rotation`: replaces the key while hosts run;
+//! - `audit_log`: writes the audit records of the store to the files (a transactional outbox).
+
+mod audit_log;
+mod key_ring;
+mod key_rotation;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,69 +19,59 @@ use tokio::sync::Mutex;
 use values::Guid;
 use zeroize::Zeroizing;
 
-use super::import::Import;
-use super::key_file::KeyFile;
-use super::key_ring::KeyRing;
-use super::recorded::AuditLog;
-use super::secrets::SealedSecret;
-use super::sqlite::SqliteStore;
-use super::store::{
-    ConnectionSave, ConnectionStore, Expected, Revision, SealedConnection, SealedSetting, SealedValue,
-    SecretPlace, StoreError,
+use self::audit_log::AuditLog;
+use self::key_ring::KeyRing;
+pub use self::key_rotation::KeyRotation;
+use crate::audit::{self, AuditBatch, AuditFiles, AuditKey, Difference, Event, Origin};
+use crate::keys::{KeyFile, SealedSecret};
+use crate::sqlite::SqliteStore;
+use crate::store::{
+    ConnectionSave, ConnectionStore, Expected, IfMissing, Revision, SealedConnection, SealedSetting,
+    SealedValue, SecretOwner, StoreError,
 };
-use crate::audit::{self, AuditFiles, AuditKey, Difference, Event, Origin, Recording};
 
 /// The file of the SQLite store in the data folder.
 pub const STORE_FILE: &str = "erp-host.sqlite";
 /// The key file in the data folder, unless configured elsewhere.
 pub const KEY_FILE: &str = "erp-host.key";
-/// Stands in the data folder while a store is being restored.
+/// The marker file in the data folder while a backup is restored.
 pub(crate) const RESTORING: &str = "erp-host.restoring";
 
-/// A stored connection, its secrets readable. `Debug` shows no value.
+/// A stored connection, its secrets decrypted. `Debug` shows no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredConnection {
-    /// Its GUID.
+    /// The GUID.
     pub guid: Guid,
     /// The name of the connector it belongs to.
     pub connector: String,
-    /// Its settings, in the order they came.
+    /// The settings, in the order in which they were sent.
     pub settings: Settings,
-    /// The change that saved it.
+    /// The revision of its last save.
     pub revision: Revision,
-    /// When that was, in milliseconds.
+    /// The time of its last save, to the millisecond.
     pub saved_at: SystemTime,
 }
 
-/// Whether a store may be made where there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IfMissing {
-    /// Make an empty one.
-    Create,
-    /// Refuse: a mistyped folder should not look like a store without connections.
-    Refuse,
-}
-
-/// A store, the keys that seal its secrets, and the log of what is changed in it.
+/// A store, the keys that encrypt its secrets, and its audit log. Clones share everything.
 #[derive(Debug, Clone)]
-pub struct StoredConnections {
+pub struct ConnectionRepository {
     store: Arc<dyn ConnectionStore>,
     keys: Arc<KeyRing>,
     audit: Arc<AuditLog>,
-    /// Held while a connection is saved or deleted, so that what is recorded of it is what was done.
-    changing: Arc<Mutex<()>>,
+    /// Held while a connection is saved or deleted, so that the audit record shows the actual change.
+    write_lock: Arc<Mutex<()>>,
 }
 
-/// How often a save is tried that other processes get in the way of.
-const ATTEMPTS: u32 = 20;
+/// How often a save is tried when other processes change the same connection, or rotate the key.
+const SAVE_ATTEMPTS: u32 = 20;
 
-impl StoredConnections {
+impl ConnectionRepository {
     /// Opens the store in the data folder, and the key file there or at the given path. On the first start both are
-    /// made; a key is never made for a store that has one already.
+    /// created. A key is never created for a store that has one already.
     ///
     /// # Errors
-    /// The store cannot be used (damaged, locked, of a newer version, not ours, read-only), or the key is missing or
-    /// not the one of this store. Nothing is overwritten then.
+    /// The store cannot be used (damaged, locked, of a newer version, of another program, read-only), or the key is
+    /// missing or belongs to another store. Nothing is overwritten then.
     pub async fn open(data: &Path, key_file: Option<&Path>, missing: IfMissing) -> Result<Self, StoreError> {
         refuse_half_restored(data)?;
         refuse_emptied(data)?;
@@ -79,7 +79,7 @@ impl StoredConnections {
         let store: Arc<dyn ConnectionStore> = Arc::new(SqliteStore::open(&path, missing).await?);
         let key_file = KeyFile::at(key_file.map_or_else(|| data.join(KEY_FILE), Path::to_owned));
         let audit_files = AuditFiles::new(data.join(audit::FOLDER));
-        match StoredConnections::join(Arc::clone(&store), path, key_file, audit_files, None).await {
+        match ConnectionRepository::assemble(Arc::clone(&store), path, key_file, audit_files, None).await {
             Ok(stored) => Ok(stored),
             Err(error) => {
                 store.close().await?;
@@ -88,7 +88,7 @@ impl StoredConnections {
         }
     }
 
-    async fn join(
+    async fn assemble(
         store: Arc<dyn ConnectionStore>,
         path: PathBuf,
         key_file: KeyFile,
@@ -98,16 +98,16 @@ impl StoredConnections {
         store.check_writable().await?;
         let keys = KeyRing::open(store.as_ref(), path, key_file).await?;
         let audit = AuditLog::open(store.as_ref(), &keys, audit_files, restored).await?;
-        Ok(StoredConnections {
+        Ok(ConnectionRepository {
             store,
             keys: Arc::new(keys),
             audit: Arc::new(audit),
-            changing: Arc::default(),
+            write_lock: Arc::default(),
         })
     }
 
-    /// Joins a copy that is about to be the store of this data folder, which the event tells of, with what is there.
-    pub(super) async fn restored(
+    /// Opens a restored backup that is about to become the store of this data folder. The event records that.
+    pub(crate) async fn open_restored(
         store: Arc<dyn ConnectionStore>,
         path: &Path,
         key_file: KeyFile,
@@ -117,7 +117,7 @@ impl StoredConnections {
     ) -> Result<Self, StoreError> {
         let audit_files = AuditFiles::new(data.join(audit::FOLDER));
         let restored = Some((event, by.clone()));
-        StoredConnections::join(store, path.to_owned(), key_file, audit_files, restored).await
+        ConnectionRepository::assemble(store, path.to_owned(), key_file, audit_files, restored).await
     }
 
     /// The store underneath.
@@ -135,25 +135,26 @@ impl StoredConnections {
         self.audit.key()
     }
 
-    /// The connection, or `None` when it is not stored.
+    /// The connection; `None` if it is not stored.
     ///
     /// # Errors
     /// The store fails, or a secret cannot be decrypted.
     pub async fn find(&self, guid: Guid) -> Result<Option<StoredConnection>, StoreError> {
-        let found = self.readable(Some(guid)).await?;
+        let found = self.read_with_keys(Some(guid)).await?;
         found.into_iter().next().map(|sealed| self.unseal(sealed)).transpose()
     }
 
-    /// All connections, in the order of their GUIDs, so that [`unseal`](Self::unseal) has the keys for them.
+    /// All connections, ordered by GUID, still sealed. [`unseal`](Self::unseal) has the keys for them.
     ///
     /// # Errors
     /// The store or the key file fails.
     pub async fn all(&self) -> Result<Vec<SealedConnection>, StoreError> {
-        self.readable(None).await
+        self.read_with_keys(None).await
     }
 
-    /// Reads one connection or all of them, until the keys here open what was read: the key may be rotated meanwhile.
-    async fn readable(&self, only: Option<Guid>) -> Result<Vec<SealedConnection>, StoreError> {
+    /// Reads one connection or all of them. If a secret is sealed with a key that is not in the key ring, the key was
+    /// rotated: reads the keys again, and retries.
+    async fn read_with_keys(&self, only: Option<Guid>) -> Result<Vec<SealedConnection>, StoreError> {
         let mut attempts_left = 3;
         loop {
             let connections = match only {
@@ -161,17 +162,18 @@ impl StoredConnections {
                 None => self.store.all().await?,
             };
             attempts_left -= 1;
-            if attempts_left == 0 || self.keys.opens(&connections) {
+            if attempts_left == 0 || self.keys.has_keys_of(&connections) {
                 return Ok(connections);
             }
             self.keys.reload(self.store.as_ref()).await?;
         }
     }
 
-    /// Saves the connection, replacing one with the same GUID as a whole. Settings named by `secret_keys` are sealed.
+    /// Saves the connection; it replaces one with the same GUID as a whole. The settings named by `secret_keys` are
+    /// encrypted.
     ///
     /// # Errors
-    /// The connection belongs to another connector, or the store fails: then what was stored before is stored still.
+    /// The connection belongs to another connector, or the store fails. Then nothing changed.
     pub async fn save(
         &self,
         guid: Guid,
@@ -180,8 +182,8 @@ impl StoredConnections {
         secret_keys: &[&str],
         by: &Origin,
     ) -> Result<Revision, StoreError> {
-        let _changing = self.changing.lock().await;
-        let mut attempts_left = ATTEMPTS;
+        let _guard = self.write_lock.lock().await;
+        let mut attempts_left = SAVE_ATTEMPTS;
         loop {
             let before = self.store.get(guid).await?;
             if let Some(before) = &before
@@ -196,16 +198,16 @@ impl StoredConnections {
                     .iter()
                     .map(|(key, value)| self.seal(guid, key, value, secret_keys.contains(&key)))
                     .collect::<Result<_, _>>()?,
-                // What is recorded as the change is against this.
+                // The audit record shows the difference to this revision.
                 expected: before
                     .as_ref()
                     .map_or(Expected::Nothing, |before| Expected::Revision(before.revision)),
             };
-            let recording = self.audit.recording(by.clone(), vec![self.event_of(&save, before.as_ref())]);
+            let audit = self.audit.batch(by.clone(), vec![self.audit_event(&save, before.as_ref())]);
             attempts_left -= 1;
-            match self.store.save(&[save], &recording, &|_| ()).await {
+            match self.store.save(&[save], &audit, &|_| ()).await {
                 Ok(revision) => {
-                    self.audit.write_out(self.store.as_ref()).await;
+                    self.audit.flush(self.store.as_ref()).await;
                     return Ok(revision);
                 }
                 Err(StoreError::Changed { .. }) if attempts_left > 0 => {}
@@ -217,87 +219,82 @@ impl StoredConnections {
         }
     }
 
-    /// Saves what an import has prepared, all or nothing.
+    /// Saves many connections in one transaction, for an import. `event` is recorded first, then a record for each
+    /// connection. `progress` is called with the number of connections written so far.
     ///
     /// # Errors
-    /// A connection is not as it was when the import was prepared, or the store fails: then nothing is saved.
-    pub async fn import(
+    /// A precondition does not hold, or the store fails. Then nothing is saved.
+    pub(crate) async fn save_all(
         &self,
-        import: &Import,
-        file: &Path,
+        saves: &[ConnectionSave],
+        event: Event,
         by: &Origin,
-        saved: &(dyn Fn(usize) + Sync),
+        progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Revision, StoreError> {
         let before = self.store.all().await?;
         let of = |guid| before.binary_search_by_key(&guid, |before| before.guid).ok().map(|at| &before[at]);
-        let mut events = vec![Event::Imported {
-            file: audit::shortened(&file.display().to_string()),
-            added: import.saves.len() - import.replaced.len(),
-            replaced: import.replaced.len(),
-        }];
-        events.extend(import.saves.iter().map(|save| self.event_of(save, of(save.guid))));
-        let recording = self.audit.recording(by.clone(), events);
-        let revision = self.store.save(&import.saves, &recording, saved).await?;
-        self.audit.write_out(self.store.as_ref()).await;
+        let mut events = vec![event];
+        events.extend(saves.iter().map(|save| self.audit_event(save, of(save.guid))));
+        let revision = self.store.save(saves, &self.audit.batch(by.clone(), events), progress).await?;
+        self.audit.flush(self.store.as_ref()).await;
         Ok(revision)
     }
 
-    /// Deletes the connection; `None` when it was not stored.
+    /// Deletes the connection; `None` if it was not stored.
     ///
     /// # Errors
     /// The store fails.
     pub async fn delete(&self, guid: Guid, by: &Origin) -> Result<Option<Revision>, StoreError> {
-        let _changing = self.changing.lock().await;
+        let _guard = self.write_lock.lock().await;
         let Some(before) = self.store.get(guid).await? else { return Ok(None) };
         let event = Event::ConnectionDeleted { connection: guid.to_string(), connector: before.connector };
-        let deleted = self.store.delete(guid, &self.audit.recording(by.clone(), vec![event])).await?;
-        self.audit.write_out(self.store.as_ref()).await;
+        let deleted = self.store.delete(guid, &self.audit.batch(by.clone(), vec![event])).await?;
+        self.audit.flush(self.store.as_ref()).await;
         Ok(deleted)
     }
 
-    /// Records what happened.
+    /// Writes events that are not changes of the store to the audit log.
     ///
     /// # Errors
     /// The store fails.
     pub async fn record(&self, events: Vec<Event>, by: &Origin) -> Result<(), StoreError> {
         if !events.is_empty() {
-            self.store.record(&self.audit.recording(by.clone(), events)).await?;
-            self.audit.write_out(self.store.as_ref()).await;
+            self.store.record(&self.audit.batch(by.clone(), events)).await?;
+            self.audit.flush(self.store.as_ref()).await;
         }
         Ok(())
     }
 
-    /// What is to be written in the transaction of a change.
-    pub(super) fn recording(&self, by: &Origin, events: Vec<Event>) -> Recording {
-        self.audit.recording(by.clone(), events)
+    /// The audit records of a change, to be written in its transaction.
+    pub(crate) fn audit_batch(&self, by: &Origin, events: Vec<Event>) -> AuditBatch {
+        self.audit.batch(by.clone(), events)
     }
 
-    /// Tries again to write what could not be written to the audit log, and uses the newest key if another process has
-    /// rotated it. To be called now and then.
+    /// Retries to write audit records to the files after that failed. The host calls it periodically.
+    pub async fn sync_audit_files(&self) {
+        if self.audit.is_failing() {
+            self.audit.flush(self.store.as_ref()).await;
+        }
+    }
+
+    /// Reads the keys again if another process has rotated them. The host calls it periodically, so that it does not keep
+    /// sealing with an old key.
     ///
     /// # Errors
     /// The store or the key file fails.
-    pub async fn keep_up(&self) -> Result<(), StoreError> {
-        if self.audit.is_failing() {
-            self.audit.write_out(self.store.as_ref()).await;
-        }
-        if !self.keys.is_newest(&self.store.keys().await?) {
+    pub async fn reload_rotated_keys(&self) -> Result<(), StoreError> {
+        if !self.keys.is_current(&self.store.keys().await?) {
             self.keys.reload(self.store.as_ref()).await?;
         }
         Ok(())
     }
 
-    /// Writes what is recorded to the audit log.
-    pub(super) async fn write_audit_log(&self) {
-        self.audit.write_out(self.store.as_ref()).await;
-    }
-
-    /// Whether the audit log could not be written lately: its records wait in the store.
-    pub fn is_audit_log_behind(&self) -> bool {
+    /// Whether the last attempt to write to the audit files failed. The records wait in the store.
+    pub fn is_audit_log_failing(&self) -> bool {
         self.audit.is_failing()
     }
 
-    /// A setting as it goes into the store.
+    /// Encrypts the setting if it is a secret.
     ///
     /// # Errors
     /// The system gives no random numbers.
@@ -316,7 +313,7 @@ impl StoredConnections {
         Ok(SealedSetting { key: key.to_owned(), value })
     }
 
-    /// The connection with its secrets readable.
+    /// Decrypts the secrets of the connection.
     ///
     /// # Errors
     /// A secret cannot be decrypted.
@@ -339,52 +336,49 @@ impl StoredConnections {
         Ok(StoredConnection { guid, connector, settings, revision, saved_at })
     }
 
-    /// Opens a secret and seals it with the newest key.
+    /// Decrypts a secret and encrypts it with the newest key.
     ///
     /// # Errors
     /// It cannot be decrypted.
-    pub(super) fn seal_anew(
+    pub(crate) fn reencrypt(
         &self,
-        place: SecretPlace<'_>,
+        owner: SecretOwner<'_>,
         sealed: &SealedSecret,
     ) -> Result<SealedSecret, StoreError> {
-        match place {
-            SecretPlace::Setting(guid, key) => match self.keys.open_secret(guid, key, sealed) {
+        match owner {
+            SecretOwner::Setting(guid, key) => match self.keys.open_secret(guid, key, sealed) {
                 Ok(text) => self.keys.seal(guid, key, &Zeroizing::new(text)),
                 Err(problem) => Err(StoreError::Secret { guid, key: key.to_owned(), problem }),
             },
-            SecretPlace::Own(name) => match self.keys.open_own(name, sealed) {
-                Some(secret) => self.keys.seal_own(name, &secret),
-                None => Err(StoreError::OwnSecret { name: "audit key" }),
+            SecretOwner::Internal(name) => match self.keys.open_internal(name, sealed) {
+                Some(secret) => self.keys.seal_internal(name, &secret),
+                None => Err(StoreError::InternalSecret { name: "audit key" }),
             },
         }
     }
 
-    /// Reads the keys again.
-    pub(super) async fn reload_keys(&self) -> Result<(), StoreError> {
-        self.keys.reload(self.store.as_ref()).await
-    }
-
-    /// What a save does, by the names of settings. Values are compared, and never told.
-    fn event_of(&self, save: &ConnectionSave, before: Option<&SealedConnection>) -> Event {
+    /// The audit event of a save: the names of the settings that it changes. Values are compared, but never recorded.
+    fn audit_event(&self, save: &ConnectionSave, before: Option<&SealedConnection>) -> Event {
         let (connection, connector) = (save.guid.to_string(), save.connector.clone());
         let Some(before) = before else {
             let settings = save.settings.iter().map(|setting| setting.key.as_str()).collect();
             return Event::ConnectionAdded { connection, connector, settings };
         };
-        let was = |key: &str| before.settings.iter().find(|setting| setting.key == key);
-        let is_there = |key: &str| save.settings.iter().any(|setting| setting.key == key);
+        let old = |key: &str| before.settings.iter().find(|setting| setting.key == key);
+        let is_kept = |key: &str| save.settings.iter().any(|setting| setting.key == key);
         let key = |setting: &'_ SealedSetting| setting.key.clone();
         let (mut added, mut changed) = (Vec::new(), Vec::new());
         for setting in &save.settings {
-            match was(&setting.key) {
+            match old(&setting.key) {
                 None => added.push(key(setting)),
-                Some(before) if !self.is_same(save.guid, before, setting) => changed.push(key(setting)),
+                Some(before) if !self.has_same_value(save.guid, before, setting) => {
+                    changed.push(key(setting))
+                }
                 Some(_) => {}
             }
         }
         let removed: Vec<_> =
-            before.settings.iter().filter(|setting| !is_there(&setting.key)).map(key).collect();
+            before.settings.iter().filter(|setting| !is_kept(&setting.key)).map(key).collect();
         let names = |names: &[String]| names.iter().map(String::as_str).collect();
         let settings =
             Difference { added: names(&added), changed: names(&changed), removed: names(&removed) };
@@ -396,8 +390,8 @@ impl StoredConnections {
         Event::ConnectionChanged { connection, connector, former_connector, settings }
     }
 
-    /// Whether two settings of a connection, of the same key, have the same value. A secret that does not open is another.
-    fn is_same(&self, guid: Guid, one: &SealedSetting, other: &SealedSetting) -> bool {
+    /// Whether two settings with the same key have the same value. A secret that cannot be decrypted counts as different.
+    fn has_same_value(&self, guid: Guid, one: &SealedSetting, other: &SealedSetting) -> bool {
         match (&one.value, &other.value) {
             (SealedValue::Plain(one), SealedValue::Plain(other)) => one == other,
             (SealedValue::Secret(Some(a)), SealedValue::Secret(Some(b))) => {
@@ -410,7 +404,8 @@ impl StoredConnections {
     }
 }
 
-/// A file without a byte is how a first start begins; but where the audit log tells of earlier days it was emptied.
+/// Refuses an empty store file if there is an audit log. A first start begins with an empty file, but then there is no log:
+/// so this file has lost its content.
 fn refuse_emptied(data: &Path) -> Result<(), StoreError> {
     let path = data.join(STORE_FILE);
     let is_empty = path.metadata().is_ok_and(|metadata| metadata.len() == 0);
@@ -424,10 +419,10 @@ fn refuse_emptied(data: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A restore that was interrupted leaves a mark: what is there may be half of the old store.
+/// Refuses a data folder in which a restore was interrupted: the store and its key file may not belong together.
 fn refuse_half_restored(data: &Path) -> Result<(), StoreError> {
-    let mark = data.join(RESTORING);
-    if mark.exists() {
+    let marker = data.join(RESTORING);
+    if marker.exists() {
         return Err(StoreError::Unusable {
             path: data.join(STORE_FILE),
             problem: "is only half restored: a restore was interrupted".to_owned(),

@@ -1,7 +1,7 @@
-//! Secrets at rest: the key, and what is sealed with it.
+//! Encryption at rest: secrets are encrypted ("sealed") one by one with ChaCha20-Poly1305 under a random nonce.
 //!
-//! A secret is encrypted with ChaCha20-Poly1305 under a random nonce. The connection's GUID and the setting's key are
-//! bound to it, so that a sealed secret moved to another connection or setting does not open there.
+//! The GUID of the connection and the key of the setting are the associated data, so a sealed secret that is copied to
+//! another connection or setting cannot be decrypted there.
 
 use std::fmt;
 use std::io;
@@ -15,16 +15,16 @@ use sha2::{Digest, Sha256};
 use values::Guid;
 use zeroize::Zeroizing;
 
-/// How a line of a key file begins; the key follows in Base64. A later form gets another number.
-pub(super) const HEADER: &str = "erp-host-key-1:";
+/// The beginning of a line in a key file; the key follows in Base64. The number is the version of the format.
+const HEADER: &str = "erp-host-key-1:";
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
-/// What a key check seals.
+/// The text that a key check value encrypts.
 const CHECK_TEXT: &[u8] = b"erp-host key check 1";
 
-/// Says which key sealed a secret: 16 hexadecimal digits made from the key, which give nothing of it away.
+/// The id of a key: 16 hexadecimal digits of a hash of the key, which do not reveal it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KeyId(pub(super) String);
+pub struct KeyId(pub(crate) String);
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,10 +32,10 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// An encrypted secret: nonce and ciphertext, and the key that opens it.
+/// An encrypted secret, and the id of its key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedSecret {
-    /// The key.
+    /// The id of the key that it is encrypted with.
     pub key_id: KeyId,
     /// Nonce (12 bytes), ciphertext, tag (16 bytes).
     pub bytes: Vec<u8>,
@@ -47,87 +47,60 @@ impl fmt::Debug for SealedSecret {
     }
 }
 
-/// Proof of a key: a known text sealed with it. Lies in the store beside the secrets.
+/// A key check value: a known text encrypted with the key. It is in the store beside the secrets, and shows whether a key
+/// file belongs to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyCheck {
-    /// The key.
+    /// The id of the key.
     pub key_id: KeyId,
     /// Nonce, ciphertext, tag.
     pub bytes: Vec<u8>,
 }
 
-/// Why the key that seals the secrets cannot be used. Nothing was changed.
+/// Why the encryption key cannot be used. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message names each field")]
 pub enum KeyError {
-    /// The store holds secrets, and the key file is gone.
+    /// The store has secrets, and the key file is missing.
     #[error(
         "the key file {} is missing, and the stored secrets cannot be read without it; put back the file (key \
          {expected}) from your backup, or name its place with --key-file",
         path.display()
     )]
-    Missing {
-        /// Where it should be.
-        path: PathBuf,
-        /// The key that the store needs.
-        expected: KeyId,
-    },
-    /// The key file is not the one of this store.
+    Missing { path: PathBuf, expected: KeyId },
+    /// The key file belongs to another store.
     #[error(
         "the key file {} holds key {found}, but the secrets of {} are sealed with key {expected}; put back the key \
          file that belongs to this store",
         path.display(),
         store.display()
     )]
-    Wrong {
-        /// The key file.
-        path: PathBuf,
-        /// The store.
-        store: PathBuf,
-        /// The key in the file.
-        found: KeyId,
-        /// The key that the store needs.
-        expected: KeyId,
-    },
-    /// Others than the owner can read the key file.
+    Wrong { path: PathBuf, store: PathBuf, found: KeyId, expected: KeyId },
+    /// Other users can read the key file.
     #[error(
         "the key file {} is open to other users (mode {mode:04o}, expected 0600); run: chmod 600 {}",
         path.display(),
         path.display()
     )]
-    Loose {
-        /// The key file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
-    /// The file is there and is no key file.
+    Loose { path: PathBuf, mode: u32 },
+    /// The file is not a key file.
     #[error(
         "the key file {} is damaged: expected one line {HEADER}<32 bytes in Base64> for each key; put it back from your backup",
         path.display()
     )]
-    Damaged {
-        /// The key file.
-        path: PathBuf,
-    },
-    /// The operating system refused.
+    Damaged { path: PathBuf },
+    /// The file cannot be read, created or replaced.
     #[error("the key file {} cannot be {attempt}: {cause}", path.display())]
-    Io {
-        /// The key file.
-        path: PathBuf,
-        /// `read`, `created` or `replaced`.
-        attempt: &'static str,
-        /// What it said.
-        cause: io::Error,
-    },
-    /// There are no random numbers to be had.
+    Io { path: PathBuf, attempt: &'static str, cause: io::Error },
+    /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(getrandom::Error),
-    /// A text too long to encrypt (256 GiB).
+    /// The text is too long to encrypt (256 GiB).
     #[error("the value is too long to encrypt")]
     TooLong,
 }
 
-/// The key that seals secrets. Wiped from memory when dropped; its `Debug` shows the id only.
+/// The key that encrypts secrets. Wiped from memory when dropped; `Debug` shows only its id.
 pub struct SecretKey {
     id: KeyId,
     bytes: Zeroizing<[u8; KEY_BYTES]>,
@@ -152,21 +125,20 @@ impl SecretKey {
 
     fn new(bytes: Zeroizing<[u8; KEY_BYTES]>) -> Self {
         let digest = Sha256::new().chain_update(b"erp-host key id 1").chain_update(bytes.as_ref()).finalize();
-        let id = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        SecretKey { id: KeyId(id), bytes }
+        SecretKey { id: KeyId(hex::encode(&digest[..8])), bytes }
     }
 
-    /// Which key it is.
+    /// The id of the key.
     pub fn id(&self) -> &KeyId {
         &self.id
     }
 
-    /// The key as a line of a key file says it.
+    /// The key as a line of a key file.
     pub(super) fn to_line(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{HEADER}{}\n", *Zeroizing::new(BASE64.encode(self.bytes.as_ref()))))
     }
 
-    /// The key that a line says.
+    /// The key in a line of a key file; `None` if the line is not in the format.
     pub(super) fn from_line(line: &str) -> Option<Self> {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         match BASE64.decode_slice(line.strip_prefix(HEADER)?, bytes.as_mut()) {
@@ -175,46 +147,47 @@ impl SecretKey {
         }
     }
 
-    /// Seals the secret of a setting.
+    /// Encrypts the secret of a setting.
     ///
     /// # Errors
     /// The system gives no random numbers.
     pub fn seal(&self, guid: Guid, setting: &str, secret: &str) -> Result<SealedSecret, KeyError> {
-        let bytes = self.encrypt(secret.as_bytes(), &bound_to(guid, setting))?;
+        let bytes = self.encrypt(secret.as_bytes(), &setting_context(guid, setting))?;
         Ok(SealedSecret { key_id: self.id.clone(), bytes })
     }
 
-    /// Opens a sealed secret; the error says why it does not open.
+    /// Decrypts the secret of a setting.
     ///
     /// # Errors
-    /// It was sealed with another key, for another connection or setting, or is damaged.
+    /// It was encrypted with another key, or for another connection or setting, or it is damaged. The text names the
+    /// reason.
     pub fn open(&self, guid: Guid, setting: &str, sealed: &SealedSecret) -> Result<String, &'static str> {
         if sealed.key_id != self.id {
             return Err("it is sealed with another key than that of the key file");
         }
-        let bytes = self.decrypt(&sealed.bytes, &bound_to(guid, setting)).ok_or("it is damaged")?;
+        let bytes = self.decrypt(&sealed.bytes, &setting_context(guid, setting)).ok_or("it is damaged")?;
         String::from_utf8(bytes).map_err(|error| {
             drop(Zeroizing::new(error.into_bytes()));
             "it is no text"
         })
     }
 
-    /// Seals a secret of the store's own, by its name.
+    /// Encrypts an internal secret of the store, which is bound to its name.
     ///
     /// # Errors
     /// The system gives no random numbers.
-    pub fn seal_own(&self, name: &str, secret: &[u8]) -> Result<SealedSecret, KeyError> {
-        let bytes = self.encrypt(secret, &bound_to_store(name))?;
+    pub fn seal_internal(&self, name: &str, secret: &[u8]) -> Result<SealedSecret, KeyError> {
+        let bytes = self.encrypt(secret, &internal_context(name))?;
         Ok(SealedSecret { key_id: self.id.clone(), bytes })
     }
 
-    /// Opens a secret of the store's own; `None` when it was sealed with another key or under another name, or is
+    /// Decrypts an internal secret of the store; `None` if it was encrypted with another key or for another name, or is
     /// damaged.
-    pub fn open_own(&self, name: &str, sealed: &SealedSecret) -> Option<Zeroizing<Vec<u8>>> {
-        self.decrypt(&sealed.bytes, &bound_to_store(name)).map(Zeroizing::new)
+    pub fn open_internal(&self, name: &str, sealed: &SealedSecret) -> Option<Zeroizing<Vec<u8>>> {
+        self.decrypt(&sealed.bytes, &internal_context(name)).map(Zeroizing::new)
     }
 
-    /// The proof of this key.
+    /// A key check value for this key.
     ///
     /// # Errors
     /// The system gives no random numbers.
@@ -222,44 +195,48 @@ impl SecretKey {
         Ok(KeyCheck { key_id: self.id.clone(), bytes: self.encrypt(CHECK_TEXT, b"")? })
     }
 
-    /// Whether the proof is of this key.
+    /// Whether the key check value was made with this key.
     pub fn passes(&self, check: &KeyCheck) -> bool {
         check.key_id == self.id && self.decrypt(&check.bytes, b"").as_deref() == Some(CHECK_TEXT)
     }
 
-    fn encrypt(&self, plain: &[u8], bound_to: &[u8]) -> Result<Vec<u8>, KeyError> {
-        seal_bytes(&self.bytes, plain, bound_to)
+    fn encrypt(&self, plain: &[u8], associated_data: &[u8]) -> Result<Vec<u8>, KeyError> {
+        seal_bytes(&self.bytes, plain, associated_data)
     }
 
-    fn decrypt(&self, sealed: &[u8], bound_to: &[u8]) -> Option<Vec<u8>> {
-        open_bytes(&self.bytes, sealed, bound_to)
+    fn decrypt(&self, sealed: &[u8], associated_data: &[u8]) -> Option<Vec<u8>> {
+        open_bytes(&self.bytes, sealed, associated_data)
     }
 }
 
-/// Encrypts under a random nonce, which stands first in the result.
-pub(super) fn seal_bytes(key: &[u8; KEY_BYTES], plain: &[u8], bound_to: &[u8]) -> Result<Vec<u8>, KeyError> {
+/// Encrypts under a random nonce, which comes first in the result.
+pub(crate) fn seal_bytes(
+    key: &[u8; KEY_BYTES],
+    plain: &[u8],
+    associated_data: &[u8],
+) -> Result<Vec<u8>, KeyError> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(KeyError::Random)?;
-    let payload = Payload { msg: plain, aad: bound_to };
+    let payload = Payload { msg: plain, aad: associated_data };
     let cipher = ChaCha20Poly1305::new(key.into());
     let sealed = cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| KeyError::TooLong)?;
     Ok([&nonce[..], &sealed].concat())
 }
 
-/// Decrypts what [`seal_bytes`] made; `None` when the key, the binding, or a single bit is another.
-pub(super) fn open_bytes(key: &[u8; KEY_BYTES], sealed: &[u8], bound_to: &[u8]) -> Option<Vec<u8>> {
+/// Decrypts the result of [`seal_bytes`]; `None` if the key, the associated data, or a single bit differs.
+pub(crate) fn open_bytes(key: &[u8; KEY_BYTES], sealed: &[u8], associated_data: &[u8]) -> Option<Vec<u8>> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>()?;
-    let payload = Payload { msg: sealed, aad: bound_to };
+    let payload = Payload { msg: sealed, aad: associated_data };
     ChaCha20Poly1305::new(key.into()).decrypt(&Nonce::from(*nonce), payload).ok()
 }
 
-/// What a secret of the store's own is bound to.
-fn bound_to_store(name: &str) -> Vec<u8> {
+/// The associated data of an internal secret.
+fn internal_context(name: &str) -> Vec<u8> {
     [b"erp-host own secret 1:", name.as_bytes()].concat()
 }
 
-/// What a sealed secret is bound to: its place.
-fn bound_to(guid: Guid, setting: &str) -> Vec<u8> {
-    // The GUID has a fixed length, so two places never give the same bytes.
+/// The associated data of the secret of a setting.
+fn setting_context(guid: Guid, setting: &str) -> Vec<u8> {
+    // The GUID has a fixed length, so no two settings have the same bytes.
     [b"erp-host setting 1:", &guid.as_u128().to_be_bytes()[..], setting.as_bytes()].concat()
 }

@@ -1,8 +1,8 @@
-//! A record: a line of JSON that repeats the hash of the line before it, and is signed.
+//! The hash chain: a record is a line of JSON that repeats the SHA-256 of the line before it, and is signed with an HMAC.
 //!
-//! The last two members are `prev`, the SHA-256 of the line before (without its line feed; empty in the first record),
-//! and `mac`, the HMAC-SHA-256 of the line without ` ,"mac":"..."`. So the chain can be checked with any tool that
-//! hashes lines, and the signature with the key in the store.
+//! The last two members of a line are `prev`, the SHA-256 of the line before it (without its line feed; empty in the first
+//! record), and `mac`, the HMAC-SHA-256 of the line without `,"mac":"..."`. Any tool that hashes lines can check the
+//! chain. Checking the signature needs the key, which is in the store, encrypted.
 
 use std::fmt;
 use std::fs::File;
@@ -19,12 +19,12 @@ use zeroize::Zeroizing;
 
 use super::{Event, Origin};
 
-/// Bytes of a key.
+/// Bytes of an audit key.
 pub(super) const KEY_BYTES: usize = 32;
-/// How the last member begins.
+/// The beginning of the last member.
 const MAC: &str = ",\"mac\":\"";
 
-/// The end of a chain: the number of its newest record, and the SHA-256 of that line in hexadecimal.
+/// The head of a chain: the number of its newest record, and the SHA-256 of that line in hexadecimal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
     /// The number; 0 before the first record.
@@ -39,16 +39,16 @@ impl fmt::Display for Head {
     }
 }
 
-/// A record as it is written.
+/// A record of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its number, from 1.
+    /// Its number, counted from 1.
     pub number: i64,
-    /// Its line, without the line feed.
+    /// Its line of JSON, without the line feed.
     pub line: String,
 }
 
-/// The key that signs records. Wiped from memory when dropped; its `Debug` shows the id only.
+/// The HMAC key that signs records. Wiped from memory when dropped; `Debug` shows only its id.
 pub struct AuditKey {
     id: String,
     bytes: Zeroizing<[u8; KEY_BYTES]>,
@@ -60,25 +60,25 @@ impl fmt::Debug for AuditKey {
     }
 }
 
-/// Whether a line is signed by a key.
+/// The result of checking the signature of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signature {
-    /// By this one.
+    /// Signed with this key.
     Good,
-    /// It says so, but is not.
+    /// The record names this key, but the signature does not match: the line was changed or forged.
     Bad,
-    /// By another one, as it says.
+    /// The record names another key.
     OtherKey,
 }
 
 impl AuditKey {
-    /// The key of these bytes.
+    /// The key with these bytes.
     pub fn new(bytes: Zeroizing<[u8; KEY_BYTES]>) -> Self {
         let digest = Sha256::new().chain_update(b"erp-host audit key id 1").chain_update(bytes.as_ref());
-        AuditKey { id: hexadecimal(&digest.finalize()[..8]), bytes }
+        AuditKey { id: hex::encode(&digest.finalize()[..8]), bytes }
     }
 
-    /// Says which key it is, and gives nothing of it away.
+    /// The id of the key: the beginning of a hash, which does not reveal the key.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -87,13 +87,13 @@ impl AuditKey {
         hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, self.bytes.as_ref()), text)
     }
 
-    /// Whether it signed this line, which says that the key of this id did.
+    /// Checks the signature of a line; `key_id` is the key that the line names.
     pub fn check(&self, line: &str, key_id: &str) -> Signature {
         if key_id != self.id {
             return Signature::OtherKey;
         }
         let Some((body, mac)) = line.rsplit_once(MAC) else { return Signature::Bad };
-        let expected = hexadecimal(self.sign(format!("{body}}}").as_bytes()).as_ref());
+        let expected = hex::encode(self.sign(format!("{body}}}").as_bytes()));
         let is_same = mac.strip_suffix("\"}").is_some_and(|mac| {
             aws_lc_rs::constant_time::verify_slices_are_equal(mac.as_bytes(), expected.as_bytes()).is_ok()
         });
@@ -101,16 +101,16 @@ impl AuditKey {
     }
 }
 
-/// What is to be recorded of a change, to be written in its transaction.
+/// The events of one change, to be written in its transaction: the store chains them to its newest record there.
 #[derive(Debug, Clone)]
-pub struct Recording {
+pub struct AuditBatch {
     key: Arc<AuditKey>,
     by: Origin,
     events: Vec<Event>,
-    written: i64,
+    flushed: i64,
 }
 
-/// A line before it is signed.
+/// A record before it is signed. The order of the members is the order in the line.
 #[derive(Serialize)]
 struct Body<'a> {
     number: i64,
@@ -122,30 +122,30 @@ struct Body<'a> {
     prev: &'a str,
 }
 
-/// What a line says of itself.
+/// The members of a record that place it in the chain.
 #[derive(Debug, Deserialize)]
-pub(super) struct Told {
+pub(super) struct ChainFields {
     pub(super) number: i64,
     pub(super) audit_key: String,
     pub(super) prev: String,
 }
 
-impl Recording {
-    /// These events, one record each. Records up to `written` are durable in files already.
-    pub fn new(key: Arc<AuditKey>, by: Origin, events: Vec<Event>, written: i64) -> Self {
-        Recording { key, by, events, written }
+impl AuditBatch {
+    /// A batch of events, one record each. Records up to the number `flushed` are durable in the files already.
+    pub fn new(key: Arc<AuditKey>, by: Origin, events: Vec<Event>, flushed: i64) -> Self {
+        AuditBatch { key, by, events, flushed }
     }
 
-    /// Up to which record the files have them, so that the store need not.
-    pub fn written(&self) -> i64 {
-        self.written
+    /// The number of the newest record that is durable in the files. The store can delete its copies up to this one.
+    pub fn flushed(&self) -> i64 {
+        self.flushed
     }
 
-    /// The records, chained to the newest one there is, and the new end of the chain.
+    /// The records, chained to `head`, and the new head of the chain.
     ///
     /// # Errors
     /// An event cannot be written as JSON.
-    pub fn link(&self, head: Head) -> Result<(Vec<Record>, Head), serde_json::Error> {
+    pub fn chain_to(&self, head: Head) -> Result<(Vec<Record>, Head), serde_json::Error> {
         let mut head = head;
         let mut records = Vec::with_capacity(self.events.len());
         for event in &self.events {
@@ -159,35 +159,31 @@ impl Recording {
                 prev: &head.sha256,
             };
             let body = serde_json::to_string(&body)?;
-            let mac = hexadecimal(self.key.sign(body.as_bytes()).as_ref());
+            let mac = hex::encode(self.key.sign(body.as_bytes()));
             let line = format!("{}{MAC}{mac}\"}}", body.strip_suffix('}').unwrap_or(&body));
-            head = Head { number, sha256: hash_of(line.as_bytes()) };
+            head = Head { number, sha256: sha256_of(line.as_bytes()) };
             records.push(Record { number, line });
         }
         Ok((records, head))
     }
 }
 
-/// SHA-256 in hexadecimal.
-pub(crate) fn hash_of(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
+/// The SHA-256 of these bytes, in hexadecimal.
+pub(super) fn sha256_of(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
-/// SHA-256 of a file, in hexadecimal.
+/// The SHA-256 of a file, in hexadecimal.
 ///
 /// # Errors
 /// It cannot be read.
-pub fn hash_of_file(path: &Path) -> io::Result<String> {
+pub fn sha256_of_file(path: &Path) -> io::Result<String> {
     let (mut file, mut digest) = (File::open(path)?, Sha256::new());
-    let mut piece = vec![0; 64 << 10];
+    let mut buffer = vec![0; 64 << 10];
     loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(hexadecimal(&digest.finalize())),
-            length => digest.update(&piece[..length]),
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex::encode(digest.finalize())),
+            length => digest.update(&buffer[..length]),
         }
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

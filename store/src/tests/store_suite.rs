@@ -1,4 +1,4 @@
-//! What every store must do.
+//! The suite that every store must pass.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,25 +9,25 @@ use proptest::test_runner::TestRunner;
 
 use super::*;
 
-/// A place for a store, kept while the store is closed and opened again.
-pub(super) trait Place: Sized {
+/// A database for a store. It stays while the store is closed and opened again.
+pub(super) trait Database: Sized {
     async fn new() -> Self;
-    /// Opens the store there, as a process that starts does; several may be open at once.
+    /// Opens the store, as a new process does. Several can be open at once.
     async fn open(&self) -> Arc<dyn ConnectionStore>;
 }
 
 /// A test of every function below, for one kind of store.
 macro_rules! store_suite {
-    ($place:ty: $($test:ident)*) => {
+    ($database:ty: $($test:ident)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $test() {
-                crate::tests::suite::$test::<$place>().await;
+                crate::tests::store_suite::$test::<$database>().await;
             }
         )*
     };
-    ($place:ty) => {
-        store_suite! { $place:
+    ($database:ty) => {
+        store_suite! { $database:
             a_restart_keeps_everything
             any_settings_come_back_as_they_were
             a_save_replaces_the_whole_connection
@@ -35,14 +35,14 @@ macro_rules! store_suite {
             concurrent_saves_of_one_connection_never_mix
             concurrent_saves_of_many_connections_are_all_kept
             two_processes_save_at_once
-            a_save_that_nobody_waits_for_happens_whole_or_not_at_all
-            what_was_deleted_is_gone
-            every_change_is_newer_than_those_before
-            changes_are_told_to_another_process
-            a_save_that_expects_something_else_saves_nothing
-            a_save_that_expects_what_is_there_saves
-            a_save_tells_how_far_it_is
-            the_first_key_stays
+            a_cancelled_save_is_atomic
+            a_deleted_connection_is_gone
+            revisions_only_increase
+            changes_since_shows_changes_of_another_process
+            a_save_fails_if_its_precondition_does_not_hold
+            a_save_succeeds_if_its_precondition_holds
+            a_save_reports_its_progress
+            the_first_key_is_added_once
             lists_are_ordered_by_guid
         }
     };
@@ -53,9 +53,9 @@ fn key(id: &str) -> KeyCheck {
     KeyCheck { key_id: KeyId(id.to_owned()), bytes: vec![1, 2, 3] }
 }
 
-pub(super) async fn a_restart_keeps_everything<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn a_restart_keeps_everything<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     store.add_first_key(key("k1")).await.unwrap();
     let sealed = SealedSecret { key_id: KeyId("k1".to_owned()), bytes: (0..=255).collect() };
     let settings = vec![
@@ -73,7 +73,7 @@ pub(super) async fn a_restart_keeps_everything<P: Place>() {
     let before = store.get(guid(1)).await.unwrap().unwrap();
     store.close().await.unwrap();
 
-    let store = place.open().await;
+    let store = database.open().await;
     let after = store.get(guid(1)).await.unwrap().unwrap();
     assert_eq!(after, before);
     assert_eq!((after.connector.as_str(), after.revision), ("Excel ☃", revision));
@@ -82,9 +82,9 @@ pub(super) async fn a_restart_keeps_everything<P: Place>() {
     assert_eq!(store.keys().await.unwrap(), [key("k1")]);
 }
 
-pub(super) async fn any_settings_come_back_as_they_were<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn any_settings_come_back_as_they_were<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     let runtime = tokio::runtime::Handle::current();
     let setting = (any::<String>(), proptest::option::of(any::<String>()));
     let any_settings = proptest::collection::vec(setting, 0..8);
@@ -107,9 +107,9 @@ pub(super) async fn any_settings_come_back_as_they_were<P: Place>() {
     });
 }
 
-pub(super) async fn a_save_replaces_the_whole_connection<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn a_save_replaces_the_whole_connection<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     save(store.as_ref(), save_of(guid(1), "Excel", vec![plain("a", Some("1")), plain("b", Some("2"))])).await;
     save(store.as_ref(), save_of(guid(1), "Other", vec![plain("b", Some("3"))])).await;
     let stored = store.get(guid(1)).await.unwrap().unwrap();
@@ -118,9 +118,9 @@ pub(super) async fn a_save_replaces_the_whole_connection<P: Place>() {
     assert_eq!(store.list().await.unwrap().len(), 1);
 }
 
-pub(super) async fn a_connection_without_settings_is_kept<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn a_connection_without_settings_is_kept<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     save(store.as_ref(), save_of(guid(1), "Excel", vec![])).await;
     assert!(store.get(guid(1)).await.unwrap().unwrap().settings.is_empty());
     assert_eq!(store.list().await.unwrap()[0].settings, 0);
@@ -128,14 +128,14 @@ pub(super) async fn a_connection_without_settings_is_kept<P: Place>() {
     assert_eq!(store.get(guid(2)).await.unwrap(), None);
 }
 
-/// Settings that all hold the same mark: a mix of two saves would show.
+/// Settings that all have the same mark, so that a mix of two saves is detected.
 fn marked(mark: usize) -> Vec<SealedSetting> {
     (0..=mark % 7).map(|at| plain(&format!("{at} of {}", mark % 7), Some(&mark.to_string()))).collect()
 }
 
-pub(super) async fn concurrent_saves_of_one_connection_never_mix<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn concurrent_saves_of_one_connection_never_mix<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     let saved = Arc::new(Mutex::new(Vec::new()));
     let mut tasks = tokio::task::JoinSet::new();
     for mark in 0..60 {
@@ -160,9 +160,9 @@ pub(super) async fn concurrent_saves_of_one_connection_never_mix<P: Place>() {
     assert!(stored.settings == marked(last));
 }
 
-pub(super) async fn concurrent_saves_of_many_connections_are_all_kept<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn concurrent_saves_of_many_connections_are_all_kept<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..100 {
         let store = Arc::clone(&store);
@@ -173,7 +173,7 @@ pub(super) async fn concurrent_saves_of_many_connections_are_all_kept<P: Place>(
     let revisions: BTreeSet<_> = tasks.join_all().await.into_iter().collect();
     assert_eq!(revisions.len(), 100);
     store.close().await.unwrap();
-    let all = place.open().await.all().await.unwrap();
+    let all = database.open().await.all().await.unwrap();
     assert_eq!(all.len(), 100);
     for (number, connection) in all.iter().enumerate() {
         assert_eq!(connection.guid, guid(number as u128));
@@ -181,9 +181,9 @@ pub(super) async fn concurrent_saves_of_many_connections_are_all_kept<P: Place>(
     }
 }
 
-pub(super) async fn two_processes_save_at_once<P: Place>() {
-    let place = P::new().await;
-    let stores = [place.open().await, place.open().await];
+pub(super) async fn two_processes_save_at_once<D: Database>() {
+    let database = D::new().await;
+    let stores = [database.open().await, database.open().await];
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..60usize {
         let store = Arc::clone(&stores[number % 2]);
@@ -201,9 +201,9 @@ pub(super) async fn two_processes_save_at_once<P: Place>() {
     }
 }
 
-pub(super) async fn a_save_that_nobody_waits_for_happens_whole_or_not_at_all<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn a_cancelled_save_is_atomic<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     save(store.as_ref(), save_of(guid(1), "0", marked(0))).await;
     for mark in 1..100 {
         let task = {
@@ -212,7 +212,7 @@ pub(super) async fn a_save_that_nobody_waits_for_happens_whole_or_not_at_all<P: 
                 save(store.as_ref(), save_of(guid(1), &mark.to_string(), marked(mark))).await
             })
         };
-        // A caller that goes away, at one point or another of the save.
+        // The caller goes away at one point or another of the save.
         for _ in 0..mark {
             tokio::task::yield_now().await;
         }
@@ -223,17 +223,17 @@ pub(super) async fn a_save_that_nobody_waits_for_happens_whole_or_not_at_all<P: 
         assert!(stored.settings == marked(found), "never a mix");
         assert!(!acknowledged || found == mark, "{found} for {mark}");
     }
-    // The store is not left in the middle of something.
+    // No transaction is left open.
     let revision = save(store.as_ref(), save_of(guid(1), "Excel", marked(3))).await;
     store.close().await.unwrap();
-    let stored = place.open().await.get(guid(1)).await.unwrap().unwrap();
+    let stored = database.open().await.get(guid(1)).await.unwrap().unwrap();
     assert_eq!(stored.revision, revision);
     assert!(stored.settings == marked(3));
 }
 
-pub(super) async fn what_was_deleted_is_gone<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn a_deleted_connection_is_gone<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     assert_eq!(store.delete(guid(1), &unrecorded()).await.unwrap(), None);
     save(store.as_ref(), save_of(guid(1), "Excel", marked(3))).await;
     save(store.as_ref(), save_of(guid(2), "Excel", marked(4))).await;
@@ -241,31 +241,31 @@ pub(super) async fn what_was_deleted_is_gone<P: Place>() {
     assert_eq!(store.get(guid(1)).await.unwrap(), None);
     assert_eq!(store.delete(guid(1), &unrecorded()).await.unwrap(), None);
     store.close().await.unwrap();
-    let store = place.open().await;
+    let store = database.open().await;
     assert_eq!(store.get(guid(1)).await.unwrap(), None);
     assert_eq!(store.all().await.unwrap().len(), 1);
 }
 
-pub(super) async fn every_change_is_newer_than_those_before<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn revisions_only_increase<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     let mut newest = store.latest_revision().await.unwrap();
     assert_eq!(newest, Revision::NONE);
     for _ in 0..3 {
         let saved = save(store.as_ref(), save_of(guid(1), "Excel", vec![])).await;
         assert!(saved > newest);
-        // A deleted connection's revisions are not given again to one that is saved with the same GUID.
+        // The revisions of a deleted connection are not used again when its GUID is.
         newest = store.delete(guid(1), &unrecorded()).await.unwrap().unwrap();
         assert!(newest > saved);
     }
     store.close().await.unwrap();
-    let store = place.open().await;
+    let store = database.open().await;
     assert!(save(store.as_ref(), save_of(guid(1), "Excel", vec![])).await > newest);
 }
 
-pub(super) async fn changes_are_told_to_another_process<P: Place>() {
-    let place = P::new().await;
-    let (writer, reader) = (place.open().await, place.open().await);
+pub(super) async fn changes_since_shows_changes_of_another_process<D: Database>() {
+    let database = D::new().await;
+    let (writer, reader) = (database.open().await, database.open().await);
     assert_eq!(reader.changes_since(Revision::NONE).await.unwrap(), []);
     save(writer.as_ref(), save_of(guid(1), "Excel", vec![])).await;
     let second = save(writer.as_ref(), save_of(guid(2), "Excel", vec![])).await;
@@ -274,7 +274,7 @@ pub(super) async fn changes_are_told_to_another_process<P: Place>() {
     assert_eq!(
         reader.changes_since(Revision::NONE).await.unwrap(),
         [change(2, second), change(1, again)],
-        "a connection stands there once, with its newest change"
+        "each connection once, with its newest change"
     );
     assert_eq!(reader.changes_since(second).await.unwrap(), [change(1, again)]);
     assert_eq!(reader.changes_since(again).await.unwrap(), []);
@@ -285,9 +285,9 @@ pub(super) async fn changes_are_told_to_another_process<P: Place>() {
     assert_eq!(reader.latest_revision().await.unwrap(), back);
 }
 
-pub(super) async fn a_save_that_expects_something_else_saves_nothing<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn a_save_fails_if_its_precondition_does_not_hold<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     let old = save(store.as_ref(), save_of(guid(2), "Excel", marked(1))).await;
     let new = save(store.as_ref(), save_of(guid(2), "Excel", marked(2))).await;
     for (number, expected) in
@@ -301,13 +301,13 @@ pub(super) async fn a_save_that_expects_something_else_saves_nothing<P: Place>()
         assert!(store.get(guid(2)).await.unwrap().unwrap().settings == marked(2));
         assert_eq!(store.latest_revision().await.unwrap(), new);
     }
-    // The store is not left in the middle of something.
+    // No transaction is left open.
     assert!(save(store.as_ref(), save_of(guid(1), "Excel", marked(5))).await > new);
 }
 
-pub(super) async fn a_save_that_expects_what_is_there_saves<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn a_save_succeeds_if_its_precondition_holds<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     let nothing = ConnectionSave { expected: Expected::Nothing, ..save_of(guid(1), "Excel", marked(1)) };
     let revision = save(store.as_ref(), nothing).await;
     let known =
@@ -316,29 +316,29 @@ pub(super) async fn a_save_that_expects_what_is_there_saves<P: Place>() {
     assert!(store.get(guid(1)).await.unwrap().unwrap().settings == marked(2));
 }
 
-pub(super) async fn a_save_tells_how_far_it_is<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn a_save_reports_its_progress<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     let connections: Vec<_> = (0..5).map(|number| save_of(guid(number), "Excel", vec![])).collect();
-    let told = Mutex::new(Vec::new());
+    let reported = Mutex::new(Vec::new());
     let revision =
-        store.save(&connections, &unrecorded(), &|done| told.lock().unwrap().push(done)).await.unwrap();
-    assert_eq!(told.into_inner().unwrap().last(), Some(&5));
+        store.save(&connections, &unrecorded(), &|done| reported.lock().unwrap().push(done)).await.unwrap();
+    assert_eq!(reported.into_inner().unwrap().last(), Some(&5));
     assert!(store.all().await.unwrap().iter().all(|connection| connection.revision == revision));
 }
 
-pub(super) async fn the_first_key_stays<P: Place>() {
-    let place = P::new().await;
-    let (one, other) = (place.open().await, place.open().await);
+pub(super) async fn the_first_key_is_added_once<D: Database>() {
+    let database = D::new().await;
+    let (one, other) = (database.open().await, database.open().await);
     assert_eq!(one.keys().await.unwrap(), []);
     let (first, second) = tokio::join!(one.add_first_key(key("a")), other.add_first_key(key("b")));
     assert_eq!(first.unwrap(), second.unwrap());
     assert_eq!(one.add_first_key(key("c")).await.unwrap(), other.keys().await.unwrap()[0].clone());
 }
 
-pub(super) async fn lists_are_ordered_by_guid<P: Place>() {
-    let place = P::new().await;
-    let store = place.open().await;
+pub(super) async fn lists_are_ordered_by_guid<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
     for number in [u128::MAX, 3, 1 << 127, 0, 255] {
         save(store.as_ref(), save_of(guid(number), "Excel", marked(number as usize % 7))).await;
     }

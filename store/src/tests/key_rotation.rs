@@ -1,4 +1,4 @@
-//! Rotating the key: while others work, and wherever it is interrupted.
+//! Key rotation: while hosts run, and interrupted after each of its steps.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use tempfile::TempDir;
 
 use super::*;
 
-async fn open(data: &Path) -> StoredConnections {
-    StoredConnections::open(data, None, IfMissing::Create).await.unwrap()
+async fn open(data: &Path) -> ConnectionRepository {
+    ConnectionRepository::open(data, None, IfMissing::Create).await.unwrap()
 }
 
-async fn filled(count: u128) -> (TempDir, StoredConnections) {
+async fn filled(count: u128) -> (TempDir, ConnectionRepository) {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path()).await;
     for number in 1..=count {
@@ -20,33 +20,34 @@ async fn filled(count: u128) -> (TempDir, StoredConnections) {
     (folder, stored)
 }
 
-async fn all_there(stored: &StoredConnections, count: u128) {
+async fn all_there(stored: &ConnectionRepository, count: u128) {
     for number in 1..=count {
         let found = stored.find(guid(number)).await.unwrap().unwrap();
         assert_eq!(found.settings.get("Password"), Some(format!("secret {number}").as_str()));
     }
 }
 
-async fn rekey(stored: &StoredConnections) -> Rotation {
-    stored.rekey(&by(), &|_| ()).await.unwrap()
+async fn rotate(stored: &ConnectionRepository) -> KeyRotation {
+    stored.rotate_key(&by(), &|_| ()).await.unwrap()
 }
 
-fn ids(stored: &StoredConnections) -> Vec<KeyId> {
+fn ids(stored: &ConnectionRepository) -> Vec<KeyId> {
     stored.key_file().read().unwrap().unwrap().iter().map(|key| key.id().clone()).collect()
 }
 
 #[tokio::test]
-async fn everything_is_sealed_with_the_new_key_and_the_former_one_is_gone() {
+async fn rotation_reencrypts_everything_and_removes_the_old_key() {
     let (folder, stored) = filled(250).await;
     let former = ids(&stored);
-    let told = std::sync::Mutex::new(Vec::new());
-    let rotated = stored.rekey(&by(), &|progress| told.lock().unwrap().push(progress)).await.unwrap();
+    let reported = std::sync::Mutex::new(Vec::new());
+    let rotated =
+        stored.rotate_key(&by(), &|progress| reported.lock().unwrap().push(progress)).await.unwrap();
     assert_eq!(
         (&rotated.former, rotated.is_resumed, rotated.secrets),
         (&former, false, 251),
         "the audit key, too"
     );
-    assert_eq!(told.into_inner().unwrap().last().unwrap(), &Progress { sealed: 251, left: 0 });
+    assert_eq!(reported.into_inner().unwrap().last().unwrap(), &Progress { done: 251, left: 0 });
     assert_eq!(ids(&stored), std::slice::from_ref(&rotated.key));
     all_there(&stored, 250).await;
     for connection in stored.store().all().await.unwrap() {
@@ -63,28 +64,28 @@ async fn everything_is_sealed_with_the_new_key_and_the_former_one_is_gone() {
 }
 
 #[tokio::test]
-async fn a_running_host_goes_on_through_rotations() {
+async fn a_running_host_works_through_rotations() {
     let (folder, host) = filled(3).await;
     let command = open(folder.path()).await;
     for round in 4..8 {
-        rekey(&command).await;
-        // The host has not heard of it, and reads, saves and deletes.
+        rotate(&command).await;
+        // The host has not read the keys again yet.
         all_there(&host, round - 1).await;
-        rekey(&command).await;
+        rotate(&command).await;
         let settings = settings("server", &format!("secret {round}"));
         host.save(guid(round), "Excel", &settings, &["Password"], &by()).await.unwrap();
-        rekey(&command).await;
+        rotate(&command).await;
         assert_eq!(host.all().await.unwrap().len() as u128, round);
         host.all().await.unwrap().into_iter().for_each(|sealed| drop(host.unseal(sealed).unwrap()));
     }
-    rekey(&command).await;
-    host.keep_up().await.unwrap();
+    rotate(&command).await;
+    host.reload_rotated_keys().await.unwrap();
     assert_eq!(host.store().keys().await.unwrap().len(), 1);
     all_there(&host, 7).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn saves_and_rotations_at_once_lose_nothing() {
+async fn concurrent_saves_and_rotations_lose_nothing() {
     let (folder, host) = filled(0).await;
     let command = open(folder.path()).await;
     let saving = async {
@@ -96,7 +97,7 @@ async fn saves_and_rotations_at_once_lose_nothing() {
     };
     let rotating = async {
         for _ in 0..6 {
-            rekey(&command).await;
+            rotate(&command).await;
         }
     };
     tokio::join!(saving, rotating);
@@ -104,37 +105,40 @@ async fn saves_and_rotations_at_once_lose_nothing() {
     all_there(&fresh, 60).await;
 }
 
-/// Wherever a rotation ends early, everything opens, and the next one finishes it.
+/// After each step of a rotation everything can be decrypted, and the next rotation finishes it.
 #[tokio::test]
 async fn an_interrupted_rotation_is_finished_by_the_next_one() {
     for interrupted_after in
-        ["new key in the file", "new key in the store", "some sealed anew", "former key forgotten"]
+        ["new key in the file", "new key in the store", "some re-encrypted", "old key removed from the store"]
     {
         let (folder, stored) = filled(150).await;
         let former = stored.key_file().read().unwrap().unwrap().remove(0);
         let new = SecretKey::random().unwrap();
         stored.key_file().replace([&former, &new]).unwrap();
-        let steps = ["new key in the file", "new key in the store", "some sealed anew"];
+        let steps = ["new key in the file", "new key in the store", "some re-encrypted"];
         let at = steps.iter().position(|step| *step == interrupted_after).unwrap_or(steps.len());
         if at >= 1 {
             stored.store().add_key(new.check().unwrap()).await.unwrap();
-            stored.reload_keys().await.unwrap();
+            stored.reload_rotated_keys().await.unwrap();
         }
         if at >= 2 {
-            let done =
-                stored.store().seal_anew(&|place, sealed| stored.seal_anew(place, sealed)).await.unwrap();
+            let done = stored
+                .store()
+                .reencrypt_batch(&|owner, sealed| stored.reencrypt(owner, sealed))
+                .await
+                .unwrap();
             assert!(done.left > 0, "{done:?}");
         }
         if at >= 3 {
             while stored
                 .store()
-                .seal_anew(&|place, sealed| stored.seal_anew(place, sealed))
+                .reencrypt_batch(&|owner, sealed| stored.reencrypt(owner, sealed))
                 .await
                 .unwrap()
                 .left
                 > 0
             {}
-            assert!(stored.store().forget_former_keys(&unrecorded()).await.unwrap());
+            assert!(stored.store().remove_old_keys(&unrecorded()).await.unwrap());
         }
         stored.store().close().await.unwrap();
 
@@ -144,7 +148,7 @@ async fn an_interrupted_rotation_is_finished_by_the_next_one() {
             .save(guid(151), "Excel", &settings("server", "secret 151"), &["Password"], &by())
             .await
             .unwrap();
-        let rotated = rekey(&stored).await;
+        let rotated = rotate(&stored).await;
         assert_eq!(rotated.is_resumed, (1..3).contains(&at), "{interrupted_after}");
         assert_eq!(ids(&stored), [rotated.key], "{interrupted_after}");
         stored.store().close().await.unwrap();
@@ -153,18 +157,18 @@ async fn an_interrupted_rotation_is_finished_by_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_former_key_that_is_in_use_is_not_forgotten() {
+async fn an_old_key_in_use_is_not_removed() {
     let (_folder, stored) = filled(1).await;
     let former = stored.key_file().read().unwrap().unwrap().remove(0);
     let new = SecretKey::random().unwrap();
     stored.key_file().replace([&former, &new]).unwrap();
     stored.store().add_key(new.check().unwrap()).await.unwrap();
-    assert!(!stored.store().forget_former_keys(&unrecorded()).await.unwrap());
+    assert!(!stored.store().remove_old_keys(&unrecorded()).await.unwrap());
     assert_eq!(stored.store().keys().await.unwrap().len(), 2);
 }
 
 #[tokio::test]
-async fn what_is_sealed_with_an_unknown_key_is_not_saved() {
+async fn a_secret_sealed_with_an_unknown_key_is_not_saved() {
     let (_folder, stored) = filled(1).await;
     let stranger = SecretKey::random().unwrap().seal(guid(2), "Password", "x").unwrap();
     let setting = SealedSetting { key: "Password".to_owned(), value: SealedValue::Secret(Some(stranger)) };
@@ -181,38 +185,38 @@ async fn a_damaged_secret_stops_the_rotation_and_nothing_else() {
         sealed.bytes[20] ^= 1;
     }
     save(stored.store(), save_of(guid(1), "Excel", sealed)).await;
-    let error = stored.rekey(&by(), &|_| ()).await.unwrap_err().to_string();
+    let error = stored.rotate_key(&by(), &|_| ()).await.unwrap_err().to_string();
     assert!(error.contains("cannot be decrypted: it is damaged; save the connection again"), "{error}");
     stored.store().close().await.unwrap();
     let stored = open(folder.path()).await;
     assert_eq!(stored.find(guid(2)).await.unwrap().unwrap().settings.get("Password"), Some("secret 2"));
     stored.save(guid(1), "Excel", &settings("server", "secret 1"), &["Password"], &by()).await.unwrap();
-    assert!(rekey(&stored).await.is_resumed);
+    assert!(rotate(&stored).await.is_resumed);
     all_there(&stored, 2).await;
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn the_key_file_keeps_its_owner_and_its_mode() {
+async fn rotation_keeps_the_owner_and_the_mode_of_the_key_file() {
     use std::os::unix::fs::MetadataExt;
     let (_folder, stored) = filled(1).await;
     let path = stored.key_file().path().to_owned();
-    // Only root may give files away; for others it is their own anyway.
+    // Only root may change the owner of a file.
     let owner = if rustix::process::getuid().is_root() { 65534 } else { rustix::process::getuid().as_raw() };
     std::os::unix::fs::chown(&path, Some(owner), None).unwrap();
-    rekey(&stored).await;
+    rotate(&stored).await;
     let metadata = std::fs::metadata(&path).unwrap();
     assert_eq!((metadata.uid(), metadata.mode() & 0o777), (owner, 0o600));
 }
 
 #[tokio::test]
-async fn nobody_rotates_while_somebody_copies_or_rotates() {
+async fn the_key_lock_excludes_rotations_during_a_rotation_or_a_backup() {
     let folder = tempfile::tempdir().unwrap();
-    let copying = KeysHeld::to_copy(folder.path()).unwrap().unwrap();
-    assert!(KeysHeld::to_copy(folder.path()).unwrap().is_some());
-    assert!(KeysHeld::to_change(folder.path()).unwrap().is_none());
-    drop(copying);
-    let _rotating = KeysHeld::to_change(folder.path()).unwrap().unwrap();
-    assert!(KeysHeld::to_change(folder.path()).unwrap().is_none());
-    assert!(KeysHeld::to_copy(folder.path()).unwrap().is_none());
+    let backup = KeyLock::shared(folder.path()).unwrap().unwrap();
+    assert!(KeyLock::shared(folder.path()).unwrap().is_some());
+    assert!(KeyLock::exclusive(folder.path()).unwrap().is_none());
+    drop(backup);
+    let _rotation = KeyLock::exclusive(folder.path()).unwrap().unwrap();
+    assert!(KeyLock::exclusive(folder.path()).unwrap().is_none());
+    assert!(KeyLock::shared(folder.path()).unwrap().is_none());
 }

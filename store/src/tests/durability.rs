@@ -1,4 +1,4 @@
-//! A process that is killed between a save and its reply: what it acknowledged is there, and nothing is half-written.
+//! Durability: a process is killed in the middle of saves. Every save that it acknowledged is stored, and none is half-written.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -8,21 +8,21 @@ use std::sync::Arc;
 
 use super::*;
 
-/// Tells the child which data folder to save in.
+/// The environment variable with the data folder of the child process.
 const FOLDER: &str = "ERP_HOST_TEST_KILLED_FOLDER";
-/// Connections that are saved over and over, by a task each.
+/// The number of connections that are saved over and over, each by its own task.
 const AGAIN: u128 = 3;
 
-/// Settings that all tell the same number, a secret among them.
+/// Settings that all have the same number, a secret among them.
 fn numbered(number: u64) -> Settings {
     let text = number.to_string();
     Settings::from([("a", text.as_str()), ("Password", &text), ("b", &text), ("c", &text)])
 }
 
-/// Not a test of its own: the process that the test below starts and kills. Saves for ever and prints what it was told
-/// is saved.
+/// Not a test of its own: the process that the test below starts and kills. It saves in a loop, and prints each save when
+/// it is acknowledged.
 #[test]
-#[ignore = "started by a_killed_process_loses_nothing_that_it_acknowledged"]
+#[ignore = "started by a_killed_process_loses_no_acknowledged_save"]
 fn child() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -52,41 +52,41 @@ fn child() {
 }
 
 #[tokio::test]
-async fn a_killed_process_loses_nothing_that_it_acknowledged() {
+async fn a_killed_process_loses_no_acknowledged_save() {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged: HashMap<Guid, u64> = HashMap::new();
-    // Where to kill it: after so many acknowledgements; right after one, the next save is somewhere under way.
+    // The number of acknowledgements after which it is killed. Other saves are under way at that moment.
     for lines in [1, 2, 3, 5, 8, 13, 21, 34] {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["connections::tests::killed::child", "--exact", "--ignored", "--nocapture"])
+            .args(["tests::durability::child", "--exact", "--ignored", "--nocapture"])
             .env(FOLDER, folder.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut told = 0;
+        let mut acknowledgements = 0;
         let mut line = String::new();
         while output.read_line(&mut line).unwrap() > 0 {
-            // The test harness prints, too; and a line without its end was cut by the kill.
+            // Ignores the output of the test harness, and a line that the kill has cut off.
             if let Some((guid, number)) =
                 line.strip_suffix('\n').and_then(|line| line.strip_prefix("saved ")?.split_once(' '))
             {
                 acknowledged.insert(guid.parse().unwrap(), number.parse().unwrap());
-                told += 1;
-                if told == lines {
+                acknowledgements += 1;
+                if acknowledgements == lines {
                     child.kill().unwrap();
                 }
             }
             line.clear();
         }
         assert!(!child.wait().unwrap().success());
-        assert!(told >= lines, "the child saved until it was killed");
+        assert!(acknowledgements >= lines, "the child saved until it was killed");
         check(folder.path(), &acknowledged).await;
     }
 }
 
 async fn check(folder: &Path, acknowledged: &HashMap<Guid, u64>) {
-    let stored = Arc::new(StoredConnections::open(folder, None, IfMissing::Refuse).await.unwrap());
+    let stored = Arc::new(ConnectionRepository::open(folder, None, IfMissing::Refuse).await.unwrap());
     let all = stored.store().all().await.unwrap();
     for sealed in all {
         let connection = stored.unseal(sealed).unwrap();

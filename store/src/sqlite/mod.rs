@@ -1,7 +1,12 @@
-//! The store for a single machine: one SQLite file.
+//! The store for a single machine: an SQLite database in WAL mode (write-ahead log).
 //!
-//! In WAL mode readers and a writer do not wait for each other, also across processes, so commands work while the host
-//! runs. `synchronous=FULL` makes every commit durable before it returns.
+//! In WAL mode readers and a writer do not block each other, also across processes, so commands work while the host runs.
+//! `synchronous=FULL` syncs the write-ahead log at every commit, so a commit is durable before it returns.
+//!
+//! - here: opening and checking the file, connections and their settings;
+//! - `encryption_keys`: key check values, re-encryption, internal secrets;
+//! - `audit_outbox`: the audit records that are not in the files yet;
+//! - `snapshot`: a copy of the database, for a backup.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -17,38 +22,37 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row, Sqlite, SqlitePool};
 use values::Guid;
 
-use super::private_file::sync_folder;
-use super::secrets::{KeyCheck, KeyId, SealedSecret};
-use super::store::{
-    AuditEnd, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, Progress, Revision,
-    SealAnew, SealedConnection, SealedSetting, SealedValue, StoreError, StoreFuture,
+use crate::audit::{AuditBatch, Head};
+use crate::keys::{KeyCheck, KeyId, SealedSecret};
+use crate::private_file::sync_folder;
+use crate::store::{
+    AuditOutbox, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, IfMissing, Progress,
+    Reencrypt, Revision, SealedConnection, SealedSetting, SealedValue, StoreError, StoreFuture,
 };
-use super::stored::IfMissing;
-use crate::audit::{Head, Recording};
 
-mod audit;
-mod copy;
-mod keys;
+mod audit_outbox;
+mod encryption_keys;
+mod snapshot;
 
-pub(super) use copy::CopyNote;
+pub(crate) use snapshot::BackupInfo;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 
-/// What `PRAGMA application_id` says of a file of ours; set by the first migration.
+/// The `PRAGMA application_id` of our databases, set by the first migration.
 const APPLICATION_ID: i32 = 0x4552_5048;
 
-/// How long to wait for another process that writes.
+/// How long to wait for a lock of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connections for reading; SQLite has one writer at a time.
+/// Size of the pool for reading.
 const READERS: u32 = 4;
 
-/// Keeps connections in an SQLite file.
+/// A [`ConnectionStore`] in an SQLite file.
 pub struct SqliteStore {
     path: PathBuf,
     readers: SqlitePool,
-    /// One connection: calls of this process queue here, in order, instead of contending for the file.
-    pub(super) writer: SqlitePool,
+    /// A pool of one: SQLite has one writer at a time, so writes of this process queue here instead of waiting for the lock.
+    pub(crate) writer: SqlitePool,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -58,15 +62,15 @@ impl fmt::Debug for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, makes it if it may be missing, and brings its tables up to date.
+    /// Opens the file, creates it if it may be missing, and runs the migrations.
     ///
     /// # Errors
-    /// The file is damaged, locked, read-only, of a newer version, or not ours. Nothing is changed then.
+    /// The file is damaged, locked, read-only, of a newer version, or of another program. Nothing is changed then.
     pub async fn open(path: &Path, missing: IfMissing) -> Result<Self, StoreError> {
         SqliteStore::open_within(path, missing, BUSY_TIMEOUT).await
     }
 
-    pub(super) async fn open_within(
+    pub(crate) async fn open_within(
         path: &Path,
         missing: IfMissing,
         busy_timeout: Duration,
@@ -77,12 +81,12 @@ impl SqliteStore {
             .create_if_missing(false)
             .foreign_keys(true)
             .busy_timeout(busy_timeout)
-            // Deleted settings do not stay behind in free pages.
+            // Overwrites deleted settings, which would otherwise stay in free pages.
             .pragma("secure_delete", "ON")
             .disable_statement_logging();
         let file = File { path, busy_timeout };
-        // Looked at before the journal mode is set, which writes to the file.
-        examine(&options, file).await?;
+        // Checked before the journal mode is set, because that writes to the file.
+        check_file(&options, file).await?;
         let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
         let pool = |connections| {
             PoolOptions::<Sqlite>::new()
@@ -90,8 +94,8 @@ impl SqliteStore {
                 .test_before_acquire(false)
                 .idle_timeout(None)
                 .max_lifetime(None)
-                // A full disk makes SQLite roll back by itself, which sqlx does not learn of: from then on no transaction
-                // could begin on such a connection. It is closed, and the next one to write opens another.
+                // When the disk is full SQLite rolls back by itself. sqlx does not notice, and could begin no transaction on
+                // that connection any more. Such a connection is closed, and the next write opens a new one.
                 .after_release(|connection, _| {
                     Box::pin(async move {
                         match connection.begin_with("BEGIN").await {
@@ -125,8 +129,8 @@ impl SqliteStore {
                     ));
                 }
             };
-            // Another process may have made the tables between our look and our attempt: look again. If it holds the
-            // file, we have waited already.
+            // Another process may have run the migrations at the same time: retry. If the file is locked, the busy timeout
+            // has passed already.
             attempts_left -= 1;
             if attempts_left == 0 || matches!(error, StoreError::Locked { .. }) {
                 return Err(error);
@@ -143,19 +147,19 @@ impl SqliteStore {
         File { path: &self.path, busy_timeout: BUSY_TIMEOUT }
     }
 
-    /// Runs a read, with the error told of this file.
-    fn read<'a, T>(
+    /// Runs SQL, and maps the error to one that names this file.
+    fn run<'a, T>(
         &'a self,
-        read: impl Future<Output = Result<T, sqlx::Error>> + Send + 'a,
+        sql: impl Future<Output = Result<T, sqlx::Error>> + Send + 'a,
     ) -> StoreFuture<'a, T> {
-        Box::pin(async move { read.await.map_err(|error| self.file().error(error)) })
+        Box::pin(async move { sql.await.map_err(|error| self.file().error(error)) })
     }
 }
 
 impl ConnectionStore for SqliteStore {
     fn get(&self, guid: Guid) -> StoreFuture<'_, Option<SealedConnection>> {
-        self.read(async move {
-            // One statement: connection and settings of the same moment.
+        self.run(async move {
+            // One statement, so that connection and settings are consistent.
             let rows = sqlx::query(
                 "SELECT c.guid, c.connector, c.revision, c.saved_at, s.key, s.value, s.secret, s.sealed_with, s.sealed
                  FROM connection c LEFT JOIN setting s ON s.guid = c.guid
@@ -169,7 +173,7 @@ impl ConnectionStore for SqliteStore {
     }
 
     fn list(&self) -> StoreFuture<'_, Vec<ConnectionSummary>> {
-        self.read(async {
+        self.run(async {
             sqlx::query(
                 "SELECT guid, connector, revision, saved_at,
                      (SELECT count(*) FROM setting s WHERE s.guid = c.guid) AS settings
@@ -192,7 +196,7 @@ impl ConnectionStore for SqliteStore {
     }
 
     fn all(&self) -> StoreFuture<'_, Vec<SealedConnection>> {
-        self.read(async {
+        self.run(async {
             let rows = sqlx::query(
                 "SELECT c.guid, c.connector, c.revision, c.saved_at, s.key, s.value, s.secret, s.sealed_with, s.sealed
                  FROM connection c LEFT JOIN setting s ON s.guid = c.guid
@@ -207,32 +211,32 @@ impl ConnectionStore for SqliteStore {
     fn save<'a>(
         &'a self,
         connections: &'a [ConnectionSave],
-        recording: &'a Recording,
-        saved: &'a (dyn Fn(usize) + Sync),
+        audit: &'a AuditBatch,
+        progress: &'a (dyn Fn(usize) + Sync),
     ) -> StoreFuture<'a, Revision> {
         Box::pin(async move {
             let failed = |error| self.file().error(error);
-            // IMMEDIATE: waits for another writer now, instead of failing at the first write.
+            // IMMEDIATE takes the write lock now. A deferred transaction could fail at its first write.
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-            if !has_keys_of(&mut transaction, connections).await.map_err(failed)? {
+            if !knows_keys_of(&mut transaction, connections).await.map_err(failed)? {
                 return Err(StoreError::KeyChanged);
             }
             let revision = next_revision(&mut transaction).await.map_err(failed)?;
-            for (done, connection) in connections.iter().enumerate() {
-                if !is_as_expected(&mut transaction, connection).await.map_err(failed)? {
+            for (index, connection) in connections.iter().enumerate() {
+                if !precondition_holds(&mut transaction, connection).await.map_err(failed)? {
                     return Err(StoreError::Changed { guid: connection.guid });
                 }
                 write(&mut transaction, connection, revision).await.map_err(failed)?;
-                saved(done + 1);
+                progress(index + 1);
             }
-            audit::write(&mut transaction, recording).await.map_err(failed)?;
+            audit_outbox::write(&mut transaction, audit).await.map_err(failed)?;
             transaction.commit().await.map_err(failed)?;
             Ok(revision)
         })
     }
 
-    fn delete<'a>(&'a self, guid: Guid, recording: &'a Recording) -> StoreFuture<'a, Option<Revision>> {
-        self.read(async move {
+    fn delete<'a>(&'a self, guid: Guid, audit: &'a AuditBatch) -> StoreFuture<'a, Option<Revision>> {
+        self.run(async move {
             let guid = guid.to_string();
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
             let deleted = sqlx::query("DELETE FROM connection WHERE guid = ?")
@@ -248,23 +252,23 @@ impl ConnectionStore for SqliteStore {
                 .bind(revision.0)
                 .execute(&mut *transaction)
                 .await?;
-            audit::write(&mut transaction, recording).await?;
+            audit_outbox::write(&mut transaction, audit).await?;
             transaction.commit().await?;
             Ok(Some(revision))
         })
     }
 
     fn check_writable(&self) -> StoreFuture<'_, ()> {
-        self.read(async {
+        self.run(async {
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            // On a file or a disk that may only be read this fails, and not before.
+            // A read-only file or disk shows only at the first write.
             sqlx::query("UPDATE audit_head SET number = number").execute(&mut *transaction).await?;
             transaction.rollback().await
         })
     }
 
     fn latest_revision(&self) -> StoreFuture<'_, Revision> {
-        self.read(async {
+        self.run(async {
             let latest =
                 sqlx::query_scalar("SELECT latest FROM revision_counter").fetch_one(&self.readers).await?;
             Ok(Revision(latest))
@@ -272,7 +276,7 @@ impl ConnectionStore for SqliteStore {
     }
 
     fn changes_since(&self, revision: Revision) -> StoreFuture<'_, Vec<Change>> {
-        self.read(async move {
+        self.run(async move {
             sqlx::query(
                 "SELECT guid, revision FROM connection WHERE revision > ?1
                  UNION ALL SELECT guid, revision FROM deleted_connection WHERE revision > ?1
@@ -288,68 +292,68 @@ impl ConnectionStore for SqliteStore {
     }
 
     fn keys(&self) -> StoreFuture<'_, Vec<KeyCheck>> {
-        self.read(keys::all(&self.readers))
+        self.run(encryption_keys::all(&self.readers))
     }
 
     fn add_first_key(&self, check: KeyCheck) -> StoreFuture<'_, KeyCheck> {
-        self.read(keys::add_first(&self.writer, check))
+        self.run(encryption_keys::add_first(&self.writer, check))
     }
 
     fn add_key(&self, check: KeyCheck) -> StoreFuture<'_, ()> {
-        self.read(keys::add(&self.writer, check))
+        self.run(encryption_keys::add(&self.writer, check))
     }
 
-    fn seal_anew<'a>(&'a self, seal: &'a SealAnew<'a>) -> StoreFuture<'a, Progress> {
+    fn reencrypt_batch<'a>(&'a self, reencrypt: &'a Reencrypt<'a>) -> StoreFuture<'a, Progress> {
         Box::pin(async move {
-            match keys::seal_anew(&self.writer, seal).await {
-                Ok(sealed) => sealed,
+            match encryption_keys::reencrypt_batch(&self.writer, reencrypt).await {
+                Ok(progress) => progress,
                 Err(error) => Err(self.file().error(error)),
             }
         })
     }
 
-    fn forget_former_keys<'a>(&'a self, recording: &'a Recording) -> StoreFuture<'a, bool> {
-        self.read(keys::forget_former(&self.writer, recording))
+    fn remove_old_keys<'a>(&'a self, audit: &'a AuditBatch) -> StoreFuture<'a, bool> {
+        self.run(encryption_keys::remove_old(&self.writer, audit))
     }
 
-    fn own_secret<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<SealedSecret>> {
-        self.read(keys::own_secret(&self.readers, name))
+    fn internal_secret<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<SealedSecret>> {
+        self.run(encryption_keys::internal_secret(&self.readers, name))
     }
 
-    fn add_own_secret<'a>(
+    fn add_internal_secret<'a>(
         &'a self,
         name: &'a str,
         secret: SealedSecret,
     ) -> StoreFuture<'a, Option<SealedSecret>> {
-        self.read(keys::add_own_secret(&self.writer, name, secret))
+        self.run(encryption_keys::add_internal_secret(&self.writer, name, secret))
     }
 
-    fn record<'a>(&'a self, recording: &'a Recording) -> StoreFuture<'a, ()> {
-        self.read(async move {
+    fn record<'a>(&'a self, audit: &'a AuditBatch) -> StoreFuture<'a, ()> {
+        self.run(async move {
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            audit::write(&mut transaction, recording).await?;
+            audit_outbox::write(&mut transaction, audit).await?;
             transaction.commit().await
         })
     }
 
-    fn audit_end(&self) -> StoreFuture<'_, AuditEnd> {
-        self.read(audit::end(&self.readers))
+    fn audit_outbox(&self) -> StoreFuture<'_, AuditOutbox> {
+        self.run(audit_outbox::read(&self.readers))
     }
 
-    fn go_on_after<'a>(&'a self, head: &'a Head, recording: &'a Recording) -> StoreFuture<'a, ()> {
-        self.read(audit::go_on_after(&self.writer, head, recording))
+    fn continue_chain_after<'a>(&'a self, head: &'a Head, audit: &'a AuditBatch) -> StoreFuture<'a, ()> {
+        self.run(audit_outbox::continue_chain_after(&self.writer, head, audit))
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
-        self.read(async {
+        self.run(async {
             self.close_pools().await;
             Ok(())
         })
     }
 }
 
-/// Whether the store has every key that these are sealed with.
-async fn has_keys_of(
+/// Whether the store has a key check value for every key that these secrets are sealed with.
+async fn knows_keys_of(
     connection: &mut SqliteConnection,
     saves: &[ConnectionSave],
 ) -> Result<bool, sqlx::Error> {
@@ -376,7 +380,7 @@ async fn next_revision(connection: &mut SqliteConnection) -> Result<Revision, sq
         .map(Revision)
 }
 
-async fn is_as_expected(
+async fn precondition_holds(
     connection: &mut SqliteConnection,
     save: &ConnectionSave,
 ) -> Result<bool, sqlx::Error> {
@@ -437,8 +441,8 @@ async fn write(
     Ok(())
 }
 
-/// Rows of the same connection stand together, in the order of its settings; one without settings has a row with a
-/// null key.
+/// Groups rows into connections. The rows of a connection are adjacent, in the order of its settings. A connection without
+/// settings has one row with a null key.
 fn connections(rows: Vec<SqliteRow>) -> Result<Vec<SealedConnection>, sqlx::Error> {
     let mut connections: Vec<SealedConnection> = Vec::new();
     for row in &rows {
@@ -480,10 +484,11 @@ fn time(milliseconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default())
 }
 
-/// Makes the file, for its owner alone, if it is missing and may be made. SQLite gives its side files the same mode.
+/// Creates the file with mode 0600, if it is missing and may be created. SQLite gives the `-wal` and `-shm` files the same
+/// mode.
 ///
-/// An existing file is only looked at from outside: opening and closing it here would drop the locks that another store
-/// of this process has on it (POSIX locks belong to the process).
+/// An existing file is not opened here: closing it would drop the locks of another store of this process on the same file,
+/// because POSIX locks belong to the process.
 fn create_file(path: &Path, missing: IfMissing) -> Result<(), StoreError> {
     let file = File { path, busy_timeout: BUSY_TIMEOUT };
     match fs::metadata(path) {
@@ -512,7 +517,7 @@ fn create_file(path: &Path, missing: IfMissing) -> Result<(), StoreError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let created = fs::create_dir_all(folder).and_then(|()| match options.open(path) {
-        // Another process was faster.
+        // Another process has created it in the meantime.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
         Ok(_) => sync_folder(folder),
@@ -525,13 +530,13 @@ fn create_file(path: &Path, missing: IfMissing) -> Result<(), StoreError> {
     })
 }
 
-/// Looks whether the file is ours, of a version that we know, and sound.
-async fn examine(options: &SqliteConnectOptions, file: File<'_>) -> Result<(), StoreError> {
+/// Checks that the file is one of ours, has a schema version that we know, and is not damaged.
+async fn check_file(options: &SqliteConnectOptions, file: File<'_>) -> Result<(), StoreError> {
     let failed = |error| file.error(error);
     let mut connection = options.connect().await.map_err(failed)?;
-    let seen = async {
+    let checks = async {
         let application: i32 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut connection).await?;
-        // A first start that was interrupted leaves at most the table of migrations.
+        // An interrupted first start leaves at most the table of migrations.
         let foreign: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> '_sqlx_migrations' AND name NOT LIKE 'sqlite_%'",
         )
@@ -545,9 +550,9 @@ async fn examine(options: &SqliteConnectOptions, file: File<'_>) -> Result<(), S
         let damage: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection).await?;
         Ok((application, foreign, version, damage))
     };
-    let seen = seen.await;
+    let checks = checks.await;
     connection.close().await.map_err(failed)?;
-    let (application, foreign, version, damage) = seen.map_err(failed)?;
+    let (application, foreign, version, damage) = checks.map_err(failed)?;
     if application != APPLICATION_ID && (application != 0 || foreign > 0) {
         return Err(file.unusable(
             "is the database of another program",
@@ -567,7 +572,7 @@ async fn examine(options: &SqliteConnectOptions, file: File<'_>) -> Result<(), S
     Ok(())
 }
 
-/// The file as errors tell of it.
+/// The file, for error messages.
 #[derive(Clone, Copy)]
 struct File<'a> {
     path: &'a Path,

@@ -1,4 +1,4 @@
-//! Secrets at rest, and every key file that must be refused.
+//! Encryption at rest: no file has a readable secret, and the key files that must be refused.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use super::*;
 
 const SECRET: &str = "hunter2-Ærlig-secret";
 
-async fn open(data: &Path, key_file: Option<&Path>) -> Result<StoredConnections, StoreError> {
-    StoredConnections::open(data, key_file, IfMissing::Create).await
+async fn open(data: &Path, key_file: Option<&Path>) -> Result<ConnectionRepository, StoreError> {
+    ConnectionRepository::open(data, key_file, IfMissing::Create).await
 }
 
-async fn close(stored: StoredConnections) {
+async fn close(stored: ConnectionRepository) {
     stored.store().close().await.unwrap();
 }
 
@@ -52,7 +52,7 @@ fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// The refusal to start; checks that nothing in the folder changed.
+/// The error of opening the store. Checks that nothing in the folder changed.
 async fn refusal(folder: &Path, key_file: Option<&Path>) -> String {
     let before = contents(folder);
     let error = open(folder, key_file).await.unwrap_err().to_string();
@@ -84,7 +84,7 @@ async fn secrets_may_be_null_or_empty_or_of_any_text() {
 }
 
 #[tokio::test]
-async fn no_file_holds_a_secret_in_the_clear() {
+async fn no_file_has_a_readable_secret() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path(), None).await.unwrap();
     for secret in [SECRET, "hunter2-changed"] {
@@ -102,7 +102,7 @@ async fn no_file_holds_a_secret_in_the_clear() {
 }
 
 #[tokio::test]
-async fn what_was_deleted_leaves_no_trace_in_the_database() {
+async fn deleted_settings_are_overwritten_in_the_database() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path(), None).await.unwrap();
     stored.save(guid(1), "Excel", &settings("plain-server", SECRET), &["Password"], &by()).await.unwrap();
@@ -113,7 +113,7 @@ async fn what_was_deleted_leaves_no_trace_in_the_database() {
 }
 
 #[tokio::test]
-async fn the_same_secret_never_looks_the_same() {
+async fn every_secret_has_its_own_nonce() {
     let key = SecretKey::random().unwrap();
     let seal = |number, setting| key.seal(guid(number), setting, SECRET).unwrap().bytes;
     let sealed = [seal(1, "Password"), seal(1, "Password"), seal(2, "Password"), seal(1, "Token")];
@@ -123,7 +123,7 @@ async fn the_same_secret_never_looks_the_same() {
 }
 
 #[tokio::test]
-async fn a_sealed_secret_opens_in_its_own_place_only() {
+async fn a_sealed_secret_is_bound_to_its_connection_and_setting() {
     let key = SecretKey::random().unwrap();
     let sealed = key.seal(guid(1), "Password", SECRET).unwrap();
     assert_eq!(key.open(guid(1), "Password", &sealed).unwrap(), SECRET);
@@ -158,7 +158,7 @@ async fn secrets_swapped_in_the_database_are_refused() {
 }
 
 #[tokio::test]
-async fn a_missing_key_is_refused_and_not_made_anew() {
+async fn a_missing_key_is_refused_and_not_created_again() {
     let folder = written().await;
     let key_file = folder.path().join(KEY_FILE);
     let kept = fs::read(&key_file).unwrap();
@@ -244,7 +244,7 @@ async fn a_key_file_that_is_a_folder_is_refused() {
 }
 
 #[tokio::test]
-async fn the_key_file_may_lie_elsewhere() {
+async fn the_key_file_may_be_in_another_folder() {
     let (folder, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let key_file = keys.path().join("deeper").join("host.key");
     let stored = open(folder.path(), Some(&key_file)).await.unwrap();
@@ -257,7 +257,7 @@ async fn the_key_file_may_lie_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_key_file_that_is_there_serves_a_new_store() {
+async fn a_new_store_uses_an_existing_key_file() {
     let (old, new) = (written().await, tempfile::tempdir().unwrap());
     let key_file = old.path().join(KEY_FILE);
     close(open(new.path(), Some(&key_file)).await.unwrap()).await;

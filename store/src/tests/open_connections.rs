@@ -1,4 +1,4 @@
-//! Open connections: opened once, kept, and let go of when their settings change, whatever comes at the same time.
+//! The cache of open connections: single flight, and invalidation at every moment of an opening.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::super::open::Slot;
 use super::*;
+use crate::open_connections::Slot;
 
-/// An open connection that knows the server it was opened with, and says so when it is closed.
+/// An open connection with the server that it was opened for. It sends that when it is closed.
 #[derive(Debug)]
 struct Opened {
     server: String,
@@ -50,7 +50,7 @@ async fn save(host: &Host, server: &str) -> Revision {
     host.save(guid(1), "Excel", &settings(server, "secret"), &["Password"], &by()).await.unwrap()
 }
 
-/// The open connection, opened at once if need be.
+/// The connection; opens it if it is not open.
 async fn get(host: &Host) -> Arc<OpenConnection<Opened>> {
     host.get_or_open(guid(1), |stored| async move { Ok(Opened::with(&stored)) }).await.unwrap().unwrap()
 }
@@ -59,7 +59,7 @@ fn server(got: Got) -> String {
     got.unwrap().unwrap().connection().server.clone()
 }
 
-/// Opens the connection; the receiver tells when it is closed.
+/// Opens the connection. The receiver gets a message when it is closed.
 async fn get_watched(host: &Host) -> mpsc::UnboundedReceiver<String> {
     let (sender, receiver) = mpsc::unbounded_channel();
     host.get_or_open(guid(1), |stored| async move {
@@ -73,7 +73,7 @@ async fn get_watched(host: &Host) -> mpsc::UnboundedReceiver<String> {
     receiver
 }
 
-/// A call whose opening has read its settings and waits to be told how it ends.
+/// A call whose opening has read the settings, and waits for the test to end it.
 struct SlowCall {
     call: JoinHandle<Got>,
     finish: oneshot::Sender<Result<(), String>>,
@@ -102,7 +102,7 @@ impl SlowCall {
     }
 }
 
-/// Calls that wait for the opening under way; `opened` counts those that had to open themselves.
+/// Starts calls that wait for the opening under way. `opened` counts those that opened the connection themselves.
 async fn joining_calls(host: &Host, count: usize, opened: &Arc<AtomicUsize>) -> Vec<JoinHandle<Got>> {
     let calls = (0..count)
         .map(|_| {
@@ -116,14 +116,14 @@ async fn joining_calls(host: &Host, count: usize, opened: &Arc<AtomicUsize>) -> 
             })
         })
         .collect();
-    // All of them, and the one that began.
+    // Until all of them wait, besides the one that began.
     while waiting(host) <= count {
         tokio::task::yield_now().await;
     }
     calls
 }
 
-/// How many calls wait for the opening that is under way.
+/// The number of calls that wait for the opening under way.
 fn waiting(host: &Host) -> usize {
     match host.shared.open.slots.get(&guid(1)).as_deref() {
         Some(Slot::Opening(opening)) => opening.result.receiver_count(),
@@ -132,7 +132,7 @@ fn waiting(host: &Host) -> usize {
 }
 
 #[tokio::test]
-async fn a_connection_is_opened_once_and_kept() {
+async fn an_open_connection_is_cached() {
     let (_folder, host) = host_with("one").await;
     assert!(host.get(guid(1)).is_none());
     let first = get(&host).await;
@@ -158,7 +158,7 @@ async fn a_connection_that_is_not_stored_is_not_opened() {
 }
 
 #[tokio::test]
-async fn calls_at_the_same_time_wait_for_one_opening() {
+async fn single_flight_opens_once_for_concurrent_calls() {
     let (_folder, host) = host_with("one").await;
     let opened = Arc::default();
     let slow = SlowCall::start(&host).await;
@@ -172,7 +172,7 @@ async fn calls_at_the_same_time_wait_for_one_opening() {
 }
 
 #[tokio::test]
-async fn an_opening_holds_up_no_other_connection() {
+async fn an_opening_does_not_block_other_connections() {
     let (_folder, host) = host_with("one").await;
     host.save(guid(2), "Other", &settings("two", "secret"), &["Password"], &by()).await.unwrap();
     let slow = SlowCall::start(&host).await;
@@ -183,7 +183,7 @@ async fn an_opening_holds_up_no_other_connection() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_to_all_who_wait_and_not_kept() {
+async fn single_flight_gives_an_error_to_all_calls_and_does_not_cache_it() {
     let (_folder, host) = host_with("one").await;
     let opened = Arc::default();
     let slow = SlowCall::start(&host).await;
@@ -201,7 +201,7 @@ async fn a_failure_is_told_to_all_who_wait_and_not_kept() {
 }
 
 #[tokio::test]
-async fn a_panic_while_opening_is_an_error_and_not_kept() {
+async fn a_panic_while_opening_is_an_error_and_not_cached() {
     let (_folder, host) = host_with("one").await;
     let got: Got = host.get_or_open(guid(1), |_| async { panic!("on purpose") }).await;
     assert!(matches!(got, Err(OpenError::Ended)));
@@ -209,9 +209,9 @@ async fn a_panic_while_opening_is_an_error_and_not_kept() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_read_is_an_error_and_not_kept() {
+async fn a_secret_that_cannot_be_decrypted_is_an_error_and_not_cached() {
     let (_folder, host) = host_with("one").await;
-    let store = host.shared.stored.store();
+    let store = host.shared.repository.store();
     let sealed = store.get(guid(1)).await.unwrap().unwrap();
     super::save(store, save_of(guid(2), "Excel", sealed.settings)).await;
     let got = host.get_or_open(guid(2), |_| async { panic!("nothing to open") }).await;
@@ -225,7 +225,7 @@ async fn a_secret_that_cannot_be_read_is_an_error_and_not_kept() {
 }
 
 #[tokio::test]
-async fn a_caller_that_leaves_does_not_stop_the_opening() {
+async fn a_cancelled_call_does_not_cancel_the_opening() {
     let (_folder, host) = host_with("one").await;
     let opened = Arc::default();
     let slow = SlowCall::start(&host).await;
@@ -250,7 +250,7 @@ async fn a_caller_that_leaves_does_not_stop_the_opening() {
 }
 
 #[tokio::test]
-async fn a_save_closes_and_the_next_call_opens_with_the_new_settings() {
+async fn a_save_invalidates_the_connection() {
     let (_folder, host) = host_with("one").await;
     let mut closed = get_watched(&host).await;
     let revision = save(&host, "two").await;
@@ -260,7 +260,7 @@ async fn a_save_closes_and_the_next_call_opens_with_the_new_settings() {
 }
 
 #[tokio::test]
-async fn a_call_that_runs_keeps_its_connection_through_a_save() {
+async fn a_running_call_keeps_its_connection_after_a_save() {
     let (_folder, host) = host_with("one").await;
     let mut closed = get_watched(&host).await;
     let running = get(&host).await;
@@ -273,7 +273,7 @@ async fn a_call_that_runs_keeps_its_connection_through_a_save() {
 }
 
 #[tokio::test]
-async fn a_save_while_opening_wins() {
+async fn a_save_during_an_opening_invalidates_it() {
     let (_folder, host) = host_with("one").await;
     let slow = SlowCall::start(&host).await;
     save(&host, "two").await;
@@ -286,7 +286,7 @@ async fn a_save_while_opening_wins() {
 }
 
 #[tokio::test]
-async fn an_opening_overtaken_by_a_save_is_not_kept() {
+async fn a_stale_opening_is_not_cached() {
     let (_folder, host) = host_with("one").await;
     let slow = SlowCall::start(&host).await;
     save(&host, "two").await;
@@ -296,7 +296,7 @@ async fn an_opening_overtaken_by_a_save_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_failure_of_an_overtaken_opening_does_no_harm() {
+async fn a_failed_stale_opening_does_not_remove_the_new_connection() {
     let (_folder, host) = host_with("one").await;
     let slow = SlowCall::start(&host).await;
     save(&host, "two").await;
@@ -306,7 +306,7 @@ async fn a_failure_of_an_overtaken_opening_does_no_harm() {
 }
 
 #[tokio::test]
-async fn a_delete_while_opening_wins() {
+async fn a_delete_during_an_opening_invalidates_it() {
     let (_folder, host) = host_with("one").await;
     let slow = SlowCall::start(&host).await;
     assert!(host.delete(guid(1), &by()).await.unwrap());
@@ -316,12 +316,12 @@ async fn a_delete_while_opening_wins() {
     assert!(host.get(guid(1)).is_none());
 }
 
-/// An opening that reads its settings from the test, a read at a time: `None` is a connection that is not stored.
+/// An opening that reads its settings from the test, one read at a time. `None` is a connection that is not stored.
 struct SlowRead {
     open: Arc<OpenConnections<Opened, String>>,
-    /// Told when a read begins.
+    /// Gets a message when a read begins.
     began: mpsc::UnboundedReceiver<()>,
-    /// What the read gives.
+    /// The result of the read.
     give: mpsc::UnboundedSender<Option<StoredConnection>>,
     call: JoinHandle<Got>,
 }
@@ -362,7 +362,7 @@ impl SlowRead {
 }
 
 #[tokio::test]
-async fn a_change_while_the_settings_are_read_makes_it_read_again() {
+async fn settings_that_change_while_they_are_read_are_read_again() {
     let mut slow = SlowRead::start().await;
     slow.open.invalidate(guid(1), Revision(7));
     slow.read(3);
@@ -373,7 +373,7 @@ async fn a_change_while_the_settings_are_read_makes_it_read_again() {
 }
 
 #[tokio::test]
-async fn a_change_that_the_read_had_seen_already_does_not() {
+async fn settings_are_not_read_again_if_they_are_new_enough() {
     let slow = SlowRead::start().await;
     slow.open.invalidate(guid(1), Revision(7));
     slow.read(7);
@@ -382,7 +382,7 @@ async fn a_change_that_the_read_had_seen_already_does_not() {
 }
 
 #[tokio::test]
-async fn a_save_while_the_connection_is_found_missing_is_seen() {
+async fn a_save_while_settings_are_found_missing_makes_them_read_again() {
     let mut slow = SlowRead::start().await;
     slow.open.invalidate(guid(1), Revision(7));
     slow.give.send(None).unwrap();
@@ -392,7 +392,7 @@ async fn a_save_while_the_connection_is_found_missing_is_seen() {
 }
 
 #[tokio::test]
-async fn a_delete_while_the_settings_are_read_is_seen() {
+async fn a_delete_while_settings_are_read_makes_them_read_again() {
     let mut slow = SlowRead::start().await;
     slow.open.invalidate(guid(1), Revision(7));
     slow.read(3);
@@ -403,7 +403,7 @@ async fn a_delete_while_the_settings_are_read_is_seen() {
 }
 
 #[tokio::test]
-async fn a_delete_closes() {
+async fn a_delete_closes_the_connection() {
     let (_folder, host) = host_with("one").await;
     let mut closed = get_watched(&host).await;
     assert!(host.delete(guid(1), &by()).await.unwrap());
@@ -413,7 +413,7 @@ async fn a_delete_closes() {
 }
 
 #[tokio::test]
-async fn a_connection_saved_again_after_a_delete_is_not_mixed_up_with_the_old_one() {
+async fn a_stale_opening_does_not_survive_a_delete_and_a_new_save() {
     let (_folder, host) = host_with("one").await;
     let slow = SlowCall::start(&host).await;
     host.delete(guid(1), &by()).await.unwrap();
@@ -423,16 +423,16 @@ async fn a_connection_saved_again_after_a_delete_is_not_mixed_up_with_the_old_on
 }
 
 #[tokio::test]
-async fn a_change_by_another_process_is_noticed() {
+async fn a_change_of_another_process_invalidates_the_connection() {
     let (folder, host) = host_with("one").await;
     let other = self::host(folder.path()).await;
     let mut closed = get_watched(&host).await;
     save(&other, "two").await;
-    // No call to notice_changes: the host looks by itself.
+    // Without poll_changes: the host polls by itself.
     assert_eq!(closed.recv().await.as_deref(), Some("one"));
     assert_eq!(get(&host).await.connection().server, "two");
     other.delete(guid(1), &by()).await.unwrap();
-    host.notice_changes().await.unwrap();
+    host.poll_changes().await.unwrap();
     assert!(host.get(guid(1)).is_none());
     // And what the other one saves anew under the GUID.
     save(&other, "three").await;
@@ -440,17 +440,17 @@ async fn a_change_by_another_process_is_noticed() {
 }
 
 #[tokio::test]
-async fn own_changes_do_not_close_what_was_opened_after_them() {
+async fn polling_own_changes_does_not_invalidate_newer_connections() {
     let (_folder, host) = host_with("one").await;
     get(&host).await;
     save(&host, "two").await;
     let open = get(&host).await;
-    host.notice_changes().await.unwrap();
+    host.poll_changes().await.unwrap();
     assert!(Arc::ptr_eq(&open, &host.get(guid(1)).unwrap()));
     // Nor an opening under way that has read the new settings.
     save(&host, "three").await;
     let slow = SlowCall::start(&host).await;
-    host.notice_changes().await.unwrap();
+    host.poll_changes().await.unwrap();
     let opened = slow.end(Ok(())).await.unwrap().unwrap();
     assert!(Arc::ptr_eq(&opened, &host.get(guid(1)).unwrap()));
 }
@@ -459,7 +459,7 @@ async fn own_changes_do_not_close_what_was_opened_after_them() {
 async fn a_save_that_fails_leaves_the_connection_open() {
     let (_folder, host) = host_with("one").await;
     let open = get(&host).await;
-    host.shared.stored.store().close().await.unwrap();
+    host.shared.repository.store().close().await.unwrap();
     assert!(host.save(guid(1), "Excel", &settings("two", "s"), &[], &by()).await.is_err());
     assert!(host.delete(guid(1), &by()).await.is_err());
     assert!(Arc::ptr_eq(&open, &host.get(guid(1)).unwrap()));
@@ -476,19 +476,19 @@ async fn shutting_down_closes_everything() {
 }
 
 #[tokio::test]
-async fn the_watcher_ends_with_the_connections() {
+async fn polling_ends_with_the_connections() {
     let (_folder, host) = host_with("one").await;
-    let watcher = host.watcher.clone();
+    let poller = host.poller.clone();
     let shared = Arc::downgrade(&host.shared);
     drop(host);
-    while !watcher.is_finished() {
+    while !poller.is_finished() {
         tokio::task::yield_now().await;
     }
     assert!(shared.upgrade().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn saves_and_calls_at_the_same_time_end_with_the_last_settings() {
+async fn concurrent_saves_and_calls_end_with_the_last_settings() {
     let (_folder, host) = host_with("0").await;
     let mut tasks = tokio::task::JoinSet::new();
     for task in 0..8 {
@@ -512,16 +512,16 @@ async fn saves_and_calls_at_the_same_time_end_with_the_last_settings() {
     assert_eq!(get(&host).await.connection().server, "19");
 }
 
-/// Another version of its connector is in place: what is open is let go of, and so is what is being opened on the old one.
+/// The connector was replaced: its open connections are invalidated, and those that are being opened.
 #[tokio::test]
-async fn connections_of_a_replaced_connector_are_opened_anew() {
+async fn invalidate_connector_covers_open_connections_and_openings() {
     let (_folder, host) = host_with("one").await;
     host.save(guid(2), "Other", &settings("two", "secret"), &["Password"], &by()).await.unwrap();
     let other = host.get_or_open(guid(2), |stored| async move { Ok(Opened::with(&stored)) });
     let other = other.await.unwrap().unwrap();
     let mut closed = get_watched(&host).await;
     let used = host.get(guid(1)).unwrap();
-    host.let_go_of("EXCEL");
+    host.invalidate_connector("EXCEL");
     assert!(Arc::ptr_eq(&other, &host.get(guid(2)).unwrap()), "it is another connector's");
     assert!(host.get(guid(1)).is_none());
     assert!(closed.try_recv().is_err(), "a call still uses it");
@@ -531,8 +531,8 @@ async fn connections_of_a_replaced_connector_are_opened_anew() {
     let slow = SlowCall::start(&host).await;
     let opened = Arc::default();
     let waits = joining_calls(&host, 1, &opened).await;
-    host.let_go_of("Excel");
-    // Who asks now does not wait for the old version.
+    host.invalidate_connector("Excel");
+    // A call that comes now does not wait for the old version.
     let new = get(&host).await;
     let old = slow.end(Ok(())).await.unwrap().unwrap();
     assert!(!Arc::ptr_eq(&old, &new));

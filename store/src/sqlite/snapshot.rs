@@ -1,4 +1,4 @@
-//! A copy of the database while others use it, and what a copy says of itself.
+//! A consistent copy of the database while others use it (`VACUUM INTO`), with a table that describes the backup.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -9,36 +9,36 @@ use sqlx::{ConnectOptions, Connection, Row};
 use super::{APPLICATION_ID, BUSY_TIMEOUT, File, SqliteStore, milliseconds, time};
 use crate::store::StoreError;
 
-/// What a copy says of itself.
+/// The description of a backup, stored in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopyNote {
-    /// When it was made.
-    pub made_at: SystemTime,
-    /// The keys that open it, encrypted with a passphrase, if they are in it.
-    pub keys: Option<String>,
+pub(crate) struct BackupInfo {
+    /// The time of the backup.
+    pub(crate) made_at: SystemTime,
+    /// The encryption keys, themselves encrypted with a passphrase, if they are in the backup.
+    pub(crate) keys: Option<String>,
 }
 
 const TABLE: &str = "CREATE TABLE backup (made_at INTEGER NOT NULL, keys TEXT) STRICT";
 
 impl SqliteStore {
-    /// Copies all that is committed at this moment into an empty file, without its journal, and checks the copy. Others
-    /// read and write meanwhile. Returns how many connections it has.
+    /// Writes a snapshot of the database to an empty file, and runs SQLite's integrity check on it. Others can read and write
+    /// in the meantime. Returns the number of connections in it.
     ///
     /// # Errors
     /// The store or the copy fails.
-    pub async fn copy_to(&self, copy: &Path, note: &CopyNote) -> Result<usize, StoreError> {
+    pub(crate) async fn snapshot_to(&self, copy: &Path, info: &BackupInfo) -> Result<usize, StoreError> {
         let failed = |error| self.file().error(error);
         sqlx::query("VACUUM INTO ?")
             .bind(copy.to_string_lossy())
             .execute(&self.readers)
             .await
             .map_err(|error| of_copy(copy).error(error))?;
-        let mut connection = raw(copy).await.map_err(failed)?;
-        let noted = async {
+        let mut connection = open_copy(copy).await.map_err(failed)?;
+        let checks = async {
             sqlx::query(TABLE).execute(&mut connection).await?;
             sqlx::query("INSERT INTO backup (made_at, keys) VALUES (?, ?)")
-                .bind(milliseconds(note.made_at))
-                .bind(&note.keys)
+                .bind(milliseconds(info.made_at))
+                .bind(&info.keys)
                 .execute(&mut connection)
                 .await?;
             let count: i64 =
@@ -47,42 +47,44 @@ impl SqliteStore {
                 sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&mut connection).await?;
             Ok((usize::try_from(count).unwrap_or_default(), checked))
         };
-        let checked = noted.await;
+        let checked = checks.await;
         connection.close().await.map_err(failed)?;
         let (count, checked) = checked.map_err(|error| of_copy(copy).error(error))?;
         if checked == "ok" { Ok(count) } else { Err(self.file().damaged(&checked)) }
     }
 
-    /// Takes the note out of a copy that is to become a store; `None` when it has none, because it was copied by other
-    /// means.
+    /// Removes the description from a backup that is about to become the store, and returns it. `None` if there is none,
+    /// because the database was copied by other means.
     ///
     /// # Errors
-    /// The file fails.
-    pub async fn take_note(copy: &Path) -> Result<Option<CopyNote>, StoreError> {
+    /// The file is not a backup, or cannot be changed.
+    pub(crate) async fn take_backup_info(copy: &Path) -> Result<Option<BackupInfo>, StoreError> {
         let taken = async {
-            let mut connection = raw(copy).await?;
+            let mut connection = open_copy(copy).await?;
             let application: i32 =
                 sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut connection).await?;
             if application != APPLICATION_ID {
                 return Ok(Err(of_copy(copy).unusable("is no store of erp-host", "restore another file")));
             }
-            let has_note: i64 = sqlx::query_scalar(
+            let has_info: i64 = sqlx::query_scalar(
                 "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'backup'",
             )
             .fetch_one(&mut connection)
             .await?;
-            let mut note = None;
-            if has_note > 0 {
+            let mut info = None;
+            if has_info > 0 {
                 let row =
                     sqlx::query("SELECT made_at, keys FROM backup").fetch_optional(&mut connection).await?;
                 if let Some(row) = row {
-                    note =
-                        Some(CopyNote { made_at: time(row.try_get("made_at")?), keys: row.try_get("keys")? });
+                    info = Some(BackupInfo {
+                        made_at: time(row.try_get("made_at")?),
+                        keys: row.try_get("keys")?,
+                    });
                 }
                 sqlx::query("DROP TABLE backup").execute(&mut connection).await?;
             }
             connection.close().await?;
-            Ok(Ok(note))
+            Ok(Ok(info))
         };
         taken.await.unwrap_or_else(|error: sqlx::Error| Err(of_copy(copy).error(error)))
     }
@@ -92,7 +94,7 @@ fn of_copy(copy: &Path) -> File<'_> {
     File { path: copy, busy_timeout: BUSY_TIMEOUT }
 }
 
-async fn raw(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+async fn open_copy(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)

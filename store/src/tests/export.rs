@@ -1,17 +1,17 @@
-//! Connections in a file, out and in again, and every file that must be refused.
+//! Export and import of connections, and the files that must be refused.
 
 use super::*;
 
 const PASSPHRASE: &str = "correct horse battery stæple";
 
-async fn stored() -> (tempfile::TempDir, StoredConnections) {
+async fn stored() -> (tempfile::TempDir, ConnectionRepository) {
     let folder = tempfile::tempdir().unwrap();
-    let stored = StoredConnections::open(folder.path(), None, IfMissing::Create).await.unwrap();
+    let stored = ConnectionRepository::open(folder.path(), None, IfMissing::Create).await.unwrap();
     (folder, stored)
 }
 
-/// A store with awkward settings.
-async fn filled() -> (tempfile::TempDir, StoredConnections) {
+/// A store with settings that are hard to encode.
+async fn filled() -> (tempfile::TempDir, ConnectionRepository) {
     let (folder, stored) = stored().await;
     let settings: Settings = [
         ("Server", Some("srv \0\u{1}\n\u{2028}\"\\🫐")),
@@ -27,7 +27,7 @@ async fn filled() -> (tempfile::TempDir, StoredConnections) {
     (folder, stored)
 }
 
-async fn contents(stored: &StoredConnections) -> Vec<(Guid, String, Settings, Vec<bool>)> {
+async fn contents(stored: &ConnectionRepository) -> Vec<(Guid, String, Settings, Vec<bool>)> {
     let sealed = stored.store().all().await.unwrap();
     sealed
         .into_iter()
@@ -39,12 +39,12 @@ async fn contents(stored: &StoredConnections) -> Vec<(Guid, String, Settings, Ve
         .collect()
 }
 
-async fn encrypted(stored: &StoredConnections) -> String {
+async fn encrypted(stored: &ConnectionRepository) -> String {
     let all = stored.store().all().await.unwrap();
     Archive::readable(stored, all).unwrap().to_encrypted_text(PASSPHRASE).unwrap()
 }
 
-async fn masked(stored: &StoredConnections) -> String {
+async fn masked(stored: &ConnectionRepository) -> String {
     Archive::masked(stored.store().all().await.unwrap()).to_text().unwrap().to_string()
 }
 
@@ -55,16 +55,16 @@ fn open(text: &str) -> Result<Archive, ArchiveError> {
     }
 }
 
-async fn import(stored: &StoredConnections, archive: &Archive) -> Import {
-    let import = Import::prepare(stored, archive).await.unwrap();
-    if import.lacking.is_empty() {
+async fn import(stored: &ConnectionRepository, archive: &Archive) -> ImportPlan {
+    let import = ImportPlan::new(stored, archive).await.unwrap();
+    if import.missing_secrets.is_empty() {
         stored.store().save(&import.saves, &unrecorded(), &|_| ()).await.unwrap();
     }
     import
 }
 
 #[tokio::test]
-async fn an_encrypted_export_comes_back_whole_in_another_store() {
+async fn an_encrypted_export_can_be_imported_into_another_store() {
     let (_folder, from) = filled().await;
     let text = encrypted(&from).await;
     for hidden in ["hunter2", "Server", "Excel", &guid(1).to_string()] {
@@ -77,13 +77,13 @@ async fn an_encrypted_export_comes_back_whole_in_another_store() {
 }
 
 #[tokio::test]
-async fn two_exports_of_the_same_are_not_the_same() {
+async fn every_export_has_its_own_salt_and_nonce() {
     let (_folder, from) = filled().await;
     assert_ne!(encrypted(&from).await, encrypted(&from).await);
 }
 
 #[tokio::test]
-async fn a_masked_export_holds_no_secret_but_says_where_one_is() {
+async fn a_masked_export_shows_where_secrets_are_but_not_their_values() {
     let (_folder, from) = filled().await;
     let text = masked(&from).await;
     assert!(!text.contains("hunter2"));
@@ -98,7 +98,7 @@ async fn a_masked_export_holds_no_secret_but_says_where_one_is() {
 }
 
 #[tokio::test]
-async fn a_masked_secret_keeps_the_value_that_is_stored() {
+async fn a_masked_secret_keeps_its_stored_value() {
     let (_folder, stored) = filled().await;
     let text = masked(&stored).await.replace("srv ", "changed ");
     let before = stored.find(guid(1)).await.unwrap().unwrap();
@@ -111,28 +111,28 @@ async fn a_masked_secret_keeps_the_value_that_is_stored() {
 }
 
 #[tokio::test]
-async fn a_masked_secret_without_a_value_here_is_told() {
+async fn a_masked_secret_without_a_stored_value_is_reported() {
     let (_folder, from) = filled().await;
     let archive = open(&masked(&from).await).unwrap();
-    let lacking = [(guid(1), "Password".to_owned())];
+    let missing = [(guid(1), "Password".to_owned())];
     // Nothing is stored; the setting is there but is no secret; the connection is of another connector.
     let (_other, to) = stored().await;
-    assert_eq!(Import::prepare(&to, &archive).await.unwrap().lacking, lacking);
+    assert_eq!(ImportPlan::new(&to, &archive).await.unwrap().missing_secrets, missing);
     to.save(guid(1), "Excel", &Settings::from([("Password", "plain")]), &[], &by()).await.unwrap();
-    assert_eq!(Import::prepare(&to, &archive).await.unwrap().lacking, lacking);
+    assert_eq!(ImportPlan::new(&to, &archive).await.unwrap().missing_secrets, missing);
     to.delete(guid(1), &by()).await.unwrap();
     to.save(guid(1), "Other", &Settings::from([("Password", "p")]), &["Password"], &by()).await.unwrap();
-    assert_eq!(Import::prepare(&to, &archive).await.unwrap().lacking, lacking);
+    assert_eq!(ImportPlan::new(&to, &archive).await.unwrap().missing_secrets, missing);
     to.delete(guid(1), &by()).await.unwrap();
     to.save(guid(1), "Excel", &Settings::from([("Password", "p")]), &["Password"], &by()).await.unwrap();
-    assert!(Import::prepare(&to, &archive).await.unwrap().lacking.is_empty());
+    assert!(ImportPlan::new(&to, &archive).await.unwrap().missing_secrets.is_empty());
 }
 
 #[tokio::test]
-async fn an_import_does_not_overwrite_what_was_saved_meanwhile() {
+async fn an_import_fails_if_a_connection_was_saved_in_the_meantime() {
     let (_folder, stored) = filled().await;
     let archive = open(&masked(&stored).await).unwrap();
-    let import = Import::prepare(&stored, &archive).await.unwrap();
+    let import = ImportPlan::new(&stored, &archive).await.unwrap();
     let newer = Settings::from([("Server", "newer")]);
     stored.save(guid(2), "Øvrig", &newer, &[], &by()).await.unwrap();
     let before = contents(&stored).await;
@@ -183,7 +183,7 @@ async fn a_changed_file_is_refused() {
         change(&mut json);
         open(&json.to_string()).unwrap_err()
     };
-    let wrong = |error| matches!(error, ArchiveError::WrongPassphrase);
+    let wrong = |error| matches!(error, ArchiveError::Envelope(EnvelopeError::WrongPassphrase));
     assert!(wrong(changed(&|json| json["argon2id"]["passes"] = 2.into())));
     assert!(wrong(changed(&|json| json["argon2id"]["memory_kib"] = 1024.into())));
     assert!(wrong(changed(&|json| json["salt"] = "AAAAAAAAAAAAAAAAAAAAAA==".into())));
@@ -196,15 +196,21 @@ async fn a_changed_file_is_refused() {
     })));
     assert!(matches!(
         changed(&|json| json["argon2id"]["memory_kib"] = u32::MAX.into()),
-        ArchiveError::TooMuchWork
+        ArchiveError::Envelope(EnvelopeError::TooMuchWork)
     ));
-    assert!(matches!(changed(&|json| json["argon2id"]["passes"] = 0.into()), ArchiveError::Derivation(_)));
+    assert!(matches!(
+        changed(&|json| json["argon2id"]["passes"] = 0.into()),
+        ArchiveError::Envelope(EnvelopeError::Derivation(_))
+    ));
     assert!(matches!(changed(&|json| json["version"] = 2.into()), ArchiveError::Newer(2)));
-    assert!(matches!(changed(&|json| json["extra"] = 2.into()), ArchiveError::Form { .. }));
+    assert!(matches!(
+        changed(&|json| json["extra"] = 2.into()),
+        ArchiveError::Envelope(EnvelopeError::Form { .. })
+    ));
 }
 
 #[test]
-fn what_is_no_export_is_refused() {
+fn other_files_and_damaged_exports_are_refused() {
     let connection = |rest: &str| {
         format!(
             "{{\"format\":\"erp-host connections\",\"version\":1,\"connections\":[\n\
@@ -256,7 +262,7 @@ async fn debug_shows_no_value() {
     let all = from.store().all().await.unwrap();
     let archive = Archive::readable(&from, all).unwrap();
     let file = ArchiveFile::parse(encrypted(&from).await.as_bytes()).unwrap();
-    let import = Import::prepare(&from, &archive).await.unwrap();
+    let import = ImportPlan::new(&from, &archive).await.unwrap();
     let text = format!("{archive:?} {file:?} {import:?}");
     assert!(text.contains("Password"));
     assert!(!text.contains("hunter2") && !text.contains("srv"), "{text}");

@@ -1,4 +1,5 @@
-//! What is recorded, and that no crash, no full disk and no other process comes between a change and its record.
+//! The audit log of a store: which records are written, and that a crash, a full disk or another process never separates a
+//! change from its record.
 
 use std::fs;
 use std::path::Path;
@@ -8,23 +9,23 @@ use serde_json::{Value, json};
 use super::*;
 use crate::audit::{self, AuditFiles, Report};
 
-async fn open(data: &Path) -> StoredConnections {
-    StoredConnections::open(data, None, IfMissing::Create).await.unwrap()
+async fn open(data: &Path) -> ConnectionRepository {
+    ConnectionRepository::open(data, None, IfMissing::Create).await.unwrap()
 }
 
 fn files(data: &Path) -> AuditFiles {
     AuditFiles::new(data.join(audit::FOLDER))
 }
 
-/// Checks that the files are whole and have all that the store knows of.
-async fn sound(data: &Path, stored: &StoredConnections) -> Report {
-    let head = stored.store().audit_end().await.unwrap().head;
+/// Verifies the files, and that they have all records of the store.
+async fn verified(data: &Path, stored: &ConnectionRepository) -> Report {
+    let head = stored.store().audit_outbox().await.unwrap().head;
     let report = audit::verify(&files(data), Some(stored.audit_key()), Some(&head)).unwrap();
     assert_eq!((&report.breaks, &report.head, report.first), (&Vec::new(), &head, Some(1)));
     report
 }
 
-/// The records of the log, without what no test can know.
+/// The records of the log, without the members that differ in each run.
 fn records(data: &Path) -> Vec<Value> {
     let mut records = Vec::new();
     for file in files(data).list().unwrap() {
@@ -67,25 +68,25 @@ async fn every_change_is_recorded_without_values() {
             json!({ "number": 5, "event": "connection deleted", "connection": connection, "connector": "Excel", "by": by }),
         ]
     );
-    sound(folder.path(), &stored).await;
+    verified(folder.path(), &stored).await;
     for file in files(folder.path()).list().unwrap() {
         assert!(!fs::read_to_string(file).unwrap().contains("-value"), "no value is in the log");
     }
 }
 
 #[tokio::test]
-async fn what_failed_is_not_recorded() {
+async fn a_failed_change_is_not_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path()).await;
     stored.save(guid(1), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();
     let refused = stored.save(guid(1), "Other", &settings("s", "p"), &[], &by()).await.unwrap_err();
     assert_eq!(refused.to_string(), format!("the connection {} belongs to the connector 'Excel'", guid(1)));
     stored.save(guid(1), "EXCEL", &settings("s", "p"), &["Password"], &by()).await.unwrap();
-    assert_eq!(sound(folder.path(), &stored).await.records, 2);
+    assert_eq!(verified(folder.path(), &stored).await.records, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_two_first_saves_for_two_connectors_one_counts() {
+async fn concurrent_first_saves_for_two_connectors_cannot_both_succeed() {
     for number in 1..20 {
         let folder = tempfile::tempdir().unwrap();
         let (one, other) = (open(folder.path()).await, open(folder.path()).await);
@@ -98,12 +99,12 @@ async fn of_two_first_saves_for_two_connectors_one_counts() {
         assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
         let own = one.find(guid(number)).await.unwrap().unwrap().connector;
         let refused = first.err().or(second.err()).unwrap();
-        assert!(matches!(refused, StoreError::OtherConnector { own: told, .. } if told == own));
+        assert!(matches!(refused, StoreError::OtherConnector { own: named, .. } if named == own));
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn several_processes_write_one_chain() {
+async fn several_processes_write_one_hash_chain() {
     let folder = tempfile::tempdir().unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for process in 1..=3u128 {
@@ -116,25 +117,25 @@ async fn several_processes_write_one_chain() {
         });
     }
     tasks.join_all().await;
-    assert_eq!(sound(folder.path(), &open(folder.path()).await).await.records, 30);
+    assert_eq!(verified(folder.path(), &open(folder.path()).await).await.records, 30);
 }
 
 #[tokio::test]
-async fn a_record_that_a_crash_left_in_the_store_is_written_at_the_next_start() {
+async fn records_that_a_crash_left_in_the_outbox_are_flushed_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path()).await;
     stored.save(guid(1), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();
     // A crash between the change and the files.
     let event = audit::Event::ConnectionDeleted { connection: "x".to_owned(), connector: "y".to_owned() };
-    stored.store().record(&stored.recording(&by(), vec![event])).await.unwrap();
+    stored.store().record(&stored.audit_batch(&by(), vec![event])).await.unwrap();
     stored.store().close().await.unwrap();
     assert_eq!(records(folder.path()).len(), 1);
     let stored = open(folder.path()).await;
-    assert_eq!(sound(folder.path(), &stored).await.records, 2);
+    assert_eq!(verified(folder.path(), &stored).await.records, 2);
 }
 
 #[tokio::test]
-async fn a_log_that_cannot_be_written_is_made_up_for() {
+async fn records_wait_in_the_outbox_while_the_files_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path()).await;
     // A file where the folder should be.
@@ -142,23 +143,23 @@ async fn a_log_that_cannot_be_written_is_made_up_for() {
     for number in 1..=3 {
         stored.save(guid(number), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();
     }
-    assert!(stored.is_audit_log_behind());
-    assert_eq!(stored.store().audit_end().await.unwrap().unwritten.len(), 3);
+    assert!(stored.is_audit_log_failing());
+    assert_eq!(stored.store().audit_outbox().await.unwrap().pending.len(), 3);
     fs::remove_file(folder.path().join(audit::FOLDER)).unwrap();
-    stored.keep_up().await.unwrap();
-    assert!(!stored.is_audit_log_behind());
-    assert_eq!(sound(folder.path(), &stored).await.records, 3);
+    stored.sync_audit_files().await;
+    assert!(!stored.is_audit_log_failing());
+    assert_eq!(verified(folder.path(), &stored).await.records, 3);
     stored.record(Vec::new(), &by()).await.unwrap();
     stored.delete(guid(1), &by()).await.unwrap();
     assert_eq!(
-        stored.store().audit_end().await.unwrap().unwritten.len(),
+        stored.store().audit_outbox().await.unwrap().pending.len(),
         1,
         "what is in the files leaves the store"
     );
 }
 
 #[tokio::test]
-async fn a_store_that_was_set_back_is_told_of() {
+async fn a_rollback_of_the_store_is_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path()).await;
     stored.save(guid(1), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();
@@ -173,7 +174,7 @@ async fn a_store_that_was_set_back_is_told_of() {
     fs::write(&path, older).unwrap();
     for _ in 0..2 {
         let stored = open(folder.path()).await;
-        sound(folder.path(), &stored).await;
+        verified(folder.path(), &stored).await;
         stored.store().close().await.unwrap();
     }
     let last = records(folder.path()).pop().unwrap();
@@ -182,7 +183,7 @@ async fn a_store_that_was_set_back_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_new_store_goes_on_after_the_log_of_the_former_one() {
+async fn a_new_store_continues_the_hash_chain_of_the_former_one() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path()).await;
     stored.save(guid(1), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();
@@ -190,6 +191,6 @@ async fn a_new_store_goes_on_after_the_log_of_the_former_one() {
     fs::remove_file(folder.path().join(STORE_FILE)).unwrap();
     let stored = open(folder.path()).await;
     stored.save(guid(1), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();
-    let report = sound(folder.path(), &stored).await;
+    let report = verified(folder.path(), &stored).await;
     assert_eq!((report.records, report.of_other_keys, report.signed), (3, 1, 2));
 }

@@ -1,5 +1,9 @@
-//! The connections that are open: opened once however many calls ask at the same time, kept, and let go of when their
-//! settings change.
+//! The cache of open connections, with single flight: if many calls need the same connection, one opens it and the others
+//! wait for the result. A connection stays open until its settings change.
+//!
+//! Hand-written because of the revision check, which the caches on crates.io do not have: a change of the settings must
+//! also reach an opening that is under way. One that has not read the settings yet reads them again; one that has read
+//! older settings finishes for the calls that wait for it, but is not cached, and later calls do not join it.
 
 use std::fmt;
 use std::future::Future;
@@ -10,15 +14,15 @@ use tokio::sync::watch;
 use tracing::Instrument;
 use values::Guid;
 
-use super::store::{Revision, StoreError};
-use super::stored::StoredConnection;
+use crate::repository::StoredConnection;
+use crate::store::{Revision, StoreError};
 
-/// An open connection, with what the host needs to know of it on every call.
+/// An open connection, with what the host needs on every call.
 pub struct OpenConnection<T: Send + 'static> {
     guid: Guid,
     connector: Box<str>,
     revision: Revision,
-    /// Taken out only by `drop`.
+    /// `None` only in `drop`.
     connection: Option<T>,
 }
 
@@ -42,7 +46,7 @@ impl<T: Send + 'static> OpenConnection<T> {
         self.revision
     }
 
-    /// What opening it gave.
+    /// The result of opening it.
     pub fn connection(&self) -> &T {
         match &self.connection {
             Some(connection) => connection,
@@ -51,7 +55,7 @@ impl<T: Send + 'static> OpenConnection<T> {
     }
 }
 
-/// Closing a connection may take its time: whoever lets go of it last, it is closed away from the I/O threads.
+/// Closing a connection may block, so it happens on a thread for blocking work.
 impl<T: Send + 'static> Drop for OpenConnection<T> {
     fn drop(&mut self) {
         let connection = self.connection.take();
@@ -67,16 +71,16 @@ impl<T: Send + 'static> fmt::Debug for OpenConnection<T> {
     }
 }
 
-/// Why a connection is not open. Everybody who waited for the same opening gets the same error.
+/// Why a connection could not be opened. All calls that waited for the same opening get the same error.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError<E> {
-    /// Its settings could not be read.
+    /// The settings could not be read.
     #[error(transparent)]
     Store(Arc<StoreError>),
     /// Opening it failed.
     #[error("the connection cannot be opened: {0}")]
     Connection(Arc<E>),
-    /// The code that opens it panicked, or the host is shutting down.
+    /// The opening panicked, or the host is shutting down.
     #[error("opening the connection ended without a result")]
     Ended,
 }
@@ -91,66 +95,67 @@ impl<E> Clone for OpenError<E> {
     }
 }
 
-/// What an opening gives to all who wait: `None` when the connection is not stored.
-type Opened<T, E> = Result<Option<Arc<OpenConnection<T>>>, OpenError<E>>;
+/// The result of an opening for all calls that wait for it: `None` if the connection is not stored.
+type OpenResult<T, E> = Result<Option<Arc<OpenConnection<T>>>, OpenError<E>>;
 
-/// The open connections by GUID. No lock is held while one is opened or called.
+/// The cache: open connections by GUID. No lock is held while a connection is opened or used.
 pub struct OpenConnections<T: Send + 'static, E> {
-    pub(super) slots: DashMap<Guid, Slot<T, E>>,
+    pub(crate) slots: DashMap<Guid, Slot<T, E>>,
 }
 
-pub(super) enum Slot<T: Send + 'static, E> {
+pub(crate) enum Slot<T: Send + 'static, E> {
     Open(Arc<OpenConnection<T>>),
     Opening(Arc<Opening<T, E>>),
 }
 
-/// An opening under way.
-pub(super) struct Opening<T: Send + 'static, E> {
-    knows: Mutex<Known>,
-    pub(super) result: watch::Sender<Option<Opened<T, E>>>,
+/// An opening that is under way.
+pub(crate) struct Opening<T: Send + 'static, E> {
+    state: Mutex<OpeningState>,
+    pub(crate) result: watch::Sender<Option<OpenResult<T, E>>>,
 }
 
-/// What an opening knows of its settings.
+/// Which settings an opening uses.
 #[derive(Default)]
-struct Known {
-    /// The revision it works with, and the connector that they are for, once it has read them.
+struct OpeningState {
+    /// The revision of the settings, and the connector that they belong to. `None` until the settings are read.
     read: Option<(Revision, String)>,
-    /// The newest change that it was told of before that.
-    changed: Revision,
+    /// The newest revision that the settings were invalidated with before they were read.
+    invalidated: Revision,
 }
 
 impl<T: Send + 'static, E> Opening<T, E> {
-    fn knows(&self) -> MutexGuard<'_, Known> {
-        self.knows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, OpeningState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells it of a change; whether it is too late, because it works with older settings.
-    fn is_overtaken_by(&self, newer: Revision) -> bool {
-        let mut knows = self.knows();
-        match knows.read {
+    /// Returns whether the opening is stale, because it uses settings older than `newer`. If it has not read the settings
+    /// yet, makes sure that it does not read older ones.
+    fn invalidate(&self, newer: Revision) -> bool {
+        let mut state = self.state();
+        match state.read {
             Some((read, _)) => read < newer,
             None => {
-                knows.changed = knows.changed.max(newer);
+                state.invalidated = state.invalidated.max(newer);
                 false
             }
         }
     }
 
-    /// Reads the settings, again if they changed while they were read: those who begin to wait after a change must not
-    /// get what was before it.
-    async fn read<L, S>(&self, load: L) -> Result<Option<StoredConnection>, StoreError>
+    /// Reads the settings, and reads them again if they were invalidated in the meantime: a call that begins to wait after
+    /// a change must not get the settings from before it.
+    async fn read_settings<L, S>(&self, load: L) -> Result<Option<StoredConnection>, StoreError>
     where
         L: Fn() -> S,
         S: Future<Output = Result<Option<StoredConnection>, StoreError>>,
     {
         loop {
-            let known = self.knows().changed;
+            let invalidated = self.state().invalidated;
             let stored = load().await?;
             let revision = stored.as_ref().map_or(Revision::NONE, |stored| stored.revision);
-            let mut knows = self.knows();
-            if knows.changed == known || revision >= knows.changed {
+            let mut state = self.state();
+            if state.invalidated == invalidated || revision >= state.invalidated {
                 let connector = stored.as_ref().map(|stored| stored.connector.clone());
-                knows.read = Some((revision, connector.unwrap_or_default()));
+                state.read = Some((revision, connector.unwrap_or_default()));
                 return Ok(stored);
             }
         }
@@ -158,25 +163,25 @@ impl<T: Send + 'static, E> Opening<T, E> {
 }
 
 impl<T: Send + 'static, E> Slot<T, E> {
-    /// Whether it has settings older than `newer`. An opening is told of the change, if it can still heed it.
-    fn is_overtaken_by(&self, newer: Revision) -> bool {
+    /// Returns whether the slot is stale, because it has settings older than `newer`.
+    fn invalidate(&self, newer: Revision) -> bool {
         match self {
             Slot::Open(connection) => connection.revision < newer,
-            Slot::Opening(opening) => opening.is_overtaken_by(newer),
+            Slot::Opening(opening) => opening.invalidate(newer),
         }
     }
 
-    /// Whether it is of this connector. An opening that has not read its settings yet is of none.
-    fn is_of(&self, connector: &str) -> bool {
+    /// Whether it belongs to this connector. An opening that has not read its settings yet belongs to none.
+    fn belongs_to(&self, connector: &str) -> bool {
         match self {
             Slot::Open(connection) => connection.connector.eq_ignore_ascii_case(connector),
             Slot::Opening(opening) => {
-                opening.knows().read.as_ref().is_some_and(|(_, own)| own.eq_ignore_ascii_case(connector))
+                opening.state().read.as_ref().is_some_and(|(_, own)| own.eq_ignore_ascii_case(connector))
             }
         }
     }
 
-    fn is(&self, other: &Arc<Opening<T, E>>) -> bool {
+    fn is_opening(&self, other: &Arc<Opening<T, E>>) -> bool {
         matches!(self, Slot::Opening(opening) if Arc::ptr_eq(opening, other))
     }
 }
@@ -194,7 +199,7 @@ impl<T: Send + 'static, E> fmt::Debug for OpenConnections<T, E> {
 }
 
 impl<T: Send + 'static, E> OpenConnections<T, E> {
-    /// The connection if it is open: one look into a sharded map.
+    /// The connection, if it is open. A lookup in a sharded map.
     pub fn get(&self, guid: Guid) -> Option<Arc<OpenConnection<T>>> {
         match self.slots.get(&guid)?.value() {
             Slot::Open(connection) => Some(Arc::clone(connection)),
@@ -202,34 +207,34 @@ impl<T: Send + 'static, E> OpenConnections<T, E> {
         }
     }
 
-    /// How many are open.
+    /// The number of open connections.
     pub fn count(&self) -> usize {
         self.slots.iter().filter(|slot| matches!(slot.value(), Slot::Open(_))).count()
     }
 
-    /// Stops keeping what was opened with settings older than `newer`, open or just being opened. Whoever uses it at the
-    /// moment finishes with it; the next call opens it anew.
+    /// Removes the connection from the cache if it was opened, or is being opened, with settings older than `newer`. Running
+    /// calls keep it until they end; the next call opens it again.
     pub fn invalidate(&self, guid: Guid, newer: Revision) {
-        self.slots.remove_if(&guid, |_, slot| slot.is_overtaken_by(newer));
+        self.slots.remove_if(&guid, |_, slot| slot.invalidate(newer));
     }
 
-    /// Stops keeping those of a connector, open or just being opened, because another version of it is in its place now:
-    /// what is opened from now on must be opened on that one. Whoever uses one at the moment finishes with it.
-    pub fn let_go_of(&self, connector: &str) {
-        self.slots.retain(|_, slot| !slot.is_of(connector));
+    /// Removes all connections of a connector from the cache, open or being opened, because the connector was replaced.
+    /// Running calls keep them until they end; the next calls open them with the new connector.
+    pub fn invalidate_connector(&self, connector: &str) {
+        self.slots.retain(|_, slot| !slot.belongs_to(connector));
     }
 
-    /// Stops keeping any.
+    /// Removes all connections from the cache. Each is closed when no call uses it any more.
     pub fn close_all(&self) {
         self.slots.clear();
     }
 }
 
 impl<T: Send + Sync + 'static, E: Send + Sync + 'static> OpenConnections<T, E> {
-    /// The connection, opened first if need be: `load` reads its settings, `open` opens it with them.
+    /// The connection; opens it if it is not open: `load` reads its settings, and `open` opens it with them.
     ///
-    /// Calls that come while it is being opened wait for the same result. A failure is not kept: the next call tries
-    /// again. The opening runs to its end in a task of its own, whether or not its callers still wait.
+    /// Single flight: calls that come while it is being opened wait for the same result. A failure is not cached, so the
+    /// next call tries again. The opening runs in its own task to the end, even if no call waits for it any more.
     ///
     /// # Errors
     /// Reading the settings or opening the connection failed.
@@ -252,10 +257,10 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> OpenConnections<T, E> {
             },
             Entry::Vacant(slot) => {
                 let (sender, receiver) = watch::channel(None);
-                let opening = Arc::new(Opening { knows: Mutex::default(), result: sender });
+                let opening = Arc::new(Opening { state: Mutex::default(), result: sender });
                 slot.insert(Slot::Opening(Arc::clone(&opening)));
-                let place = Place { open: Arc::clone(self), guid, opening };
-                tokio::spawn(async move { place.fill(load, open).await }.in_current_span());
+                let task = OpeningTask { cache: Arc::clone(self), guid, opening };
+                tokio::spawn(async move { task.run(load, open).await }.in_current_span());
                 receiver
             }
         };
@@ -264,23 +269,23 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> OpenConnections<T, E> {
     }
 }
 
-/// The place of a connection that is being opened. Dropped without a connection (failure, panic, shutdown), it leaves
-/// the map as if nobody had asked, and those who wait learn of it.
-struct Place<T: Send + 'static, E> {
-    open: Arc<OpenConnections<T, E>>,
+/// The task that opens a connection. Its slot is removed from the cache when it is dropped without a connection, because of
+/// a failure, a panic or a shutdown.
+struct OpeningTask<T: Send + 'static, E> {
+    cache: Arc<OpenConnections<T, E>>,
     guid: Guid,
     opening: Arc<Opening<T, E>>,
 }
 
-impl<T: Send + 'static, E> Place<T, E> {
-    async fn fill<L, S, F, O>(self, load: L, open: F)
+impl<T: Send + 'static, E> OpeningTask<T, E> {
+    async fn run<L, S, F, O>(self, load: L, open: F)
     where
         L: Fn() -> S,
         S: Future<Output = Result<Option<StoredConnection>, StoreError>>,
         F: FnOnce(StoredConnection) -> O,
         O: Future<Output = Result<T, E>>,
     {
-        let result = match self.opening.read(load).await {
+        let result = match self.opening.read_settings(load).await {
             Ok(Some(stored)) => {
                 let (revision, connector) = (stored.revision, stored.connector.clone());
                 open(stored)
@@ -292,27 +297,28 @@ impl<T: Send + 'static, E> Place<T, E> {
             Err(error) => Err(OpenError::Store(Arc::new(error))),
         };
         if let Ok(Some(connection)) = &result {
-            self.keep(connection);
+            self.publish(connection);
         }
-        // Out of the map before the waiting calls learn of a failure, so that one that tries again at once does try.
+        // After a failure the slot is removed before the waiting calls get the error, so that a call that tries again at
+        // once does not join this opening.
         let opening = Arc::clone(&self.opening);
         drop(self);
         opening.result.send_replace(Some(result));
     }
 
-    /// Keeps the connection, unless its settings were changed or deleted since they were read: then the place is no
-    /// longer ours, and only the calls that came before the change get this connection.
-    fn keep(&self, connection: &Arc<OpenConnection<T>>) {
-        if let Entry::Occupied(mut slot) = self.open.slots.entry(self.guid)
-            && slot.get().is(&self.opening)
+    /// Puts the connection in the cache, unless it was invalidated since its settings were read. Then the slot is gone or
+    /// belongs to another opening, and only the calls that came before the change get this connection.
+    fn publish(&self, connection: &Arc<OpenConnection<T>>) {
+        if let Entry::Occupied(mut slot) = self.cache.slots.entry(self.guid)
+            && slot.get().is_opening(&self.opening)
         {
             slot.insert(Slot::Open(Arc::clone(connection)));
         }
     }
 }
 
-impl<T: Send + 'static, E> Drop for Place<T, E> {
+impl<T: Send + 'static, E> Drop for OpeningTask<T, E> {
     fn drop(&mut self) {
-        self.open.slots.remove_if(&self.guid, |_, slot| slot.is(&self.opening));
+        self.cache.slots.remove_if(&self.guid, |_, slot| slot.is_opening(&self.opening));
     }
 }

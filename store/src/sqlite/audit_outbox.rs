@@ -1,21 +1,18 @@
-//! The audit log's part of the database: the end of its chain, and records on their way to the files.
+//! The audit outbox in the database: the head of the hash chain, and the records that are not in the files yet.
 
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
-use crate::audit::{Head, Record, Recording};
-use crate::store::AuditEnd;
+use crate::audit::{AuditBatch, Head, Record};
+use crate::store::AuditOutbox;
 
-/// Writes records into the transaction of what they tell of, and takes those out that are in the files.
-pub(super) async fn write(
-    connection: &mut SqliteConnection,
-    recording: &Recording,
-) -> Result<(), sqlx::Error> {
+/// Writes records in the transaction of their change, and deletes the records that are in the files.
+pub(super) async fn write(connection: &mut SqliteConnection, audit: &AuditBatch) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM audit_record WHERE number <= ?")
-        .bind(recording.written())
+        .bind(audit.flushed())
         .execute(&mut *connection)
         .await?;
     let head = head(&mut *connection).await?;
-    let (records, head) = recording.link(head).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let (records, head) = audit.chain_to(head).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     for record in &records {
         sqlx::query("INSERT INTO audit_record (number, line) VALUES (?, ?)")
             .bind(record.number)
@@ -26,34 +23,34 @@ pub(super) async fn write(
     set_head(connection, &head).await
 }
 
-/// The end of the chain, and what may not be in the files yet.
-pub(super) async fn end(readers: &SqlitePool) -> Result<AuditEnd, sqlx::Error> {
-    // Of one moment.
+/// The head of the chain, and the pending records.
+pub(super) async fn read(readers: &SqlitePool) -> Result<AuditOutbox, sqlx::Error> {
+    // A transaction, so that both are consistent.
     let mut transaction = readers.begin().await?;
     let head = head(&mut transaction).await?;
-    let unwritten = sqlx::query("SELECT number, line FROM audit_record ORDER BY number")
+    let pending = sqlx::query("SELECT number, line FROM audit_record ORDER BY number")
         .fetch_all(&mut *transaction)
         .await?
         .iter()
         .map(|row| Ok(Record { number: row.try_get("number")?, line: row.try_get("line")? }))
         .collect::<Result<_, sqlx::Error>>()?;
-    Ok(AuditEnd { head, unwritten })
+    Ok(AuditOutbox { head, pending })
 }
 
-/// Moves the chain on to a record that the files have, unless it is there or beyond.
-pub(super) async fn go_on_after(
+/// Moves the head to a record that the files have, unless the chain is beyond that already.
+pub(super) async fn continue_chain_after(
     writer: &SqlitePool,
     newer: &Head,
-    recording: &Recording,
+    audit: &AuditBatch,
 ) -> Result<(), sqlx::Error> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     if head(&mut transaction).await?.number > newer.number {
         return Ok(());
     }
-    // Another chain had these numbers, which the files have instead.
+    // The pending records belong to the chain that ends here: the files have other records with these numbers.
     sqlx::query("DELETE FROM audit_record").execute(&mut *transaction).await?;
     set_head(&mut transaction, newer).await?;
-    write(&mut transaction, recording).await?;
+    write(&mut transaction, audit).await?;
     transaction.commit().await
 }
 

@@ -1,17 +1,17 @@
-//! The keys that secrets are sealed with, and sealing anew when the key is rotated.
+//! The key check values in the database, re-encryption during a key rotation, and the internal secrets.
 
 use std::time::SystemTime;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, SqlitePool, Transaction};
 
-use super::{audit, guid, milliseconds};
-use crate::audit::Recording;
-use crate::secrets::{KeyCheck, KeyId, SealedSecret};
-use crate::store::{Progress, SealAnew, SecretPlace, StoreError};
+use super::{audit_outbox, guid, milliseconds};
+use crate::audit::AuditBatch;
+use crate::keys::{KeyCheck, KeyId, SealedSecret};
+use crate::store::{Progress, Reencrypt, SecretOwner, StoreError};
 
-/// How many secrets are sealed anew in one transaction: few enough that a save never waits for long.
-const AT_ONCE: i64 = 100;
+/// How many secrets are re-encrypted in one transaction: few, so that a save never waits for long.
+const BATCH_SIZE: i64 = 100;
 
 const NEWEST: &str = "SELECT id, check_value FROM encryption_key ORDER BY created_at DESC LIMIT 1";
 
@@ -40,7 +40,7 @@ pub(super) async fn add_first(writer: &SqlitePool, check: KeyCheck) -> Result<Ke
     key_check(&row)
 }
 
-/// A clock that was set back must not make the new key look older than the former one.
+/// Adds the newest key. Its time is later than that of all others, even if the clock was set back.
 pub(super) async fn add(writer: &SqlitePool, check: KeyCheck) -> Result<(), sqlx::Error> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     sqlx::query(
@@ -56,20 +56,20 @@ pub(super) async fn add(writer: &SqlitePool, check: KeyCheck) -> Result<(), sqlx
     transaction.commit().await
 }
 
-/// Nothing of a batch is written when one of its secrets cannot be sealed anew.
-pub(super) async fn seal_anew(
+/// Re-encrypts a batch of secrets. If one of them cannot be decrypted, nothing is written.
+pub(super) async fn reencrypt_batch(
     writer: &SqlitePool,
-    seal: &SealAnew<'_>,
+    reencrypt: &Reencrypt<'_>,
 ) -> Result<Result<Progress, StoreError>, sqlx::Error> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     let newest = key_check(&sqlx::query(NEWEST).fetch_one(&mut *transaction).await?)?.key_id;
-    let own = sqlx::query("SELECT name, sealed_with, sealed FROM own_secret WHERE sealed_with <> ?")
+    let internal = sqlx::query("SELECT name, sealed_with, sealed FROM own_secret WHERE sealed_with <> ?")
         .bind(&newest.0)
         .fetch_all(&mut *transaction)
         .await?;
-    for row in &own {
+    for row in &internal {
         let name: String = row.try_get("name")?;
-        let new = match seal(SecretPlace::Own(&name), &sealed(row)?) {
+        let new = match reencrypt(SecretOwner::Internal(&name), &sealed(row)?) {
             Ok(new) => new,
             Err(error) => return Ok(Err(error)),
         };
@@ -85,12 +85,12 @@ pub(super) async fn seal_anew(
          WHERE sealed_with IS NOT NULL AND sealed_with <> ? LIMIT ?",
     )
     .bind(&newest.0)
-    .bind(AT_ONCE)
+    .bind(BATCH_SIZE)
     .fetch_all(&mut *transaction)
     .await?;
     for row in &settings {
         let (connection, key): (_, String) = (guid(row)?, row.try_get("key")?);
-        let new = match seal(SecretPlace::Setting(connection, &key), &sealed(row)?) {
+        let new = match reencrypt(SecretOwner::Setting(connection, &key), &sealed(row)?) {
             Ok(new) => new,
             Err(error) => return Ok(Err(error)),
         };
@@ -109,28 +109,28 @@ pub(super) async fn seal_anew(
             .await?;
     transaction.commit().await?;
     let left = usize::try_from(left).unwrap_or_default();
-    Ok(Ok(Progress { sealed: own.len() + settings.len(), left }))
+    Ok(Ok(Progress { done: internal.len() + settings.len(), left }))
 }
 
-pub(super) async fn forget_former(writer: &SqlitePool, recording: &Recording) -> Result<bool, sqlx::Error> {
+pub(super) async fn remove_old(writer: &SqlitePool, audit: &AuditBatch) -> Result<bool, sqlx::Error> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     let newest = key_check(&sqlx::query(NEWEST).fetch_one(&mut *transaction).await?)?.key_id;
-    if is_another_used(&mut transaction, &newest).await? {
+    if is_old_key_used(&mut transaction, &newest).await? {
         return Ok(false);
     }
     sqlx::query("DELETE FROM encryption_key WHERE id <> ?")
         .bind(&newest.0)
         .execute(&mut *transaction)
         .await?;
-    audit::write(&mut transaction, recording).await?;
+    audit_outbox::write(&mut transaction, audit).await?;
     transaction.commit().await?;
-    // What was sealed with the former key still stands in the journal. If somebody reads there at the moment it stays
-    // until the next checkpoint.
+    // The write-ahead log still has secrets sealed with the old key. If another process is reading it at the moment, they
+    // stay there until the next checkpoint.
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await?;
     Ok(true)
 }
 
-async fn is_another_used(
+async fn is_old_key_used(
     transaction: &mut Transaction<'_, Sqlite>,
     newest: &KeyId,
 ) -> Result<bool, sqlx::Error> {
@@ -144,7 +144,7 @@ async fn is_another_used(
     Ok(used != 0)
 }
 
-pub(super) async fn own_secret(
+pub(super) async fn internal_secret(
     readers: &SqlitePool,
     name: &str,
 ) -> Result<Option<SealedSecret>, sqlx::Error> {
@@ -155,13 +155,13 @@ pub(super) async fn own_secret(
     row.as_ref().map(sealed).transpose()
 }
 
-pub(super) async fn add_own_secret(
+pub(super) async fn add_internal_secret(
     writer: &SqlitePool,
     name: &str,
     secret: SealedSecret,
 ) -> Result<Option<SealedSecret>, sqlx::Error> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    // Only while its key is known; otherwise the key was rotated out meanwhile.
+    // Not if its key was rotated out in the meantime.
     sqlx::query(
         "INSERT OR IGNORE INTO own_secret (name, sealed_with, sealed)
          SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM encryption_key WHERE id = ?2)",
