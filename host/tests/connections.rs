@@ -1,4 +1,4 @@
-//! `erp-host connections`, run as an operator runs it.
+//! The `erp-host connections` commands, run as an operator runs them.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -67,7 +67,7 @@ impl Host {
         Run::of(command.output().unwrap())
     }
 
-    /// Opens the connection as a call does.
+    /// Opens the connection as a call of SuperOffice does.
     async fn open(&self, guid: Guid) -> Option<Settings> {
         let open =
             self.connections.get_or_open(guid, |stored| async move { Ok(stored.settings) }).await.unwrap();
@@ -144,7 +144,7 @@ async fn lists_all_connections() {
 }
 
 #[tokio::test]
-async fn an_empty_store_is_listed_as_such() {
+async fn list_of_an_empty_store() {
     let host = Host::start().await;
     assert!(host.run(&["list"]).ok().starts_with("no connections in "));
     assert_eq!(host.run(&["list", "--json"]).ok(), "[]\n");
@@ -153,7 +153,7 @@ async fn an_empty_store_is_listed_as_such() {
 #[tokio::test]
 async fn shows_settings_with_secrets_masked() {
     let host = Host::with_connections().await;
-    // Every form of a GUID, in any case.
+    // Every form of a GUID.
     let forms = [
         "00000000-0000-0000-0000-000000000001",
         "{00000000-0000-0000-0000-000000000001}",
@@ -164,7 +164,7 @@ async fn shows_settings_with_secrets_masked() {
         let lines: Vec<&str> = out.lines().collect();
         assert_eq!(lines[0], "GUID       00000000-0000-0000-0000-000000000001");
         assert_eq!(lines[1], "connector  Excel");
-        assert_eq!(lines[4], "  Filename  kunder\\u{1b}[2J æøå.xlsx", "nothing that a terminal obeys");
+        assert_eq!(lines[4], "  Filename  kunder\\u{1b}[2J æøå.xlsx", "control characters are escaped");
         assert_eq!(lines[5], "  Password  ********");
         assert_eq!(lines[6], "  Empty     ");
         assert_eq!(lines[7], "  Null      (null)");
@@ -178,7 +178,7 @@ async fn shows_settings_with_secrets_masked() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told() {
+async fn missing_connections_and_files_are_reported() {
     let host = Host::with_connections().await;
     let missing = guid(9).to_string();
     for args in [&["show", missing.as_str()][..], &["delete", &missing, "--yes"]] {
@@ -208,7 +208,7 @@ async fn wrong_usage_ends_with_2() {
 }
 
 #[tokio::test]
-async fn a_running_host_notices_a_delete() {
+async fn a_running_host_applies_a_delete() {
     let host = Host::with_connections().await;
     assert!(host.open(guid(1)).await.is_some());
     assert_eq!(host.run(&["delete", &guid(1).to_string(), "--yes"]).ok(), format!("deleted {}\n", guid(1)));
@@ -229,7 +229,7 @@ async fn the_data_folder_may_come_from_the_configuration_or_the_environment() {
 }
 
 #[tokio::test]
-async fn what_is_exported_comes_back() {
+async fn an_export_can_be_imported_by_another_host() {
     let (from, to) = (Host::with_connections().await, Host::start().await);
     let file = from.path("all.erpx");
     let file_name = file.to_str().unwrap();
@@ -244,7 +244,7 @@ async fn what_is_exported_comes_back() {
     for number in [1, 2] {
         assert!(to.open(guid(number)).await.unwrap() == from.open(guid(number)).await.unwrap());
     }
-    // Again: it would replace them, and says so.
+    // A second import would replace them, and is refused.
     let again = to.run_with_passphrase(&["import", file_name], PASSPHRASE);
     again.fails(1, &format!("it would replace 2 connections: {}, {}; add --replace", guid(1), guid(2)));
     let out = to.run_with_passphrase(&["import", file_name, "--replace"], PASSPHRASE).ok();
@@ -252,7 +252,7 @@ async fn what_is_exported_comes_back() {
 }
 
 #[tokio::test]
-async fn a_passphrase_file_serves_as_well() {
+async fn the_passphrase_can_come_from_a_file() {
     let host = Host::with_connections().await;
     fs::write(host.path("pass"), format!("{PASSPHRASE}\r\nsecond line\n")).unwrap();
     host.run(&["export", "all.erpx", "--passphrase-file", "pass"]).ok();
@@ -267,7 +267,7 @@ async fn a_passphrase_file_serves_as_well() {
 }
 
 #[tokio::test]
-async fn the_wrong_passphrase_imports_nothing() {
+async fn an_import_with_a_wrong_passphrase_fails() {
     let (from, to) = (Host::with_connections().await, Host::start().await);
     let file = from.path("all.erpx");
     from.run_with_passphrase(&["export", file.to_str().unwrap()], PASSPHRASE).ok();
@@ -277,7 +277,7 @@ async fn the_wrong_passphrase_imports_nothing() {
 }
 
 #[tokio::test]
-async fn an_export_overwrites_only_when_told() {
+async fn an_export_overwrites_only_with_force() {
     let host = Host::with_connections().await;
     fs::write(host.path("kept"), "precious").unwrap();
     host.run(&["export", "kept", "--masked"]).fails(1, "the file kept exists; name another, or add --force");
@@ -293,7 +293,7 @@ async fn an_export_overwrites_only_when_told() {
 }
 
 #[tokio::test]
-async fn masked_secrets_are_kept_or_refused() {
+async fn masked_secrets_keep_their_stored_value_or_are_refused() {
     let host = Host::with_connections().await;
     assert_eq!(
         host.run(&["export", "m.json", "--masked"]).ok(),
@@ -310,7 +310,7 @@ async fn masked_secrets_are_kept_or_refused() {
 }
 
 #[tokio::test]
-async fn the_key_is_needed_for_secrets_and_changes_only() {
+async fn only_secrets_and_changes_need_the_key() {
     let host = Host::with_connections().await;
     fs::remove_file(host.path("data").join(KEY_FILE)).unwrap();
     host.run(&["list"]).ok();
@@ -319,14 +319,14 @@ async fn the_key_is_needed_for_secrets_and_changes_only() {
     host.run_with_passphrase(&["export", "all.erpx"], PASSPHRASE)
         .fails(1, "is missing, and the stored secrets cannot be read without it");
     host.run(&["import", "m.json", "--replace"]).fails(1, "is missing");
-    // What changes something is signed in the audit log.
+    // A change is signed in the audit log.
     host.run(&["delete", &guid(1).to_string(), "--yes"]).fails(1, "is missing");
     host.run(&["rekey"]).fails(1, "is missing");
     assert!(!host.path("data").join(KEY_FILE).exists(), "no new key is made");
 }
 
 #[tokio::test]
-async fn a_damaged_store_is_told() {
+async fn a_damaged_store_is_reported() {
     let host = Host::with_connections().await;
     fs::create_dir(host.path("damaged")).unwrap();
     fs::write(host.path("damaged").join(STORE_FILE), "no database".repeat(1000)).unwrap();
@@ -339,7 +339,7 @@ async fn a_damaged_store_is_told() {
 }
 
 #[tokio::test]
-async fn every_command_teaches_itself() {
+async fn the_help_of_every_command_has_an_example() {
     let host = Host::start().await;
     for command in ["list", "show", "delete", "export", "import", "rekey"] {
         let help = host.run(&[command, "--help"]).ok();

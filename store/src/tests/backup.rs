@@ -267,3 +267,17 @@ async fn an_interrupted_restore_keeps_the_host_from_starting_until_it_is_repeate
     assert_eq!(fixture.restored().await, [1, 2, 3]);
     assert!(!fixture.data().join(RESTORING).exists());
 }
+
+/// A file of the first version of the format, as operators may have kept it.
+#[tokio::test]
+async fn a_backup_of_format_version_1_can_be_restored_with_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let backup = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/backup-1.sqlite");
+    let data = folder.path().join("data");
+    let passphrase = Some("correct horse battery stæple");
+    let restore = Restore { backup: &backup, data: &data, key_file: None, passphrase, replace: false };
+    let restored = restore.run(&by()).await.unwrap();
+    assert_eq!((restored.connections, restored.unreadable), (1, 0));
+    let found = open(&data).await.find(guid(1)).await.unwrap().unwrap();
+    assert_eq!(found.settings.get("Password"), Some("hunter2"));
+}

@@ -267,3 +267,17 @@ async fn debug_shows_no_value() {
     assert!(text.contains("Password"));
     assert!(!text.contains("hunter2") && !text.contains("srv"), "{text}");
 }
+
+/// A file of the first version of the format, as operators may have kept it.
+#[tokio::test]
+async fn an_export_of_format_version_1_can_be_imported() {
+    let text = include_str!("../../tests/fixtures/export-1.erpx");
+    let (_folder, stored) = stored().await;
+    import(&stored, &open(text).unwrap()).await;
+    let expected: Settings =
+        [("Server", Some("srv æøå")), ("Password", Some("hunter2")), ("Token", None), ("Null", None)]
+            .into_iter()
+            .collect();
+    let secrets = vec![false, true, true, false];
+    assert!(contents(&stored).await == [(guid(1), "Excel".to_owned(), expected, secrets)]);
+}

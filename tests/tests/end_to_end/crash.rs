@@ -1,7 +1,7 @@
-//! The host is killed at random moments, again and again, while connections are saved and deleted, the key is rotated and
-//! backups are made: after each start all that was acknowledged is there, and nothing is half done.
+//! Crash recovery: the host is killed at random moments, while connections are saved and deleted, the key is rotated and
+//! backups are made. After each start every acknowledged change is there, and no change is half done.
 //!
-//! The moments come from a seed, which is printed; `ERP_HOST_TEST_SEED` sets it.
+//! The moments come from a random seed, which is printed; `ERP_HOST_TEST_SEED` sets it.
 
 use std::collections::BTreeMap;
 use std::process::Child;
@@ -15,11 +15,11 @@ use test_support::exchange;
 use test_support::{ROGUE, Setup, TestHost};
 use values::{Guid, State, error_code};
 
-/// Hosts that are killed at the same time, each in folders of its own.
+/// How many hosts are killed at the same time, each with its own folders.
 const HOSTS: u64 = 4;
-/// How often each of them is killed.
+/// How often each host is killed.
 const KILLS: u32 = 50;
-/// Clients of each host, and the connections of each client.
+/// Clients per host, and connections per client.
 const CLIENTS: u64 = 3;
 const CONNECTIONS: u64 = 3;
 
@@ -41,25 +41,25 @@ impl Random {
     }
 }
 
-/// What a connection is known to be: the number that all its settings tell, or `None` when it is deleted.
+/// The state of a connection: the number in all of its settings, or `None` if it is deleted.
 type Number = Option<u64>;
 
-/// What a client knows of a connection.
+/// What a client expects of a connection.
 #[derive(Debug, Clone, Copy, Default)]
-struct Known {
-    /// What was acknowledged last.
+struct ExpectedState {
+    /// The last acknowledged state.
     acknowledged: Number,
-    /// What was asked for and not answered.
-    asked: Option<Number>,
+    /// The state that was requested, if there was no reply yet.
+    requested: Option<Number>,
 }
 
-/// A client: its connections, and the number that the next save tells.
+/// A client: its connections, and the number of its next save.
 #[derive(Debug)]
 struct Client {
     random: Random,
-    connections: BTreeMap<Guid, Known>,
+    connections: BTreeMap<Guid, ExpectedState>,
     next: u64,
-    /// How many changes were acknowledged.
+    /// The number of acknowledged changes.
     changes: u64,
 }
 
@@ -78,17 +78,17 @@ fn password(number: u64) -> String {
 impl Client {
     fn new(host: u64, client: u64, mut random: Random) -> Self {
         let guids = (0..CONNECTIONS).map(|number| u128::from((host << 32) | (client << 16) | (number + 1)));
-        let connections = guids.map(|guid| (Guid::from_u128(guid), Known::default())).collect();
+        let connections = guids.map(|guid| (Guid::from_u128(guid), ExpectedState::default())).collect();
         Client { random: Random(random.next()), connections, next: 0, changes: 0 }
     }
 
-    /// Saves and deletes until the host is gone.
+    /// Saves and deletes until the host is killed.
     fn change(&mut self, address: std::net::SocketAddr, acknowledged: &AtomicU32) {
         loop {
-            let place = self.random.below(CONNECTIONS) as usize;
+            let index = self.random.below(CONNECTIONS) as usize;
             let is_save = self.random.below(4) > 0;
-            let (&guid, known) = self.connections.iter_mut().nth(place).unwrap();
-            if !is_save && known.acknowledged.is_none() {
+            let (&guid, expected) = self.connections.iter_mut().nth(index).unwrap();
+            if !is_save && expected.acknowledged.is_none() {
                 continue;
             }
             let wanted = is_save.then_some(self.next);
@@ -100,33 +100,33 @@ impl Client {
                 None => Request::DeleteConnection,
             };
             let operation = request.operation();
-            known.asked = Some(wanted);
+            expected.requested = Some(wanted);
             let Ok(exchange) = exchange::exchange(address, exchange::PATH, &call(guid, request)) else {
                 return;
             };
-            // A reply that was cut off acknowledges nothing.
+            // An incomplete reply acknowledges nothing.
             let Ok(answer) = read_reply(&exchange.response.body, operation) else { return };
             let outcome = answer.reply.outcome().expect("an outcome");
             assert_eq!(outcome.state, State::Ok, "{operation} of {guid}: {outcome:?}");
-            *known = Known { acknowledged: wanted, asked: None };
+            *expected = ExpectedState { acknowledged: wanted, requested: None };
             self.changes += 1;
             acknowledged.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    /// What the host has after a start is what was acknowledged, or what was asked for and not answered: whole, with a
-    /// secret that opens.
+    /// After a start each connection has the acknowledged state, or the one that was requested last without a reply. It is
+    /// complete, and its secret can be decrypted.
     fn check(&mut self, host: &TestHost) {
-        for (&guid, known) in &mut self.connections {
+        for (&guid, expected) in &mut self.connections {
             let found = number(host, guid);
-            let may_be = [Some(known.acknowledged), known.asked];
-            assert!(may_be.contains(&Some(found)), "{guid} has {found:?}, and should have {known:?}");
-            *known = Known { acknowledged: found, asked: None };
+            let may_be = [Some(expected.acknowledged), expected.requested];
+            assert!(may_be.contains(&Some(found)), "{guid} has {found:?}, and should have {expected:?}");
+            *expected = ExpectedState { acknowledged: found, requested: None };
         }
     }
 }
 
-/// The number that the settings of a connection tell, as they reach the connector.
+/// The number in the settings of a connection, as the connector gets them.
 fn number(host: &TestHost, guid: Guid) -> Number {
     let list = Request::GetList { list_name: Some("Settings".into()) };
     let answer = host.client(Dialect::Message).connection(&guid.to_string()).call(list);
@@ -138,12 +138,12 @@ fn number(host: &TestHost, guid: Guid) -> Number {
     let expected =
         [("Server", number.to_string()), ("Password", password(number)), ("Z", number.to_string())];
     let found: Vec<_> = answer.list.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-    assert_eq!(found, expected, "{guid} is whole");
+    assert_eq!(found, expected, "{guid} is complete");
     Some(number)
 }
 
-/// A host that is killed.
-struct Victim {
+/// A host that is killed again and again, and its clients.
+struct CrashingHost {
     number: u64,
     host: TestHost,
     random: Random,
@@ -151,14 +151,14 @@ struct Victim {
     command: Option<Child>,
 }
 
-impl Victim {
+impl CrashingHost {
     fn new(number: u64, seed: u64) -> Self {
         let mut random = Random(seed ^ (number << 56));
         let clients = (0..CLIENTS).map(|client| Client::new(number, client, Random(random.next()))).collect();
-        Victim { number, host: Setup::new().plugin(ROGUE).prepare(), random, clients, command: None }
+        CrashingHost { number, host: Setup::new().plugin(ROGUE).prepare(), random, clients, command: None }
     }
 
-    /// Starts the host, lets it work, kills it, starts it again; for so many times.
+    /// Starts the host, lets it work, and kills it, [`KILLS`] times.
     fn run(&mut self) {
         for kill in 1..=KILLS {
             self.host.start();
@@ -178,8 +178,8 @@ impl Victim {
         let acknowledged = AtomicU32::new(0);
         let command_at = self.random.below(6) as u32;
         let kill_at = command_at + self.random.below(6) as u32;
-        let rest = Duration::from_micros(self.random.below(15_000));
-        let what = self.random.below(8);
+        let delay = Duration::from_micros(self.random.below(15_000));
+        let choice = self.random.below(8);
         let kill_command = self.random.below(2) == 0;
         let (ended, end) = mpsc::channel::<()>();
         thread::scope(|scope| {
@@ -193,7 +193,7 @@ impl Victim {
             drop(ended);
             let wait_for = |count| {
                 while acknowledged.load(Ordering::SeqCst) < count {
-                    // A client that has failed ends before the host does.
+                    // A client that fails ends before the host is killed.
                     assert_eq!(
                         end.recv_timeout(Duration::from_micros(200)),
                         Err(mpsc::RecvTimeoutError::Timeout)
@@ -201,7 +201,7 @@ impl Victim {
                 }
             };
             wait_for(command_at);
-            let command: &[&str] = match what {
+            let command: &[&str] = match choice {
                 0 => &["backup", "copy.sqlite", "--force"],
                 1..=4 => &["connections", "rekey"],
                 _ => &[],
@@ -210,8 +210,8 @@ impl Victim {
                 self.command = Some(self.host.spawn(command));
             }
             wait_for(kill_at);
-            // The one wait that is meant: a moment that nobody knows.
-            thread::sleep(rest);
+            // The one deliberate sleep: it makes the moment of the kill random.
+            thread::sleep(delay);
             self.host.kill();
         });
         if let Some(mut command) = self.command.take() {
@@ -219,14 +219,14 @@ impl Victim {
                 let _ = command.kill();
                 let _ = command.wait();
             } else if command.try_wait().expect("a process").is_none() {
-                // It goes on while the host starts again.
+                // The command keeps running while the host starts again.
                 self.command = Some(command);
             }
         }
     }
 
-    /// After the last kill: everything is there, a rotation that was interrupted is finished, the audit log is whole and
-    /// has every change, and a copy passes SQLite's own check.
+    /// After the last kill: all connections are there, an interrupted key rotation can be finished, the audit log is valid
+    /// and has every change, and a backup passes SQLite's integrity check.
     fn end(&mut self) {
         if let Some(mut command) = self.command.take() {
             let _ = command.wait();
@@ -235,13 +235,13 @@ impl Victim {
         self.clients.iter_mut().for_each(|client| client.check(&self.host));
         let run = |arguments: &[&str]| {
             let output = self.host.command(arguments);
-            let told = format!(
+            let printed = format!(
                 "{}{}",
                 String::from_utf8_lossy(&output.stdout),
                 String::from_utf8_lossy(&output.stderr)
             );
-            assert!(output.status.success(), "{arguments:?}: {told}");
-            told
+            assert!(output.status.success(), "{arguments:?}: {printed}");
+            printed
         };
         run(&["connections", "rekey"]);
         run(&["backup", "last.sqlite"]);
@@ -255,9 +255,9 @@ impl Victim {
         let is_change = |line: &&str| line.contains("\"event\":\"connection ");
         let recorded = records.lines().filter(is_change).count() as u64;
         let acknowledged: u64 = self.clients.iter().map(|client| client.changes).sum();
-        let unanswered = u64::from(KILLS) * CLIENTS;
+        let without_reply = u64::from(KILLS) * CLIENTS;
         assert!(
-            (acknowledged..=acknowledged + unanswered).contains(&recorded),
+            (acknowledged..=acknowledged + without_reply).contains(&recorded),
             "{acknowledged} changes acknowledged, {recorded} recorded"
         );
         let rotations = records.matches("\"event\":\"key rotated\"").count();
@@ -266,12 +266,12 @@ impl Victim {
             self.number,
             verified.lines().next().unwrap_or_default()
         );
-        assert!(rotations > 1, "keys were rotated under way");
+        assert!(rotations > 1, "the key was rotated during the crashes");
     }
 }
 
 #[test]
-fn a_host_that_is_killed_at_random_moments_loses_nothing() {
+fn a_host_killed_at_random_moments_loses_no_acknowledged_change() {
     let seed = match std::env::var("ERP_HOST_TEST_SEED") {
         Ok(seed) => seed.parse().expect("ERP_HOST_TEST_SEED is a number"),
         Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64,
@@ -279,7 +279,7 @@ fn a_host_that_is_killed_at_random_moments_loses_nothing() {
     println!("{} kills with ERP_HOST_TEST_SEED={seed}", HOSTS * u64::from(KILLS));
     thread::scope(|scope| {
         for number in 0..HOSTS {
-            scope.spawn(move || Victim::new(number, seed).run());
+            scope.spawn(move || CrashingHost::new(number, seed).run());
         }
     });
 }

@@ -1,4 +1,4 @@
-//! Settings survive: a restart, a crash, and a crash in the middle of a storm of saves.
+//! Durability of settings: through a restart, a crash, and a crash during many concurrent saves.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -52,10 +52,10 @@ fn a_deleted_connection_stays_deleted() {
 }
 
 #[test]
-fn every_save_that_was_answered_survives_a_kill() {
+fn every_acknowledged_save_survives_a_kill() {
     let mut host = TestHost::with_excel();
     let address = host.address();
-    let answered = Mutex::new(BTreeSet::new());
+    let acknowledged = Mutex::new(BTreeSet::new());
     let next = AtomicU32::new(1);
     let save = || {
         loop {
@@ -65,31 +65,31 @@ fn every_save_that_was_answered_survives_a_kill() {
                 connection_guid: Some(guid.to_string().into()),
                 request: Request::SaveConnection { connection_info: settings(WORKBOOK) },
             };
-            // Until the host is gone.
+            // Until the host is killed.
             let Ok(exchange) = exchange::exchange(address, exchange::PATH, &call) else { return };
             let answer = read_reply(&exchange.response.body, Operation::SaveConnection).expect("a reply");
             assert_eq!(answer.reply.outcome().map(|outcome| outcome.state), Some(State::Ok));
-            answered.lock().unwrap().insert(guid);
+            acknowledged.lock().unwrap().insert(guid);
         }
     };
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(save);
         }
-        while answered.lock().unwrap().len() < 40 {
+        while acknowledged.lock().unwrap().len() < 40 {
             std::thread::yield_now();
         }
         host.kill();
     });
 
     host.start();
-    for guid in answered.into_inner().unwrap() {
+    for guid in acknowledged.into_inner().unwrap() {
         host.client(Dialect::Message).connection(&guid.to_string()).ok(Request::TestConnection);
     }
 }
 
 #[test]
-fn the_key_is_never_made_anew_for_stored_secrets() {
+fn no_new_key_is_created_for_stored_secrets() {
     let mut host = Setup::new().plugin(EXCEL).plugin(ROGUE).start();
     let secret = "correct horse battery staple";
     let client = host.client(Dialect::Message).connector("Rogue").connection(GUID);
@@ -103,7 +103,7 @@ fn the_key_is_never_made_anew_for_stored_secrets() {
         if path.is_file() {
             let content = std::fs::read(&path).unwrap();
             let found = content.windows(secret.len()).any(|window| window == secret.as_bytes());
-            assert!(!found, "{} holds the secret in clear", path.display());
+            assert!(!found, "{} has the secret unencrypted", path.display());
         }
     }
 
@@ -117,7 +117,7 @@ fn the_key_is_never_made_anew_for_stored_secrets() {
     std::fs::rename(&key, &kept).unwrap();
     let refusal = host.try_start().expect_err("without its key the host does not start").to_string();
     assert!(refusal.contains("key"), "{refusal}");
-    assert!(!key.exists(), "and makes no new one");
+    assert!(!key.exists(), "and it creates no new one");
 
     std::fs::write(&key, "not a key").unwrap();
     let refusal = host.try_start().expect_err("nor with a wrong one").to_string();
