@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         hash
     };
     let (name, hash) = (toml::Value::from(args.name.as_str()), hash.to_text());
-    writeln!(output, "# For a header (access.secret_header, X-Connector-Secret unless it says otherwise):")?;
+    writeln!(output, "# For a header (access.secret_header, by default X-Connector-Secret):")?;
     writeln!(output, "[access.secrets]\n{name} = \"{hash}\"\n")?;
     writeln!(output, "# Or for basic authentication, with this name and the secret as its password:")?;
     writeln!(output, "# [access.users]\n# {name} = \"{hash}\"")?;

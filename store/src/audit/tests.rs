@@ -134,7 +134,11 @@ fn verify_detects_a_truncated_log_by_the_expected_head() {
     let newest = files.list().unwrap().pop().unwrap();
     fs::remove_file(newest).unwrap();
     let report = verify(&files, Some(&key(1)), Some(&head)).unwrap();
-    assert_eq!((report.breaks.len(), report.is_expected_there), (0, Some(false)), "the store knows, too");
+    assert_eq!(
+        (report.breaks.len(), report.is_expected_there),
+        (0, Some(false)),
+        "the store has the head, too"
+    );
 }
 
 #[test]

@@ -412,8 +412,8 @@ fn refuse_emptied(data: &Path) -> Result<(), StoreError> {
     if is_empty && AuditFiles::new(data.join(audit::FOLDER)).head().is_ok_and(|head| head.is_some()) {
         return Err(StoreError::Unusable {
             path,
-            problem: "is damaged (it is empty, and the audit log tells that it was not)".to_owned(),
-            remedy: "restore it from a backup; to begin anew, move it away".to_owned(),
+            problem: "is damaged (it is empty, and the audit log shows that it was not)".to_owned(),
+            remedy: "restore it from a backup, or move it away to start with an empty store".to_owned(),
         });
     }
     Ok(())

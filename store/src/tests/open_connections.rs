@@ -434,7 +434,7 @@ async fn a_change_of_another_process_invalidates_the_connection() {
     other.delete(guid(1), &by()).await.unwrap();
     host.poll_changes().await.unwrap();
     assert!(host.get(guid(1)).is_none());
-    // And what the other one saves anew under the GUID.
+    // The other process saves a new connection under the GUID.
     save(&other, "three").await;
     assert_eq!(get(&host).await.connection().server, "three");
 }
