@@ -103,6 +103,7 @@ mod actor;
 mod call;
 mod columns;
 mod connector;
+mod encoding;
 mod export;
 mod field;
 mod folded;

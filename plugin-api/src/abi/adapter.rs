@@ -1,4 +1,5 @@
-//! The plugin's side: an author's connector and connections as objects that the host can call. No panic leaves it.
+//! The plugin's side: adapts an author's connector and connections to the objects that the host calls. It catches every
+//! panic.
 
 use std::any::Any;
 use std::mem::ManuallyDrop;
@@ -29,7 +30,7 @@ pub(super) extern "C" fn load<C: Connector>(
 ) -> ROption<ConnectorBox> {
     let mut replies = Replies::new(sink);
     let connector = replies.answer_with(|replies| {
-        // First of all, so that a panic further down is told.
+        // First, so that a panic below is logged.
         logging::install(host);
         replies.push(Kind::DESCRIPTION, |message| {
             Description {
@@ -45,14 +46,14 @@ pub(super) extern "C" fn load<C: Connector>(
     connector.map(connector_object).into()
 }
 
-/// A connector as the host sees it.
+/// A connector as an object for the host.
 pub(super) fn connector_object<C: Connector>(connector: C) -> ConnectorBox {
-    ConnectorObject_TO::from_ptr(RBox::new(ConnectorAdapter(Guarded::new(connector))), TD_Opaque)
+    ConnectorObject_TO::from_ptr(RBox::new(ConnectorAdapter(PanicSafeDrop::new(connector))), TD_Opaque)
 }
 
-struct ConnectorAdapter<C>(Guarded<C>);
+struct ConnectorAdapter<C>(PanicSafeDrop<C>);
 
-struct ConnectionAdapter<C>(Guarded<C>);
+struct ConnectionAdapter<C>(PanicSafeDrop<C>);
 
 impl<C: Connector> ConnectorObject for ConnectorAdapter<C> {
     fn call(&self, operation: Operation, request: Wire<'_>, sink: SinkRef<'_>) {
@@ -72,7 +73,7 @@ impl<C: Connector> ConnectorObject for ConnectorAdapter<C> {
             let settings = requests::settings(&mut settings.message().reader())?;
             Ok((Outcome::ok(), self.0.0.connect(&settings)?))
         });
-        let object = |connection| RBox::new(ConnectionAdapter(Guarded::new(connection)));
+        let object = |connection| RBox::new(ConnectionAdapter(PanicSafeDrop::new(connection)));
         connection.map(|connection| ConnectionObject_TO::from_ptr(object(connection), TD_Opaque)).into()
     }
 }
@@ -99,7 +100,7 @@ impl<C: Connection> ConnectionObject for ConnectionAdapter<C> {
     }
 }
 
-/// Does a call that is answered with actors.
+/// Runs a method that answers with actors.
 fn actors(connection: &impl Connection, call: &ActorCall<'_>, replies: &mut Replies<'_>) -> Result<Outcome> {
     let actor_type = call.actor_type;
     let is_read = !matches!(call.operation, ActorOperation::Create { .. } | ActorOperation::Save { .. });
@@ -132,17 +133,17 @@ impl<'s> Replies<'s> {
         Replies { sink, message: Message::with_room(64, 8) }
     }
 
-    /// Runs a method and replies with its outcome, whatever becomes of it.
+    /// Runs a method and replies with its outcome, also when it fails or panics.
     fn answer(mut self, method: impl FnOnce(&mut Self) -> Result<Outcome>) {
         self.answer_with(|replies| Ok((method(replies)?, ())));
     }
 
-    /// The same for a method that makes something.
+    /// The same for a method that returns an object.
     fn answer_with<T>(&mut self, method: impl FnOnce(&mut Self) -> Result<(Outcome, T)>) -> Option<T> {
         let call = self.sink.call().map(call::from_host).into_option().unwrap_or_default();
         let ended = guard(|| match call.during(|| method(self)) {
             Ok((outcome, made)) => (outcome, Some(made)),
-            // In here too, because the texts and the drop of an error are the author's code.
+            // Inside the guard, because texts and drop of an error may be the author's code.
             Err(error) => (error.to_outcome(), None),
         });
         let (outcome, made) = ended.unwrap_or_else(|panic| {
@@ -190,32 +191,32 @@ impl RowSink for Replies<'_> {
     }
 }
 
-/// Something of the author's, whose drop may panic like everything else.
-struct Guarded<T>(ManuallyDrop<T>);
+/// A value of the author, whose drop may panic.
+struct PanicSafeDrop<T>(ManuallyDrop<T>);
 
-impl<T> Guarded<T> {
+impl<T> PanicSafeDrop<T> {
     fn new(value: T) -> Self {
-        Guarded(ManuallyDrop::new(value))
+        PanicSafeDrop(ManuallyDrop::new(value))
     }
 }
 
-impl<T> Drop for Guarded<T> {
+impl<T> Drop for PanicSafeDrop<T> {
     fn drop(&mut self) {
-        // A panic here was logged by the hook; there is nobody else to tell.
-        // SAFETY: dropped once, for this is the drop of its only owner, and not used after it.
+        // The hook has logged a panic; there is no call to report it to.
+        // SAFETY: dropped once, because this is the drop of its only owner, and not used after it.
         let _ = guard(|| unsafe { ManuallyDrop::drop(&mut self.0) });
     }
 }
 
-/// Runs the author's code. Instead of a panic, what is known of it.
+/// Runs the author's code, and catches a panic.
 ///
-/// Whatever the code had half done when it panicked is the author's, and guarded by locks that are poisoned now: the
-/// next call finds it as any Rust program would.
+/// `AssertUnwindSafe`: state that the panic left incomplete belongs to the author, and is behind locks that are poisoned
+/// now, as in any Rust program.
 fn guard<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
-    // What the author's code caught by itself is none of ours.
+    // Drops a panic that the author's code has caught itself.
     logging::take_panic();
     catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
-        let panic = logging::take_panic().unwrap_or_else(|| Panic::unseen(payload_as_str(&payload)));
+        let panic = logging::take_panic().unwrap_or_else(|| Panic::without_hook(payload_as_str(&payload)));
         discard(payload);
         panic
     })
@@ -228,7 +229,7 @@ fn payload_as_str(payload: &Box<dyn Any + Send>) -> Option<&str> {
         .or_else(|| payload.downcast_ref::<&'static str>().copied())
 }
 
-/// Drops what a panic carried, unless that might panic again.
+/// Drops the payload of a panic, or leaks one whose drop might panic again.
 fn discard(payload: Box<dyn Any + Send>) {
     if payload_as_str(&payload).is_none() {
         std::mem::forget(payload);

@@ -1,5 +1,5 @@
-//! The call that a plugin works on, on both sides of the boundary. Since 1.1: an older plugin does not ask for it, and an
-//! older host does not have it.
+//! The running call, on both sides of the boundary: cancellation, deadline and progress. Since 1.1; older plugins and hosts
+//! do without.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,92 +14,85 @@ use super::objects::{CallBox, CallObject, CallObject_TO};
 use crate::Call;
 use crate::call::Caller;
 
-/// [`CallObject::time_left`] of a call that may take as long as it takes.
+/// [`CallObject::time_left`] of a call without a deadline.
 const NO_LIMIT: u64 = u64::MAX;
 
-/// Characters of a progress text that are kept.
-const LONGEST_PROGRESS: usize = 200;
+/// Progress texts are cut to this many characters.
+const MAX_PROGRESS: usize = 200;
 
-/// The host's hold on a call that it makes: tells the connector when nobody waits for the answer any more. Clones hold the
-/// same call.
+/// The host's handle of a call: a cancellation token with a deadline, and the connector's progress. Clones belong to the same
+/// call.
 #[derive(Clone, Default)]
-pub struct CallWatch(Arc<Watched>);
+pub struct CallWatch(Arc<CallState>);
 
 #[derive(Default)]
-struct Watched {
+struct CallState {
     cancelled: AtomicBool,
     deadline: Option<Instant>,
-    told: Mutex<Told>,
-}
-
-#[derive(Default)]
-struct Told {
-    /// What the connector said last that it does.
-    progress: Option<String>,
-    /// What wants to know that the call is cancelled, such as the channel to another process.
-    on_cancel: Vec<Box<dyn FnOnce() + Send>>,
+    /// The connector's latest progress text.
+    progress: Mutex<Option<String>>,
+    /// Callbacks for the cancellation, such as that of a worker's socket.
+    on_cancel: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
 
 impl CallWatch {
-    /// A call that somebody waits for until then; `None`: as long as it takes.
+    /// A call with this deadline.
     pub fn new(deadline: Option<Instant>) -> Self {
-        CallWatch(Arc::new(Watched { deadline, ..Watched::default() }))
+        CallWatch(Arc::new(CallState { deadline, ..CallState::default() }))
     }
 
-    /// Makes calls: what a connector asks of [`Call::current`] while the code runs is answered from here.
+    /// Runs code that calls a connector: [`Call::current`] is this call meanwhile.
     pub fn during<T>(&self, code: impl FnOnce() -> T) -> T {
         let caller: Arc<dyn Caller> = Arc::clone(&self.0) as _;
         Call::new(caller).during(code)
     }
 
-    /// Nobody waits for the answer any more.
+    /// Cancels the call, and runs the callbacks.
     pub fn cancel(&self) {
-        let waiting = {
-            let mut told = self.0.told();
+        let callbacks = {
+            let mut on_cancel = lock(&self.0.on_cancel);
             self.0.cancelled.store(true, Ordering::Release);
-            std::mem::take(&mut told.on_cancel)
+            std::mem::take(&mut *on_cancel)
         };
-        waiting.into_iter().for_each(|tell| tell());
+        callbacks.into_iter().for_each(|callback| callback());
     }
 
-    /// Whether nobody waits for the answer any more.
+    /// Whether the call was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()
     }
 
-    /// How long somebody will still wait; `None`: as long as it takes.
+    /// The time until the deadline: zero after a cancellation, `None` without a deadline.
     pub fn time_left(&self) -> Option<Duration> {
         self.0.time_left()
     }
 
-    /// Does something when the call is cancelled, at once if it is already. Not done if it never is.
-    pub fn on_cancel(&self, tell: impl FnOnce() + Send + 'static) {
-        self.0.on_cancel(Box::new(tell));
+    /// Runs a callback when the call is cancelled, or at once if it is already.
+    pub fn on_cancel(&self, callback: impl FnOnce() + Send + 'static) {
+        self.0.on_cancel(Box::new(callback));
     }
 
-    /// What the connector said last that it does.
+    /// The connector's latest progress text.
     pub fn progress(&self) -> Option<String> {
-        self.0.told().progress.clone()
+        lock(&self.0.progress).clone()
     }
 }
 
-/// Makes calls for a caller that is elsewhere, as [`CallWatch::during`] does.
+/// Runs code that calls a connector for a caller in another process, as [`CallWatch::during`] does.
 pub fn during<T>(caller: Arc<dyn Caller>, code: impl FnOnce() -> T) -> T {
     Call::new(caller).during(code)
 }
 
-/// Does something when the call is cancelled that the host makes on this thread, as [`CallWatch::on_cancel`] does.
-pub fn on_cancel(tell: impl FnOnce() + Send + 'static) {
-    Call::current().on_cancel(tell);
+/// Runs a callback when the call of this thread is cancelled, as [`CallWatch::on_cancel`] does.
+pub fn on_cancel(callback: impl FnOnce() + Send + 'static) {
+    Call::current().on_cancel(callback);
 }
 
-impl Watched {
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Caller for Watched {
+impl Caller for CallState {
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
     }
@@ -113,33 +106,34 @@ impl Caller for Watched {
 
     fn progress(&self, text: &str) {
         let printable = |c: char| if c.is_control() { ' ' } else { c };
-        self.told().progress = Some(text.chars().take(LONGEST_PROGRESS).map(printable).collect());
+        *lock(&self.progress) = Some(text.chars().take(MAX_PROGRESS).map(printable).collect());
     }
 
-    fn on_cancel(&self, tell: Box<dyn FnOnce() + Send>) {
-        let mut told = self.told();
+    fn on_cancel(&self, callback: Box<dyn FnOnce() + Send>) {
+        let mut on_cancel = lock(&self.on_cancel);
         if self.is_cancelled() {
-            drop(told);
-            tell();
+            drop(on_cancel);
+            callback();
         } else {
-            told.on_cancel.push(tell);
+            on_cancel.push(callback);
         }
     }
 }
 
-/// The call that the host makes on this thread, for the plugin that it calls.
+/// The call of this thread, as an object for the plugin.
 pub(super) fn to_plugin() -> CallBox {
-    CallObject_TO::from_ptr(RBox::new(InHost(Call::current())), TD_Opaque)
+    CallObject_TO::from_ptr(RBox::new(CallAdapter(Call::current())), TD_Opaque)
 }
 
-/// The call that a plugin works on, as its host has it.
+/// The host's object as the plugin's call.
 pub(super) fn from_host(call: CallBox) -> Call {
     Call::new(Arc::new(call))
 }
 
-struct InHost(Call);
+/// A call as the object that a plugin calls.
+struct CallAdapter(Call);
 
-impl CallObject for InHost {
+impl CallObject for CallAdapter {
     fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()
     }
@@ -149,7 +143,7 @@ impl CallObject for InHost {
     }
 
     fn progress(&self, text: RStr<'_>) {
-        // A panic of ours must not go through the plugin.
+        // A panic of the host must not unwind through the plugin.
         let _ = catch_unwind(AssertUnwindSafe(|| self.0.progress(text.as_str())));
     }
 }

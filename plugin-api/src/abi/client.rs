@@ -1,4 +1,4 @@
-//! The host's side: calling a plugin as if its connector were a value of this program. Everything blocks.
+//! The host's side: loads a plugin (handshake, layout check), and calls its connector. Everything blocks.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -15,24 +15,24 @@ use abi_stable::type_layout::TypeLayout;
 use tracing_core::Level;
 
 use super::objects::{HostObject, HostObject_TO, PluginRef, Wire};
+use super::reply_validation::{self, InvalidReply, ReplyValidator};
 use super::transport::{ConnectionTransport, ConnectorTransport, ReplyReceiver};
-use super::validity::{self, Invalid, Validity};
 use super::{
     ActorCall, ConnectionRequest, ConnectorRequest, Description, Handshake, Kind, Malformed, Message,
     MessageRef, Record, Refused, RowRef, logging, replies, requests, transport,
 };
 use crate::{Field, Host, ListItem, Outcome, Settings, State};
 
-/// The error code of a call whose connector answered with something that no host can use. The technical text of such
-/// an outcome says what it is, without any value.
+/// The error code of a call whose connector sent an invalid reply. The technical text of such an outcome names the mistake,
+/// without any value.
 pub const INVALID_ANSWER: &str = "InvalidConnectorAnswer";
 
-/// Where the log records of a plugin go.
+/// Receives the log records of a plugin.
 pub trait Log: Send + Sync + 'static {
-    /// Whether records of this level and target go anywhere.
+    /// Whether records of this level and target are logged.
     fn enabled(&self, level: Level, target: &str) -> bool;
 
-    /// Takes a record, on the thread that logged it.
+    /// Logs a record, on the thread that it comes from.
     fn log(&self, record: &Record<'_>);
 }
 
@@ -49,21 +49,20 @@ pub struct ConnectionClient {
     transport: Box<dyn ConnectionTransport>,
 }
 
-/// Why a plugin whose handshake could be read is not loaded. Its `Display` is one line, with what to do.
+/// Why a plugin with a valid handshake is not loaded. Its `Display` is one line, with what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoadError {
-    /// It does not fit this host.
+    /// It is not compatible with this host.
     Refused(Refused),
-    /// It says that it fits, but its types are not ours.
+    /// The layout check failed: its types at the boundary are not those of this host.
     Layout(String),
-    /// The path of its data folder cannot be told to it.
+    /// The path of its data folder is not UTF-8, and cannot be passed to it.
     DataFolder(PathBuf),
-    /// It was asked to make its connector, and did not.
+    /// `Connector::new` failed.
     Connector(Outcome),
 }
 
-/// What the host tells a connector about where it runs. The options are those of the operator's configuration; one may
-/// have several values.
+/// The argument of `Connector::new`. The options are those of the operator's configuration; one may have several values.
 pub fn host(
     version: impl Into<String>,
     data_folder: impl Into<PathBuf>,
@@ -72,10 +71,10 @@ pub fn host(
     Host { version: version.into(), data_folder: data_folder.into(), options }
 }
 
-/// Makes the connector of a plugin file, and tells what it says about itself.
+/// Makes the connector of a plugin file.
 ///
 /// # Errors
-/// The plugin does not fit, or its connector cannot be made.
+/// The plugin is not compatible, or its connector cannot be made.
 pub fn load(
     handshake: &'static Handshake,
     host: &Host,
@@ -87,7 +86,7 @@ pub fn load(
     let mut request = Message::new();
     requests::put_host(&mut request, host).map_err(|_| LoadError::DataFolder(host.data_folder.clone()))?;
     let mut description = None;
-    let log = HostObject_TO::from_ptr(RBox::new(ToLog(log)), TD_Opaque);
+    let log = HostObject_TO::from_ptr(RBox::new(HostAdapter(log)), TD_Opaque);
     let load = plugin.load();
     let (made, outcome) = call(
         &about.connector,
@@ -108,21 +107,23 @@ pub fn load(
     }
 }
 
-/// The root module of a plugin whose handshake was accepted.
+/// The root module of a plugin, after the layout check.
 fn root(handshake: &'static Handshake) -> Result<PluginRef, LoadError> {
     let header =
         handshake.root()?.upgrade().map_err(|error| LoadError::Layout(one_line(&error.to_string())))?;
-    let theirs = header.layout().ok_or_else(|| LoadError::Layout("it does not tell its types".to_owned()))?;
+    let theirs =
+        header.layout().ok_or_else(|| LoadError::Layout("it has no description of its types".to_owned()))?;
     check_layout(<PluginRef as abi_stable::StableAbi>::LAYOUT, theirs).map_err(LoadError::Layout)?;
-    // SAFETY: the layout was checked. In the direction plugin to host: what the plugin has is all that we have, or
-    // more. In the other: it has less, all of it at the beginning of a prefix type or a trait object's methods, where
-    // abi_stable looks at what is there before it reads a field or calls a method (the default body is called then).
+    // SAFETY: the layout was checked. Either the plugin has all that the host has, or more. Or it has less, which can only
+    // be the beginning of a prefix type or of a trait object's methods: abi_stable checks there whether a field or a method
+    // exists before it is used (and calls the default body if not).
     unsafe { header.unchecked_layout::<PluginRef>() }
         .map_err(|error| LoadError::Layout(one_line(&error.to_string())))
 }
 
-/// Compares the types of both sides. The stock check takes an implementation that has more than its user knows, and
-/// refuses one that has less: a plugin that is older than the host. So either direction will do.
+/// The layout check: compares the types of both sides. The check of abi_stable accepts an implementation that has more than
+/// its user, and refuses one that has less, which is every plugin that is older than the host. So it is enough when one of
+/// the two directions is accepted.
 pub(super) fn check_layout(ours: &'static TypeLayout, theirs: &'static TypeLayout) -> Result<(), String> {
     check_layout_compatibility(ours, theirs)
         .or_else(|error| check_layout_compatibility(theirs, ours).map_err(|_| error))
@@ -140,7 +141,7 @@ impl ConnectorClient {
         &self.transport
     }
 
-    /// The connector's name, as its handshake says it.
+    /// The connector's name, from its handshake.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -181,7 +182,7 @@ impl ConnectorClient {
         requests::put_settings(&mut request, settings);
         let (made, outcome) =
             call(&self.name, |replies| self.transport.connect(request.as_ref(), replies), no_reply);
-        // It holds passwords.
+        // It contains passwords.
         request.wipe();
         match made {
             Some(transport) if outcome.state.is_ok() => {
@@ -194,14 +195,14 @@ impl ConnectorClient {
     fn call(
         &self,
         request: &ConnectorRequest<'_>,
-        take: impl FnMut(Kind, MessageRef<'_>) -> Taken,
+        receive: impl FnMut(Kind, MessageRef<'_>) -> Received,
     ) -> Outcome {
         let mut message = request.encode();
-        let ask = |replies: &mut dyn ReplyReceiver| {
+        let make = |replies: &mut dyn ReplyReceiver| {
             self.transport.call(request.operation(), message.as_ref(), replies)
         };
-        let outcome = call(&self.name, ask, take).1;
-        // It may hold passwords.
+        let outcome = call(&self.name, make, receive).1;
+        // It may contain passwords.
         message.wipe();
         outcome
     }
@@ -217,7 +218,7 @@ impl ConnectionClient {
         &self.connector
     }
 
-    /// Says whether the connection works.
+    /// Tests whether the connection works.
     pub fn test(&self) -> Outcome {
         self.call(&ConnectionRequest::Test, no_reply)
     }
@@ -249,13 +250,12 @@ impl ConnectionClient {
         self.texts(&ConnectionRequest::SearchableFields { actor_type })
     }
 
-    /// Does a call that is answered with actors. Each row is handed to `take_row` while the connector still runs; it
-    /// stops the call with `Break`, and the outcome says nothing then. Rows count only if the outcome's state is not
-    /// Error.
+    /// Makes a call that answers with actors. `receive_row` gets each row while the connector still runs. It stops the call
+    /// with `Break`; the outcome has no meaning then. Rows are only valid if the outcome's state is not Error.
     pub fn actors(
         &self,
         call: ActorCall<'_>,
-        take_row: &mut dyn FnMut(&RowRef<'_>) -> ControlFlow<()>,
+        receive_row: &mut dyn FnMut(&RowRef<'_>) -> ControlFlow<()>,
     ) -> Outcome {
         self.call(&ConnectionRequest::Actors(call), |kind, reply| {
             if kind != Kind::ROWS {
@@ -263,7 +263,7 @@ impl ConnectionClient {
             }
             let mut reader = reply.reader();
             while !reader.is_empty() {
-                if take_row(&RowRef::read(&mut reader)?).is_break() {
+                if receive_row(&RowRef::read(&mut reader)?).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -308,32 +308,32 @@ impl ConnectionClient {
     fn call(
         &self,
         request: &ConnectionRequest<'_>,
-        take: impl FnMut(Kind, MessageRef<'_>) -> Taken,
+        receive: impl FnMut(Kind, MessageRef<'_>) -> Received,
     ) -> Outcome {
         let message = request.encode();
-        let ask = |replies: &mut dyn ReplyReceiver| {
+        let make = |replies: &mut dyn ReplyReceiver| {
             self.transport.call(request.operation(), message.as_ref(), replies)
         };
-        call(&self.connector, ask, take).1
+        call(&self.connector, make, receive).1
     }
 }
 
-/// What became of a reply: taken, with more wanted or not, or refused.
-pub(super) type Taken = Result<ControlFlow<()>, Invalid>;
+/// The result of receiving a reply: whether more are wanted, or that it is invalid.
+pub(super) type Received = Result<ControlFlow<()>, InvalidReply>;
 
-fn no_reply(_: Kind, _: MessageRef<'_>) -> Taken {
+fn no_reply(_: Kind, _: MessageRef<'_>) -> Received {
     Err(Malformed.into())
 }
 
-fn collect_field(fields: &mut Vec<Field>, kind: Kind, reply: MessageRef<'_>) -> Taken {
+fn collect_field(fields: &mut Vec<Field>, kind: Kind, reply: MessageRef<'_>) -> Received {
     if kind != Kind::FIELD {
         return Err(Malformed.into());
     }
-    fields.push(replies::field(reply).map_err(|_| validity::unknown_in_field(reply))?);
+    fields.push(replies::field(reply).map_err(|_| reply_validation::unknown_in_field(reply))?);
     Ok(ControlFlow::Continue(()))
 }
 
-fn collect_item(items: &mut Option<Vec<ListItem>>, kind: Kind, reply: MessageRef<'_>) -> Taken {
+fn collect_item(items: &mut Option<Vec<ListItem>>, kind: Kind, reply: MessageRef<'_>) -> Received {
     match (kind, items.as_mut()) {
         (Kind::LIST_ITEM, Some(items)) => items.push(replies::list_item(reply)?),
         (Kind::NO_SUCH_LIST, _) => *items = None,
@@ -346,17 +346,17 @@ fn payload<T>(outcome: Outcome, payload: T) -> Result<T, Outcome> {
     if outcome.state.is_ok() { Ok(payload) } else { Err(outcome) }
 }
 
-/// An outcome that came without what was asked for.
+/// The outcome of a call that did not return an object.
 fn failed(outcome: Outcome, connector: &str) -> Outcome {
     if outcome.state.is_ok() {
-        broken(connector, "it said that it worked, but it made nothing")
+        invalid_answer(connector, "it said that it worked, but it made nothing")
     } else {
         outcome
     }
 }
 
-/// The outcome of a call to a connector that does not keep to the boundary.
-fn broken(connector: &str, what: &str) -> Outcome {
+/// The outcome of a call with invalid replies.
+fn invalid_answer(connector: &str, what: &str) -> Outcome {
     Outcome {
         state: State::Error,
         user: Some(format!("the connector {connector} answered in a way that the host does not understand")),
@@ -365,80 +365,83 @@ fn broken(connector: &str, what: &str) -> Outcome {
     }
 }
 
-/// Makes a call: gives it somewhere to put its replies, and reads what comes there.
+/// Makes a call, and receives its replies.
 pub(super) fn call<T>(
     connector: &str,
     make: impl FnOnce(&mut dyn ReplyReceiver) -> T,
-    take: impl FnMut(Kind, MessageRef<'_>) -> Taken,
+    receive: impl FnMut(Kind, MessageRef<'_>) -> Received,
 ) -> (T, Outcome) {
-    let mut sink = Sink { take, outcome: None, ended: Ended::NotYet, validity: Validity::default() };
-    let made = make(&mut sink);
-    let outcome = match (sink.ended, sink.outcome) {
-        (Ended::Panicked(panic), _) => resume_unwind(panic),
-        (Ended::Invalid(why), _) => broken(connector, &why.to_string()),
-        (_, None) => broken(connector, "it ended without an outcome"),
+    let mut replies =
+        CallReplies { receive, outcome: None, state: ReplyState::Open, validator: ReplyValidator::default() };
+    let made = make(&mut replies);
+    let outcome = match (replies.state, replies.outcome) {
+        (ReplyState::Panicked(panic), _) => resume_unwind(panic),
+        (ReplyState::Invalid(error), _) => invalid_answer(connector, &error.to_string()),
+        (_, None) => invalid_answer(connector, "it ended without an outcome"),
         (_, Some(outcome)) => outcome,
     };
     (made, outcome)
 }
 
-/// Where the replies to a call come.
-struct Sink<F> {
-    take: F,
+/// Receives the replies to one call.
+struct CallReplies<F> {
+    receive: F,
     outcome: Option<Outcome>,
-    ended: Ended,
-    validity: Validity,
+    state: ReplyState,
+    validator: ReplyValidator,
 }
 
-/// Why no more replies are wanted.
-enum Ended {
-    NotYet,
-    ByUs,
-    Invalid(Invalid),
-    /// Our own code panicked; the panic goes on when the plugin has returned, for it must not go through the plugin.
+/// Whether more replies are wanted, or why not.
+enum ReplyState {
+    Open,
+    /// The host has stopped the call.
+    Stopped,
+    Invalid(InvalidReply),
+    /// The host's code panicked. The panic continues after the plugin has returned, because it must not unwind through it.
     Panicked(Box<dyn Any + Send>),
 }
 
-impl<F: FnMut(Kind, MessageRef<'_>) -> Taken> Sink<F> {
-    fn take(&mut self, kind: Kind, reply: MessageRef<'_>) -> Taken {
+impl<F: FnMut(Kind, MessageRef<'_>) -> Received> CallReplies<F> {
+    fn check(&mut self, kind: Kind, reply: MessageRef<'_>) -> Received {
         if self.outcome.is_some() {
             return Err(Malformed.into()); // The outcome is the last reply.
         }
-        self.validity.check(kind, reply)?;
+        self.validator.check(kind, reply)?;
         if kind == Kind::OUTCOME {
-            self.outcome = Some(replies::outcome(reply).map_err(|_| validity::unknown_in_outcome(reply))?);
+            self.outcome =
+                Some(replies::outcome(reply).map_err(|_| reply_validation::unknown_in_outcome(reply))?);
             return Ok(ControlFlow::Continue(()));
         }
-        match self.ended {
-            Ended::NotYet => (self.take)(kind, reply),
+        match self.state {
+            ReplyState::Open => (self.receive)(kind, reply),
             _ => Ok(ControlFlow::Break(())),
         }
     }
 }
 
-impl<F: FnMut(Kind, MessageRef<'_>) -> Taken> ReplyReceiver for Sink<F> {
+impl<F: FnMut(Kind, MessageRef<'_>) -> Received> ReplyReceiver for CallReplies<F> {
     fn receive(&mut self, kind: Kind, reply: MessageRef<'_>) -> bool {
-        let ended = match catch_unwind(AssertUnwindSafe(|| self.take(kind, reply))) {
-            Ok(Ok(ControlFlow::Continue(()))) => return matches!(self.ended, Ended::NotYet),
-            Ok(Ok(ControlFlow::Break(()))) => Ended::ByUs,
-            Ok(Err(why)) => Ended::Invalid(why),
-            Err(panic) => Ended::Panicked(panic),
+        let state = match catch_unwind(AssertUnwindSafe(|| self.check(kind, reply))) {
+            Ok(Ok(ControlFlow::Continue(()))) => return matches!(self.state, ReplyState::Open),
+            Ok(Ok(ControlFlow::Break(()))) => ReplyState::Stopped,
+            Ok(Err(error)) => ReplyState::Invalid(error),
+            Err(panic) => ReplyState::Panicked(panic),
         };
-        // The first reason stands.
-        if matches!(self.ended, Ended::NotYet) {
-            self.ended = ended;
+        // Only the first reason counts.
+        if matches!(self.state, ReplyState::Open) {
+            self.state = state;
         }
         false
     }
 }
 
-/// The host as a plugin sees it.
-struct ToLog<L>(L);
+/// A [`Log`] as the host object that a plugin calls.
+struct HostAdapter<L>(L);
 
-impl<L: Log> HostObject for ToLog<L> {
+impl<L: Log> HostObject for HostAdapter<L> {
     fn enabled(&self, level: u32, target: RStr<'_>) -> bool {
         let Some(level) = logging::level(level) else { return false };
-        // A panic of ours must not go through the plugin; a record less is the smaller loss.
+        // A panic of the host must not unwind through the plugin. The record is lost then.
         catch_unwind(AssertUnwindSafe(|| self.0.enabled(level, target.as_str()))).unwrap_or(false)
     }
 
@@ -449,7 +452,7 @@ impl<L: Log> HostObject for ToLog<L> {
     }
 }
 
-/// The texts of abi_stable have many lines.
+/// Joins the lines of abi_stable's error texts.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -479,7 +482,7 @@ impl fmt::Display for LoadError {
                 if let Some(tech) = outcome.tech.as_deref().filter(|tech| *tech != user) {
                     write!(f, " ({})", one_line(tech))?;
                 }
-                f.write_str("; mend that, then run erp-host reload")
+                f.write_str("; fix that, then run erp-host reload")
             }
         }
     }

@@ -1,5 +1,5 @@
-//! What a plugin file says about itself before anything else of it is touched: one exported static, frozen for all
-//! API versions, so that a refusal is one plain line instead of a crash.
+//! The handshake of a plugin file: one exported static, frozen for all API versions. The host reads it before anything else
+//! of the file, so that a plugin that does not fit is refused with one line instead of a crash.
 
 use std::fmt;
 use std::{ptr, slice};
@@ -9,8 +9,8 @@ use abi_stable::marker_type::ErasedPrefix;
 use abi_stable::prefix_type::{PrefixRefTrait, PrefixTypeTrait};
 use abi_stable::std_types::RResult;
 
-use super::adapter;
 use super::objects::{Plugin, PluginRef};
+use super::{ApiVersion, adapter};
 use crate::Connector;
 
 /// The symbol of the handshake in a plugin file.
@@ -19,23 +19,11 @@ pub const HANDSHAKE_SYMBOL: &str = "ERP_HOST_PLUGIN";
 /// The first bytes of every handshake.
 const MAGIC: [u8; 16] = *b"erp-host-plugin\0";
 
-/// A text in a handshake is shorter than this; a longer one is a broken file.
-const LONGEST_TEXT: usize = 4096;
+/// The longest text in a handshake, in bytes. A longer one means that the file is broken.
+const MAX_TEXT: usize = 4096;
 
-/// A version of the plugin API: `erp-host-plugin-api`'s own. Major: nothing of it fits together. Minor: a host serves every
-/// plugin that needs its own or an older minor version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ApiVersion {
-    /// Changes when the boundary breaks.
-    pub major: u32,
-    /// Changes when the boundary grows.
-    pub minor: u32,
-    /// Changes when the boundary stays.
-    pub patch: u32,
-}
-
-/// The handshake as it lies in a plugin file. Never changes: what is added one day stands behind it in the file, and is
-/// read when `size` says that it is there.
+/// The handshake as it is laid out in a plugin file. It never changes; new fields go to its end, and are read when `size`
+/// includes them.
 #[repr(C)]
 pub struct Handshake {
     magic: [u8; 16],
@@ -47,17 +35,17 @@ pub struct Handshake {
     patch: u32,
     /// 0: panics unwind, and are caught. 1: they end the process.
     panic_aborts: u32,
-    /// The minor version that the plugin was built with. Since 1.1: zero before, which is what it was.
+    /// The minor version that the plugin was built with. Since 1.1; before, this field was reserved and zero.
     built_minor: u32,
     connector: Text,
     version: Text,
     rustc: Text,
     target: Text,
-    /// The root module, a `LibHeader` of abi_stable's: looked at only when all before it is right.
+    /// The root module, an abi_stable `LibHeader`. It is only read after everything above was accepted.
     root: *const LibHeader,
 }
 
-// SAFETY: a handshake is never written to, and its pointers go to statics of the plugin, which are `Sync`
+// SAFETY: a handshake is never written to, and its pointers are to statics of the plugin, which are `Sync`
 // (`Text` to a `str`, `root` to a `Root`).
 unsafe impl Sync for Handshake {}
 
@@ -68,10 +56,10 @@ struct Text {
     length: usize,
 }
 
-/// Where a plugin's root module begins: what [`Handshake`] points to.
+/// The header of a plugin's root module, which the [`Handshake`] points to.
 pub struct Root(LibHeader);
 
-/// What a plugin file says about itself.
+/// The content of a handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
     /// The connector's name.
@@ -86,7 +74,7 @@ pub struct About {
     pub rustc: String,
     /// The target it was built for.
     pub target: String,
-    /// Whether a panic of it would end the process.
+    /// Whether it was built with `panic = "abort"`, so that a panic would end the process.
     pub panic_aborts: bool,
 }
 
@@ -95,7 +83,7 @@ pub struct About {
 pub enum Refused {
     /// The file has no handshake.
     NotAPlugin,
-    /// The handshake is one, but makes no sense.
+    /// The handshake has invalid content.
     Broken(&'static str),
     /// It was built with another major version of the plugin API.
     OtherMajor(ApiVersion),
@@ -103,30 +91,21 @@ pub enum Refused {
     TooNew(ApiVersion),
     /// It was built for another target than the host.
     OtherTarget(String),
-    /// Its panics would end the process.
+    /// It was built with `panic = "abort"`.
     PanicAborts,
-}
-
-impl ApiVersion {
-    /// The version of this crate.
-    pub const OURS: ApiVersion = ApiVersion {
-        major: number(env!("CARGO_PKG_VERSION_MAJOR")),
-        minor: number(env!("CARGO_PKG_VERSION_MINOR")),
-        patch: number(env!("CARGO_PKG_VERSION_PATCH")),
-    };
 }
 
 impl Root {
     /// The root of a plugin file with this connector.
     pub const fn of<C: Connector>() -> Self {
-        // SAFETY: `construct` returns a `PluginRef` as it is asked to.
+        // SAFETY: `construct` returns a `PluginRef`, which is the type named here.
         Root(unsafe { LibHeader::from_constructor::<PluginRef>(construct::<C>, CheckTypeLayout::Yes) })
     }
 }
 
 extern "C" fn construct<C: Connector>() -> RootModuleResult {
     let plugin = Plugin { load: adapter::load::<C> }.leak_into_prefix();
-    // SAFETY: the header says that the module is a `PluginRef` (see `Root::of`); whoever reads it casts it back.
+    // SAFETY: the header says that the module is a `PluginRef` (see `Root::of`), and readers cast it back to that.
     RResult::ROk(unsafe { plugin.to_prefix_ref().cast::<ErasedPrefix>() })
 }
 
@@ -159,7 +138,7 @@ impl Handshake {
         }
     }
 
-    /// Takes an address for a handshake.
+    /// Reads the handshake at an address.
     ///
     /// # Safety
     /// `handshake` is null, or the address of a static of at least 20 bytes that lives as long as the process; if its
@@ -180,21 +159,21 @@ impl Handshake {
         if (size as usize) < size_of::<Handshake>() {
             return Err(Refused::Broken("it is too short"));
         }
-        // SAFETY: with this magic and size it is a handshake, in static memory that nobody writes to.
+        // SAFETY: with this magic and size it is a handshake, in static memory that is never written to.
         Ok(unsafe { &*handshake })
     }
 
-    /// What the plugin says about itself.
+    /// Reads its content.
     ///
     /// # Errors
-    /// It makes no sense.
+    /// The content is invalid.
     pub fn about(&self) -> Result<About, Refused> {
         Ok(About {
             connector: self.connector.read("the connector's name is no text")?,
             version: self.version.read("the version is no text")?,
             api: ApiVersion {
                 major: self.major,
-                // 1.0 did not say it, and such a plugin needs what it was built with.
+                // Zero in a plugin for 1.0, which needs the version that it was built with.
                 minor: self.built_minor.max(self.minor),
                 patch: self.patch,
             },
@@ -205,10 +184,10 @@ impl Handshake {
         })
     }
 
-    /// The root module's header: to be touched only after [`About::check`].
+    /// The root module's header. Call [`About::check`] before.
     ///
     /// # Errors
-    /// There is none.
+    /// The handshake has none.
     pub(super) fn root(&'static self) -> Result<AbiHeaderRef, Refused> {
         if self.root.is_null() || !self.root.is_aligned() {
             return Err(Refused::Broken("it has no root module"));
@@ -222,12 +201,12 @@ impl Handshake {
 
 #[cfg(test)]
 impl Handshake {
-    /// Where its fields lie.
+    /// Names and offsets of its fields.
     pub(super) fn offsets() -> impl Iterator<Item = (&'static str, usize)> {
         macro_rules! offsets {
             ($($field:ident $name:literal),*) => { [$(($name, std::mem::offset_of!(Handshake, $field))),*] };
         }
-        // By the names that they had at first.
+        // By the names that they had in the first version, which the frozen layouts contain.
         offsets!(
             magic "magic", size "size", major "major", minor "minor", patch "patch",
             panic_aborts "panic_aborts", built_minor "reserved", connector "connector", version "version",
@@ -246,7 +225,7 @@ impl Text {
         if self.length == 0 {
             return Ok(String::new());
         }
-        if self.start.is_null() || self.length > LONGEST_TEXT {
+        if self.start.is_null() || self.length > MAX_TEXT {
             return Err(Refused::Broken(broken));
         }
         // SAFETY: not null, and a text of a handshake, which lies in static memory of this length
@@ -257,10 +236,10 @@ impl Text {
 }
 
 impl About {
-    /// Says whether the plugin fits this host.
+    /// Checks that the plugin is compatible with this host.
     ///
     /// # Errors
-    /// It does not.
+    /// It is not.
     pub fn check(&self) -> Result<(), Refused> {
         let ours = ApiVersion::OURS;
         if self.api.major != ours.major {
@@ -279,23 +258,6 @@ impl About {
             return Err(Refused::Broken("its connector has no name"));
         }
         Ok(())
-    }
-}
-
-/// Reads a number of a version that cargo has checked.
-const fn number(text: &str) -> u32 {
-    let digits = text.as_bytes();
-    let (mut number, mut index) = (0, 0);
-    while index < digits.len() {
-        number = number * 10 + (digits[index] - b'0') as u32;
-        index += 1;
-    }
-    number
-}
-
-impl fmt::Display for ApiVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
     }
 }
 

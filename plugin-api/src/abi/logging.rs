@@ -1,8 +1,8 @@
-//! Log records on their way from a plugin to its host.
+//! Logging across the boundary: a plugin's log records and panics.
 //!
-//! A plugin has its own copies of `tracing`, `log` and the panic hook. [`install`] turns them to the host, so that an
-//! author logs as in any program. Spans of the author's stay in the plugin; the host knows connector, connection and
-//! operation itself, because a record crosses on the thread that the host called on.
+//! A plugin has its own copies of `tracing`, `log` and the panic hook. [`install`] connects them to the host, so that an
+//! author logs as in any program. Spans do not cross. The host adds connector, connection and operation itself: a record
+//! crosses on the thread that logs it, which is the thread of the call.
 
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
@@ -16,30 +16,30 @@ use tracing_core::{Dispatch, Event, Interest, Level, Metadata, Subscriber, span}
 use super::objects::HostBox;
 use super::{Malformed, Message, MessageRef, new_reference};
 
-/// The field of an event that is its message, as `tracing` has it.
+/// The name of the field that `tracing` keeps an event's message in.
 const MESSAGE: &str = "message";
-/// The target of what the panic hook logs.
+/// The target of the panic hook's records.
 const PANIC_TARGET: &str = "panic";
 
 static HOST: OnceLock<HostBox> = OnceLock::new();
 
 thread_local! {
-    /// What the hook knows of the panic that is under way on this thread.
+    /// The panic on this thread that the hook has logged and nothing has caught yet.
     static PANIC: RefCell<Option<Panic>> = const { RefCell::new(None) };
 }
 
-/// What is known of a panic.
+/// A panic of the author's code.
 #[derive(Debug, Clone)]
 pub(super) struct Panic {
-    /// Message and place.
+    /// Message and source location.
     pub(super) text: String,
-    /// What the log calls it, where its backtrace is, too.
+    /// The reference of its log record, which has the backtrace.
     pub(super) reference: String,
 }
 
 impl Panic {
-    /// One that the hook was not told of, because the author has set another one.
-    pub(super) fn unseen(message: Option<&str>) -> Self {
+    /// A panic that the hook has not seen, because the author has installed another hook.
+    pub(super) fn without_hook(message: Option<&str>) -> Self {
         let text = match message {
             Some(message) => format!("panicked: {message}"),
             None => "panicked without a message".to_owned(),
@@ -71,15 +71,15 @@ pub struct Record<'a> {
     pub target: &'a str,
     /// The message; empty when the record has only fields.
     pub message: &'a str,
-    /// The fields' names and values.
+    /// Names and values of the fields.
     pub fields: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Record<'a> {
-    /// Reads a record: level, target, then names and values to the end, among them the message.
+    /// Decodes a record: level, target, then names and values to the end, of which one is the message.
     ///
     /// # Errors
-    /// The message holds something else.
+    /// The message has another content.
     pub fn decode(message: MessageRef<'a>) -> Result<Self, Malformed> {
         let mut reader = message.reader();
         let (level, target) = (level(reader.number()?).ok_or(Malformed)?, reader.text()?);
@@ -93,7 +93,7 @@ impl<'a> Record<'a> {
         Ok(record)
     }
 
-    /// Writes the record, for one who passes it on.
+    /// Encodes the record, to forward it.
     pub fn encode(&self) -> Message {
         let mut message = begin(self.level, self.target);
         put_field(&mut message, MESSAGE, self.message);
@@ -102,7 +102,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Begins a record; names and values follow.
+/// Encodes the beginning of a record. Names and values follow.
 fn begin(level: Level, target: &str) -> Message {
     let mut message = Message::new();
     message.put_number(number(level));
@@ -110,7 +110,7 @@ fn begin(level: Level, target: &str) -> Message {
     message
 }
 
-/// A level as it crosses: 1 for errors to 5 for traces.
+/// Encodes a level: from 1 for errors to 5 for traces.
 fn number(level: Level) -> u32 {
     match level {
         Level::ERROR => 1,
@@ -121,7 +121,7 @@ fn number(level: Level) -> u32 {
     }
 }
 
-/// A level as it crossed.
+/// Decodes a level.
 pub(super) fn level(number: u32) -> Option<Level> {
     Some(match number {
         1 => Level::ERROR,
@@ -133,33 +133,33 @@ pub(super) fn level(number: u32) -> Option<Level> {
     })
 }
 
-/// Turns the plugin's logging and panic hook to this host. A plugin that is made a second time stays with the first.
+/// Connects the plugin's logging and panic hook to this host. Later calls do nothing: the first host stays.
 pub(super) fn install(host: HostBox) {
     if HOST.set(host).is_err() {
         return;
     }
-    // Both fail when the author's code was quicker; then the records go where the author sends them.
-    let _ = tracing_core::dispatcher::set_global_default(Dispatch::new(ToHost));
-    if log::set_logger(&ToHost).is_ok() {
+    // Both fail when the author's code has set its own, which then gets the records.
+    let _ = tracing_core::dispatcher::set_global_default(Dispatch::new(HostLogger));
+    if log::set_logger(&HostLogger).is_ok() {
         log::set_max_level(log::LevelFilter::Trace);
     }
-    panic::set_hook(Box::new(tell_panic));
+    panic::set_hook(Box::new(log_panic));
 }
 
-/// What the hook knows of the panic that was just caught on this thread.
+/// Takes the panic that was just caught on this thread.
 pub(super) fn take_panic() -> Option<Panic> {
     PANIC.try_with(RefCell::take).ok().flatten()
 }
 
-fn tell_panic(panic: &PanicHookInfo<'_>) {
+fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("without a message");
     let text = match panic.location() {
-        Some(place) => format!("panicked at {place}: {message}"),
+        Some(location) => format!("panicked at {location}: {message}"),
         None => format!("panicked: {message}"),
     };
     let panic = Panic { text, reference: new_reference() };
     panic.log(Some(&Backtrace::force_capture()));
-    // A thread that is being torn down has nobody to tell.
+    // Fails on a thread that is ending: nothing catches the panic there.
     let _ = PANIC.try_with(|last| *last.borrow_mut() = Some(panic));
 }
 
@@ -178,12 +178,12 @@ fn put_field(record: &mut Message, name: &str, value: impl fmt::Display) {
     record.put_display(value);
 }
 
-/// The subscriber and logger of a plugin.
-struct ToHost;
+/// The `tracing` subscriber and the `log` logger of a plugin.
+struct HostLogger;
 
-impl Subscriber for ToHost {
+impl Subscriber for HostLogger {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // The host is asked every time: it may change its mind, and it may look at the span it is in.
+        // Never cached: the host's filter may change, and may depend on the current span.
         if metadata.is_event() { Interest::sometimes() } else { Interest::never() }
     }
 
@@ -197,7 +197,7 @@ impl Subscriber for ToHost {
         send(&record);
     }
 
-    // Spans are never enabled, so that none of these is called.
+    // Spans are never enabled, so none of these is called.
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
         span::Id::from_u64(1)
     }
@@ -211,7 +211,7 @@ impl Subscriber for ToHost {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// Writes the fields of an event to a record.
+/// Encodes the fields of an event.
 struct Fields<'m>(&'m mut Message);
 
 impl Visit for Fields<'_> {
@@ -224,7 +224,7 @@ impl Visit for Fields<'_> {
     }
 }
 
-impl log::Log for ToHost {
+impl log::Log for HostLogger {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
         is_enabled(tracing_level(metadata.level()), metadata.target())
     }

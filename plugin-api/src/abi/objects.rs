@@ -1,9 +1,9 @@
-//! The objects that live on one side and are called from the other. Few methods, because everything else is a message.
+//! The objects that one side owns and the other side calls. They have few methods, because everything else is a message.
 //!
-//! Nothing here may change but by growing: a new method goes to the end of its trait, behind the one that says
-//! `last_prefix_field`, and has a default body; a new field of [`Plugin`] likewise.
+//! These types may only grow: a new method goes to the end of its trait, after the one with `last_prefix_field`, and has a
+//! default body; a new field of [`Plugin`] likewise.
 
-// What the derive macros write, and `pub` because it is what they write.
+// For the code that the derive macros generate.
 #![allow(missing_docs, non_camel_case_types, non_local_definitions, unreachable_pub)]
 
 use abi_stable::library::RootModule;
@@ -13,7 +13,7 @@ use abi_stable::{StableAbi, sabi_trait};
 
 use super::{Kind, MessageRef, Operation};
 
-/// A message as it crosses, borrowed for the duration of the call.
+/// A message as it crosses the boundary, borrowed for the duration of the call.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct Wire<'a> {
@@ -34,48 +34,48 @@ impl<'a> From<MessageRef<'a>> for Wire<'a> {
     }
 }
 
-/// Takes the replies to a call. Lives in the host.
+/// Receives the replies to a call. Owned by the host.
 #[sabi_trait]
 pub trait ReplySink {
-    /// Takes a reply. False: no more are wanted, but for the outcome.
+    /// Receives a reply. False: no more rows are wanted, only the outcome.
     #[sabi(last_prefix_field)]
     fn push(&mut self, kind: Kind, reply: Wire<'_>) -> bool;
 
-    /// The call that is replied to. Since 1.1: an older host has none.
+    /// The call that the replies belong to. Since 1.1; an older host returns none.
     fn call(&self) -> ROption<CallBox> {
         ROption::RNone
     }
 }
 
-/// A call that is being made. Lives in the host; the plugin may keep it for longer than the call. Since 1.1.
+/// A running call. Owned by the host; the plugin may keep it after the call has ended. Since 1.1.
 #[sabi_trait]
 pub trait CallObject: Send + Sync {
-    /// Whether nobody waits for the answer any more.
+    /// Whether the call was cancelled.
     fn is_cancelled(&self) -> bool;
 
-    /// For how many milliseconds somebody will still wait; `u64::MAX` for as long as it takes.
+    /// The time until the call's deadline in milliseconds; `u64::MAX` without a deadline.
     fn time_left(&self) -> u64;
 
-    /// Takes a text that says what is being done.
+    /// Sets the progress text.
     #[sabi(last_prefix_field)]
     fn progress(&self, text: RStr<'_>);
 }
 
-/// What a plugin may ask of its host at any time. Lives in the host.
+/// What a plugin can call at any time. Owned by the host.
 #[sabi_trait]
 pub trait HostObject: Send + Sync {
-    /// Whether log records of this level (1 error to 5 trace) and target go anywhere.
+    /// Whether the host logs records of this level (1 error to 5 trace) and target.
     fn enabled(&self, level: u32, target: RStr<'_>) -> bool;
 
-    /// Takes a log record.
+    /// Logs a record.
     #[sabi(last_prefix_field)]
     fn log(&self, record: Wire<'_>);
 }
 
-/// A connector. Lives in the plugin.
+/// A connector. Owned by the plugin.
 #[sabi_trait]
 pub trait ConnectorObject: Send + Sync {
-    /// Does an operation; replies and outcome go to the sink.
+    /// Calls an operation; replies and outcome go to the sink.
     fn call(&self, operation: Operation, request: Wire<'_>, sink: SinkRef<'_>);
 
     /// Opens a connection; the outcome goes to the sink.
@@ -83,10 +83,10 @@ pub trait ConnectorObject: Send + Sync {
     fn connect(&self, settings: Wire<'_>, sink: SinkRef<'_>) -> ROption<ConnectionBox>;
 }
 
-/// An open connection. Lives in the plugin.
+/// An open connection. Owned by the plugin.
 #[sabi_trait]
 pub trait ConnectionObject: Send + Sync {
-    /// Does an operation; replies and outcome go to the sink.
+    /// Calls an operation; replies and outcome go to the sink.
     #[sabi(last_prefix_field)]
     fn call(&self, operation: Operation, request: Wire<'_>, sink: SinkRef<'_>);
 }
@@ -97,13 +97,13 @@ pub type HostBox = HostObject_TO<'static, RBox<()>>;
 pub type ConnectorBox = ConnectorObject_TO<'static, RBox<()>>;
 pub type ConnectionBox = ConnectionObject_TO<'static, RBox<()>>;
 
-/// What a plugin file offers, once its handshake was accepted.
+/// The root module of a plugin file.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = PluginRef, prefix_fields = PluginPrefix)))]
 #[sabi(missing_field(panic))]
 pub struct Plugin {
-    /// Makes the connector: takes the host and what it says about itself; description and outcome go to the sink.
+    /// Makes the connector, with the host object and a message about the host; description and outcome go to the sink.
     #[sabi(last_prefix_field)]
     pub load: extern "C" fn(HostBox, Wire<'_>, SinkRef<'_>) -> ROption<ConnectorBox>,
 }

@@ -1,10 +1,10 @@
-//! What a failure is called, so that the one who reads of it in an answer finds it in the log.
+//! References: short correlation IDs that connect a failure in an answer with its record in the log.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// A new reference: eight hexadecimal digits that no other failure of these days has, as far as chance allows.
+/// A new reference: eight random hexadecimal digits.
 pub fn new_reference() -> String {
-    // Each of them has keys of its own, drawn from the system's random numbers at the first one of a thread.
+    // Each `RandomState` has other keys. The first one of a thread takes them from the system's random numbers.
     let number = RandomState::new().build_hasher().finish();
     format!("{:08x}", number >> 32)
 }

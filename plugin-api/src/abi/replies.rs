@@ -1,23 +1,23 @@
-//! What comes back: any number of replies, each a [`Kind`] and a message, the last of which is the outcome.
+//! Replies: a call has any number of them, each a [`Kind`] and a message. The last one is the outcome.
 //!
-//! Growth: an older plugin may write fewer values to the end of a reply than a newer host reads; a value that is added
-//! later is read as absent when the message ends before it.
+//! Compatibility: an older plugin may write fewer values than a newer host reads. A value that is added later goes to the
+//! end, and counts as absent when the message ends before it.
 
 use abi_stable::StableAbi;
 
 use super::{Malformed, Message, MessageRef, Reader};
 use crate::{Field, ListItem, Outcome, State};
 
-/// What a reply holds. A number, so that newer plugins may tell newer hosts more.
+/// The kind of a reply. It is a number and not an enum, so that later versions can add kinds.
 #[repr(transparent)]
 #[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind(pub u32);
 
 /// The numbers of the kinds; they never change.
 impl Kind {
-    /// How the call ended; the last reply.
+    /// The outcome of the call; the last reply.
     pub const OUTCOME: Kind = Kind(1);
-    /// What a connector is: the first reply when it is made.
+    /// The description of a connector: the first reply when it is made.
     pub const DESCRIPTION: Kind = Kind(2);
     /// A text, such as an actor type.
     pub const TEXT: Kind = Kind(3);
@@ -31,7 +31,7 @@ impl Kind {
     pub const ROWS: Kind = Kind(7);
 }
 
-/// What a connector says about itself before it is made.
+/// The constants of a connector.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Description {
     /// [`crate::Connector::NAME`].
@@ -43,7 +43,7 @@ pub struct Description {
 }
 
 impl Description {
-    /// Writes it.
+    /// Encodes it.
     pub fn encode(&self, message: &mut Message) {
         message.put_text(&self.name);
         message.put_text(&self.description);
@@ -51,10 +51,10 @@ impl Description {
         self.actor_types.iter().for_each(|actor_type| message.put_text(actor_type));
     }
 
-    /// Reads it.
+    /// Decodes it.
     ///
     /// # Errors
-    /// The message holds something else.
+    /// The message has another content.
     pub fn decode(message: MessageRef<'_>) -> Result<Self, Malformed> {
         let mut reader = message.reader();
         let (name, description) = (reader.text()?.to_owned(), reader.text()?.to_owned());
@@ -64,7 +64,7 @@ impl Description {
     }
 }
 
-/// Writes an outcome.
+/// Encodes an outcome.
 pub(super) fn put_outcome(message: &mut Message, outcome: &Outcome) {
     message.put_text(outcome.state.as_str());
     message.put_optional(outcome.user.as_deref());
@@ -79,7 +79,7 @@ pub fn outcome_message(outcome: &Outcome) -> Message {
     message
 }
 
-/// Reads an outcome. A state that is not known is malformed.
+/// Decodes an outcome. An unknown state is malformed.
 pub(super) fn outcome(message: MessageRef<'_>) -> Result<Outcome, Malformed> {
     let mut reader = message.reader();
     let state: State = reader.text()?.parse().map_err(|_| Malformed)?;
@@ -87,7 +87,7 @@ pub(super) fn outcome(message: MessageRef<'_>) -> Result<Outcome, Malformed> {
     Ok(Outcome { state, user: text()?, tech: text()?, code: text()? })
 }
 
-/// Writes the description of a field.
+/// Encodes the description of a field.
 pub(super) fn put_field(message: &mut Message, field: &Field) {
     message.put_text(&field.key);
     message.put_optional(field.label.as_deref());
@@ -101,7 +101,7 @@ pub(super) fn put_field(message: &mut Message, field: &Field) {
     message.put_number(field.rank.unwrap_or_default().cast_unsigned());
 }
 
-/// Reads the description of a field. A type or access that is not known is malformed.
+/// Decodes the description of a field. An unknown type or access is malformed.
 pub(super) fn field(message: MessageRef<'_>) -> Result<Field, Malformed> {
     let reader = &mut message.reader();
     let owned = |reader: &mut Reader<'_>| reader.optional().map(|text| text.map(str::to_owned));
@@ -115,20 +115,20 @@ pub(super) fn field(message: MessageRef<'_>) -> Result<Field, Malformed> {
         default: owned(reader)?,
         max_length: reader.number()?.cast_signed(),
         rank: {
-            let is_said = reader.number()? != 0;
+            let is_set = reader.number()? != 0;
             let rank = reader.number()?.cast_signed();
-            is_said.then_some(rank)
+            is_set.then_some(rank)
         },
     })
 }
 
-/// Writes an item of a list.
+/// Encodes an item of a list.
 pub(super) fn put_list_item(message: &mut Message, item: &ListItem) {
     message.put_text(&item.key);
     message.put_text(&item.text);
 }
 
-/// Reads an item of a list.
+/// Decodes an item of a list.
 pub(super) fn list_item(message: MessageRef<'_>) -> Result<ListItem, Malformed> {
     let mut reader = message.reader();
     Ok(ListItem { key: reader.text()?.to_owned(), text: reader.text()?.to_owned() })

@@ -1,7 +1,7 @@
-//! What is asked of a connector or a connection: an [`Operation`] and a message, written and read in one place.
+//! Requests to a connector or a connection: an [`Operation`] and a message, encoded and decoded in one place.
 //!
-//! Growth: a newer host may write more values to the end of a request than an older plugin reads, so readers here leave
-//! what they do not know. A plugin is never newer than its host (see [`super::Handshake::check`]).
+//! Compatibility: a newer host may write more values to the end of a request than an older plugin reads, so decoders ignore
+//! the rest of a message. The other way round does not happen: a plugin never needs a newer API than its host has.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,8 @@ use abi_stable::StableAbi;
 use super::{Malformed, Message, MessageRef, Reader, RowRef, RowWriter};
 use crate::{Actor, Host, Operator, Parent, Restriction, Settings};
 
-/// Which method of a connector or a connection is called. A number, so that newer hosts may ask more.
+/// The method of a connector or a connection that is called. It is a number and not an enum, so that later versions can add
+/// operations.
 #[repr(transparent)]
 #[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation(pub u32);
@@ -38,18 +39,18 @@ impl Operation {
     pub const LIST_ITEMS: Operation = Operation(43);
 }
 
-/// Why a request cannot be read.
+/// Why a request cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestError {
     /// The plugin is older than the operation.
     Unknown(Operation),
     /// The plugin is older than the operator of a restriction.
     UnknownOperator(String),
-    /// The message does not hold what it should.
+    /// The message has another content.
     Malformed,
 }
 
-/// What a connector is asked.
+/// A request to a connector.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConnectorRequest<'a> {
     /// [`crate::Connector::settings`].
@@ -63,7 +64,7 @@ pub enum ConnectorRequest<'a> {
     TestSettings(Cow<'a, Settings>),
 }
 
-/// What a connection is asked.
+/// A request to a connection.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConnectionRequest<'a> {
     /// [`crate::Connection::test`].
@@ -101,13 +102,13 @@ pub enum ConnectionRequest<'a> {
 pub struct ActorCall<'a> {
     /// The actor type.
     pub actor_type: &'a str,
-    /// The keys of the fields to answer with: `None` for all.
+    /// The keys of the fields to return; `None` for all.
     pub fields: Option<Cow<'a, [&'a str]>>,
-    /// What is done.
+    /// The method, with its arguments.
     pub operation: ActorOperation<'a>,
 }
 
-/// What is done by a call that is answered with actors.
+/// The methods that answer with actors.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ActorOperation<'a> {
     /// [`crate::Connection::get`].
@@ -117,14 +118,14 @@ pub enum ActorOperation<'a> {
     },
     /// [`crate::Connection::search`].
     Search {
-        /// All of them hold for an actor that is found.
+        /// An actor must match all of them.
         restrictions: Cow<'a, [Restriction]>,
     },
     /// [`crate::Connection::search_text`].
     SearchText {
         /// The text.
         text: &'a str,
-        /// Only below this actor.
+        /// Only actors below this one.
         parent: Option<Cow<'a, Parent>>,
     },
     /// [`crate::Connection::changed_since`].
@@ -154,7 +155,7 @@ impl<'a> ConnectorRequest<'a> {
         }
     }
 
-    /// The message.
+    /// Encodes the request.
     pub fn encode(&self) -> Message {
         let mut message = Message::new();
         match self {
@@ -165,10 +166,10 @@ impl<'a> ConnectorRequest<'a> {
         message
     }
 
-    /// Reads a request.
+    /// Decodes a request.
     ///
     /// # Errors
-    /// The operation is not known here, or the message is not one of it.
+    /// The operation is unknown, or the message has another content.
     pub fn decode(operation: Operation, message: MessageRef<'a>) -> Result<Self, RequestError> {
         let mut reader = message.reader();
         Ok(match operation {
@@ -194,9 +195,9 @@ impl<'a> ConnectionRequest<'a> {
         }
     }
 
-    /// The message.
+    /// Encodes the request.
     pub fn encode(&self) -> Message {
-        // Enough for a few keys.
+        // Capacity for a few keys.
         let mut message = Message::with_room(64, 16);
         match self {
             ConnectionRequest::Test | ConnectionRequest::ActorTypes => {}
@@ -213,10 +214,10 @@ impl<'a> ConnectionRequest<'a> {
         message
     }
 
-    /// Reads a request.
+    /// Decodes a request.
     ///
     /// # Errors
-    /// The operation is not known here, or the message is not one of it.
+    /// The operation is unknown, or the message has another content.
     pub fn decode(operation: Operation, message: MessageRef<'a>) -> Result<Self, RequestError> {
         let mut reader = message.reader();
         Ok(match operation {
@@ -325,7 +326,7 @@ fn restriction(reader: &mut Reader<'_>) -> Result<Restriction, RequestError> {
     Ok(Restriction { field, operator, values })
 }
 
-/// Writes the settings of a connection.
+/// Encodes the settings of a connection.
 pub(super) fn put_settings(message: &mut Message, settings: &Settings) {
     let text = settings.iter().map(|(key, value)| key.len() + value.map_or(0, str::len)).sum();
     message.reserve_text(text);
@@ -334,14 +335,14 @@ pub(super) fn put_settings(message: &mut Message, settings: &Settings) {
         message.put_text(key);
         message.put_optional(value);
     }
-    // Since 1.1; a host of 1.0 ends here.
+    // Since 1.1: the message of a 1.0 host ends here.
     if let Some(connection) = settings.connection() {
         message.put_text(&connection.guid);
         message.put_display(connection.revision);
     }
 }
 
-/// Reads the settings of a connection.
+/// Decodes the settings of a connection.
 pub(super) fn settings(reader: &mut Reader<'_>) -> Result<Settings, Malformed> {
     let count = reader.count()?;
     let pairs = (0..count).map(|_| Ok((reader.text()?, reader.optional()?)));
@@ -353,7 +354,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Result<Settings, Malformed> {
     Ok(settings.of_connection(guid, revision))
 }
 
-/// Writes what the host tells a connector about where it runs.
+/// Encodes the argument of `Connector::new`: version, data folder and options.
 pub(super) fn put_host(message: &mut Message, host: &Host) -> Result<(), Malformed> {
     message.put_text(&host.version);
     message.put_text(host.data_folder.to_str().ok_or(Malformed)?);
@@ -365,7 +366,7 @@ pub(super) fn put_host(message: &mut Message, host: &Host) -> Result<(), Malform
     Ok(())
 }
 
-/// Reads what the host tells a connector about where it runs.
+/// Decodes the argument of `Connector::new`.
 pub(super) fn host(reader: &mut Reader<'_>) -> Result<Host, Malformed> {
     let (version, data_folder) = (reader.text()?.to_owned(), reader.text()?.into());
     let count = reader.count()?;

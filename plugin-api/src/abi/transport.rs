@@ -1,5 +1,5 @@
-//! The way from a client to its connector: into a plugin in this process, or through a channel to one in a process of
-//! its own. Both carry the same messages.
+//! The transport of a client: how it reaches a connector, in this process or, over a socket, in a worker process. Both
+//! carry the same messages.
 
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::sabi_types::RMut;
@@ -8,15 +8,15 @@ use abi_stable::std_types::ROption;
 use super::objects::{CallBox, ConnectionBox, ConnectorBox, ReplySink, ReplySink_TO, SinkRef, Wire};
 use super::{Kind, MessageRef, Operation, call};
 
-/// Takes the replies to a call, the last of which is the outcome.
+/// Receives the replies to a call. The last one is the outcome.
 pub trait ReplyReceiver {
-    /// Takes a reply. False: no more are wanted, but for the outcome.
+    /// Receives a reply. False: no more rows are wanted, only the outcome.
     fn receive(&mut self, kind: Kind, reply: MessageRef<'_>) -> bool;
 }
 
-/// The way to a connector. A call returns when its outcome was taken, or when there will be none.
+/// The transport to a connector. A call returns when its outcome was received, or when there will be none.
 pub trait ConnectorTransport: Send + Sync {
-    /// Does an operation of the connector.
+    /// Calls an operation of the connector.
     fn call(&self, operation: Operation, request: MessageRef<'_>, replies: &mut dyn ReplyReceiver);
 
     /// Opens a connection with these settings.
@@ -26,22 +26,22 @@ pub trait ConnectorTransport: Send + Sync {
         replies: &mut dyn ReplyReceiver,
     ) -> Option<Box<dyn ConnectionTransport>>;
 
-    /// Why calls are answered with an error at the moment, whatever they are; `None` when they are not.
+    /// Why every call is rejected at the moment (the circuit breaker is open); `None` when calls are served.
     fn out_of_service(&self) -> Option<String> {
         None
     }
 }
 
-/// The way to an open connection. Dropping it closes the connection.
+/// The transport to an open connection. Dropping it closes the connection.
 pub trait ConnectionTransport: Send + Sync {
-    /// Does an operation of the connection.
+    /// Calls an operation of the connection.
     fn call(&self, operation: Operation, request: MessageRef<'_>, replies: &mut dyn ReplyReceiver);
 }
 
-/// Replies as the plugin's objects see them.
-struct Sink<'r>(&'r mut dyn ReplyReceiver);
+/// A [`ReplyReceiver`] as the object that a plugin pushes its replies into.
+struct SinkAdapter<'r>(&'r mut dyn ReplyReceiver);
 
-impl ReplySink for Sink<'_> {
+impl ReplySink for SinkAdapter<'_> {
     fn push(&mut self, kind: Kind, reply: Wire<'_>) -> bool {
         self.0.receive(kind, reply.message())
     }
@@ -51,9 +51,9 @@ impl ReplySink for Sink<'_> {
     }
 }
 
-/// Calls into a plugin with somewhere to put its replies.
+/// Makes a call into a plugin with a sink for its replies.
 pub(super) fn with_sink<T>(replies: &mut dyn ReplyReceiver, call: impl FnOnce(SinkRef<'_>) -> T) -> T {
-    let mut sink = Sink(replies);
+    let mut sink = SinkAdapter(replies);
     call(ReplySink_TO::from_ptr(RMut::new(&mut sink), TD_Opaque))
 }
 

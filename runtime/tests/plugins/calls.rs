@@ -1,4 +1,4 @@
-//! Everything that can be asked of a connector, across the boundary and back.
+//! Every call of a connector and of a connection, across the boundary and back.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -9,9 +9,9 @@ use plugin_api::abi::client::ConnectionClient;
 use plugin_api::abi::{ActorCall, ActorOperation};
 use plugin_api::{Access, Actor, Error, FieldType, Operator, Outcome, Parent, Restriction, Settings, State};
 
-use super::scene::{connection, rogue_with};
+use super::fixture::{connection, rogue_with};
 
-/// Does a call and collects its actors.
+/// Makes a call and collects its actors.
 fn actors(connection: &ConnectionClient, operation: ActorOperation<'_>) -> (Vec<Actor>, Outcome) {
     select(connection, None, operation)
 }
@@ -33,8 +33,8 @@ fn select<'a>(
 const ALL: ActorOperation<'static> = ActorOperation::ChangedSince { stamp: None };
 
 #[test]
-fn a_connector_is_asked_for_its_form_and_lists() {
-    let (_scene, plugin) = rogue_with(&[]);
+fn connector_returns_its_settings_form_and_lists() {
+    let (_folder, plugin) = rogue_with(&[]);
     let form = plugin.connector.settings_form().unwrap();
     assert_eq!(form[0].key, "Server");
     assert_eq!(form[0].label.as_deref(), Some("US:\"Server\";NO:\"Tjener\""));
@@ -56,8 +56,8 @@ fn a_connector_is_asked_for_its_form_and_lists() {
 }
 
 #[test]
-fn a_connection_is_asked_for_its_types_fields_and_lists() {
-    let (_scene, connection) = connection([]);
+fn connection_returns_its_actor_types_fields_and_lists() {
+    let (_folder, connection) = connection([]);
     assert_eq!(connection.connector(), "Rogue");
     assert_eq!(connection.test(), Outcome::warning("mind the step"));
     assert_eq!(connection.actor_types().unwrap(), ["Customer", "Person"]);
@@ -72,8 +72,8 @@ fn a_connection_is_asked_for_its_types_fields_and_lists() {
 }
 
 #[test]
-fn every_call_that_is_answered_with_actors() {
-    let (_scene, connection) = connection([]);
+fn every_actor_operation_returns_its_actors() {
+    let (_folder, connection) = connection([]);
     let keys = |operation| {
         let (actors, outcome) = actors(&connection, operation);
         assert_eq!(outcome, Outcome::ok());
@@ -106,9 +106,9 @@ fn every_call_that_is_answered_with_actors() {
 }
 
 #[test]
-fn a_row_comes_as_it_was_written_and_with_the_fields_asked_for() {
-    // No method but `actors` knows these rows: the search for everything does not go to a method of its own.
-    let (_scene, connection) = connection([("search", "huge:3")]);
+fn rows_have_the_fields_that_were_requested() {
+    // A search without restrictions calls `actors`, the only method that returns these rows.
+    let (_folder, connection) = connection([("search", "huge:3")]);
     let everything = || ActorOperation::Search { restrictions: Cow::Borrowed(&[]) };
     let (all, outcome) = select(&connection, None, everything());
     assert_eq!((outcome, all.len(), all[2].fields.len()), (Outcome::ok(), 3, 20));
@@ -121,8 +121,8 @@ fn a_row_comes_as_it_was_written_and_with_the_fields_asked_for() {
 }
 
 #[test]
-fn an_error_keeps_its_texts_and_takes_its_rows_back() {
-    let (_scene, connection) = connection([("changed_since", "error-after:5000"), ("fields", "error")]);
+fn error_after_rows_keeps_its_texts() {
+    let (_folder, connection) = connection([("changed_since", "error-after:5000"), ("fields", "error")]);
     let (rows, outcome) = actors(&connection, ALL);
     assert!(!rows.is_empty(), "rows come while the connector still runs");
     let error = Error::user("US:\"rogue error\";NO:\"slem feil\"").tech("the disk is on fire").code("ROGUE");
@@ -132,22 +132,22 @@ fn an_error_keeps_its_texts_and_takes_its_rows_back() {
 }
 
 #[test]
-fn a_connection_that_cannot_be_opened_says_why() {
-    let (_scene, plugin) = rogue_with(&[]);
+fn failed_connect_returns_the_outcome() {
+    let (_folder, plugin) = rogue_with(&[]);
     let outcome = plugin.connector.connect(&Settings::from([("connect", "error")])).unwrap_err();
     assert_eq!((outcome.state, outcome.code.as_deref()), (State::Error, Some("ROGUE")));
 }
 
 #[test]
-fn a_row_that_is_not_ended_is_not_sent() {
-    let (_scene, connection) = connection([("get", "unfinished")]);
+fn unfinished_row_is_not_sent() {
+    let (_folder, connection) = connection([("get", "unfinished")]);
     let (rows, outcome) = actors(&connection, ActorOperation::Get { keys: Cow::Borrowed(&["1"]) });
     assert_eq!((rows, outcome), (vec![Actor::new("Customer", "1")], Outcome::ok()));
 }
 
 #[test]
-fn a_huge_answer_comes_in_batches_and_can_be_stopped() {
-    let (_scene, connection) = connection([("changed_since", "huge:10000")]);
+fn huge_answer_arrives_in_batches_and_can_be_stopped() {
+    let (_folder, connection) = connection([("changed_since", "huge:10000")]);
     let mut count = 0;
     let call = ActorCall { actor_type: "Customer", fields: None, operation: ALL };
     connection.actors(call, &mut |_| {
@@ -155,13 +155,13 @@ fn a_huge_answer_comes_in_batches_and_can_be_stopped() {
         if count == 100 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     assert_eq!(count, 100);
-    // It is as good as before.
+    // The connection still works.
     assert_eq!(actors(&connection, ALL).0.len(), 10_001);
 }
 
 #[test]
-fn many_threads_call_one_connection() {
-    let (_scene, connection) = connection([("search", "huge:200")]);
+fn concurrent_calls_on_one_connection() {
+    let (_folder, connection) = connection([("search", "huge:200")]);
     let everything = || ActorOperation::Search { restrictions: Cow::Borrowed(&[]) };
     thread::scope(|scope| {
         for _ in 0..8 {
@@ -174,20 +174,20 @@ fn many_threads_call_one_connection() {
     });
 }
 
-/// A call that waits stops no other one, not even on the same connection.
+/// Also not on the same connection.
 #[test]
-fn a_call_that_waits_stops_no_other() {
-    let (_scene, connection) = connection([("fields", "block"), ("list_items", "release")]);
-    let (done, is_done) = mpsc::channel();
+fn blocked_call_does_not_block_other_calls() {
+    let (_folder, connection) = connection([("fields", "block"), ("list_items", "release")]);
+    let (done, result) = mpsc::channel();
     thread::scope(|scope| {
         let connection = &connection;
         scope.spawn(move || {
             done.send(connection.fields("Customer")).unwrap();
         });
         let fields = loop {
-            // Released again and again, for it may not have begun to wait yet.
+            // Repeated, because the call may not be blocked yet.
             connection.list_items("Told", &[]).unwrap();
-            if let Ok(fields) = is_done.try_recv() {
+            if let Ok(fields) = result.try_recv() {
                 break fields;
             }
             thread::yield_now();

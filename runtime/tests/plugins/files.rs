@@ -1,4 +1,4 @@
-//! Which files are loaded, and what is said of those that are not.
+//! Loading plugin files: which are loaded, and the errors of those that are not.
 
 use std::fs;
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::process::Command;
 use erp_host_runtime::Plugins;
 use plugin_api::abi::ApiVersion;
 
-use super::scene::{HELLO, PluginsFolder, ROGUE, built, file, load, load_with, reason};
+use super::fixture::{HELLO, PluginsFolder, ROGUE, built, file, load, load_with, reason};
 
 #[test]
-fn a_plugin_tells_what_it_is() {
-    let scene = PluginsFolder::new().with(ROGUE, "rogue.so");
-    let plugins = load(&scene);
+fn plugin_has_the_names_and_versions_of_its_handshake() {
+    let folder = PluginsFolder::new().with(ROGUE, "rogue.so");
+    let plugins = load(&folder);
     let file = file(&plugins, "rogue.so");
     let (about, plugin) = (file.about.as_ref().unwrap(), file.loaded.as_ref().unwrap());
     assert_eq!((about.connector.as_str(), about.version.as_str()), ("Rogue", "0.1.0"));
@@ -25,10 +25,10 @@ fn a_plugin_tells_what_it_is() {
 }
 
 #[test]
-fn files_that_are_no_plugins_are_refused_and_stop_no_other() {
+fn invalid_files_are_refused_and_others_are_loaded() {
     let whole = fs::read(built(ROGUE)).unwrap();
     let garbage: Vec<u8> = (0..100_000u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
-    let scene = PluginsFolder::new()
+    let folder = PluginsFolder::new()
         .with_file("a-garbage.so", &garbage)
         .with_file("b-text.so", b"this is a note to myself\n")
         .with_file("c-empty.so", b"")
@@ -36,10 +36,10 @@ fn files_that_are_no_plugins_are_refused_and_stop_no_other() {
         .with_file("e-cut-by-a-byte.so", &whole[..whole.len() - 1])
         .with_file("f-head-only.so", &whole[..20])
         .with_file("g-windows.dll", b"MZ\x90\x00")
-        .with_file("notes.txt", b"not looked at")
+        .with_file("notes.txt", b"not scanned")
         .with(ROGUE, "z-rogue.so");
-    fs::create_dir(scene.plugins().join("h-folder.so")).unwrap();
-    let plugins = load(&scene);
+    fs::create_dir(folder.plugins().join("h-folder.so")).unwrap();
+    let plugins = load(&folder);
 
     let expected = [
         ("a-garbage.so", "not a shared library"),
@@ -55,10 +55,10 @@ fn files_that_are_no_plugins_are_refused_and_stop_no_other() {
     for (name, expected) in expected {
         let reason = reason(&plugins, name);
         assert!(reason.contains(expected), "{name}: {reason}");
-        // The reason, then what to do, in one line.
+        // One line: the reason, then what to do.
         assert!(reason.contains("; ") && !reason.contains('\n'), "{name}: {reason}");
     }
-    assert_eq!(plugins.files().len(), 9, "a text file is not looked at");
+    assert_eq!(plugins.files().len(), 9, "a text file is not scanned");
     assert_eq!(plugins.connector(Some("rogue")).unwrap().name(), "Rogue");
 }
 
@@ -72,7 +72,7 @@ fn compile(code: &str, library: &Path) {
     fs::remove_file(source).unwrap();
 }
 
-/// A library with a handshake as docs/authors/boundary.md says it.
+/// The code of a library with a handshake, laid out as in docs/authors/boundary.md.
 #[cfg(unix)]
 fn handshake(magic: &str, size: &str, api: [u32; 3], aborts: u32, connector: &str, target: &str) -> String {
     let [major, minor, patch] = api;
@@ -97,9 +97,9 @@ fn handshake(magic: &str, size: &str, api: [u32; 3], aborts: u32, connector: &st
 
 #[cfg(unix)]
 #[test]
-fn handshakes_that_do_not_fit_are_refused() {
-    let scene = PluginsFolder::new().with(ROGUE, "rogue.so");
-    let target = file(&load(&scene), "rogue.so").about.as_ref().unwrap().target.clone();
+fn incompatible_handshakes_are_refused() {
+    let folder = PluginsFolder::new().with(ROGUE, "rogue.so");
+    let target = file(&load(&folder), "rogue.so").about.as_ref().unwrap().target.clone();
     let whole = "sizeof(struct handshake)";
     let magic = "erp-host-plugin";
     let ApiVersion { major, minor, patch } = ApiVersion::OURS;
@@ -136,29 +136,29 @@ fn handshakes_that_do_not_fit_are_refused() {
         (handshake(magic, whole, ours, 0, "C", &target), "it has no root module"),
     ];
     for (index, (code, _)) in cases.iter().enumerate() {
-        compile(code, &scene.plugins().join(format!("{index}.so")));
+        compile(code, &folder.plugins().join(format!("{index}.so")));
     }
-    let plugins = load(&scene);
+    let plugins = load(&folder);
     for (index, (_, expected)) in cases.iter().enumerate() {
         let reason = reason(&plugins, &format!("{index}.so"));
         assert!(reason.contains(expected), "{index}: {reason}");
         assert!(reason.contains("; ") && !reason.contains('\n'), "{index}: {reason}");
     }
     assert!(plugins.connector(Some("Rogue")).is_ok());
-    // What it says of itself is told though it is refused.
+    // The handshake of a refused file is available.
     let about = file(&plugins, "3.so").about.as_ref().unwrap();
     assert_eq!((about.version.as_str(), about.api.major), ("1.2.3", 2));
 }
 
 #[cfg(unix)]
 #[test]
-fn a_library_that_needs_another_one_is_refused() {
-    let scene = PluginsFolder::new();
+fn library_with_a_missing_symbol_is_refused() {
+    let folder = PluginsFolder::new();
     compile(
         "void nowhere_to_be_found(void); void *p = nowhere_to_be_found;",
-        &scene.plugins().join("needs.so"),
+        &folder.plugins().join("needs.so"),
     );
-    let reason = reason(&load(&scene), "needs.so");
+    let reason = reason(&load(&folder), "needs.so");
     assert!(
         reason.contains("the system cannot load it") && reason.contains("nowhere_to_be_found"),
         "{reason}"
@@ -167,24 +167,24 @@ fn a_library_that_needs_another_one_is_refused() {
 }
 
 #[test]
-fn two_plugins_keep_to_themselves() {
-    let scene = PluginsFolder::new().with(HELLO, "a.so").with(ROGUE, "b.so");
-    let plugins = load(&scene);
+fn two_plugins_have_separate_symbols_and_data_folders() {
+    let folder = PluginsFolder::new().with(HELLO, "a.so").with(ROGUE, "b.so");
+    let plugins = load(&folder);
     let names: Vec<_> = plugins.connectors().iter().map(|plugin| plugin.name().to_owned()).collect();
     assert_eq!(names, ["Hello", "Rogue"]);
     let form = |name: &str| plugins.connector(Some(name)).unwrap().connector.settings_form().unwrap();
     assert!(form("hello").iter().all(|field| field.key != "Server"));
     assert_eq!(form("ROGUE")[0].key, "Server");
-    assert!(scene.data().join("hello").is_dir() && scene.data().join("rogue").is_dir());
+    assert!(folder.data().join("hello").is_dir() && folder.data().join("rogue").is_dir());
 }
 
 #[test]
-fn a_name_is_taken_by_the_first_file() {
-    let scene = PluginsFolder::new().with(ROGUE, "b.so").with(ROGUE, "a.so");
-    let plugins = load(&scene);
+fn duplicate_connector_is_loaded_from_the_first_file() {
+    let folder = PluginsFolder::new().with(ROGUE, "b.so").with(ROGUE, "a.so");
+    let plugins = load(&folder);
     assert!(file(&plugins, "a.so").loaded.is_ok());
     let reason = reason(&plugins, "b.so");
-    let first = scene.plugins().join("a.so");
+    let first = folder.plugins().join("a.so");
     assert_eq!(
         reason,
         format!("its connector Rogue is already loaded from {}; keep one of the two files", first.display())
@@ -192,7 +192,7 @@ fn a_name_is_taken_by_the_first_file() {
 }
 
 #[test]
-fn the_default_is_the_first_by_name_unless_configured() {
+fn default_connector_is_the_first_by_name_unless_configured() {
     let mut plugins = load(&PluginsFolder::new().with(ROGUE, "a.so").with(HELLO, "b.so"));
     assert_eq!(plugins.connector(None).unwrap().name(), "Hello");
     plugins.set_default("rogue").unwrap();
@@ -203,60 +203,60 @@ fn the_default_is_the_first_by_name_unless_configured() {
 }
 
 #[test]
-fn a_folder_without_plugins_has_no_connectors() {
-    let scene = PluginsFolder::new();
-    let plugins = load(&scene);
+fn empty_folder_has_no_connectors() {
+    let folder = PluginsFolder::new();
+    let plugins = load(&folder);
     assert!(plugins.files().is_empty() && plugins.default_connector().is_none());
     let unknown = plugins.connector(Some("Excel")).unwrap_err().to_string();
     assert_eq!(unknown, "the connector 'Excel' was not found, expected one of: (none is loaded)");
     let missing =
-        Plugins::load(&scene.plugins().join("none"), &scene.data(), &|_: &str| Vec::new()).unwrap_err();
+        Plugins::load(&folder.plugins().join("none"), &folder.data(), &|_: &str| Vec::new()).unwrap_err();
     assert!(missing.to_string().contains("none cannot be read"), "{missing}");
 }
 
 #[test]
-fn options_and_data_folder_reach_the_connector() {
-    let scene = PluginsFolder::new().with(ROGUE, "rogue.so");
-    let plugins = load_with(&scene, &[("greeting", "hello there")]);
+fn connector_gets_its_options_and_data_folder() {
+    let folder = PluginsFolder::new().with(ROGUE, "rogue.so");
+    let plugins = load_with(&folder, &[("greeting", "hello there")]);
     let connector = &plugins.connector(None).unwrap().connector;
-    let told = connector.connect(&plugin_api::Settings::default()).unwrap().list("Told").unwrap().unwrap();
-    let told: Vec<_> = told.iter().map(|item| (item.key.as_str(), item.text.as_str())).collect();
-    let folder = scene.data().join("rogue").display().to_string();
-    assert_eq!(told, [("greeting", "hello there"), ("data_folder", folder.as_str())]);
+    let list = connector.connect(&plugin_api::Settings::default()).unwrap().list("Told").unwrap().unwrap();
+    let received: Vec<_> = list.iter().map(|item| (item.key.as_str(), item.text.as_str())).collect();
+    let data = folder.data().join("rogue").display().to_string();
+    assert_eq!(received, [("greeting", "hello there"), ("data_folder", data.as_str())]);
 }
 
 #[test]
-fn a_connector_that_cannot_be_made_says_why() {
-    let scene = PluginsFolder::new().with(ROGUE, "rogue.so").with(HELLO, "hello.so");
+fn failed_connector_is_an_error_of_its_file() {
+    let folder = PluginsFolder::new().with(ROGUE, "rogue.so").with(HELLO, "hello.so");
     for (command, expected) in [
         ("error", "its connector cannot be made: US:\"rogue error\";NO:\"slem feil\" (the disk is on fire)"),
         ("panic", "its connector cannot be made: the connector failed unexpectedly, reference "),
         ("panic-any", "its connector cannot be made: the connector failed unexpectedly, reference "),
         ("panic-in-error", "its connector cannot be made: the connector failed unexpectedly, reference "),
     ] {
-        let plugins = load_with(&scene, &[("new", command)]);
+        let plugins = load_with(&folder, &[("new", command)]);
         let reason = reason(&plugins, "rogue.so");
         assert!(reason.starts_with(expected), "{reason}");
         assert!(plugins.connector(Some("Hello")).is_ok());
     }
-    assert!(load(&scene).connector(Some("Rogue")).is_ok(), "it may be made later");
+    assert!(load(&folder).connector(Some("Rogue")).is_ok(), "the same file can be loaded later");
 }
 
-/// The copy is what is loaded: whoever replaces the file does not pull the rug from under the process.
+/// The process runs a copy.
 #[test]
-fn the_file_may_be_replaced_while_it_runs() {
-    let scene = PluginsFolder::new().with(ROGUE, "rogue.so");
-    let plugins = load(&scene);
-    fs::write(scene.plugins().join("rogue.so"), b"overwritten in place").unwrap();
+fn file_can_be_overwritten_while_its_plugin_runs() {
+    let folder = PluginsFolder::new().with(ROGUE, "rogue.so");
+    let plugins = load(&folder);
+    fs::write(folder.plugins().join("rogue.so"), b"overwritten in place").unwrap();
     let connector = &plugins.connector(None).unwrap().connector;
     assert_eq!(connector.settings_form().unwrap().len(), 4);
 }
 
 #[test]
-fn copies_are_kept_private_and_true() {
-    let scene = PluginsFolder::new().with(ROGUE, "rogue.so");
-    let sha256 = load(&scene).connector(None).unwrap().sha256.clone();
-    let cache = scene.data().join("plugins-cache");
+fn cache_is_private_and_its_copies_are_verified() {
+    let folder = PluginsFolder::new().with(ROGUE, "rogue.so");
+    let sha256 = load(&folder).connector(None).unwrap().sha256.clone();
+    let cache = folder.data().join("plugins-cache");
     let copy = cache.join(format!("{sha256}-rogue.so"));
     let inode = |path: &Path| {
         #[cfg(unix)]
@@ -265,7 +265,7 @@ fn copies_are_kept_private_and_true() {
         return path.exists();
     };
     let first = inode(&copy);
-    load(&scene);
+    load(&folder);
     assert_eq!(inode(&copy), first, "the copy is used again");
     #[cfg(unix)]
     {
@@ -274,7 +274,7 @@ fn copies_are_kept_private_and_true() {
     }
     assert_eq!(fs::read_dir(&cache).unwrap().count(), 1, "no temporary file is left");
 
-    // Somebody tampered with a copy that is not loaded yet: it is made again.
+    // A copy with another content is replaced.
     let other = PluginsFolder::new().with(ROGUE, "rogue.so");
     let cache = other.data().join("plugins-cache");
     fs::create_dir_all(&cache).unwrap();
@@ -284,9 +284,9 @@ fn copies_are_kept_private_and_true() {
 
 #[cfg(unix)]
 #[test]
-fn a_data_folder_that_cannot_be_written_is_said() {
-    let scene = PluginsFolder::new().with(ROGUE, "rogue.so");
-    fs::write(scene.data(), b"a file where the folder should be").unwrap();
-    let reason = reason(&load(&scene), "rogue.so");
+fn unwritable_data_folder_is_an_error() {
+    let folder = PluginsFolder::new().with(ROGUE, "rogue.so");
+    fs::write(folder.data(), b"a file where the folder should be").unwrap();
+    let reason = reason(&load(&folder), "rogue.so");
     assert!(reason.contains("cannot be copied to") && reason.contains("plugins-cache"), "{reason}");
 }

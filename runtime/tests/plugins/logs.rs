@@ -1,4 +1,4 @@
-//! What a connector logs reaches the host's log, in the span of the call.
+//! The log bridge: records of a connector in the host's log, in the span of the call.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,9 +13,9 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::scene::{connection, rogue_with};
+use super::fixture::{connection, rogue_with};
 
-/// A record with the fields of the spans it is in.
+/// A record with the fields of its spans.
 #[derive(Debug, Clone)]
 struct Logged {
     level: Level,
@@ -26,26 +26,26 @@ struct Logged {
 
 static LOGGED: Mutex<Vec<Logged>> = Mutex::new(Vec::new());
 
-/// Keeps everything above debug that is logged in this process.
-fn listen() {
-    static LISTEN: Once = Once::new();
-    LISTEN.call_once(|| {
+/// Records everything from level debug on that is logged in this process.
+fn record_logs() {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
         let targets = Targets::new().with_default(LevelFilter::DEBUG);
-        tracing_subscriber::registry().with(targets).with(Listener).init();
+        tracing_subscriber::registry().with(targets).with(Recorder).init();
     });
 }
 
-/// What was logged in a span with this connection.
+/// The records in a span with this connection.
 fn logged_in(connection: &str) -> Vec<Logged> {
     let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
     logged
         .iter()
-        .filter(|one| one.span.get("connection").is_some_and(|it| it == connection))
+        .filter(|one| one.span.get("connection").is_some_and(|logged| logged == connection))
         .cloned()
         .collect()
 }
 
-struct Listener;
+struct Recorder;
 
 struct Fields<'f>(&'f mut BTreeMap<String, String>);
 
@@ -59,7 +59,7 @@ impl Visit for Fields<'_> {
     }
 }
 
-impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Listener {
+impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Recorder {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let mut fields = BTreeMap::new();
         attributes.record(&mut Fields(&mut fields));
@@ -84,9 +84,9 @@ fn message(logged: &Logged) -> &str {
 }
 
 #[test]
-fn records_come_in_the_span_of_the_call() {
-    listen();
-    let (_scene, connection) = connection([("fields", "log")]);
+fn log_records_are_in_the_span_of_the_call() {
+    record_logs();
+    let (_folder, connection) = connection([("fields", "log")]);
     {
         let _span =
             tracing::info_span!("call", connector = "Rogue", connection = "c-1", operation = "fields")
@@ -111,9 +111,9 @@ fn records_come_in_the_span_of_the_call() {
 }
 
 #[test]
-fn a_thread_of_the_connectors_own_is_known_by_its_connector() {
-    listen();
-    let (_scene, connection) = connection([("fields", "thread")]);
+fn log_record_of_another_thread_has_the_connector() {
+    record_logs();
+    let (_folder, connection) = connection([("fields", "thread")]);
     connection.fields("Customer").unwrap();
     let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
     let one = logged.iter().find(|one| message(one) == "from a thread").unwrap();
@@ -122,9 +122,9 @@ fn a_thread_of_the_connectors_own_is_known_by_its_connector() {
 }
 
 #[test]
-fn a_panic_is_logged_with_its_place_and_backtrace() {
-    listen();
-    let (_scene, connection) = connection([("fields", "panic")]);
+fn panic_is_logged_with_location_and_backtrace() {
+    record_logs();
+    let (_folder, connection) = connection([("fields", "panic")]);
     {
         let _span = tracing::info_span!("call", connection = "c-2").entered();
         connection.fields("Customer").unwrap_err();
@@ -140,19 +140,19 @@ fn a_panic_is_logged_with_its_place_and_backtrace() {
 }
 
 #[test]
-fn making_the_connector_is_a_call_too() {
-    listen();
-    let (_scene, _plugin) = rogue_with(&[("new", "log")]);
+fn log_records_of_loading_have_the_connector() {
+    record_logs();
+    let (_folder, _plugin) = rogue_with(&[("new", "log")]);
     let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
     let in_load = |one: &&Logged| message(one) == "an error" && !one.span.contains_key("connection");
     assert_eq!(logged.iter().find(in_load).unwrap().span["connector"], "Rogue");
 }
 
-/// Settings are secrets: nothing of ours logs them, at any level.
+/// Settings are secrets: the host logs them at no level.
 #[test]
 fn settings_are_not_logged() {
-    listen();
-    let (_scene, plugin) = rogue_with(&[]);
+    record_logs();
+    let (_folder, plugin) = rogue_with(&[]);
     let settings = Settings::from([("Password", "correct horse battery staple")]);
     plugin.connector.test_settings(&settings);
     let connection = plugin.connector.connect(&settings).unwrap();

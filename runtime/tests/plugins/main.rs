@@ -1,12 +1,12 @@
-//! Loading real plugin files, and calling connectors across the boundary.
+//! Tests with real plugin files: loading them, calling their connectors across the boundary, and hot reload.
 
-// All of this is test code, functions that are no tests too.
+// All of this is test code, also the functions without `#[test]`.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod calls;
 mod files;
+mod fixture;
 mod logs;
 mod panics;
-mod scene;
 mod trust;
-mod watched;
+mod watcher;

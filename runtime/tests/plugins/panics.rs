@@ -1,4 +1,4 @@
-//! A panic anywhere in a connector is an error of that call, and of nothing else.
+//! Panics of a connector: each is an error of its call, and harms no other call.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -7,11 +7,11 @@ use plugin_api::abi::client::{ConnectionClient, ConnectorClient};
 use plugin_api::abi::{ActorCall, ActorOperation};
 use plugin_api::{Actor, Outcome, Settings, State};
 
-use super::scene::{connection, rogue_with};
+use super::fixture::{connection, rogue_with};
 
 const PANICS: [&str; 3] = ["panic", "panic-any", "panic-in-error"];
 
-/// What the log calls the panic, as the user reads it.
+/// The reference of the panic, from the text for the user.
 fn reference(outcome: &Outcome) -> &str {
     let user = outcome.user.as_deref().unwrap_or_default();
     let reference = user.strip_prefix("the connector failed unexpectedly, reference ");
@@ -20,7 +20,7 @@ fn reference(outcome: &Outcome) -> &str {
     reference
 }
 
-/// What the user and the technician read after a panic.
+/// Checks the texts of the outcome after a panic.
 fn check(method: &str, command: &str, outcome: &Outcome) {
     assert_eq!(outcome.state, State::Error, "{method}");
     reference(outcome);
@@ -32,7 +32,7 @@ fn check(method: &str, command: &str, outcome: &Outcome) {
 }
 
 #[test]
-fn in_every_method_of_a_connector() {
+fn panic_in_every_method_of_a_connector() {
     type Call = fn(&ConnectorClient, &Settings) -> Outcome;
     let methods: [(&str, Call); 4] = [
         ("settings", |connector, _| connector.settings_form().unwrap_err()),
@@ -41,7 +41,7 @@ fn in_every_method_of_a_connector() {
         ("connect", |connector, settings| connector.connect(settings).unwrap_err()),
     ];
     for command in PANICS {
-        let (_scene, plugin) = rogue_with(&[("settings", command), ("list", command)]);
+        let (_folder, plugin) = rogue_with(&[("settings", command), ("list", command)]);
         for (method, call) in methods {
             check(method, command, &call(&plugin.connector, &Settings::from([(method, command)])));
         }
@@ -51,7 +51,7 @@ fn in_every_method_of_a_connector() {
 }
 
 #[test]
-fn in_every_method_of_a_connection() {
+fn panic_in_every_method_of_a_connection() {
     fn actors(connection: &ConnectionClient, operation: ActorOperation<'_>) -> Outcome {
         let call = ActorCall { actor_type: "Customer", fields: None, operation };
         connection.actors(call, &mut |_| ControlFlow::Continue(()))
@@ -76,14 +76,14 @@ fn in_every_method_of_a_connection() {
         ("save", |connection| actors(connection, ActorOperation::Save { actors: Cow::Borrowed(&[]) })),
         ("connection_list", |connection| connection.list("Told").unwrap_err()),
         ("list_items", |connection| connection.list_items("Told", &[]).unwrap_err()),
-        // Behind rows that were sent already.
+        // After rows were sent.
         ("get", |connection| actors(connection, ActorOperation::Get { keys: Cow::Borrowed(&["1"]) })),
     ];
     for command in PANICS {
         for (method, call) in methods {
-            let (_scene, connection) = connection([(method, command)]);
+            let (_folder, connection) = connection([(method, command)]);
             check(method, command, &call(&connection));
-            // The same connection, in a method that is not told to panic.
+            // The same connection, in a method that does not panic.
             let other = if method == "fields" {
                 connection.actor_types().is_ok()
             } else {
@@ -95,8 +95,8 @@ fn in_every_method_of_a_connection() {
 }
 
 #[test]
-fn behind_rows_that_were_sent() {
-    let (_scene, connection) = connection([("changed_since", "panic-after:5000")]);
+fn panic_after_rows_were_sent() {
+    let (_folder, connection) = connection([("changed_since", "panic-after:5000")]);
     let mut rows = 0;
     let operation = ActorOperation::ChangedSince { stamp: None };
     let outcome =
@@ -110,28 +110,28 @@ fn behind_rows_that_were_sent() {
 }
 
 #[test]
-fn with_a_hook_of_the_authors_own() {
-    let (_scene, connection) = connection([("fields", "own-hook")]);
+fn panic_with_a_hook_of_the_author() {
+    let (_folder, connection) = connection([("fields", "own-hook")]);
     let outcome = connection.fields("Customer").unwrap_err();
     reference(&outcome);
     assert_eq!(outcome.tech.as_deref(), Some("panicked: told to nobody"));
 }
 
 #[test]
-fn in_the_drop_of_a_connector() {
+fn panic_in_the_drop_of_a_connector() {
     for command in PANICS {
-        let (_scene, plugin) = rogue_with(&[("drop", command)]);
+        let (_folder, plugin) = rogue_with(&[("drop", command)]);
         let connection = plugin.connector.connect(&Settings::default()).unwrap();
-        // The last one that knows it drops it; a connection does not.
-        assert!(std::sync::Arc::into_inner(plugin).is_some(), "nobody else has it");
+        // This drops the connector; the connection does not keep it.
+        assert!(std::sync::Arc::into_inner(plugin).is_some(), "this is the only owner");
         assert!(connection.fields("Person").is_ok());
     }
 }
 
 #[test]
-fn in_the_drop_of_a_connection() {
+fn panic_in_the_drop_of_a_connection() {
     for command in PANICS {
-        let (_scene, plugin) = rogue_with(&[]);
+        let (_folder, plugin) = rogue_with(&[]);
         drop(plugin.connector.connect(&Settings::from([("drop", command)])).unwrap());
         assert!(plugin.connector.connect(&Settings::default()).is_ok());
     }

@@ -1,4 +1,4 @@
-//! What a connector learns of the call that it works on.
+//! Cancellation, deadline and progress of a call, as the connector sees them.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,37 +12,37 @@ use crate::{
     Actor, Call, Connection, Connector, Field, Host, Outcome, Result, Rows, Settings, State, testing,
 };
 
-/// Says in its outcome what it knows of its call.
-struct Asking;
+/// Returns the state of its call in its outcome.
+struct CallReporter;
 
-impl Connector for Asking {
-    const NAME: &'static str = "Asking";
-    type Connection = Asking;
+impl Connector for CallReporter {
+    const NAME: &'static str = "CallReporter";
+    type Connection = CallReporter;
 
     fn new(_: &Host) -> Result<Self> {
-        Ok(Asking)
+        Ok(CallReporter)
     }
 
     fn settings(&self) -> Result<Vec<Field>> {
         Ok(Vec::new())
     }
 
-    fn connect(&self, _: &Settings) -> Result<Asking> {
+    fn connect(&self, _: &Settings) -> Result<CallReporter> {
         Call::current().progress("connecting");
-        Ok(Asking)
+        Ok(CallReporter)
     }
 }
 
-impl Connection for Asking {
+impl Connection for CallReporter {
     fn test(&self) -> Result<Outcome> {
         let call = Call::current();
         call.progress(format_args!(
-            "asking,\nwith {} left",
-            if call.time_left().is_some() { "time" } else { "all time" }
+            "testing,\nwith {} left",
+            if call.time_left().is_some() { "time" } else { "unlimited time" }
         ));
-        // Also from another thread.
-        let there = std::thread::spawn(move || (call.is_cancelled(), call.time_left())).join().unwrap();
-        Ok(Outcome::warning(format!("{there:?}")))
+        // Also on another thread.
+        let seen = std::thread::spawn(move || (call.is_cancelled(), call.time_left())).join().unwrap();
+        Ok(Outcome::warning(format!("{seen:?}")))
     }
 
     fn actor_types(&self) -> Result<Vec<String>> {
@@ -67,49 +67,49 @@ impl Connection for Asking {
 }
 
 fn connection() -> ConnectionClient {
-    let connector = ConnectorClient::new("Asking".into(), Arc::new(connector_object(Asking)));
+    let connector = ConnectorClient::new("CallReporter".into(), Arc::new(connector_object(CallReporter)));
     connector.connect(&Settings::default()).unwrap()
 }
 
-fn asked(watch: &CallWatch) -> String {
+fn call_state(watch: &CallWatch) -> String {
     watch.during(|| connection().test()).user.unwrap_or_default()
 }
 
 #[test]
-fn a_connector_knows_how_long_somebody_waits() {
-    assert_eq!(connection().test().user.as_deref(), Some("(false, None)"), "a host that says nothing");
-    assert_eq!(asked(&CallWatch::new(None)), "(false, None)");
-    assert_eq!(asked(&CallWatch::new(Some(Instant::now()))), "(false, Some(0ns))");
-    let told = asked(&CallWatch::new(Instant::now().checked_add(Duration::from_secs(3600))));
-    assert!(told.starts_with("(false, Some(35"), "{told}");
+fn call_has_the_deadline_and_cancellation_of_its_host() {
+    assert_eq!(connection().test().user.as_deref(), Some("(false, None)"), "a host without a deadline");
+    assert_eq!(call_state(&CallWatch::new(None)), "(false, None)");
+    assert_eq!(call_state(&CallWatch::new(Some(Instant::now()))), "(false, Some(0ns))");
+    let state = call_state(&CallWatch::new(Instant::now().checked_add(Duration::from_secs(3600))));
+    assert!(state.starts_with("(false, Some(35"), "{state}");
     let watch = CallWatch::new(Instant::now().checked_add(Duration::from_secs(3600)));
     watch.cancel();
-    assert_eq!(asked(&watch), "(true, Some(0ns))");
+    assert_eq!(call_state(&watch), "(true, Some(0ns))");
 }
 
 #[test]
-fn progress_comes_to_the_host() {
+fn progress_reaches_the_host() {
     let watch = CallWatch::new(None);
     assert_eq!(watch.progress(), None);
     watch.during(connection);
     assert_eq!(watch.progress().as_deref(), Some("connecting"));
-    asked(&watch);
-    assert_eq!(watch.progress().as_deref(), Some("asking, with all time left"));
+    call_state(&watch);
+    assert_eq!(watch.progress().as_deref(), Some("testing, with unlimited time left"));
 }
 
-/// A search without an end, whose caller goes away.
+/// A search without an end, which is cancelled.
 #[test]
-fn a_call_that_reads_ends_when_nobody_waits() {
+fn cancelled_search_ends() {
     for operation in [
         ActorOperation::ChangedSince { stamp: None },
         ActorOperation::SearchText { text: "nobody has this name", parent: None },
     ] {
         let watch = CallWatch::new(None);
-        let gone = watch.clone();
-        let (begun, begins) = mpsc::channel();
+        let canceller = watch.clone();
+        let (begun, has_begun) = mpsc::channel();
         let caller = std::thread::spawn(move || {
-            begins.recv().unwrap();
-            gone.cancel();
+            has_begun.recv().unwrap();
+            canceller.cancel();
         });
         begun.send(()).unwrap();
         let call = ActorCall { actor_type: "Customer", fields: None, operation };
@@ -120,7 +120,7 @@ fn a_call_that_reads_ends_when_nobody_waits() {
 }
 
 #[test]
-fn a_call_that_writes_ends_where_its_author_says() {
+fn cancelled_save_goes_on_until_the_author_checks() {
     let actors = vec![Actor::new("Customer", "1"), Actor::new("Customer", "2")];
     let call = ActorCall {
         actor_type: "Customer",
@@ -138,7 +138,7 @@ fn a_call_that_writes_ends_where_its_author_says() {
 }
 
 #[test]
-fn the_call_is_the_one_that_runs() {
+fn current_call_is_the_innermost_one() {
     let is_cancelled = || Call::current().is_cancelled();
     assert!(Call::current().check().is_ok());
     testing::cancelled(|| {
@@ -153,18 +153,18 @@ fn the_call_is_the_one_that_runs() {
 }
 
 #[test]
-fn who_wants_to_know_of_the_end_is_told_once() {
-    let told = Arc::new(AtomicBool::new(false));
-    let tell = || {
-        let told = Arc::clone(&told);
-        move || assert!(!told.swap(true, Ordering::SeqCst))
+fn cancellation_callback_runs_once() {
+    let has_run = Arc::new(AtomicBool::new(false));
+    let callback = || {
+        let has_run = Arc::clone(&has_run);
+        move || assert!(!has_run.swap(true, Ordering::SeqCst))
     };
     let watch = CallWatch::new(None);
-    watch.on_cancel(tell());
-    assert!(!told.load(Ordering::SeqCst));
+    watch.on_cancel(callback());
+    assert!(!has_run.load(Ordering::SeqCst));
     watch.cancel();
     watch.cancel();
-    assert!(told.swap(false, Ordering::SeqCst));
-    watch.on_cancel(tell());
-    assert!(told.load(Ordering::SeqCst), "told at once when it is over");
+    assert!(has_run.swap(false, Ordering::SeqCst));
+    watch.on_cancel(callback());
+    assert!(has_run.load(Ordering::SeqCst), "runs at once after the cancellation");
 }

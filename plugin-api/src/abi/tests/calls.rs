@@ -1,4 +1,4 @@
-//! Both sides in one process: what the host makes of a plugin that does not keep to the boundary.
+//! Both sides in one process: calls, and how the host handles invalid replies.
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +15,7 @@ use crate::abi::{
 };
 use crate::{Connection, Connector, Field, Host, Outcome, Result, Rows, Settings, State, Value};
 
-/// A connector without surprises: four customers.
+/// A correct connector with four customers.
 pub(super) struct Plain;
 
 impl Connector for Plain {
@@ -52,16 +52,16 @@ impl Connection for Plain {
     }
 }
 
-/// A connection that pushes what it is told to.
-/// Pushes replies: a kind, and what writes the message.
-/// Pushes one reply.
+/// Pushes one reply: a kind, and a function that writes the message.
 type PushOne<'p> = dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool + 'p;
 
+/// Pushes the replies to a call.
 type Push = fn(&mut dyn FnMut(Kind, &dyn Fn(&mut Message)) -> bool);
 
-struct Odd(Push);
+/// A connection that pushes any replies.
+struct FaultyConnection(Push);
 
-impl ConnectionObject for Odd {
+impl ConnectionObject for FaultyConnection {
     fn call(&self, _: Operation, _: Wire<'_>, mut sink: SinkRef<'_>) {
         (self.0)(&mut |kind, encode| {
             let mut message = Message::new();
@@ -71,9 +71,9 @@ impl ConnectionObject for Odd {
     }
 }
 
-fn odd(push: Push) -> ConnectionClient {
-    let object: ConnectionBox = ConnectionObject_TO::from_ptr(RBox::new(Odd(push)), TD_Opaque);
-    ConnectionClient::new("Odd".into(), Box::new(object))
+fn faulty(push: Push) -> ConnectionClient {
+    let object: ConnectionBox = ConnectionObject_TO::from_ptr(RBox::new(FaultyConnection(push)), TD_Opaque);
+    ConnectionClient::new("Faulty".into(), Box::new(object))
 }
 
 fn ok(message: &mut Message) {
@@ -91,7 +91,7 @@ fn plain() -> ConnectionClient {
         .unwrap()
 }
 
-/// Answers in the right form that nobody can use.
+/// Replies that are well-formed and not acceptable.
 const UNUSABLE: [(Push, &str); 6] = [
     (|push| push_row(push, "1", &[("NAME", "a\0b")]), "a value of the field NAME with a NUL character in it"),
     (|push| push_row(push, "a\0b", &[]), "a text of a row with a NUL character in it"),
@@ -125,16 +125,15 @@ fn push_row(push: &mut PushOne<'_>, key: &str, fields: &[(&str, &str)]) {
     push(Kind::OUTCOME, &ok);
 }
 
-/// What is as long as it may be is taken.
 #[test]
-fn long_values_are_no_mistake() {
+fn values_of_the_maximum_length_are_accepted() {
     let push: Push = |push| push_row(push, &"k".repeat(4096), &[("NAME", &"v".repeat(1 << 20))]);
-    let outcome = odd(push).actors(all(), &mut |_| ControlFlow::Continue(()));
+    let outcome = faulty(push).actors(all(), &mut |_| ControlFlow::Continue(()));
     assert_eq!(outcome, Outcome::ok());
 }
 
 #[test]
-fn descriptions_of_fields_tell_what_is_unknown_in_them() {
+fn unknown_field_type_is_named_in_the_error() {
     let push: Push = |push| {
         push(Kind::FIELD, &|message| {
             message.put_text("NAME");
@@ -145,12 +144,12 @@ fn descriptions_of_fields_tell_what_is_unknown_in_them() {
         });
         push(Kind::OUTCOME, &ok);
     };
-    let outcome = odd(push).fields("Customer").unwrap_err();
+    let outcome = faulty(push).fields("Customer").unwrap_err();
     assert_eq!(outcome.tech.as_deref(), Some("the field \"NAME\" is of the unknown type \"Rainbow\""));
 }
 
 #[test]
-fn a_plugin_that_does_not_keep_to_the_boundary_gets_an_error() {
+fn invalid_replies_are_an_error_of_the_call() {
     let cases: [(Push, &str); 6] = [
         (|_| {}, "ended without an outcome"),
         (
@@ -189,34 +188,34 @@ fn a_plugin_that_does_not_keep_to_the_boundary_gets_an_error() {
         ),
     ];
     for (push, expected) in cases.into_iter().chain(UNUSABLE) {
-        let outcome = odd(push).actors(all(), &mut |_| ControlFlow::Continue(()));
+        let outcome = faulty(push).actors(all(), &mut |_| ControlFlow::Continue(()));
         assert_eq!(outcome.code.as_deref(), Some(INVALID_ANSWER), "{outcome:?}");
         assert_eq!(outcome.state, State::Error);
-        assert!(outcome.user.as_deref().is_some_and(|user| user.contains("connector Odd")), "{outcome:?}");
+        assert!(outcome.user.as_deref().is_some_and(|user| user.contains("connector Faulty")), "{outcome:?}");
         assert!(outcome.tech.as_deref().is_some_and(|tech| tech.contains(expected)), "{outcome:?}");
     }
-    // Rows where no rows belong.
+    // Rows as the reply to calls that have none.
     let rows: Push = |push| {
         push(Kind::ROWS, &|_| {});
         push(Kind::OUTCOME, &ok);
     };
-    assert_eq!(odd(rows).fields("Customer").unwrap_err().state, State::Error);
-    assert_eq!(odd(rows).test().state, State::Error);
-    assert_eq!(odd(rows).list("List").unwrap_err().state, State::Error);
+    assert_eq!(faulty(rows).fields("Customer").unwrap_err().state, State::Error);
+    assert_eq!(faulty(rows).test().state, State::Error);
+    assert_eq!(faulty(rows).list("List").unwrap_err().state, State::Error);
 }
 
 #[test]
-fn an_operation_that_the_plugin_does_not_know_is_an_error() {
+fn unknown_operation_is_an_error_of_the_call() {
     let connector: Arc<dyn ConnectorTransport> = Arc::new(connector_object(Plain));
     let nothing = MessageRef { text: "", marks: &[] };
-    let take = |_: Kind, _: MessageRef<'_>| Ok(ControlFlow::Continue(()));
-    let ((), outcome) = call("Plain", |replies| connector.call(Operation(4711), nothing, replies), take);
+    let receive = |_: Kind, _: MessageRef<'_>| Ok(ControlFlow::Continue(()));
+    let ((), outcome) = call("Plain", |replies| connector.call(Operation(4711), nothing, replies), receive);
     assert_eq!(outcome.state, State::Error);
     assert_eq!(outcome.user.as_deref(), Some("not supported by this connector (API 1.1.0, operation 4711)"));
 }
 
 #[test]
-fn the_host_may_stop_an_answer() {
+fn host_can_stop_an_answer() {
     let mut keys = Vec::new();
     plain().actors(all(), &mut |row| {
         keys.push(row.key.to_owned());
@@ -225,9 +224,9 @@ fn the_host_may_stop_an_answer() {
     assert_eq!(keys, ["1", "2"]);
 }
 
-/// A panic of the host's own does not go through the plugin, where it would end the process, but around it.
+/// A panic of the host does not unwind through the plugin, which would end the process.
 #[test]
-fn a_panic_of_the_host_comes_out_at_the_host() {
+fn panic_of_the_host_resumes_in_the_host() {
     let connection = plain();
     let panic = catch_unwind(AssertUnwindSafe(|| {
         connection.actors(all(), &mut |_| std::panic::resume_unwind(Box::new("ours")))

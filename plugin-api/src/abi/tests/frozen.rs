@@ -1,9 +1,9 @@
-//! The layouts of the boundary's types, as text, compared with those that were frozen: one file for each minor version,
-//! in `layouts/`. What the current version's file says must be what the compiler says; what an older one says must still
-//! hold, but for methods and fields that were added behind it.
+//! Frozen layouts: compares the layouts of the boundary's types, as text, with the files in `layouts/`, one for each minor
+//! version. The file of the current version must match exactly. Those of older versions must match too, except for methods
+//! and fields that were added at the end.
 //!
-//! `UPDATE_LAYOUTS=1 cargo test -p erp-host-plugin-api frozen` writes the current version's file. Only before its release: a file
-//! of a released version never changes.
+//! `UPDATE_LAYOUTS=1 cargo test -p erp-host-plugin-api frozen` writes the file of the current version. A file of a released
+//! version must never change.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write;
@@ -19,12 +19,11 @@ use crate::abi::objects::PluginRef;
 const FROZEN: [(&str, &str); 2] =
     [("1.0", include_str!("layouts/1.0.txt")), ("1.1", include_str!("layouts/1.1.txt"))];
 
-/// All types that cross: each one's name, and what is said of it. Several have the same name, such as the methods of each
-/// trait.
+/// All types that cross: name and lines of each. Several types have the same name, such as the method tables of the traits.
 type Layouts = BTreeSet<(String, Vec<String>)>;
 
 #[test]
-fn the_layouts_are_those_of_this_version() {
+fn layouts_match_the_file_of_this_version() {
     let now = print(&layouts());
     let (version, frozen) = FROZEN[FROZEN.len() - 1];
     if env::var_os("UPDATE_LAYOUTS").is_some() {
@@ -43,22 +42,22 @@ fn the_layouts_are_those_of_this_version() {
 }
 
 #[test]
-fn older_layouts_still_hold() {
+fn layouts_extend_those_of_older_versions() {
     let now = layouts();
     for (version, frozen) in FROZEN {
         for (name, then) in parse(frozen) {
             let holds = |(other, here): &&(String, Vec<String>)| *other == name && is_grown_from(here, &then);
             assert!(
                 now.iter().any(|entry| holds(&entry)),
-                "{name} of {version} is not there any more: {then:#?}"
+                "{name} of {version} has changed or was removed: {then:#?}"
             );
         }
     }
 }
 
-/// Whether a type is the same, or one that may grow and has more at its end.
+/// Whether a type is the same, or a growable one with more at its end.
 fn is_grown_from(here: &[String], then: &[String]) -> bool {
-    // Up to the size, which grows, the first line says what may not change.
+    // The first line has what may not change, up to the size.
     let beginning = |lines: &[String]| lines[0].split(" size ").next().map(str::to_owned);
     here == then
         || (then[0].starts_with("prefix ")
@@ -128,7 +127,7 @@ fn parse(text: &str) -> Layouts {
     layouts.into_iter().collect()
 }
 
-/// The handshake, which is no type of abi_stable's.
+/// The handshake, for which abi_stable has no layout.
 fn handshake() -> Vec<String> {
     let mut lines =
         vec![format!("struct size {} alignment {}", size_of::<Handshake>(), align_of::<Handshake>())];

@@ -1,4 +1,4 @@
-//! What is said before anything else, and which plugins it refuses.
+//! The handshake: its content, and which plugins it refuses.
 
 use std::ptr;
 
@@ -14,7 +14,7 @@ fn read(handshake: *const Handshake) -> Result<About, Refused> {
 }
 
 #[test]
-fn says_what_it_is() {
+fn handshake_has_names_and_versions() {
     let about = read(&raw const HANDSHAKE).unwrap();
     assert_eq!(
         (about.connector.as_str(), about.version.as_str(), about.api),
@@ -27,12 +27,12 @@ fn says_what_it_is() {
 }
 
 #[test]
-fn null_is_no_plugin() {
+fn handshake_at_null_is_refused() {
     assert_eq!(read(ptr::null()), Err(Refused::NotAPlugin));
 }
 
 #[test]
-fn refuses_what_does_not_fit() {
+fn handshake_of_an_incompatible_plugin_is_refused() {
     let about = read(&raw const HANDSHAKE).unwrap();
     let ours = ApiVersion::OURS;
     let api = |major, minor, patch| ApiVersion { major, minor, patch };
@@ -57,6 +57,6 @@ fn refuses_what_does_not_fit() {
         let refused = about.check().unwrap_err().to_string();
         assert!(refused.contains(expected) && !refused.contains('\n'), "{refused}");
     }
-    // What it was built with makes no difference, but what it needs.
+    // Only the version that it needs counts, not the one that it was built with.
     assert_eq!(About { api: api(ours.major, ours.minor + 1, ours.patch + 7), ..about }.check(), Ok(()));
 }

@@ -1,6 +1,6 @@
-//! A plugin that is older than the host, and one that is newer, both fit; one with other types does not.
+//! The layout check: accepts older and newer plugins, and refuses one with other types.
 
-// The derive macros write impls where the compiler does not expect them, and accessors that nobody calls.
+// The derive macros generate impls inside functions, and unused accessors.
 #![allow(dead_code, non_local_definitions)]
 
 use abi_stable::StableAbi;
@@ -9,7 +9,7 @@ use abi_stable::std_types::RBox;
 
 use crate::abi::client::check_layout;
 
-/// The boundary as it is at first.
+/// The first version of a boundary.
 mod first {
     use abi_stable::StableAbi;
     use abi_stable::sabi_trait;
@@ -31,7 +31,7 @@ mod first {
     }
 }
 
-/// The same, grown: a method and a field more, at their ends.
+/// A later version: one more method and one more field, at their ends.
 mod second {
     use abi_stable::StableAbi;
     use abi_stable::sabi_trait;
@@ -58,7 +58,7 @@ mod second {
     }
 }
 
-/// Changed where it must not change.
+/// An incompatible version: another parameter type.
 mod broken {
     use abi_stable::StableAbi;
     use abi_stable::sabi_trait;
@@ -81,24 +81,23 @@ mod broken {
 }
 
 #[test]
-fn older_and_newer_plugins_fit() {
+fn layout_check_accepts_older_and_newer_plugins() {
     let (first, second) = (<first::RootRef as StableAbi>::LAYOUT, <second::RootRef as StableAbi>::LAYOUT);
     assert_eq!(check_layout(first, first), Ok(()));
     assert_eq!(check_layout(first, second), Ok(()), "a newer plugin in an older host");
     assert_eq!(check_layout(second, first), Ok(()), "an older plugin in a newer host");
-    assert!(check_layout_compatibility(second, first).is_err(), "the stock check alone refuses it");
+    assert!(check_layout_compatibility(second, first).is_err(), "the check of abi_stable alone refuses it");
 }
 
 #[test]
-fn plugins_with_other_types_do_not_fit() {
+fn layout_check_refuses_other_types() {
     let (first, broken) = (<first::RootRef as StableAbi>::LAYOUT, <broken::RootRef as StableAbi>::LAYOUT);
     let why = check_layout(first, broken).unwrap_err();
     assert!(!why.contains('\n') && why.contains("u64"), "{why}");
 }
 
-/// A method that an older plugin does not have yet is answered by its default body.
 #[test]
-fn methods_that_are_missing_have_their_default_body() {
+fn missing_method_of_an_older_plugin_has_its_default_body() {
     struct Old;
     impl first::Object for Old {
         fn call(&self, operation: u32) -> bool {
@@ -108,7 +107,7 @@ fn methods_that_are_missing_have_their_default_body() {
     type First = first::Object_TO<'static, RBox<()>>;
     type Second = second::Object_TO<'static, RBox<()>>;
     let old: First = first::Object_TO::from_ptr(RBox::new(Old), abi_stable::sabi_trait::TD_Opaque);
-    // SAFETY: `older_and_newer_plugins_fit` has compared the two; this is how the older plugin's object comes to a
+    // SAFETY: `layout_check_accepts_older_and_newer_plugins` has compared the two; this is how the older plugin's object comes to a
     // newer host.
     let old: Second = unsafe { std::mem::transmute::<First, Second>(old) };
     assert!(old.call(1));

@@ -1,4 +1,4 @@
-//! What is written is what is read, and nothing that comes makes a reader panic.
+//! Messages: decoding returns what was encoded, and no message makes a decoder panic.
 
 use std::borrow::Cow;
 
@@ -71,7 +71,7 @@ fn borrowed(texts: &[String]) -> Vec<&str> {
 }
 
 fn check_connection_request(request: &ConnectionRequest<'_>) {
-    // As texts, for the two borrow from different places; `Debug` shows all there is of a request.
+    // Compared as text, because the two have different lifetimes.
     let read = |message: &Message| {
         format!("{:?}", ConnectionRequest::decode(request.operation(), message.as_ref()).unwrap())
     };
@@ -137,7 +137,7 @@ proptest! {
     }
 
     #[test]
-    fn what_the_host_tells(version in text(), folder in "\\PC{0,12}", options in prop::collection::vec((text(), text()), 0..4)) {
+    fn host_argument(version in text(), folder in "\\PC{0,12}", options in prop::collection::vec((text(), text()), 0..4)) {
         let host = Host { version, data_folder: folder.into(), options };
         let mut message = Message::new();
         requests::put_host(&mut message, &host).unwrap();
@@ -190,9 +190,9 @@ proptest! {
         prop_assert_eq!(read, actors);
     }
 
-    /// Whatever comes, a reader ends with a value or an error; and it allocates no more than what came deserves.
+    /// Any message is decoded to a value or an error.
     #[test]
-    fn nonsense_is_malformed(
+    fn decoders_do_not_panic(
         operation in prop_oneof![0u32..50, any::<u32>()],
         text in text(),
         marks in prop::collection::vec(prop_oneof![0u32..6, any::<u32>(), Just(u32::MAX)], 0..24),
@@ -211,7 +211,7 @@ proptest! {
         }
     }
 
-    /// A message that is cut anywhere is malformed, never something else.
+    /// A message that is cut at any place is malformed.
     #[test]
     fn cut_messages_are_malformed(actor in actor(), keep in any::<prop::sample::Index>()) {
         let mut message = Message::new();
@@ -223,13 +223,13 @@ proptest! {
 }
 
 #[test]
-fn texts_are_cut_at_characters() {
+fn mark_inside_a_character_is_malformed() {
     let message = MessageRef { text: "é", marks: &[1] };
     assert_eq!(message.reader().text(), Err(Malformed));
 }
 
 #[test]
-fn null_is_not_empty() {
+fn null_differs_from_the_empty_text() {
     let mut message = Message::new();
     message.put_optional(None);
     message.put_text("");
@@ -239,7 +239,7 @@ fn null_is_not_empty() {
 }
 
 #[test]
-fn what_is_not_known_is_said() {
+fn unknown_operation_and_operator_are_named() {
     let nothing = Message::new();
     let error = ConnectionRequest::decode(Operation(4711), nothing.as_ref()).unwrap_err();
     assert_eq!(error, RequestError::Unknown(Operation(4711)));
@@ -259,9 +259,9 @@ fn what_is_not_known_is_said() {
     );
 }
 
-/// Settings are secrets, and so is a message that may hold them.
+/// A message may contain secrets.
 #[test]
-fn messages_do_not_show_themselves() {
+fn debug_of_a_message_shows_no_text() {
     let mut message = Message::new();
     message.put_text("hunter2");
     assert!(!format!("{message:?} {:?}", message.as_ref()).contains("hunter2"));

@@ -1,9 +1,9 @@
-//! Rows (actors) in a message. A row is actor type, key, then tagged parts in any order, then an end tag: so an author
-//! may say things in any order, and nothing has to be kept until the row ends.
+//! The encoding of rows (actors) in a message. A row is actor type and key, then tagged parts in any order, then an end tag.
+//! So an author can write fields, stamp and parent in any order, and nothing is buffered until the row ends.
 
 use std::fmt::Display;
 
-use super::{Malformed, Message, Reader};
+use super::message::{Malformed, Message, Reader};
 use crate::{Actor, Parent, Value};
 
 const END: u32 = 0;
@@ -19,7 +19,7 @@ pub struct RowWriter<'m> {
     message: &'m mut Message,
 }
 
-/// A row that was read, borrowed from its message.
+/// A decoded row, borrowed from its message.
 #[derive(Debug, Clone)]
 pub struct RowRef<'a> {
     /// The actor type.
@@ -35,7 +35,7 @@ pub struct RowRef<'a> {
 }
 
 impl<'m> RowWriter<'m> {
-    /// Writes to the end of this message.
+    /// A writer that appends to this message.
     pub fn new(message: &'m mut Message) -> Self {
         RowWriter { message }
     }
@@ -92,10 +92,10 @@ impl<'m> RowWriter<'m> {
 }
 
 impl<'a> RowRef<'a> {
-    /// Reads the next row.
+    /// Decodes the next row.
     ///
     /// # Errors
-    /// The message holds no complete row here.
+    /// There is no complete row.
     pub fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let (actor_type, key) = (reader.text()?, reader.text()?);
         let mut row = RowRef { actor_type, key, last_modified: None, parent: None, parts: reader.clone() };
@@ -116,7 +116,7 @@ impl<'a> RowRef<'a> {
     /// Field keys and their values in wire form, in the order they were written.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
         let mut parts = self.parts.clone();
-        // `read` has been through here: nothing is malformed, and the end tag ends the iteration.
+        // `read` has decoded all parts once: nothing is malformed, and the end tag ends the iteration.
         std::iter::from_fn(move || {
             loop {
                 match parts.number().ok()? {
@@ -134,7 +134,7 @@ impl<'a> RowRef<'a> {
         self.fields().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
-    /// The row as an actor of its own.
+    /// An owned copy.
     pub fn to_actor(&self) -> Actor {
         Actor {
             actor_type: self.actor_type.to_owned(),
@@ -147,7 +147,7 @@ impl<'a> RowRef<'a> {
         }
     }
 
-    /// The same row with only some of its fields.
+    /// Encodes the same row with only some of its fields.
     pub fn with_fields(&self, mut keep: impl FnMut(&str) -> bool) -> Message {
         let mut message = Message::new();
         let mut writer = RowWriter::new(&mut message);

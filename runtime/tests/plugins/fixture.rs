@@ -1,4 +1,4 @@
-//! Plugins loaded from a plugins folder.
+//! The fixture of these tests: plugins that are loaded from a plugins folder.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use plugin_api::abi::client::ConnectionClient;
 pub(crate) use test_support::plugins_folder::{PluginsFolder, built};
 pub(crate) use test_support::{HELLO, ROGUE};
 
-/// Two versions of one connector.
+/// Two versions of the same connector.
 pub(crate) const FIRST: &str = test_support::VERSIONS[0];
 pub(crate) const SECOND: &str = test_support::VERSIONS[1];
 
@@ -26,26 +26,26 @@ pub(crate) fn load_with(folder: &PluginsFolder, options: &[(&str, &str)]) -> Plu
 
 /// The rogue connector, with these options.
 pub(crate) fn rogue_with(options: &[(&str, &str)]) -> (PluginsFolder, Arc<Plugin>) {
-    let scene = PluginsFolder::new().with(ROGUE, "rogue.so");
-    let plugins = load_with(&scene, options);
+    let folder = PluginsFolder::new().with(ROGUE, "rogue.so");
+    let plugins = load_with(&folder, options);
     let plugin = Arc::clone(plugins.connector(Some("Rogue")).unwrap());
-    (scene, plugin)
+    (folder, plugin)
 }
 
 /// A connection of the rogue connector, with these settings.
 pub(crate) fn connection<const N: usize>(settings: [(&str, &str); N]) -> (PluginsFolder, ConnectionClient) {
-    let (scene, plugin) = rogue_with(&[]);
+    let (folder, plugin) = rogue_with(&[]);
     let connection = plugin.connector.connect(&Settings::from(settings)).unwrap();
-    (scene, connection)
+    (folder, connection)
 }
 
-/// What became of a file, by its name.
+/// A file of the folder, by its name.
 pub(crate) fn file<'p>(plugins: &'p Plugins, name: &str) -> &'p PluginFile {
-    let is_it = |file: &&PluginFile| file.path.file_name() == Path::new(name).file_name();
-    plugins.files().iter().find(is_it).unwrap()
+    let has_name = |file: &&PluginFile| file.path.file_name() == Path::new(name).file_name();
+    plugins.files().iter().find(has_name).unwrap()
 }
 
-/// Why a file was not loaded.
+/// The error of a file that was not loaded.
 pub(crate) fn reason(plugins: &Plugins, name: &str) -> String {
     file(plugins, name).loaded.as_ref().unwrap_err().to_string()
 }

@@ -1,15 +1,15 @@
-//! The one form in which values cross the boundary.
+//! Messages: the encoding in which all values cross the boundary.
 
 use std::fmt;
 
 use zeroize::Zeroize;
 
-/// The mark of a text that is null.
+/// The mark of a null text.
 const NULL: u32 = u32::MAX;
 
-/// Texts and numbers in a row: all texts in one run, and a mark for each value, a text's length in bytes (`u32::MAX`
-/// for null) or the number itself. Writing copies each text once; reading borrows. `Debug` shows no text, because it
-/// may be a secret.
+/// A sequence of texts and numbers. All texts are in one buffer, and each value has a mark: a text's length in bytes
+/// (`u32::MAX` for null), or the number itself. Writing copies each text once; reading borrows. `Debug` shows no text,
+/// because it may be a secret.
 #[derive(Clone, Default)]
 pub struct Message {
     text: String,
@@ -19,20 +19,20 @@ pub struct Message {
 /// A borrowed [`Message`].
 #[derive(Clone, Copy)]
 pub struct MessageRef<'a> {
-    /// All texts in one run.
+    /// All texts, without separators.
     pub text: &'a str,
     /// A mark for each value.
     pub marks: &'a [u32],
 }
 
-/// Reads the values of a message in the order in which they were written.
+/// Reads the values of a message, in the order in which they were written.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     text: &'a str,
     marks: &'a [u32],
 }
 
-/// A message that does not hold what was to be read: the two sides do not agree, or one of them is broken.
+/// A message does not have the expected content: one of the two sides has a defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
 
@@ -42,18 +42,18 @@ impl Message {
         Message::default()
     }
 
-    /// An empty message with room for so many bytes of text and so many marks: growing step by step costs a small call
-    /// more than what it writes.
+    /// An empty message with capacity for this many bytes of text and this many marks. For small messages, growing the
+    /// buffers step by step would cost more than writing the values.
     pub fn with_room(text: usize, marks: usize) -> Self {
         Message { text: String::with_capacity(text), marks: Vec::with_capacity(marks) }
     }
 
-    /// Makes room for so many bytes of text, so that writing them leaves no copy behind where the message was before.
+    /// Reserves this many bytes of text. Without it, a secret could be left behind in a buffer that was too small.
     pub fn reserve_text(&mut self, bytes: usize) {
         self.text.reserve_exact(bytes);
     }
 
-    /// Takes back everything, and wipes it from memory.
+    /// Removes everything, and overwrites it in memory.
     pub fn wipe(&mut self) {
         self.text.zeroize();
         self.marks.clear();
@@ -73,10 +73,10 @@ impl Message {
         }
     }
 
-    /// Writes a value as the text it displays, without an allocation.
+    /// Writes a value's `Display` as a text, without an allocation.
     pub fn put_display(&mut self, value: impl fmt::Display) {
         let start = self.text.len();
-        // Writing to a String cannot fail; a Display that fails on its own accord is cut where it failed.
+        // Writing to a String cannot fail. If a `Display` returns an error, the text ends there.
         let _ = fmt::Write::write_fmt(&mut self.text, format_args!("{value}"));
         self.mark_since(start);
     }
@@ -86,7 +86,7 @@ impl Message {
         self.marks.push(number);
     }
 
-    /// Writes a count; counts beyond `u32` do not occur, for every item takes at least a mark.
+    /// Writes a count of items. It fits into 32 bits, because every item has at least one mark.
     pub fn put_count(&mut self, count: usize) {
         self.marks.push(u32::try_from(count).unwrap_or(NULL));
     }
@@ -107,13 +107,13 @@ impl Message {
         self.marks.extend_from_slice(other.marks);
     }
 
-    /// Takes back everything from these positions on ([`Message::text_len`], [`Message::mark_count`]).
+    /// Removes everything from these positions on ([`Message::text_len`], [`Message::mark_count`]).
     pub fn truncate(&mut self, text_len: usize, mark_count: usize) {
         self.text.truncate(text_len);
         self.marks.truncate(mark_count);
     }
 
-    /// Takes back everything, and keeps the memory.
+    /// Removes everything, and keeps the memory.
     pub fn clear(&mut self) {
         self.truncate(0, 0);
     }
@@ -139,7 +139,7 @@ impl Message {
     fn mark_since(&mut self, start: usize) {
         match u32::try_from(self.text.len() - start) {
             Ok(length) if length != NULL => self.marks.push(length),
-            // 4 GiB in one value: no host takes that. Null keeps the message readable.
+            // 4 GiB in one value, which no host accepts. With null the message stays readable.
             _ => {
                 self.text.truncate(start);
                 self.marks.push(NULL);
@@ -188,10 +188,10 @@ impl<'a> Reader<'a> {
         Ok(number)
     }
 
-    /// The next value, a count of items that follow, of at least one mark each.
+    /// The next value, a count of the items that follow. Each item has at least one mark.
     ///
     /// # Errors
-    /// There is none, or it promises more than there is.
+    /// There is none, or the message is too short for so many items.
     pub fn count(&mut self) -> Result<usize, Malformed> {
         let count = self.number()? as usize;
         if count > self.marks.len() { Err(Malformed) } else { Ok(count) }
