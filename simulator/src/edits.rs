@@ -1,20 +1,20 @@
-//! Made-up edits, on the CRM's side and by an ERP user. The seed decides all of them.
+//! Random edits in the CRM and by the ERP user. The seed decides all of them.
 
 use std::collections::BTreeMap;
 
-use contract::Request;
 use values::{Access, DateTime, FieldType, Value, actor_type};
 
-use super::SimulateError;
+use super::actor::{Change, ErpActor, shown_fields};
+use super::actor_type::SyncField;
+use super::connection::{ERP_USER, SimulatedConnection};
+use super::connection_client::ConnectionClient;
 use super::crm::{Card, Event};
-use super::equality::same;
-use super::fetch::shown_fields;
-use super::life::{ERP_USER, Life, SyncField};
+use super::equality::is_equal;
+use super::error::SimulateError;
 use super::mapping;
-use super::narration::Detail;
-use super::record::Count;
-use super::service::{self, ErpActor, Service};
-use super::write::{Change, Created, shown_changes};
+use super::progress::Verbosity;
+use super::statistics::Counter;
+use super::write::Created;
 
 const WORDS: [&str; 12] = [
     "Fjord",
@@ -31,27 +31,27 @@ const WORDS: [&str; 12] = [
     "Ελιά",
 ];
 
-/// One in so many edits makes a new actor.
+/// One of this many edits creates an actor.
 const NEW_ONE_IN: usize = 6;
-/// One in so many of the ERP user's edits hits what the CRM has just edited.
+/// One of this many edits of the ERP user is in a field that the CRM has just edited.
 const CONFLICT_ONE_IN: usize = 4;
-/// One in so many edits of a text empties it.
+/// One of this many edits of a text empties it.
 const EMPTY_ONE_IN: usize = 12;
 
-/// Where an edit happens: actor type, key and field.
-type Place = (usize, String, String);
+/// A field of an actor: index of the actor type, key of the actor, key of the field.
+type FieldOfActor = (usize, String, String);
 
-impl Life {
+impl SimulatedConnection {
     /// The edits of a round, on both sides.
     pub(super) async fn edit(&mut self) -> Result<(), SimulateError> {
-        let mut edited: Vec<Place> = Vec::new();
-        for _ in 0..self.simulation.edits {
-            if !self.simulation.read_only && !self.is_over {
+        let mut edited: Vec<FieldOfActor> = Vec::new();
+        for _ in 0..self.options.edits {
+            if !self.options.read_only && !self.is_over {
                 edited.extend(self.edit_in_crm().await?);
             }
         }
         let Some(erp_user) = self.erp_user.clone() else { return Ok(()) };
-        for _ in 0..self.simulation.edits {
+        for _ in 0..self.options.edits {
             if !self.is_over {
                 self.edit_in_erp(&erp_user, &edited).await?;
             }
@@ -59,10 +59,10 @@ impl Life {
         Ok(())
     }
 
-    async fn edit_in_crm(&mut self) -> Result<Option<Place>, SimulateError> {
+    async fn edit_in_crm(&mut self) -> Result<Option<FieldOfActor>, SimulateError> {
         if self.random.usize(..NEW_ONE_IN) == 0 {
             if let Some((_, actor)) = self.new_actor().await? {
-                let mut changes = self.crm.change(self.connection).await?;
+                let mut changes = self.crm.begin(self.connection).await?;
                 changes.create(mapping::entity(&actor.actor_type), &actor).await?;
                 let (round, name) = (self.round, actor.actor_type.as_str());
                 changes
@@ -75,16 +75,20 @@ impl Life {
                     })
                     .await?;
                 changes.commit().await?;
-                self.shared.record.add(Count::CrmCreations, 1);
-                self.say(Detail::Everything, "CRM", &format!("new {name}: {}", shown_fields(&actor.fields)));
+                self.shared.statistics.add(Counter::CrmCreations, 1);
+                self.say(
+                    Verbosity::Everything,
+                    "CRM",
+                    &format!("new {name}: {}", shown_fields(&actor.fields)),
+                );
             }
             return Ok(None);
         }
-        let Some((at, card, field, value)) = self.change_of_a_card().await? else { return Ok(None) };
+        let Some((at, card, field, value)) = self.random_change().await? else { return Ok(None) };
         let slot = card.values.get(&field).cloned().unwrap_or_default();
         let key = card.key.unwrap_or_default();
-        let mut changes = self.crm.change(self.connection).await?;
-        changes.put(card.id, &field, value.as_deref(), slot.erp_value.as_deref()).await?;
+        let mut changes = self.crm.begin(self.connection).await?;
+        changes.set_value(card.id, &field, value.as_deref(), slot.erp_value.as_deref()).await?;
         let name = self.types[at].name.clone();
         let event = Event {
             round: self.round,
@@ -98,19 +102,23 @@ impl Life {
         };
         changes.event(&event).await?;
         changes.commit().await?;
-        self.shared.record.add(Count::CrmEdits, 1);
+        self.shared.statistics.add(Counter::CrmEdits, 1);
         let change = Change {
             key: key.clone(),
             fields: BTreeMap::from([(field.clone(), value)]),
             before: BTreeMap::from([(field.clone(), slot.value)]),
             stamp: None,
         };
-        self.say(Detail::Everything, "CRM", &format!("{name} {key}: {}", shown_changes(&change)));
+        self.say(Verbosity::Everything, "CRM", &format!("{name} {key}: {}", change));
         Ok(Some((at, key, field)))
     }
 
-    /// The ERP user works in the ERP system: the CRM does not hear of it.
-    async fn edit_in_erp(&mut self, erp_user: &Service, edited: &[Place]) -> Result<(), SimulateError> {
+    /// An edit of the ERP user, which the CRM fetches later.
+    async fn edit_in_erp(
+        &mut self,
+        erp_user: &ConnectionClient,
+        edited: &[FieldOfActor],
+    ) -> Result<(), SimulateError> {
         if self.random.usize(..NEW_ONE_IN) == 0 {
             let Some((at, actor)) = self.new_actor().await? else { return Ok(()) };
             let Created::As(actor) = self.create_actor(erp_user, at, &actor, ERP_USER).await? else {
@@ -119,14 +127,15 @@ impl Life {
             let (name, key) = (actor.actor_type.as_str(), Some(actor.key.as_str()));
             self.event(Event { side: "erp", what: "created", actor_type: name, key, ..Event::default() })
                 .await?;
-            self.shared.record.add(Count::ErpCreations, 1);
+            self.shared.statistics.add(Counter::ErpCreations, 1);
             let text = format!("new {name} {}: {}", actor.key, shown_fields(&actor.fields));
-            self.say(Detail::Everything, "ERP user", &text);
+            self.say(Verbosity::Everything, "ERP user", &text);
             return Ok(());
         }
-        let collides = !edited.is_empty() && self.random.usize(..CONFLICT_ONE_IN) == 0;
-        let place = if collides { self.random.choice(edited).cloned() } else { self.any_place().await? };
-        let Some((at, key, field)) = place else { return Ok(()) };
+        let is_conflict = !edited.is_empty() && self.random.usize(..CONFLICT_ONE_IN) == 0;
+        let target =
+            if is_conflict { self.random.choice(edited).cloned() } else { self.random_field().await? };
+        let Some((at, key, field)) = target else { return Ok(()) };
         let Some(change) = self.erp_change(at, key, field).await? else { return Ok(()) };
         let saved = self.save_actors(erp_user, at, std::slice::from_ref(&change), ERP_USER).await?;
         if saved.is_some_and(|saved| !saved.is_empty()) {
@@ -144,15 +153,15 @@ impl Life {
                 };
                 self.event(event).await?;
             }
-            self.shared.record.add(Count::ErpEdits, 1);
-            let text = format!("{name} {}: {}", change.key, shown_changes(&change));
-            self.say(Detail::Everything, "ERP user", &text);
+            self.shared.statistics.add(Counter::ErpEdits, 1);
+            let text = format!("{name} {}: {}", change.key, change);
+            self.say(Verbosity::Everything, "ERP user", &text);
         }
         Ok(())
     }
 
-    /// A change in the ERP system's terms: what somebody has left there in this round is what it holds before.
-    async fn erp_change(
+    /// A change of the current value in the ERP system, including edits of this round.
+    pub(super) async fn erp_change(
         &mut self,
         at: usize,
         key: String,
@@ -163,10 +172,10 @@ impl Life {
         let Some(card) = cards.into_values().next() else { return Ok(None) };
         let expected = self.expected.get(&(name, key.clone()));
         let before = match expected.and_then(|expected| expected.fields.get(&field)) {
-            Some(left) => left.clone(),
+            Some(value) => value.clone(),
             None => card.values.get(&field).and_then(|slot| slot.erp_value.clone()),
         };
-        let Some(value) = self.made_up(at, &field, before.as_deref()) else { return Ok(None) };
+        let Some(value) = self.new_value(at, &field, before.as_deref()) else { return Ok(None) };
         Ok(Some(Change {
             key,
             fields: BTreeMap::from([(field.clone(), value)]),
@@ -175,35 +184,33 @@ impl Life {
         }))
     }
 
-    /// Another value for a field of some card.
-    async fn change_of_a_card(
+    /// A new value for a random field of a random card.
+    async fn random_change(
         &mut self,
     ) -> Result<Option<(usize, Card, String, Option<String>)>, SimulateError> {
-        let Some((at, key, field)) = self.any_place().await? else { return Ok(None) };
+        let Some((at, key, field)) = self.random_field().await? else { return Ok(None) };
         let name = self.types[at].name.clone();
         let cards = self.crm.cards_by_key(self.connection, &name, std::iter::once(key.as_str())).await?;
         let Some(card) = cards.into_values().next() else { return Ok(None) };
         let current = card.values.get(&field).and_then(|slot| slot.value.clone());
-        let value = self.made_up(at, &field, current.as_deref());
+        let value = self.new_value(at, &field, current.as_deref());
         Ok(value.map(|value| (at, card, field, value)))
     }
 
-    /// A field that may be written, of a card that the ERP system knows.
-    async fn any_place(&mut self) -> Result<Option<Place>, SimulateError> {
-        let able = self
-            .types
-            .iter()
-            .enumerate()
-            .filter(|(_, known)| known.saves.is() && known.fields.iter().any(SyncField::is_writable));
-        let able: Vec<usize> = able.map(|(at, _)| at).collect();
-        let Some(&at) = self.random.choice(&able) else { return Ok(None) };
+    /// A random writable field of a random card that has an ERP key.
+    pub(super) async fn random_field(&mut self) -> Result<Option<FieldOfActor>, SimulateError> {
+        let writable_types = self.types.iter().enumerate().filter(|(_, known)| {
+            known.saves.is_possible() && known.fields.iter().any(SyncField::is_writable)
+        });
+        let indexes: Vec<usize> = writable_types.map(|(at, _)| at).collect();
+        let Some(&at) = self.random.choice(&indexes) else { return Ok(None) };
         let name = self.types[at].name.clone();
         let count = self.crm.count(self.connection, &name).await?;
         if count == 0 {
             return Ok(None);
         }
-        let place = self.random.usize(..count);
-        let Some(card) = self.crm.card_at(self.connection, &name, place).await? else { return Ok(None) };
+        let index = self.random.usize(..count);
+        let Some(card) = self.crm.card_at(self.connection, &name, index).await? else { return Ok(None) };
         let writable: Vec<&str> = self.types[at]
             .fields
             .iter()
@@ -214,23 +221,21 @@ impl Life {
         Ok(field.zip(card.key).map(|(field, key)| (at, key, field)))
     }
 
-    /// A new actor of a type that the connector may create: mandatory fields, and some others.
+    /// A new actor of a type that the connector creates, with all mandatory fields and some others.
     async fn new_actor(&mut self) -> Result<Option<(usize, ErpActor)>, SimulateError> {
-        let able = self
-            .types
-            .iter()
-            .enumerate()
-            .filter(|(_, known)| known.creates.is() && known.fields.iter().any(SyncField::is_writable));
-        let able: Vec<usize> = able.map(|(at, _)| at).collect();
-        let Some(&at) = self.random.choice(&able) else { return Ok(None) };
+        let writable_types = self.types.iter().enumerate().filter(|(_, known)| {
+            known.creates.is_possible() && known.fields.iter().any(SyncField::is_writable)
+        });
+        let indexes: Vec<usize> = writable_types.map(|(at, _)| at).collect();
+        let Some(&at) = self.random.choice(&indexes) else { return Ok(None) };
         let actor_type = self.types[at].clone();
         let mut fields = BTreeMap::new();
         for field in actor_type.fields.iter().filter(|field| field.is_writable()) {
             let wanted = field.access == Access::Mandatory || self.random.bool();
-            let value = if wanted { self.made_up(at, &field.key, None).flatten() } else { None };
+            let value = if wanted { self.new_value(at, &field.key, None).flatten() } else { None };
             match value.filter(|value| !value.is_empty()) {
                 Some(value) => drop(fields.insert(field.key.clone(), Some(value))),
-                // Its list is empty: nobody could fill that in.
+                // Its list is empty.
                 None if field.access == Access::Mandatory => return Ok(None),
                 None => {}
             }
@@ -246,14 +251,14 @@ impl Life {
         Ok(Some((at, actor)))
     }
 
-    /// The metadata do not say which actors stand below others; those that are there do. A person without an example
-    /// stands below a company.
+    /// A parent for a new actor. The metadata do not say which types have parents, so it is like that of an existing actor.
+    /// The first person gets a company.
     async fn parent_for(&mut self, at: usize) -> Result<Option<(String, String)>, SimulateError> {
         let name = self.types[at].name.clone();
         if self.types[at].has_parents {
             let count = self.crm.count(self.connection, &name).await?;
-            let place = self.random.usize(..count.max(1));
-            let example = self.crm.card_at(self.connection, &name, place).await?;
+            let index = self.random.usize(..count.max(1));
+            let example = self.crm.card_at(self.connection, &name, index).await?;
             return Ok(example.and_then(|card| card.parent));
         }
         if name != actor_type::PERSON {
@@ -262,8 +267,8 @@ impl Life {
         for company in [actor_type::CUSTOMER, actor_type::SUPPLIER, actor_type::PARTNER] {
             let count = self.crm.count(self.connection, company).await?;
             if count > 0 {
-                let place = self.random.usize(..count);
-                let card = self.crm.card_at(self.connection, company, place).await?;
+                let index = self.random.usize(..count);
+                let card = self.crm.card_at(self.connection, company, index).await?;
                 return Ok(card.and_then(|card| card.key).map(|key| (company.to_owned(), key)));
             }
         }
@@ -271,43 +276,20 @@ impl Life {
     }
 
     /// A value that differs from the current one; `None` if there is no other.
-    fn made_up(&mut self, at: usize, field: &str, current: Option<&str>) -> Option<Option<String>> {
+    fn new_value(&mut self, at: usize, field: &str, current: Option<&str>) -> Option<Option<String>> {
         let field = self.types[at].fields.iter().find(|known| known.key == field)?.clone();
         let items = field.list.as_ref().and_then(|list| self.lists.get(list));
         for _ in 0..8 {
-            let value = made_up(&mut self.random, &field, items.map_or(&[], Vec::as_slice), current)?;
-            if !same(field.field_type, value.as_deref(), current) {
+            let value = random_value(&mut self.random, &field, items.map_or(&[], Vec::as_slice), current)?;
+            if !is_equal(field.field_type, value.as_deref(), current) {
                 return Some(value);
             }
         }
         None
     }
-
-    /// Whether another connection with the same settings leads to the same data: an edit through it is seen.
-    pub(super) async fn sees_edits_of(&mut self, other: &Service) -> Result<bool, SimulateError> {
-        let Some((at, key, field)) = self.any_place().await? else { return Ok(false) };
-        let Some(change) = self.erp_change(at, key, field).await? else { return Ok(false) };
-        let Some(saved) = self.save_actors(other, at, std::slice::from_ref(&change), ERP_USER).await? else {
-            return Ok(false);
-        };
-        let name = self.types[at].name.clone();
-        let request = Request::GetActors {
-            actor_type: Some(name.as_str().into()),
-            erp_keys: Some(vec![Some(change.key.as_str().into())]),
-            field_keys: None,
-        };
-        let found = self.in_connection("fetching an actor", request).await.map(service::actors)?;
-        let held = |actors: &[ErpActor]| actors.first().map(|actor| actor.fields.clone());
-        let sees = held(&found).is_some() && held(&found) == held(&saved);
-        if !sees {
-            // It was another's data: nothing of it is to come back.
-            self.expected.remove(&(name, change.key));
-        }
-        Ok(sees)
-    }
 }
 
-fn made_up(
+fn random_value(
     random: &mut fastrand::Rng,
     field: &SyncField,
     items: &[(String, String)],
@@ -322,7 +304,7 @@ fn made_up(
             Value::Checkbox(!is_on)
         }
         FieldType::Integer => Value::Integer(random.i64(0..10_000)),
-        // Quarters are exact in every form.
+        // Quarters have an exact binary form.
         FieldType::Double => Value::Double(f64::from(random.i32(0..40_000)) / 4.0),
         FieldType::Datetime => {
             let (year, month, day) = (random.u16(1990..2035), random.u8(1..=12), random.u8(1..=28));
@@ -332,15 +314,15 @@ fn made_up(
             let (key, _) = random.choice(items)?;
             return Some(Some(key.clone()));
         }
-        FieldType::Text | FieldType::Password => return Some(Some(text(random, field))),
-        // A label holds no value; of a type that is not known no value is known.
+        FieldType::Text | FieldType::Password => return Some(Some(random_text(random, field))),
+        // A label has no value, and the values of unknown types are unknown.
         _ => return None,
     };
     Some(value.to_wire().map(std::borrow::Cow::into_owned))
 }
 
-/// A text that suits the field's key, where that says something; with what needs escaping now and then.
-fn text(random: &mut fastrand::Rng, field: &SyncField) -> String {
+/// A text that fits the key of the field, sometimes with characters that XML must escape.
+fn random_text(random: &mut fastrand::Rng, field: &SyncField) -> String {
     if field.access != Access::Mandatory && random.usize(..EMPTY_ONE_IN) == 0 {
         return String::new();
     }
@@ -360,7 +342,7 @@ fn text(random: &mut fastrand::Rng, field: &SyncField) -> String {
         let word = |random: &mut fastrand::Rng| random.choice(WORDS).unwrap_or_default();
         format!("{} {} {number}", word(random), word(random))
     };
-    // The number at the end tells texts apart.
+    // Keep the end: its number makes the text unique.
     let length = text.chars().count();
     match field.max_length {
         0 => text,

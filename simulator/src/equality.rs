@@ -1,10 +1,10 @@
-//! When two values are the same.
+//! Equality of field values.
 
 use values::{FieldType, Value};
 
-/// Whether two values of a field are the same for people: null is empty, numbers and dates count by what they mean and
-/// not by how they are written.
-pub(super) fn same(field_type: FieldType, one: Option<&str>, other: Option<&str>) -> bool {
+/// Whether two values of a field are equal: null equals empty, and numbers and dates are compared by value, not by
+/// notation.
+pub(super) fn is_equal(field_type: FieldType, one: Option<&str>, other: Option<&str>) -> bool {
     let (one, other) = (one.unwrap_or_default(), other.unwrap_or_default());
     if one == other {
         return true;
@@ -14,7 +14,7 @@ pub(super) fn same(field_type: FieldType, one: Option<&str>, other: Option<&str>
             (one - other).abs() <= 1e-9 * one.abs().max(other.abs())
         }
         (Ok(Value::Text(one)), Ok(Value::Text(other))) => one == other,
-        // A checkbox is ticked or not: empty is not.
+        // An empty checkbox is not ticked.
         (Ok(one), Ok(other)) if field_type == FieldType::Checkbox => is_ticked(&one) == is_ticked(&other),
         (Ok(one), Ok(other)) => one == other,
         _ => false,

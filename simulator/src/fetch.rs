@@ -1,32 +1,26 @@
-//! From the ERP system to the CRM: what has changed since the newest stamp.
+//! Fetches changes of the ERP system since the newest stamp into the CRM.
 //!
-//! Rules: a field that has changed on one side only takes that side's value. Changed on both sides, the winner's value
-//! counts. An actor that comes with what the CRM knows of the ERP system already (an own write, or one that was fetched
-//! before, as equal stamps are included) changes nothing, so nothing is written back because of it.
-
-use std::collections::BTreeMap;
+//! A field that was changed on one side takes the value of that side. A field that was changed on both sides is a
+//! conflict, and takes the value of the [`ConflictWinner`]. The CRM stores the last known values of the ERP system. An
+//! actor with the same values (an own write, or an actor with the same stamp as before) changes nothing, which prevents sync
+//! loops.
 
 use contract::Request;
 use values::FieldType;
 
+use super::actor::{self, ErpActor, shown, shown_fields};
+use super::connection::{CRM, ExpectedChange, SimulatedConnection};
+use super::connection_client::CallFailure;
 use super::crm::{Card, Event};
-use super::equality::same;
-use super::life::{CRM, Expectation, Life};
-use super::narration::Detail;
-use super::record::{AnomalyKind, Count};
-use super::service::{self, ErpActor};
-use super::{SimulateError, Winner, mapping};
+use super::equality::is_equal;
+use super::error::SimulateError;
+use super::mapping;
+use super::options::ConflictWinner;
+use super::progress::Verbosity;
+use super::statistics::{AnomalyKind, Counter};
 
-/// What becomes of a fetched actor.
-enum Fate {
-    /// The CRM knew it all.
-    Known,
-    /// Fields of the card that take another value.
-    Changed,
-}
-
-impl Life {
-    /// Fetches the changes of a type. Whether there were any.
+impl SimulatedConnection {
+    /// Fetches the changes of a type. Returns whether there were any.
     pub(super) async fn fetch(&mut self, at: usize) -> Result<bool, SimulateError> {
         if self.is_over {
             return Ok(false);
@@ -41,15 +35,15 @@ impl Life {
             ),
         };
         let actors = match self.call(&name, request).await? {
-            Ok(payload) => service::actors(payload),
+            Ok(payload) => actor::actors(payload),
             Err(failed) => {
-                if matches!(failed, service::Failed::Refused(_)) {
+                if matches!(failed, CallFailure::Refused(_)) {
                     self.failed(&name, &failed).await?;
                 }
                 return Ok(false);
             }
         };
-        let actors = self.sound(&name, actors).await?;
+        let actors = self.valid_actors(&name, actors).await?;
         self.check_stamps(&name, newest.as_deref(), &actors).await?;
         self.check_expected(&name, &actors).await?;
 
@@ -64,26 +58,23 @@ impl Life {
             .into_iter()
             .filter(|card| card.uncertain)
             .collect();
-        let mut moved = false;
+        let mut has_changes = false;
         for actor in &actors {
-            self.know_list_items(at, actor).await?;
+            self.map_list_items(at, actor).await?;
             match cards.get(&actor.key) {
-                Some(card) => match self.merge(at, card, actor).await? {
-                    Fate::Known => {}
-                    Fate::Changed => moved = true,
-                },
+                Some(card) => has_changes |= self.merge(at, card, actor).await?,
                 None => {
-                    moved = true;
-                    self.take_new(at, actor, &mut uncertain).await?;
+                    has_changes = true;
+                    self.add_new(at, actor, &mut uncertain).await?;
                 }
             }
         }
         if let Some(newest) = actors.iter().filter_map(|actor| actor.stamp.clone()).max().max(newest) {
-            let mut changes = self.crm.change(self.connection).await?;
+            let mut changes = self.crm.begin(self.connection).await?;
             changes.newest_stamp(&name, &newest).await?;
             changes.commit().await?;
         }
-        Ok(moved)
+        Ok(has_changes)
     }
 
     async fn check_stamps(
@@ -111,12 +102,12 @@ impl Life {
         Ok(())
     }
 
-    /// Everything that was written must come back.
+    /// Checks that every expected change was fetched.
     async fn check_expected(&mut self, name: &str, actors: &[ErpActor]) -> Result<(), SimulateError> {
-        let mine: Vec<(String, String)> =
+        let written: Vec<(String, String)> =
             self.expected.keys().filter(|(actor_type, _)| actor_type == name).cloned().collect();
-        for of in mine {
-            let Some(Expectation { by, fields }) = self.expected.remove(&of) else { continue };
+        for of in written {
+            let Some(ExpectedChange { by, fields }) = self.expected.remove(&of) else { continue };
             let who = format!("{name} {}", of.1);
             let Some(actor) = actors.iter().find(|actor| actor.key == of.1) else {
                 let text = format!("{by} changed it, and it is missing from the changes since then");
@@ -124,16 +115,16 @@ impl Life {
                 continue;
             };
             if by == CRM {
-                self.shared.record.add(Count::OwnWritesBack, 1);
+                self.shared.statistics.add(Counter::OwnWritesBack, 1);
             }
-            // With several connections another one may have changed it again.
-            if !self.is_alone() {
+            // Another connection may have changed it again.
+            if !self.is_only_connection() {
                 continue;
             }
             for (field, expected) in fields {
                 let found = actor.fields.get(&field).cloned().flatten();
                 if actor.fields.contains_key(&field)
-                    && !same(self.type_of(name, &field), found.as_deref(), expected.as_deref())
+                    && !is_equal(self.type_of(name, &field), found.as_deref(), expected.as_deref())
                 {
                     let text = format!("{by} left {field} as {expected:?}, and it came back as {found:?}");
                     self.anomaly(AnomalyKind::ChangedValue, &who, text).await?;
@@ -143,13 +134,7 @@ impl Life {
         Ok(())
     }
 
-    pub(super) fn type_of(&self, actor_type: &str, field: &str) -> FieldType {
-        let known = self.types.iter().find(|known| known.name == actor_type);
-        let field = known.and_then(|known| known.fields.iter().find(|known| known.key == field));
-        field.map_or(FieldType::Text, |field| field.field_type)
-    }
-
-    async fn know_list_items(&mut self, at: usize, actor: &ErpActor) -> Result<(), SimulateError> {
+    async fn map_list_items(&mut self, at: usize, actor: &ErpActor) -> Result<(), SimulateError> {
         let named: Vec<(String, String)> = self.types[at]
             .fields
             .iter()
@@ -160,30 +145,31 @@ impl Life {
             })
             .collect();
         for (list, key) in named {
-            self.know_list_item(&format!("{} {}", actor.actor_type, actor.key), &list, &key).await?;
+            self.map_list_item(&format!("{} {}", actor.actor_type, actor.key), &list, &key).await?;
         }
         Ok(())
     }
 
-    /// Brings what the ERP system has into a card.
-    async fn merge(&mut self, at: usize, card: &Card, actor: &ErpActor) -> Result<Fate, SimulateError> {
-        let mut changes = self.crm.change(self.connection).await?;
-        let mut fate = Fate::Known;
+    /// Merges an actor into its card. Returns whether a value of the ERP system has changed.
+    async fn merge(&mut self, at: usize, card: &Card, actor: &ErpActor) -> Result<bool, SimulateError> {
+        let mut changes = self.crm.begin(self.connection).await?;
+        let mut is_changed = false;
         let mut lines = Vec::new();
         for (key, now) in &actor.fields {
             let Some(field) = self.types[at].fields.iter().find(|field| &field.key == key) else { continue };
             let slot = card.values.get(key).cloned().unwrap_or_default();
             let is_same = |one: &Option<String>, other: &Option<String>| {
-                same(field.field_type, one.as_deref(), other.as_deref())
+                is_equal(field.field_type, one.as_deref(), other.as_deref())
             };
             if is_same(now, &slot.erp_value) {
                 continue;
             }
-            fate = Fate::Changed;
+            is_changed = true;
             let edited = !is_same(&slot.value, &slot.erp_value);
             let conflict = edited && !is_same(&slot.value, now);
-            let value = if conflict && self.simulation.winner == Winner::Crm { &slot.value } else { now };
-            changes.put(card.id, key, value.as_deref(), now.as_deref()).await?;
+            let value =
+                if conflict && self.options.winner == ConflictWinner::Crm { &slot.value } else { now };
+            changes.set_value(card.id, key, value.as_deref(), now.as_deref()).await?;
             let what = if conflict { "conflict" } else { "fetched" };
             let before = slot.value.as_deref();
             changes
@@ -198,45 +184,49 @@ impl Life {
                     after: value.as_deref(),
                 })
                 .await?;
-            let wins = match (conflict, self.simulation.winner) {
+            let wins = match (conflict, self.options.winner) {
                 (false, _) => String::new(),
-                (true, Winner::Erp) => format!(" (conflict with {}: the ERP wins)", shown(before)),
-                (true, Winner::Crm) => format!(" (conflict: the CRM's {} wins)", shown(before)),
+                (true, ConflictWinner::Erp) => format!(" (conflict with {}: the ERP wins)", shown(before)),
+                (true, ConflictWinner::Crm) => format!(" (conflict: the CRM's {} wins)", shown(before)),
             };
-            self.shared.record.add(Count::Conflicts, u64::from(conflict));
+            self.shared.statistics.add(Counter::Conflicts, u64::from(conflict));
             lines.push(format!("{key} = {}{wins}", shown(now.as_deref())));
         }
-        changes.know(card.id, actor).await?;
+        changes.set_erp_state(card.id, actor).await?;
         changes.commit().await?;
-        if matches!(fate, Fate::Changed) {
-            self.shared.record.add(Count::Pulled, 1);
+        if is_changed {
+            self.shared.statistics.add(Counter::Pulled, 1);
             let text = format!("{} {}: {}", actor.actor_type, actor.key, lines.join(", "));
-            self.say(Detail::Everything, "<- ERP", &text);
+            self.say(Verbosity::Everything, "<- ERP", &text);
         }
-        Ok(fate)
+        Ok(is_changed)
     }
 
-    /// An actor that the CRM does not know: a new card, unless it is one whose creation got no answer.
-    async fn take_new(
+    /// Adds a card for a new actor, or completes the card whose creation got no response.
+    async fn add_new(
         &mut self,
         at: usize,
         actor: &ErpActor,
         uncertain: &mut Vec<Card>,
     ) -> Result<(), SimulateError> {
-        let is_that = |card: &Card| {
+        let is_same_actor = |card: &Card| {
             card.parent == actor.parent
                 && card.values.iter().all(|(key, slot)| {
                     let field_type = self.type_of(&actor.actor_type, key);
-                    same(field_type, slot.value.as_deref(), actor.fields.get(key).and_then(Option::as_deref))
+                    is_equal(
+                        field_type,
+                        slot.value.as_deref(),
+                        actor.fields.get(key).and_then(Option::as_deref),
+                    )
                 })
         };
-        let mut changes = self.crm.change(self.connection).await?;
-        let what = if let Some(place) = uncertain.iter().position(is_that) {
+        let mut changes = self.crm.begin(self.connection).await?;
+        let what = if let Some(place) = uncertain.iter().position(is_same_actor) {
             let card = uncertain.swap_remove(place);
             for (key, value) in &actor.fields {
-                changes.put(card.id, key, value.as_deref(), value.as_deref()).await?;
+                changes.set_value(card.id, key, value.as_deref(), value.as_deref()).await?;
             }
-            changes.know(card.id, actor).await?;
+            changes.set_erp_state(card.id, actor).await?;
             "recognised"
         } else {
             changes.import(mapping::entity(&actor.actor_type), actor).await?;
@@ -253,22 +243,9 @@ impl Life {
         changes.event(&event).await?;
         changes.commit().await?;
         self.types[at].has_parents |= actor.parent.is_some();
-        self.shared.record.add(Count::Pulled, 1);
+        self.shared.statistics.add(Counter::Pulled, 1);
         let text = format!("{} {}: new {}", actor.actor_type, actor.key, shown_fields(&actor.fields));
-        self.say(Detail::Everything, "<- ERP", &text);
+        self.say(Verbosity::Everything, "<- ERP", &text);
         Ok(())
     }
-}
-
-/// A value for people.
-pub(super) fn shown(value: Option<&str>) -> String {
-    value.map_or_else(|| "null".to_owned(), |value| format!("{value:?}"))
-}
-
-/// The fields that hold something.
-pub(super) fn shown_fields(fields: &BTreeMap<String, Option<String>>) -> String {
-    let filled = fields.iter().filter(|(_, value)| value.as_deref().is_some_and(|value| !value.is_empty()));
-    let texts: Vec<String> =
-        filled.take(4).map(|(key, value)| format!("{key} = {}", shown(value.as_deref()))).collect();
-    texts.join(", ")
 }

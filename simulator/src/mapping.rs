@@ -1,7 +1,7 @@
-//! Which field of the CRM belongs to a field of the ERP system.
+//! The mapping of ERP fields to fields of the CRM.
 //!
-//! SuperOffice maps some field keys by itself; an administrator maps the others by hand, which is simulated by a field
-//! of the CRM's own for each.
+//! SuperOffice maps some field keys automatically. An administrator maps the others by hand; here each of them gets an
+//! extra field.
 
 use values::actor_type;
 
@@ -14,7 +14,7 @@ pub(super) fn entity(actor_type: &str) -> &'static str {
     }
 }
 
-/// Field keys that are mapped by themselves on companies.
+/// Field keys of companies that are mapped automatically.
 const CONTACT: &[(&str, &str)] = &[
     ("NAME", "name"),
     ("NUMBER1", "code"),
@@ -35,7 +35,7 @@ const CONTACT: &[(&str, &str)] = &[
     ("VATNO", "vatno"),
 ];
 
-/// Of companies and persons alike.
+/// Field keys of companies and persons.
 const POSTAL: &[(&str, &str)] = &[
     ("POSTALAD1", "postal/address1"),
     ("POSTALAD2", "postal/address2"),
@@ -71,7 +71,7 @@ const PROJECT: &[(&str, &str)] = &[
     ("ENDDATE", "enddate"),
 ];
 
-/// The CRM's field that SuperOffice maps a key to by itself.
+/// The CRM field that SuperOffice maps a key to automatically.
 pub(super) fn automatic(actor_type: &str, field_key: &str) -> Option<&'static str> {
     let tables: &[&[(&str, &str)]] = match actor_type {
         actor_type::PERSON => &[PERSON, POSTAL],
@@ -82,7 +82,7 @@ pub(super) fn automatic(actor_type: &str, field_key: &str) -> Option<&'static st
     pairs.find(|(key, _)| *key == field_key).map(|(_, field)| *field)
 }
 
-/// The CRM's field for a key, and whether it is mapped by itself.
+/// The CRM field for a key, and whether it is mapped automatically.
 pub(super) fn crm_field(actor_type: &str, field_key: &str) -> (String, bool) {
     let entity = entity(actor_type);
     match automatic(actor_type, field_key) {

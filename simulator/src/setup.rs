@@ -1,24 +1,24 @@
-//! How a connection begins: form, test, save, test again; actor types and fields; which field of the CRM belongs to
-//! which; lists.
+//! The setup of a connection: form, test, save, test again; actor types and fields, and their mapping to the CRM.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use contract::{Dictionary, Field, Guid, Payload, Request};
-use values::{Access, FieldType, LocalizedText};
+use contract::{Dictionary, Field, Guid, Request};
+use values::{Access, FieldType};
 
+use super::actor_type::{ActorType, SyncField, WriteSupport};
+use super::connection::{SimulatedConnection, failed_step};
 use super::crm::FieldRow;
-use super::life::{ActorType, Life, SyncField, Willing, new_guid};
-use super::narration::Detail;
-use super::record::AnomalyKind;
-use super::service::{self, Failed, Service};
-use super::{ErpUser, SimulateError, mapping};
+use super::error::SimulateError;
+use super::mapping;
+use super::payload;
+use super::progress::Verbosity;
 use erp_host_client::form::{FilledForm, Form, FormField};
 
+/// Stored in the CRM instead of a secret.
 const MASK: &str = "********";
 
-impl Life {
-    /// Everything up to the mapping.
+impl SimulatedConnection {
+    /// Sets the connection up.
     pub(super) async fn set_up(&mut self) -> Result<(), SimulateError> {
         let (form, filled) = self.fill_form().await?;
         self.save_connection(&form, filled).await?;
@@ -28,18 +28,18 @@ impl Life {
 
     async fn fill_form(&mut self) -> Result<(Form, FilledForm), SimulateError> {
         let fields = self.in_setup("fetching the form", None, Request::GetConfigData).await?;
-        let mut form = Form::new(service::fields(fields).into_iter().map(FormField::from).collect());
+        let mut form = Form::new(payload::fields(fields).into_iter().map(FormField::from).collect());
         for name in form.missing_lists() {
-            // A list that a setting names comes before there is a connection.
+            // The list of a setting is requested with the all-zero GUID, as the connection does not exist yet.
             let request = Request::GetList { list_name: Some(name.as_str().into()) };
             let list = self.in_setup("fetching a list of the form", Some(Guid::ZERO), request).await?;
-            form.set_list(name, service::list(list));
+            form.set_list(name, payload::list(list));
         }
-        let filled = form.fill(&self.simulation.settings, &BTreeMap::new());
-        let language = &self.simulation.language;
+        let filled = form.fill(&self.options.settings, &BTreeMap::new());
+        let language = &self.options.language;
         let shown = form.show(language, filled.as_ref().ok());
         self.say(
-            Detail::Rounds,
+            Verbosity::Rounds,
             "form",
             &format!("settings: {} (* mandatory)\n{shown}", form.fields().len()),
         );
@@ -48,17 +48,16 @@ impl Life {
 
     /// Tests, saves under a new GUID, tests again.
     async fn save_connection(&mut self, form: &Form, filled: FilledForm) -> Result<(), SimulateError> {
-        let dictionary: Dictionary<'_> = service::dictionary(&filled.values);
+        let dictionary: Dictionary<'_> = payload::dictionary(&filled.values);
         let request = Request::TestConfigData { connection_info: Some(dictionary) };
         self.in_setup("testing the settings", None, request).await?;
-        let guid = self.service.guid;
-        self.service =
-            Service::new(self.service.client.clone(), guid, filled.clone(), Arc::clone(&self.shared));
-        self.service.save().await.map_err(|failed| failed_step("saving the connection", failed))?;
-        let tested = self.service.call_as_it_is(Request::TestConnection).await;
+        let guid = self.client.guid;
+        self.client = self.client.with_settings(filled.clone());
+        self.client.save().await.map_err(|failed| failed_step("saving the connection", failed))?;
+        let tested = self.client.call_without_resend(Request::TestConnection).await;
         tested.map_err(|failed| failed_step("testing the saved connection", failed))?;
 
-        let mut changes = self.crm.change(self.connection).await?;
+        let mut changes = self.crm.begin(self.connection).await?;
         for (key, value) in &filled.values {
             let secret = form
                 .fields()
@@ -67,33 +66,33 @@ impl Life {
             changes.setting(key, if secret { Some(MASK) } else { value.as_deref() }).await?;
         }
         changes.commit().await?;
-        self.say(Detail::Rounds, "saved", &format!("the connection {guid}; tested before and after"));
+        self.say(Verbosity::Rounds, "saved", &format!("the connection {guid}; tested before and after"));
         Ok(())
     }
 
     async fn describe_types(&mut self) -> Result<(), SimulateError> {
         let types = self.in_connection("asking for actor types", Request::GetSupportedActorTypes).await?;
-        let mut names = service::items(types);
-        // Parents before what stands below them, whatever order they come in: persons last.
+        let mut names = payload::items(types);
+        // Persons last, because companies may be their parents.
         names.sort_by_key(|name| name == values::actor_type::PERSON);
         for name in names {
             let request = Request::GetSupportedActorTypeFields { actor_type: Some(name.as_str().into()) };
-            let fields = service::fields(self.in_connection("asking for fields", request).await?);
+            let fields = payload::fields(self.in_connection("asking for fields", request).await?);
             let request = Request::GetSearchableFields { actor_type: Some(name.as_str().into()) };
             let searchable =
-                service::items(self.in_connection("asking for searchable fields", request).await?);
-            self.take_type(name, fields, &searchable).await?;
+                payload::items(self.in_connection("asking for searchable fields", request).await?);
+            self.add_type(name, fields, &searchable).await?;
         }
         if self.types.is_empty() { Err(SimulateError::NoActorTypes) } else { Ok(()) }
     }
 
-    async fn take_type(
+    async fn add_type(
         &mut self,
         name: String,
         fields: Vec<Field<'static>>,
         searchable: &[String],
     ) -> Result<(), SimulateError> {
-        let mut changes = self.crm.change(self.connection).await?;
+        let mut changes = self.crm.begin(self.connection).await?;
         let mut kept: Vec<SyncField> = Vec::new();
         let (mut automatic, mut by_hand) = (Vec::new(), Vec::new());
         for field in fields.into_iter().map(FormField::from) {
@@ -105,7 +104,7 @@ impl Life {
                 .field(FieldRow {
                     actor_type: &name,
                     key: &field.key,
-                    label: field.name.get(&self.simulation.language),
+                    label: field.name.get(&self.options.language),
                     field_type: field.field_type.as_str(),
                     access: field.access.as_str(),
                     list: field.list.as_deref(),
@@ -131,129 +130,16 @@ impl Life {
             kept.len(),
             searchable.len()
         );
-        if self.narration.tells(Detail::Everything) {
+        if self.progress.prints(Verbosity::Everything) {
             for (how, mapped) in [("by its key", automatic), ("by hand", by_hand)] {
                 for mapped in mapped {
                     text.push_str(&format!("\n{mapped} ({how})"));
                 }
             }
         }
-        self.say(Detail::Rounds, &name, &text);
-        let (saves, creates) = (Willing::default(), Willing::default());
+        self.say(Verbosity::Rounds, &name, &text);
+        let (saves, creates) = (WriteSupport::default(), WriteSupport::default());
         self.types.push(ActorType { name, fields: kept, saves, creates, has_parents: false });
         Ok(())
     }
-
-    /// Fetches the lists that fields name, and maps each item to one of the CRM's.
-    async fn map_lists(&mut self) -> Result<(), SimulateError> {
-        let fields = self.types.iter().flat_map(|known| &known.fields);
-        let names: BTreeSet<String> = fields.filter_map(|field| field.list.clone()).collect();
-        for name in names {
-            let request = Request::GetList { list_name: Some(name.as_str().into()) };
-            let items = match self.call("", request).await? {
-                Ok(payload) => service::list(payload),
-                Err(failed) => {
-                    self.failed(&format!("list {name}"), &failed).await?;
-                    Vec::new()
-                }
-            };
-            let mut changes = self.crm.change(self.connection).await?;
-            for (key, text) in &items {
-                let text = LocalizedText::parse(text);
-                changes.list_item(&name, key, text.get(&self.simulation.language)).await?;
-            }
-            changes.commit().await?;
-            self.say(Detail::Rounds, "list", &format!("{name}: {} items mapped", items.len()));
-            self.lists.insert(name, items);
-        }
-        Ok(())
-    }
-
-    /// A list item that was not there at the beginning: fetched when it is met.
-    pub(super) async fn know_list_item(
-        &mut self,
-        actor: &str,
-        list: &str,
-        key: &str,
-    ) -> Result<(), SimulateError> {
-        if self.lists.get(list).is_some_and(|items| items.iter().any(|(known, _)| known == key)) {
-            return Ok(());
-        }
-        let request = Request::GetListItems {
-            list_name: Some(list.into()),
-            list_item_keys: Some(vec![Some(key.into())]),
-        };
-        let items = match self.call(actor, request).await? {
-            Ok(payload) => service::list(payload),
-            Err(_) => Vec::new(),
-        };
-        match items.into_iter().find(|(known, _)| known == key) {
-            Some((_, text)) => {
-                let mut changes = self.crm.change(self.connection).await?;
-                changes
-                    .list_item(list, key, LocalizedText::parse(&text).get(&self.simulation.language))
-                    .await?;
-                changes.commit().await?;
-                self.lists.entry(list.to_owned()).or_default().push((key.to_owned(), text));
-                Ok(())
-            }
-            None => {
-                let text = format!("a field holds {key:?}, which is no item of the list {list}");
-                self.anomaly(AnomalyKind::Reply, actor, text).await
-            }
-        }
-    }
-
-    /// Gives the made-up ERP user a connection.
-    pub(super) async fn find_erp_user(&mut self) -> Result<(), SimulateError> {
-        let wanted = if self.simulation.read_only { ErpUser::None } else { self.simulation.erp_user };
-        let own = match wanted {
-            ErpUser::None => return Ok(()),
-            ErpUser::Same => None,
-            ErpUser::Own | ErpUser::Auto => {
-                let own = self.service.under(new_guid()?);
-                own.save().await.map_err(|failed| failed_step("saving the ERP user's connection", failed))?;
-                let shares = wanted == ErpUser::Own || self.sees_edits_of(&own).await?;
-                if !shares {
-                    // It was only tried.
-                    let _ = own.call_as_it_is(Request::DeleteConnection).await;
-                }
-                shares.then_some(own)
-            }
-        };
-        let text = match &own {
-            Some(own) => format!("works through a connection of its own, {}", own.guid),
-            None => "works through the CRM's connection".to_owned(),
-        };
-        self.say(Detail::Rounds, "ERP user", &text);
-        let erp_user = own.unwrap_or_else(|| self.service.clone());
-        self.crm.set_erp_user(self.connection, &erp_user.guid.to_string()).await?;
-        self.erp_user = Some(erp_user);
-        Ok(())
-    }
-
-    async fn in_setup(
-        &self,
-        step: &'static str,
-        guid: Option<Guid>,
-        request: Request<'_>,
-    ) -> Result<Payload<'static>, SimulateError> {
-        self.service.call_in_setup(guid, request).await.map_err(|failed| failed_step(step, failed))
-    }
-
-    pub(super) async fn in_connection(
-        &self,
-        step: &'static str,
-        request: Request<'_>,
-    ) -> Result<Payload<'static>, SimulateError> {
-        self.service.call(request).await.map_err(|failed| failed_step(step, failed))
-    }
-}
-
-pub(super) fn failed_step(step: &'static str, failed: Failed) -> SimulateError {
-    let (Failed::Refused(error)
-    | Failed::Broken(error)
-    | Failed::Unreachable(error)
-    | Failed::Uncertain(error)) = failed;
-    SimulateError::Service { step, error: Box::new(error) }
 }

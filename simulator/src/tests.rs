@@ -1,16 +1,16 @@
-//! What the simulation is made of. Whole simulations are end-to-end tests.
+//! Unit tests of the parts. Whole simulations are end-to-end tests.
 
 use std::collections::BTreeMap;
 
 use values::FieldType;
 
+use super::actor::ErpActor;
 use super::crm::{Crm, Event};
-use super::equality::same;
+use super::equality::is_equal;
 use super::mapping;
-use super::service::ErpActor;
 
 #[test]
-fn values_are_the_same_by_what_they_mean() {
+fn equality_compares_values_and_not_notation() {
     let equal = [
         (FieldType::Text, None, Some("")),
         (FieldType::Double, Some("[F:1.50]"), Some("[F:1.5]")),
@@ -22,7 +22,7 @@ fn values_are_the_same_by_what_they_mean() {
         (FieldType::List, Some("A"), Some("A")),
     ];
     for (field_type, one, other) in equal {
-        assert!(same(field_type, one, other) && same(field_type, other, one), "{one:?} {other:?}");
+        assert!(is_equal(field_type, one, other) && is_equal(field_type, other, one), "{one:?} {other:?}");
     }
     let different = [
         (FieldType::Text, Some("a"), Some("A")),
@@ -33,12 +33,12 @@ fn values_are_the_same_by_what_they_mean() {
         (FieldType::Datetime, Some("[DT:01/31/2026]"), Some("[DT:02/01/2026]")),
     ];
     for (field_type, one, other) in different {
-        assert!(!same(field_type, one, other) && !same(field_type, other, one), "{one:?} {other:?}");
+        assert!(!is_equal(field_type, one, other) && !is_equal(field_type, other, one), "{one:?} {other:?}");
     }
 }
 
 #[test]
-fn superoffices_own_keys_are_mapped_by_themselves() {
+fn mapping_is_automatic_for_keys_of_superoffice() {
     let cases = [
         ("Customer", "NAME", "contact/name", true),
         ("Supplier", "NUMBER1", "contact/code", true),
@@ -58,7 +58,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn a_card_knows_what_both_sides_hold() {
+fn crm_cards_hold_the_values_of_both_sides() {
     run(async {
         let crm = Crm::open(None).await.unwrap();
         let connection = crm.new_connection("guid", "http://x/", 7).await.unwrap();
@@ -69,7 +69,7 @@ fn a_card_knows_what_both_sides_hold() {
             parent: None,
             fields: BTreeMap::from([("NAME".to_owned(), Some("Old".to_owned())), ("FAX".to_owned(), None)]),
         };
-        let mut changes = crm.change(connection).await.unwrap();
+        let mut changes = crm.begin(connection).await.unwrap();
         changes.import("contact", &actor).await.unwrap();
         changes.newest_stamp("Customer", "s1").await.unwrap();
         changes.commit().await.unwrap();
@@ -78,8 +78,8 @@ fn a_card_knows_what_both_sides_hold() {
         assert!(crm.unsaved_cards(connection, "Customer").await.unwrap().is_empty());
 
         let card = crm.card_at(connection, "Customer", 0).await.unwrap().unwrap();
-        let mut changes = crm.change(connection).await.unwrap();
-        changes.put(card.id, "NAME", Some("New"), Some("Old")).await.unwrap();
+        let mut changes = crm.begin(connection).await.unwrap();
+        changes.set_value(card.id, "NAME", Some("New"), Some("Old")).await.unwrap();
         changes.event(&Event { what: "edited", side: "crm", ..Event::default() }).await.unwrap();
         changes.commit().await.unwrap();
         let [unsaved] = &crm.unsaved_cards(connection, "Customer").await.unwrap()[..] else {
@@ -89,7 +89,7 @@ fn a_card_knows_what_both_sides_hold() {
         assert_eq!(unsaved.values["NAME"].erp_value.as_deref(), Some("Old"));
 
         // What is not committed has not happened.
-        let mut changes = crm.change(connection).await.unwrap();
+        let mut changes = crm.begin(connection).await.unwrap();
         changes.remove(card.id).await.unwrap();
         drop(changes);
         assert_eq!(crm.count(connection, "Customer").await.unwrap(), 1);
@@ -97,7 +97,7 @@ fn a_card_knows_what_both_sides_hold() {
 }
 
 #[test]
-fn a_file_of_something_else_is_refused_and_one_of_ours_goes_on() {
+fn crm_reopens_its_file_and_rejects_other_files() {
     run(async {
         let folder = tempfile::tempdir().unwrap();
         let ours = folder.path().join("crm.db");

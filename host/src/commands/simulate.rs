@@ -1,12 +1,10 @@
 //! `erp-host simulate`.
 
 use std::error::Error;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use serde_json::json;
+use std::time::Duration;
 
 use crate::cli::service_flags::{DialectChoice, ServiceFlags};
 use crate::cli::settings_flags::SettingsFlags;
@@ -17,7 +15,7 @@ use erp_host_client::form::FormInput;
 use erp_host_client::{Client, Options};
 use erp_host_runtime::Plugins;
 use erp_host_simulator::{
-    AnomalyKind, DemoHost, Detail, Ended, ErpUser, Narration, Record, Simulation, Stop, Winner,
+    ConflictWinner, DemoHost, ErpUser, Progress, Report, Simulation, SimulationOptions, StopHandle, Verbosity,
 };
 
 /// Simulate SuperOffice: a connection's whole life, against any connector
@@ -68,7 +66,7 @@ pub(super) struct Args {
     seed: Option<u64>,
     /// Who wins when both sides have changed a field
     #[arg(long, value_enum, value_name = "SIDE", default_value = "erp")]
-    winner: Winner,
+    winner: ConflictWinner,
     /// Through which connection the made-up ERP user works
     #[arg(long, value_enum, value_name = "CONNECTION", default_value = "auto")]
     erp_user: ErpUser,
@@ -91,10 +89,10 @@ pub(super) struct Args {
     /// Do not delete the connections in the end
     #[arg(long)]
     keep: bool,
-    /// Tell only anomalies and the report
+    /// Show only anomalies and the report
     #[arg(long, short)]
     quiet: bool,
-    /// Tell every edit and every change
+    /// Show every edit and every change
     #[arg(long, short, conflicts_with = "quiet")]
     verbose: bool,
     /// Do not ask before writing into an ERP system on another machine
@@ -116,18 +114,21 @@ does not wait for a service that is away; a third one ends at once.
 
 Exit code: 0 both sides are equal and nothing was odd, 1 there are anomalies, 2 it could not run.";
 
-/// It could not run.
+/// Exit code if the simulation could not run.
 const COULD_NOT_RUN: u8 = 2;
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let json = args.json.clone();
     match simulate(args) {
-        Ok((ended, seed)) => {
-            report(&ended, seed)?;
-            if let Some(path) = json {
-                write_json(&path, &ended, seed)?;
+        Ok(report) => {
+            match report.write_text(&mut io::BufWriter::new(io::stdout().lock())) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
+                _ => {}
             }
-            Ok(if is_good(&ended) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            if let Some(path) = json {
+                write_json(&path, &report)?;
+            }
+            Ok(if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Err(error) => {
             eprintln!("erp-host: {error}");
@@ -136,11 +137,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-fn is_good(ended: &Ended) -> bool {
-    ended.converged && ended.record.anomaly_count() == 0
-}
-
-fn simulate(args: Args) -> Result<(Ended, u64), Box<dyn Error>> {
+fn simulate(args: Args) -> Result<Report, Box<dyn Error>> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let mut settings: FormInput = args.settings.entries()?.into_iter().collect();
     let (client, demo) = match &args.demo {
@@ -156,7 +153,7 @@ fn simulate(args: Args) -> Result<(Ended, u64), Box<dyn Error>> {
     if demo.is_none() {
         confirm(&args, &client)?;
     }
-    let simulation = Simulation {
+    let options = SimulationOptions {
         seed,
         rounds: args.rounds,
         edits: args.edits,
@@ -168,34 +165,33 @@ fn simulate(args: Args) -> Result<(Ended, u64), Box<dyn Error>> {
         erp_user: args.erp_user,
         read_only: args.read_only,
         keep: args.keep,
-        patience: Duration::from_secs(args.patience),
+        retry_timeout: Duration::from_secs(args.patience),
         crm: args.crm,
     };
-    let detail = match (args.quiet, args.verbose) {
-        (true, _) => Detail::Quiet,
-        (_, true) => Detail::Everything,
-        _ => Detail::Rounds,
+    let verbosity = match (args.quiet, args.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Everything,
+        _ => Verbosity::Rounds,
     };
-    let narration = Narration::new(Box::new(io::stdout()), detail, args.connections > 1);
+    let progress = Progress::new(Box::new(io::stdout()), verbosity, args.connections > 1);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(async {
+    runtime.block_on(async {
         let client = match args.dialect {
             DialectChoice::Auto => client.detect_dialect().await?,
             DialectChoice::Only(dialect) => client.in_dialect(dialect),
         };
-        narration.write(&format!("simulating against {}, seed {seed}\n", client.address()));
-        let run = simulation.prepare(client, narration, demo);
-        let stop = run.stop();
-        // What is dropped ends with it, the demo's host too.
+        progress.write(&format!("simulating against {}, seed {seed}\n", client.address()));
+        let simulation = Simulation::new(options, client, progress, demo);
+        let stop = simulation.stop_handle();
+        // Dropping the simulation also stops the demo's host.
         tokio::select! {
-            ended = run.run() => Ok::<_, Box<dyn Error>>(ended?),
-            error = interrupted(stop) => Err(error.into()),
+            report = simulation.run() => Ok(report?),
+            error = stop_on_signals(stop) => Err(error.into()),
         }
-    })?;
-    Ok((ended, seed))
+    })
 }
 
-/// Starts the demo's host; picks the connector, and what its form is filled with.
+/// Starts the demo's host, picks the connector, and sets the path of the sample workbook.
 fn demo(
     args: &Args,
     connector: &str,
@@ -220,8 +216,8 @@ fn demo(
         .into());
     };
     let is_excel = name == "Excel";
-    // A connector that keeps its data in memory would lose them: only one that is known not to is restarted unasked.
-    let every = |asked: Option<u64>, usual: u64| asked.unwrap_or(if is_excel { usual } else { 0 });
+    // A connector may keep its data in memory, and lose them in a restart. The Excel connector does not.
+    let every = |flag: Option<u64>, default: u64| flag.unwrap_or(if is_excel { default } else { 0 });
     let host =
         DemoHost::start(&config.plugins, every(args.restart_every, 3), every(args.lose_store_every, 5))?;
     if is_excel {
@@ -234,7 +230,7 @@ fn demo(
     Ok((client, host))
 }
 
-/// Whoever simulates against a system in use would be sorry.
+/// Asks before the simulation writes to an ERP system on another machine.
 fn confirm(args: &Args, client: &Client) -> Result<(), Box<dyn Error>> {
     if args.yes || args.read_only || client.address().is_loopback() {
         return Ok(());
@@ -250,18 +246,18 @@ fn confirm(args: &Args, client: &Client) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Passes signals on; the third one ends the wait for the simulation's end.
-async fn interrupted(stop: Stop) -> io::Error {
+/// The first signal stops the edits, the second one the retries. The third one returns.
+async fn stop_on_signals(stop: StopHandle) -> io::Error {
     let mut signals = match StopSignals::new() {
         Ok(signals) => signals,
         Err(error) => return error,
     };
     signals.next().await;
     eprintln!("stopping: no more edits, what is on its way is synchronised and compared");
-    stop.soon();
+    stop.stop();
     signals.next().await;
     eprintln!("not waiting for a service that is away any more");
-    stop.now();
+    stop.stop_now();
     signals.next().await;
     io::Error::other("stopped at once: nothing was compared, and the connections are left there")
 }
@@ -272,65 +268,7 @@ fn rate(text: &str) -> Result<f64, String> {
     if rate.is_finite() && (0.001..=1e6).contains(&rate) { Ok(rate) } else { Err(expected.to_owned()) }
 }
 
-/// The report, for people.
-fn report(ended: &Ended, seed: u64) -> io::Result<()> {
-    let record: &Record = &ended.record;
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    let written = (|| {
-        writeln!(out)?;
-        for (count, number) in record.counts() {
-            writeln!(out, "{:28}{number:>10}", count.label())?;
-        }
-        let heading =
-            ["calls", "p50", "p90", "p99", "p99.9", "max"].map(|name| format!("{name:>9}")).concat();
-        writeln!(out, "\n{:28}{heading}   (times in ms)", "")?;
-        for latency in record.latencies() {
-            let times =
-                latency.quantiles.map(|time| format!("{:>9.1}", time.as_secs_f64() * 1000.0)).concat();
-            writeln!(out, "{:28}{:>9}{times}", latency.operation, latency.calls)?;
-        }
-        writeln!(out)?;
-        let anomalies = record.anomaly_count();
-        if anomalies > 0 {
-            let kinds = kinds(record);
-            writeln!(out, "{anomalies} anomalies: {kinds}")?;
-        }
-        let verdict = match (ended.converged, anomalies) {
-            (true, 0) => "converged: both sides are equal, and nothing was odd",
-            (true, _) => "both sides are equal in the end, but there were anomalies",
-            (false, _) => "not converged",
-        };
-        let early = if ended.interrupted { " (stopped early)" } else { "" };
-        writeln!(out, "{verdict}{early}; {:.1} s, seed {seed}", ended.elapsed.as_secs_f64())?;
-        out.flush()
-    })();
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
-    }
-}
-
-/// `2 stamp, 1 diverged`.
-fn kinds(record: &Record) -> String {
-    let mut counted: std::collections::BTreeMap<AnomalyKind, usize> = std::collections::BTreeMap::new();
-    for anomaly in record.anomalies() {
-        *counted.entry(anomaly.kind).or_default() += 1;
-    }
-    let parts: Vec<String> =
-        counted.into_iter().map(|(kind, number)| format!("{number} {}", kind.as_str())).collect();
-    parts.join(", ")
-}
-
-fn write_json(path: &Path, ended: &Ended, seed: u64) -> Result<(), Box<dyn Error>> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut report = ended.record.to_json();
-    if let Some(report) = report.as_object_mut() {
-        report.insert("converged".to_owned(), json!(ended.converged));
-        report.insert("interrupted".to_owned(), json!(ended.interrupted));
-        report.insert("seed".to_owned(), json!(seed));
-        report.insert("elapsed_s".to_owned(), json!(ended.elapsed.as_secs_f64()));
-        report.insert("ended_at_unix".to_owned(), json!(now.as_secs()));
-    }
-    std::fs::write(path, format!("{report:#}\n"))
+fn write_json(path: &Path, report: &Report) -> Result<(), Box<dyn Error>> {
+    std::fs::write(path, format!("{:#}\n", report.to_json()))
         .map_err(|error| format!("the report cannot be written to {}: {error}", path.display()).into())
 }

@@ -1,5 +1,5 @@
-//! The CRM side: cards of contacts, persons and projects in an SQLite file, with what the ERP system is known to hold
-//! beside what the CRM holds.
+//! The database of the CRM: cards of contacts, persons and projects in an SQLite file. Each field has the value of the CRM
+//! and the last known value of the ERP system.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,20 +9,20 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSyn
 use sqlx::{ConnectOptions, Row, Sqlite, SqlitePool, Transaction};
 use thiserror::Error;
 
-use super::record::Anomaly;
-use super::service::ErpActor;
+use super::actor::ErpActor;
+use super::statistics::Anomaly;
 
 const SCHEMA: &str = include_str!("schema.sql");
-/// What `PRAGMA application_id` says of a file of ours.
+/// `PRAGMA application_id` of a CRM file.
 const APPLICATION_ID: i32 = 0x4552_5053;
 
-/// The CRM's file cannot be used.
+/// Why the CRM file cannot be used.
 #[derive(Debug, Error)]
 pub enum CrmError {
-    /// It is something else.
+    /// It is another kind of file.
     #[error("{} is no CRM file of a simulation: name another file, or one that does not exist", .0.display())]
     NotOurs(PathBuf),
-    /// The database does not work.
+    /// The database failed.
     #[error("the CRM file does not work: {0}")]
     Database(#[from] sqlx::Error),
 }
@@ -34,7 +34,7 @@ type Result<T> = std::result::Result<T, CrmError>;
 pub(super) struct Crm {
     /// One connection: SQLite has one writer at a time.
     pool: SqlitePool,
-    /// In memory nobody can look at events, and a simulation may run for days.
+    /// False in memory, where nothing reads the events of a simulation that may run for days.
     keeps_events: bool,
 }
 
@@ -46,19 +46,19 @@ pub(super) struct Card {
     pub(super) stamp: Option<String>,
     pub(super) parent: Option<(String, String)>,
     pub(super) uncertain: bool,
-    pub(super) values: BTreeMap<String, Slot>,
+    pub(super) values: BTreeMap<String, FieldValue>,
 }
 
 /// A field of a card.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Slot {
-    /// What the CRM holds.
+pub(super) struct FieldValue {
+    /// The value in the CRM.
     pub(super) value: Option<String>,
-    /// What the ERP system is known to hold.
+    /// The last known value in the ERP system.
     pub(super) erp_value: Option<String>,
 }
 
-/// A field with what it is mapped to, to be kept.
+/// A row of the table `field`.
 pub(super) struct FieldRow<'a> {
     pub(super) actor_type: &'a str,
     pub(super) key: &'a str,
@@ -70,7 +70,7 @@ pub(super) struct FieldRow<'a> {
     pub(super) automatic: bool,
 }
 
-/// Something that happened.
+/// A row of the table `event`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Event<'a> {
     pub(super) round: u64,
@@ -83,19 +83,19 @@ pub(super) struct Event<'a> {
     pub(super) after: Option<&'a str>,
 }
 
-/// Several changes, all or none. Never held while a call is made.
-pub(super) struct Changes {
+/// A transaction of changes. No call is made while it is open.
+pub(super) struct CrmTransaction {
     transaction: Transaction<'static, Sqlite>,
     connection: i64,
     keeps_events: bool,
 }
 
 impl Crm {
-    /// Opens the file or makes it; without one, the CRM is in memory.
+    /// Opens or creates the file; without one, the CRM is in memory.
     pub(super) async fn open(path: Option<&Path>) -> Result<Self> {
         let options = match path {
             None => SqliteConnectOptions::new().in_memory(true),
-            // What a simulation writes may be lost with the machine: it is begun anew then.
+            // A simulation is started anew after a crash of the machine, so the file need not survive one.
             Some(path) => SqliteConnectOptions::new()
                 .filename(path)
                 .create_if_missing(true)
@@ -143,9 +143,9 @@ impl Crm {
         Ok(())
     }
 
-    pub(super) async fn change(&self, connection: i64) -> Result<Changes> {
+    pub(super) async fn begin(&self, connection: i64) -> Result<CrmTransaction> {
         let transaction = self.pool.begin().await?;
-        Ok(Changes { transaction, connection, keeps_events: self.keeps_events })
+        Ok(CrmTransaction { transaction, connection, keeps_events: self.keeps_events })
     }
 
     pub(super) async fn newest_stamp(&self, connection: i64, actor_type: &str) -> Result<Option<String>> {
@@ -153,7 +153,7 @@ impl Crm {
         Ok(sqlx::query_scalar(select).bind(connection).bind(actor_type).fetch_optional(&self.pool).await?)
     }
 
-    /// The keys of the cards that came with this stamp.
+    /// The keys of the cards with this stamp.
     pub(super) async fn keys_stamped(
         &self,
         connection: i64,
@@ -165,7 +165,7 @@ impl Crm {
         Ok(query.fetch_all(&self.pool).await?)
     }
 
-    /// How many cards of a type the ERP system knows.
+    /// Number of cards of a type that have an ERP key.
     pub(super) async fn count(&self, connection: i64, actor_type: &str) -> Result<usize> {
         let select = "SELECT count(erp_key) FROM card WHERE connection = ? AND actor_type = ?";
         let count: i64 =
@@ -173,37 +173,37 @@ impl Crm {
         Ok(usize::try_from(count).unwrap_or_default())
     }
 
-    /// The card at a place in the order of keys, of those that the ERP system knows.
+    /// The card at an index in the order of ERP keys.
     pub(super) async fn card_at(
         &self,
         connection: i64,
         actor_type: &str,
-        place: usize,
+        index: usize,
     ) -> Result<Option<Card>> {
         let select = "SELECT * FROM card WHERE connection = ? AND actor_type = ? AND erp_key IS NOT NULL ORDER BY erp_key LIMIT 1 OFFSET ?";
-        let place = i64::try_from(place).unwrap_or(i64::MAX);
+        let index = i64::try_from(index).unwrap_or(i64::MAX);
         let row =
-            sqlx::query(select).bind(connection).bind(actor_type).bind(place).fetch_optional(&self.pool);
+            sqlx::query(select).bind(connection).bind(actor_type).bind(index).fetch_optional(&self.pool);
         match row.await? {
-            Some(row) => Ok(Some(self.filled(card(&row)?).await?)),
+            Some(row) => Ok(Some(self.with_values(card(&row)?).await?)),
             None => Ok(None),
         }
     }
 
-    /// Cards that the ERP system knows, from a key on, in the order of keys.
+    /// Cards with an ERP key after this one, in the order of keys.
     pub(super) async fn cards_after(
         &self,
         connection: i64,
         actor_type: &str,
         after: &str,
-        most: u32,
+        limit: u32,
     ) -> Result<Vec<Card>> {
         let select = "SELECT * FROM card WHERE connection = ? AND actor_type = ? AND erp_key > ? ORDER BY erp_key LIMIT ?";
-        let rows = sqlx::query(select).bind(connection).bind(actor_type).bind(after).bind(most);
+        let rows = sqlx::query(select).bind(connection).bind(actor_type).bind(after).bind(limit);
         self.cards(rows.fetch_all(&self.pool).await?).await
     }
 
-    /// Cards that were made in the CRM and that the ERP system has not created yet.
+    /// Cards that were created in the CRM and have no ERP key yet.
     pub(super) async fn new_cards(&self, connection: i64, actor_type: &str) -> Result<Vec<Card>> {
         let select =
             "SELECT * FROM card WHERE connection = ? AND actor_type = ? AND erp_key IS NULL ORDER BY id";
@@ -211,7 +211,7 @@ impl Crm {
         self.cards(rows).await
     }
 
-    /// Cards with values that the ERP system does not have yet.
+    /// Cards with values that are not saved in the ERP system yet.
     pub(super) async fn unsaved_cards(&self, connection: i64, actor_type: &str) -> Result<Vec<Card>> {
         let select = "SELECT * FROM card WHERE connection = ? AND actor_type = ? AND erp_key IS NOT NULL AND id IN \
              (SELECT card FROM field_value WHERE value IS NOT erp_value) ORDER BY erp_key";
@@ -232,7 +232,7 @@ impl Crm {
             let row =
                 sqlx::query(select).bind(connection).bind(actor_type).bind(key).fetch_optional(&self.pool);
             if let Some(row) = row.await? {
-                cards.insert(key.to_owned(), self.filled(card(&row)?).await?);
+                cards.insert(key.to_owned(), self.with_values(card(&row)?).await?);
             }
         }
         Ok(cards)
@@ -241,15 +241,15 @@ impl Crm {
     async fn cards(&self, rows: Vec<SqliteRow>) -> Result<Vec<Card>> {
         let mut cards = Vec::with_capacity(rows.len());
         for row in &rows {
-            cards.push(self.filled(card(row)?).await?);
+            cards.push(self.with_values(card(row)?).await?);
         }
         Ok(cards)
     }
 
-    async fn filled(&self, mut card: Card) -> Result<Card> {
+    async fn with_values(&self, mut card: Card) -> Result<Card> {
         let select = "SELECT field_key, value, erp_value FROM field_value WHERE card = ?";
         for row in sqlx::query(select).bind(card.id).fetch_all(&self.pool).await? {
-            let slot = Slot { value: row.try_get("value")?, erp_value: row.try_get("erp_value")? };
+            let slot = FieldValue { value: row.try_get("value")?, erp_value: row.try_get("erp_value")? };
             card.values.insert(row.try_get("field_key")?, slot);
         }
         Ok(card)
@@ -269,7 +269,7 @@ fn card(row: &SqliteRow) -> Result<Card> {
     })
 }
 
-impl Changes {
+impl CrmTransaction {
     pub(super) async fn commit(self) -> Result<()> {
         Ok(self.transaction.commit().await?)
     }
@@ -313,11 +313,11 @@ impl Changes {
         Ok(())
     }
 
-    /// A card for an actor of the ERP system.
+    /// Creates a card for an actor of the ERP system.
     pub(super) async fn import(&mut self, entity: &str, actor: &ErpActor) -> Result<()> {
         let insert = "INSERT INTO card (connection, actor_type, entity, erp_key, erp_stamp, parent_type, parent_key, origin) \
              VALUES (?, ?, ?, ?, ?, ?, ?, 'erp') RETURNING id";
-        let (parent_type, parent_key) = parts(actor.parent.as_ref());
+        let (parent_type, parent_key) = split_parent(actor.parent.as_ref());
         let query = sqlx::query_scalar(insert)
             .bind(self.connection)
             .bind(&actor.actor_type)
@@ -328,16 +328,16 @@ impl Changes {
             .bind(parent_key);
         let card: i64 = query.fetch_one(&mut *self.transaction).await?;
         for (key, value) in &actor.fields {
-            self.put(card, key, value.as_deref(), value.as_deref()).await?;
+            self.set_value(card, key, value.as_deref(), value.as_deref()).await?;
         }
         Ok(())
     }
 
-    /// A card that was made in the CRM.
+    /// Creates a card without an ERP key.
     pub(super) async fn create(&mut self, entity: &str, actor: &ErpActor) -> Result<()> {
         let insert = "INSERT INTO card (connection, actor_type, entity, parent_type, parent_key, origin) \
              VALUES (?, ?, ?, ?, ?, 'crm') RETURNING id";
-        let (parent_type, parent_key) = parts(actor.parent.as_ref());
+        let (parent_type, parent_key) = split_parent(actor.parent.as_ref());
         let query = sqlx::query_scalar(insert)
             .bind(self.connection)
             .bind(&actor.actor_type)
@@ -346,13 +346,13 @@ impl Changes {
             .bind(parent_key);
         let card: i64 = query.fetch_one(&mut *self.transaction).await?;
         for (key, value) in &actor.fields {
-            self.put(card, key, value.as_deref(), None).await?;
+            self.set_value(card, key, value.as_deref(), None).await?;
         }
         Ok(())
     }
 
-    /// Sets a field: what the CRM holds, and what the ERP system is known to hold.
-    pub(super) async fn put(
+    /// Sets the value of a field in the CRM, and the last known value in the ERP system.
+    pub(super) async fn set_value(
         &mut self,
         card: i64,
         field: &str,
@@ -365,10 +365,10 @@ impl Changes {
         Ok(())
     }
 
-    /// What the ERP system says of a card.
-    pub(super) async fn know(&mut self, card: i64, actor: &ErpActor) -> Result<()> {
+    /// Sets the key, stamp and parent that the ERP system has.
+    pub(super) async fn set_erp_state(&mut self, card: i64, actor: &ErpActor) -> Result<()> {
         let update = "UPDATE card SET erp_key = ?, erp_stamp = ?, parent_type = ?, parent_key = ?, uncertain = 0 WHERE id = ?";
-        let (parent_type, parent_key) = parts(actor.parent.as_ref());
+        let (parent_type, parent_key) = split_parent(actor.parent.as_ref());
         let query = sqlx::query(update)
             .bind(&actor.key)
             .bind(&actor.stamp)
@@ -426,7 +426,7 @@ impl Changes {
     }
 }
 
-fn parts(parent: Option<&(String, String)>) -> (Option<&str>, Option<&str>) {
+fn split_parent(parent: Option<&(String, String)>) -> (Option<&str>, Option<&str>) {
     (parent.map(|(actor_type, _)| actor_type.as_str()), parent.map(|(_, key)| key.as_str()))
 }
 

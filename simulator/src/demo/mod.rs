@@ -1,5 +1,5 @@
-//! A host of our own to simulate against: in folders that vanish afterwards, restarted and robbed of its data now and
-//! then, as hosts are.
+//! A host of this program to simulate against: in temporary folders, restarted and stripped of its data folder from time to
+//! time.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -12,30 +12,30 @@ use std::time::Duration;
 use tempfile::TempDir;
 use thiserror::Error;
 
-/// A start that takes longer than this hangs.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+/// Time limit for the start of the host.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// The name of the workbook's file.
 const WORKBOOK: &str = "sample.xlsx";
 /// The sample workbook, as `cargo xtask sample-workbook` writes it.
 const SAMPLE: &[u8] = include_bytes!("sample.xlsx");
 
-/// The demo's host does not run.
+/// Why the demo's host does not run.
 #[derive(Debug, Error)]
 pub enum DemoError {
-    /// A file or process of the demo.
+    /// A file or process operation failed.
     #[error("the demo's host cannot be run: {what}: {error}")]
     System {
-        /// What was tried.
+        /// The operation.
         what: String,
-        /// Why it failed.
+        /// Its error.
         error: io::Error,
     },
-    /// It ended or hung.
+    /// It ended, or did not listen in time.
     #[error("the demo's host does not start: {0}")]
     Start(String),
 }
 
-/// A running host. Dropping it ends it and removes its folders.
+/// A running host. Dropping it stops the process and removes its folders.
 #[derive(Debug)]
 pub struct DemoHost {
     // Before the folder, so that it is dropped first.
@@ -43,18 +43,18 @@ pub struct DemoHost {
     folder: TempDir,
     plugins: PathBuf,
     url: String,
-    /// Rounds between two restarts; 0 for none.
+    /// Number of rounds between restarts; 0 for none.
     restart_every: u64,
-    /// Rounds between two losses of the data folder; 0 for none.
-    lose_every: u64,
+    /// Number of rounds between removals of the data folder; 0 for none.
+    remove_data_every: u64,
 }
 
 impl DemoHost {
-    /// Starts this very program as a host of these plugins, with the sample workbook beside it.
+    /// Starts this program as a host of these plugins, with the sample workbook beside it.
     ///
     /// # Errors
     /// It does not start.
-    pub fn start(plugins: &Path, restart_every: u64, lose_every: u64) -> Result<Self, DemoError> {
+    pub fn start(plugins: &Path, restart_every: u64, remove_data_every: u64) -> Result<Self, DemoError> {
         let folder = tempfile::Builder::new()
             .prefix("erp-host-demo-")
             .tempdir()
@@ -63,12 +63,12 @@ impl DemoHost {
         let workbooks = folder.path().join("erp");
         std::fs::create_dir(&workbooks).map_err(system("a folder for the workbook"))?;
         std::fs::write(workbooks.join(WORKBOOK), SAMPLE).map_err(system("the sample workbook"))?;
-        // Beside the data folder, which is to be lost without the ERP system's data being lost with it.
+        // Outside the data folder, so that removing that does not remove the data of the ERP system.
         let root = toml::Value::String(workbooks.display().to_string());
         let config = format!("[connectors.Excel.options]\nroots = [{root}]\n");
         std::fs::write(folder.path().join("erp-host.toml"), config).map_err(system("its configuration"))?;
         let (process, url) = Process::start(&plugins, folder.path(), "127.0.0.1:0")?;
-        Ok(DemoHost { process, folder, plugins, url, restart_every, lose_every })
+        Ok(DemoHost { process, folder, plugins, url, restart_every, remove_data_every })
     }
 
     /// The address of its service.
@@ -81,25 +81,25 @@ impl DemoHost {
         self.folder.path().join("erp").join(WORKBOOK)
     }
 
-    /// Disturbs the host before a round, if it is time. What was done.
-    pub(super) fn disturb(&mut self, round: u64) -> Result<Option<&'static str>, DemoError> {
-        let is_time = |every: u64| every > 0 && round.is_multiple_of(every);
-        if is_time(self.lose_every) {
+    /// Restarts the host before a round, if one is due. Returns what was done.
+    pub(super) fn restart_if_due(&mut self, round: u64) -> Result<Option<&'static str>, DemoError> {
+        let is_due = |every: u64| every > 0 && round.is_multiple_of(every);
+        if is_due(self.remove_data_every) {
             self.restart(true)?;
             return Ok(Some(
                 "killed, its data folder removed, started again: it knows no connection any more",
             ));
         }
-        if is_time(self.restart_every) {
+        if is_due(self.restart_every) {
             self.restart(false)?;
             return Ok(Some("killed and started again"));
         }
         Ok(None)
     }
 
-    fn restart(&mut self, lose_data: bool) -> Result<(), DemoError> {
+    fn restart(&mut self, remove_data: bool) -> Result<(), DemoError> {
         self.process.kill();
-        if lose_data {
+        if remove_data {
             std::fs::remove_dir_all(self.folder.path().join("data")).map_err(system("removing its data"))?;
         }
         let address =
@@ -115,7 +115,7 @@ impl DemoHost {
 struct Process(Child);
 
 impl Process {
-    /// Starts a host and waits until it listens; gives its address, too.
+    /// Starts a host and waits until it listens. Also returns its address.
     fn start(plugins: &Path, folder: &Path, listen: &str) -> Result<(Self, String), DemoError> {
         let program = std::env::current_exe().map_err(system("this program"))?;
         let log_path = folder.join("host.log");
@@ -128,12 +128,12 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);
-        // What is set for a host of the user's own.
-        let is_ours = |name: &OsStr| name.to_string_lossy().starts_with("ERP_HOST_");
-        for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
+        // Variables that the user has set for another host.
+        let is_option = |name: &OsStr| name.to_string_lossy().starts_with("ERP_HOST_");
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_option(name)) {
             command.env_remove(name);
         }
-        // Ctrl-C is for the simulation, which still has calls to make.
+        // Ctrl-C must not reach the host, because the simulation still calls it.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().map_err(system("starting it"))?;
@@ -141,7 +141,7 @@ impl Process {
         let process = Process(child);
         let (sender, listening) = mpsc::channel();
         std::thread::spawn(move || {
-            // To the end, so that the host never writes into a closed pipe.
+            // Read to the end, so that the host never writes to a closed pipe.
             for line in BufReader::new(output?).lines().map_while(Result::ok) {
                 if let Some(url) = line.strip_prefix("listening on ") {
                     let _ = sender.send(url.trim().to_owned());
@@ -149,7 +149,7 @@ impl Process {
             }
             Some(())
         });
-        match listening.recv_timeout(START_DEADLINE) {
+        match listening.recv_timeout(START_TIMEOUT) {
             Ok(url) => Ok((process, url)),
             Err(_) => {
                 let log = std::fs::read_to_string(&log_path).unwrap_or_default();
@@ -159,7 +159,7 @@ impl Process {
     }
 
     fn kill(&mut self) {
-        // One that has ended already is as good.
+        // It may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,4 +1,4 @@
-//! What is remembered of a simulation: how long calls took, what was done, and what was not as it should be.
+//! The statistics of a simulation: counters, latencies and anomalies.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,49 +8,49 @@ use contract::Operation;
 use hdrhistogram::Histogram;
 use serde_json::json;
 
-/// More anomalies than this are counted, and not kept.
-const MOST_KEPT: usize = 1000;
+/// Anomalies beyond this number are only counted.
+const MAX_ANOMALIES: usize = 1000;
 
-/// Something that a connector that keeps the contract does not do.
+/// Something that a correct connector does not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anomaly {
-    /// What kind.
+    /// The kind of anomaly.
     pub kind: AnomalyKind,
-    /// The connection, from 1 on.
+    /// The number of the connection, from 1.
     pub connection: usize,
-    /// The round; 0 before the first one.
+    /// The number of the round; 0 during the setup.
     pub round: u64,
-    /// The actor, as `Customer 1001`; empty where it is about none.
+    /// Type and key of the actor, such as `Customer 1001`; empty if it is about none.
     pub actor: String,
-    /// What was seen, and what was expected.
+    /// What happened, and what was expected.
     pub text: String,
 }
 
 /// The kinds of anomalies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AnomalyKind {
-    /// In the end the two sides differ.
+    /// The convergence check found a difference.
     Diverged,
-    /// What was saved never came back by its stamp.
+    /// A saved change was not fetched by its stamp.
     LostChange,
-    /// What came back is not what was saved.
+    /// A fetched value is not the saved one.
     ChangedValue,
     /// Stamps that are missing, do not grow, or leave out what they should include.
     Stamp,
     /// A reply that does not fit its request.
     Reply,
-    /// A fault, or an answer that cannot be read.
+    /// A fault, or a response that cannot be parsed.
     Broken,
-    /// The service did not answer for long.
+    /// No response until the retries ended.
     Unreachable,
-    /// The two sides never come to rest.
-    Restless,
-    /// The end of a connection is not what it should be.
+    /// The two sides keep changing each other.
+    SyncLoop,
+    /// A deleted connection is still known, or a saved one is not.
     Lifecycle,
 }
 
 impl AnomalyKind {
-    /// The kind in a word.
+    /// The name in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             AnomalyKind::Diverged => "diverged",
@@ -60,16 +60,16 @@ impl AnomalyKind {
             AnomalyKind::Reply => "reply",
             AnomalyKind::Broken => "broken",
             AnomalyKind::Unreachable => "unreachable",
-            AnomalyKind::Restless => "restless",
+            AnomalyKind::SyncLoop => "sync-loop",
             AnomalyKind::Lifecycle => "lifecycle",
         }
     }
 }
 
-/// What is counted. The order is that of the report.
+/// The counters, in the order of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the labels say what each means")]
-pub enum Count {
+pub enum Counter {
     Rounds,
     Imported,
     CrmEdits,
@@ -88,26 +88,26 @@ pub enum Count {
     FieldsCompared,
 }
 
-impl Count {
-    /// What is counted, for the report.
+impl Counter {
+    /// The label in the report.
     pub const fn label(self) -> &'static str {
         match self {
-            Count::Rounds => "rounds",
-            Count::Imported => "actors imported",
-            Count::CrmEdits => "edits in the CRM",
-            Count::CrmCreations => "creations in the CRM",
-            Count::ErpEdits => "edits by the ERP user",
-            Count::ErpCreations => "creations by the ERP user",
-            Count::Pulled => "changes fetched from the ERP",
-            Count::OwnWritesBack => "own writes that came back",
-            Count::Pushed => "changes written to the ERP",
-            Count::Conflicts => "conflicts",
-            Count::Adjusted => "values adjusted by the ERP",
-            Count::Refused => "writes refused",
-            Count::SettingsSentAgain => "settings sent again",
-            Count::Retried => "calls tried again",
-            Count::ActorsCompared => "actors compared",
-            Count::FieldsCompared => "fields compared",
+            Counter::Rounds => "rounds",
+            Counter::Imported => "actors imported",
+            Counter::CrmEdits => "edits in the CRM",
+            Counter::CrmCreations => "creations in the CRM",
+            Counter::ErpEdits => "edits by the ERP user",
+            Counter::ErpCreations => "creations by the ERP user",
+            Counter::Pulled => "changes fetched from the ERP",
+            Counter::OwnWritesBack => "own writes that came back",
+            Counter::Pushed => "changes written to the ERP",
+            Counter::Conflicts => "conflicts",
+            Counter::Adjusted => "values adjusted by the ERP",
+            Counter::Refused => "writes refused",
+            Counter::SettingsSentAgain => "settings sent again",
+            Counter::Retried => "calls tried again",
+            Counter::ActorsCompared => "actors compared",
+            Counter::FieldsCompared => "fields compared",
         }
     }
 
@@ -117,98 +117,98 @@ impl Count {
     }
 }
 
-/// What all connections of a simulation write to.
+/// The statistics of all connections of a simulation.
 #[derive(Debug, Default)]
-pub struct Record {
-    kept: Mutex<Kept>,
+pub struct Statistics {
+    collected: Mutex<Collected>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Collected {
     latencies: BTreeMap<&'static str, Histogram<u64>>,
-    counts: BTreeMap<Count, u64>,
+    counters: BTreeMap<Counter, u64>,
     anomalies: Vec<Anomaly>,
-    not_kept: u64,
+    omitted_anomalies: u64,
 }
 
-/// How long the calls of an operation took.
+/// The latency of an operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Latency {
     /// The operation.
     pub operation: &'static str,
-    /// How many calls.
+    /// Number of calls.
     pub calls: u64,
     /// The median, the 90th, 99th and 99.9th percentile, and the longest.
     pub quantiles: [Duration; 5],
 }
 
-impl Record {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+impl Statistics {
+    fn lock(&self) -> MutexGuard<'_, Collected> {
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn took(&self, operation: Operation, elapsed: Duration) {
+    pub(super) fn add_latency(&self, operation: Operation, elapsed: Duration) {
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        let mut kept = self.kept();
-        // Three figures are exact; it grows by itself. A histogram of three figures can always be made.
-        if let Some(histogram) = match kept.latencies.entry(operation.name()) {
+        let mut collected = self.lock();
+        // Three significant digits; `new` fails only for more than five.
+        if let Some(histogram) = match collected.latencies.entry(operation.name()) {
             std::collections::btree_map::Entry::Occupied(entry) => Some(entry.into_mut()),
             std::collections::btree_map::Entry::Vacant(entry) => {
                 Histogram::new(3).ok().map(|histogram| entry.insert(histogram))
             }
         } {
-            // A wait of longer than any histogram holds is not recorded; nothing waits for centuries.
+            // An auto-resizing histogram rejects no value of this range.
             let _ = histogram.record(micros.max(1));
         }
     }
 
-    pub(super) fn add(&self, count: Count, number: u64) {
-        *self.kept().counts.entry(count).or_default() += number;
+    pub(super) fn add(&self, counter: Counter, number: u64) {
+        *self.lock().counters.entry(counter).or_default() += number;
     }
 
-    pub(super) fn anomaly(&self, anomaly: Anomaly) {
-        let mut kept = self.kept();
-        if kept.anomalies.len() < MOST_KEPT {
-            kept.anomalies.push(anomaly);
+    pub(super) fn add_anomaly(&self, anomaly: Anomaly) {
+        let mut collected = self.lock();
+        if collected.anomalies.len() < MAX_ANOMALIES {
+            collected.anomalies.push(anomaly);
         } else {
-            kept.not_kept += 1;
+            collected.omitted_anomalies += 1;
         }
     }
 
-    /// How often something was counted.
-    pub fn count(&self, count: Count) -> u64 {
-        self.kept().counts.get(&count).copied().unwrap_or_default()
+    /// The value of a counter.
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.lock().counters.get(&counter).copied().unwrap_or_default()
     }
 
-    /// The anomalies, in order, at most 1,000.
+    /// The first 1,000 anomalies, in order.
     pub fn anomalies(&self) -> Vec<Anomaly> {
-        self.kept().anomalies.clone()
+        self.lock().anomalies.clone()
     }
 
-    /// How many anomalies there were.
+    /// Number of anomalies.
     pub fn anomaly_count(&self) -> u64 {
-        let kept = self.kept();
-        kept.not_kept + u64::try_from(kept.anomalies.len()).unwrap_or(u64::MAX)
+        let collected = self.lock();
+        collected.omitted_anomalies + u64::try_from(collected.anomalies.len()).unwrap_or(u64::MAX)
     }
 
-    /// How long calls took, by operation.
+    /// The latencies, by operation.
     pub fn latencies(&self) -> Vec<Latency> {
-        let kept = self.kept();
+        let collected = self.lock();
         let of = |(operation, histogram): (&&'static str, &Histogram<u64>)| Latency {
             operation,
             calls: histogram.len(),
             quantiles: [0.5, 0.9, 0.99, 0.999, 1.0]
                 .map(|quantile| Duration::from_micros(histogram.value_at_quantile(quantile))),
         };
-        kept.latencies.iter().map(of).collect()
+        collected.latencies.iter().map(of).collect()
     }
 
-    /// Every count that there is, in order.
-    pub fn counts(&self) -> Vec<(Count, u64)> {
-        self.kept().counts.iter().map(|(count, number)| (*count, *number)).collect()
+    /// Every counter that is not 0, in order.
+    pub fn counters(&self) -> Vec<(Counter, u64)> {
+        self.lock().counters.iter().map(|(count, number)| (*count, *number)).collect()
     }
 
-    /// For machines.
+    /// The statistics as JSON.
     pub fn to_json(&self) -> serde_json::Value {
         let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
         let latencies: Vec<_> = self
@@ -223,7 +223,7 @@ impl Record {
             })
             .collect();
         let counts: serde_json::Map<_, _> =
-            self.counts().into_iter().map(|(count, number)| (count.key(), json!(number))).collect();
+            self.counters().into_iter().map(|(count, number)| (count.key(), json!(number))).collect();
         let anomalies: Vec<_> = self
             .anomalies()
             .into_iter()

@@ -1,0 +1,184 @@
+//! Calls through one connection as EIS makes them: retried while the service is unavailable, and with the settings saved
+//! again when the service does not have the connection any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::{Guid, Outcome, Payload, Reply, Request};
+use erp_host_client::form::FilledForm;
+use erp_host_client::{CallError, CallErrorKind, Client};
+use tokio::time::Instant;
+
+use super::payload::dictionary;
+use super::shared_state::SharedState;
+use super::statistics::Counter;
+
+/// The wait before the first retry: short, because a restart takes less than a second. It doubles with each retry.
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+
+/// Why a call failed.
+#[derive(Debug)]
+pub(super) enum CallFailure {
+    /// A reply with State=Error.
+    Refused(CallError),
+    /// A fault, or an answer that cannot be read.
+    Broken(CallError),
+    /// No response until the retries ended.
+    Unreachable(CallError),
+    /// No response to a call that must not be repeated, because it may have been carried out.
+    Uncertain(CallError),
+}
+
+impl CallFailure {
+    pub(super) fn error(&self) -> &CallError {
+        match self {
+            CallFailure::Refused(error)
+            | CallFailure::Broken(error)
+            | CallFailure::Unreachable(error)
+            | CallFailure::Uncertain(error) => error,
+        }
+    }
+}
+
+/// The client of one connection, with the settings of it.
+#[derive(Debug, Clone)]
+pub(super) struct ConnectionClient {
+    client: Client,
+    pub(super) guid: Guid,
+    settings: FilledForm,
+    shared: Arc<SharedState>,
+}
+
+impl ConnectionClient {
+    pub(super) fn new(client: Client, guid: Guid, settings: FilledForm, shared: Arc<SharedState>) -> Self {
+        ConnectionClient { client, guid, settings, shared }
+    }
+
+    /// The same connection with these settings.
+    pub(super) fn with_settings(&self, settings: FilledForm) -> Self {
+        ConnectionClient { settings, ..self.clone() }
+    }
+
+    /// Another connection with the same settings.
+    pub(super) fn with_guid(&self, guid: Guid) -> Self {
+        ConnectionClient { guid, ..self.clone() }
+    }
+
+    /// Makes a call. If the connection is unknown, its settings are saved and the call is made once more.
+    pub(super) async fn call(&self, request: Request<'_>) -> Result<Payload<'static>, CallFailure> {
+        match self.call_with_retries(Some(self.guid), &request).await {
+            Err(CallFailure::Refused(error)) if error.is_unknown_connection() => {
+                self.save().await?;
+                self.shared.statistics.add(Counter::SettingsSentAgain, 1);
+                self.call_with_retries(Some(self.guid), &request).await
+            }
+            result => result,
+        }
+    }
+
+    /// Makes a call. If the connection is unknown, that is the result.
+    pub(super) async fn call_without_resend(
+        &self,
+        request: Request<'_>,
+    ) -> Result<Payload<'static>, CallFailure> {
+        self.call_with_retries(Some(self.guid), &request).await
+    }
+
+    /// Makes a call before the connection is saved.
+    pub(super) async fn call_in_setup(
+        &self,
+        guid: Option<Guid>,
+        request: Request<'_>,
+    ) -> Result<Payload<'static>, CallFailure> {
+        self.call_with_retries(guid, &request).await
+    }
+
+    /// Saves the connection.
+    pub(super) async fn save(&self) -> Result<(), CallFailure> {
+        let request = Request::SaveConnection { connection_info: Some(dictionary(&self.settings.values)) };
+        self.call_with_retries(Some(self.guid), &request).await.map(drop)
+    }
+
+    /// Makes a call, with retries while the service is unavailable. A creation is not repeated if it may have been carried
+    /// out.
+    async fn call_with_retries(
+        &self,
+        guid: Option<Guid>,
+        request: &Request<'_>,
+    ) -> Result<Payload<'static>, CallFailure> {
+        let deadline = Instant::now() + self.shared.retry_timeout;
+        let mut backoff = FIRST_BACKOFF;
+        loop {
+            self.shared.wait_for_rate_limit().await;
+            let error = match self.client.call(guid, request.clone()).await {
+                Ok(exchange) => {
+                    self.shared.statistics.add_latency(exchange.operation, exchange.traffic.elapsed);
+                    match exchange.succeeded() {
+                        Ok(exchange) => return Ok(payload(exchange.answer.reply)),
+                        Err(error) => return Err(CallFailure::Refused(error)),
+                    }
+                }
+                Err(error) => error,
+            };
+            match unavailability(&error.kind) {
+                None => return Err(CallFailure::Broken(error)),
+                Some(Unavailable::MayBeProcessed) if matches!(request, Request::CreateActor { .. }) => {
+                    return Err(CallFailure::Uncertain(error));
+                }
+                Some(_) if Instant::now() + backoff > deadline || self.shared.is_stopping_now() => {
+                    return Err(CallFailure::Unreachable(error));
+                }
+                Some(_) => {}
+            }
+            self.shared.statistics.add(Counter::Retried, 1);
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(MAX_BACKOFF);
+        }
+    }
+}
+
+/// How a service is unavailable.
+enum Unavailable {
+    /// It did not receive the call.
+    NotProcessed,
+    /// It may have received the call.
+    MayBeProcessed,
+}
+
+/// `None` if a retry is of no use.
+fn unavailability(kind: &CallErrorKind) -> Option<Unavailable> {
+    match kind {
+        CallErrorKind::Name { .. }
+        | CallErrorKind::ConnectionRefused { .. }
+        | CallErrorKind::Connect { .. }
+        | CallErrorKind::ConnectTimeout { .. }
+        | CallErrorKind::NoConnector { status: 429 | 503, .. } => Some(Unavailable::NotProcessed),
+        CallErrorKind::Timeout { .. }
+        | CallErrorKind::Lost { .. }
+        | CallErrorKind::NoConnector { status: 502 | 504, .. } => Some(Unavailable::MayBeProcessed),
+        _ => None,
+    }
+}
+
+fn payload(reply: Reply<'static>) -> Payload<'static> {
+    match reply {
+        Reply::Result { payload, .. } => payload,
+        Reply::Authentication(_) => Payload::None,
+    }
+}
+
+/// The explanation of a refusal, in a language.
+pub(super) fn explanation(error: &CallError, language: &str) -> String {
+    match &error.kind {
+        CallErrorKind::Refused(outcome) => {
+            user_explanation(outcome, language).unwrap_or_else(|| error.to_string())
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn user_explanation(outcome: &Outcome<'_>, language: &str) -> Option<String> {
+    let text = outcome.user_explanation.as_deref().filter(|text| !text.is_empty())?;
+    Some(contract::LocalizedText::parse(text).get(language).to_owned())
+}
