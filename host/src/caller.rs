@@ -1,4 +1,4 @@
-//! Who makes a call, as far as the host knows. The server finds out, the router and the audit log use it.
+//! The caller of a call: addresses and proven name. The server determines it; the router, the log and the audit log use it.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,27 +6,26 @@ use std::sync::Arc;
 
 use erp_host_store::audit::{Origin, shortened};
 
-/// Who makes a call.
+/// The caller of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The other end of the socket: the client, or the proxy in front of this host.
     pub peer: SocketAddr,
-    /// The client as proxies tell it, if the peer is a trusted one; otherwise the peer's own address. `None` when they
-    /// tell it in a way that cannot be relied on: nothing may be granted to such a caller on the strength of an address.
+    /// The client's address: from the headers of trusted proxies, or else the peer's own. `None` when the proxies give none
+    /// that can be relied on: then no access may be granted by address.
     pub client: Option<IpAddr>,
-    /// The name that the caller proved to have, and how, such as `basic:superoffice`; `None` for one that had to
-    /// prove nothing.
+    /// The name that the caller has proved, and how, such as `basic:superoffice`; `None` when no proof was required.
     pub name: Option<Arc<str>>,
 }
 
 impl Caller {
-    /// A caller who came straight from this address and proved nothing.
+    /// A caller without a proxy and without a name.
     pub fn direct(peer: SocketAddr) -> Self {
         Caller { peer, client: Some(peer.ip().to_canonical()), name: None }
     }
 }
 
-/// As the audit log has it.
+/// For the audit log.
 impl From<&Caller> for Origin {
     fn from(caller: &Caller) -> Self {
         let peer = caller.peer.ip().to_canonical();
@@ -58,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_caller_in_a_log_line() {
+    fn caller_in_a_log_line() {
         let direct = Caller::direct("[::ffff:10.0.0.1]:50000".parse().unwrap());
         let forwarded = Caller { client: "203.0.113.9".parse().ok(), ..direct.clone() };
         let named = Caller { name: Some("basic:superoffice".into()), ..forwarded.clone() };

@@ -178,12 +178,12 @@ fn the_log_tells_of_every_call_and_never_a_secret() {
     let (sender, last) = mpsc::channel();
     let log = std::thread::spawn(move || {
         let lines = log.lines().map(|line| line.unwrap());
-        let tell = |line: &String| {
+        let inspect = |line: &String| {
             if line.contains("bad message") {
                 let _ = sender.send(());
             }
         };
-        lines.inspect(tell).collect::<Vec<_>>()
+        lines.inspect(inspect).collect::<Vec<_>>()
     });
 
     let settings = [("Server", "here"), ("Password", "never-in-a-log"), ("test_connection", "log")];

@@ -1,4 +1,4 @@
-//! The names that a client certificate is known by.
+//! The names of a client certificate.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 pub struct CertificateNames(Vec<String>);
 
 impl CertificateNames {
-    /// Those of a certificate in DER. None at all if they cannot be read.
+    /// The names of a certificate in DER; none if it cannot be parsed.
     pub fn of(der: &[u8]) -> Self {
         let Ok((_, certificate)) = X509Certificate::from_der(der) else {
             return CertificateNames(Vec::new());
@@ -27,7 +27,7 @@ impl CertificateNames {
         }
         let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
         names.extend(common.map(str::to_owned));
-        // They go into the log.
+        // They appear in the log.
         names.retain(|name| !name.is_empty() && name.chars().all(|c| !c.is_control()) && name.len() <= 256);
         CertificateNames(names)
     }

@@ -1,8 +1,9 @@
-//! Who may call at all: from which networks, and with which credential. Checked before anything of a request but its head
-//! is read.
+//! Access control: who may call, by network, shared secret, basic authentication or client certificate. It needs only the
+//! head of a request.
 //!
-//! - `secret`: credentials as the configuration keeps them;
-//! - `certificate`: the names that a client certificate is known by.
+//! - `config`: the section `[access]`;
+//! - `secret`: shared secrets and their hashes;
+//! - `certificate`: the names of a client certificate.
 
 mod certificate;
 mod config;
@@ -24,11 +25,11 @@ pub(crate) use self::config::networks;
 pub use self::secret::{NewSecretError, SecretHash, new_secret};
 use crate::caller::Caller;
 
-/// What a caller without a good password is told to come with.
+/// `WWW-Authenticate` for a caller without a valid password.
 pub const BASIC_CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"erp-host\", charset=\"UTF-8\"");
 
-/// Who may call.
+/// The rules of access.
 #[derive(Debug)]
 pub struct Access {
     networks: Vec<IpNet>,
@@ -36,17 +37,17 @@ pub struct Access {
     secret_header: HeaderName,
     secrets: Vec<(String, SecretHash)>,
     users: Vec<(String, SecretHash)>,
-    /// Names of which a client certificate must have one; empty: any. `None`: no certificate is asked for.
+    /// Names of which a client certificate must have one; empty: any. `None`: no certificate is required.
     certificates: Option<Vec<String>>,
 }
 
-/// Why somebody may not call. For the log; the caller is told less.
+/// Why a caller may not call. For the log: the caller learns less.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessDenied {
-    /// From somewhere else.
+    /// Its address is not allowed.
     #[error("the address is in none of the networks of {0}")]
     Network(&'static str),
-    /// From nobody knows where.
+    /// Its address is unknown.
     #[error("a trusted proxy does not say who calls, or says it in a way that cannot be relied on")]
     UnknownAddress,
     /// No credential, or a wrong one.
@@ -60,7 +61,7 @@ pub enum AccessDenied {
     /// No client certificate, though every caller must have one.
     #[error("the caller shows no client certificate, see tls.client_ca")]
     NoCertificate,
-    /// A certificate of somebody else's.
+    /// A certificate without an allowed name.
     #[error("the client certificate of {0} has none of the names of tls.client_names")]
     Certificate(String),
 }
@@ -93,17 +94,17 @@ impl Access {
         })
     }
 
-    /// Whether everybody may call who reaches this host.
+    /// Whether everybody who reaches this host may call.
     pub fn is_open(&self) -> bool {
         self.networks.is_empty() && !self.has_credentials() && self.certificates.is_none()
     }
 
-    /// Whether callers must show something that others could read on the way.
+    /// Whether callers must send a secret or a password.
     pub fn has_credentials(&self) -> bool {
         !self.secrets.is_empty() || !self.users.is_empty()
     }
 
-    /// Whether this caller may see whether the host lives. For that nothing must be shown.
+    /// Whether this caller may ask for the host's health; no credential is required.
     ///
     /// # Errors
     /// It may not.
@@ -111,7 +112,7 @@ impl Access {
         within(&self.health_networks, caller.client, "access.health_networks")
     }
 
-    /// Whether this caller may call; under which name.
+    /// Whether this caller may call; returns the name that it has proved.
     ///
     /// # Errors
     /// It may not.
@@ -134,7 +135,7 @@ impl Access {
         Ok(shown.or(certificate).map(Into::into))
     }
 
-    /// The name of the credential that these headers show.
+    /// The name of the credential in these headers.
     fn credential(&self, headers: &HeaderMap) -> Result<String, AccessDenied> {
         let refused = |why| AccessDenied::Credential { why, has_users: !self.users.is_empty() };
         let mut shown = headers.get_all(&self.secret_header).iter();
@@ -177,7 +178,7 @@ fn within(networks: &[IpNet], client: Option<IpAddr>, setting: &'static str) -> 
     if is_within { Ok(()) } else { Err(AccessDenied::Network(setting)) }
 }
 
-/// The name of the credential that is this one. Every hash is compared, so that the time tells nothing.
+/// The name of a credential. Every hash is compared, so that the time gives nothing away.
 fn find<'n>(
     known: &'n [(String, SecretHash)],
     shown: &[u8],

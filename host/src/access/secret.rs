@@ -1,8 +1,8 @@
-//! Shared secrets: made at random, kept as hashes.
+//! Shared secrets: random, and stored as hashes.
 //!
 //! A slow password hash (Argon2) protects short passwords that people choose. It would cost every call some 50
-//! milliseconds, or be a way for anybody to keep the host busy with wrong guesses. So secrets here are long and random,
-//! where nothing can be guessed and one round of SHA-256 is as safe: `erp-host access` makes them.
+//! milliseconds, and anybody could keep the host busy with wrong guesses. So secrets here are long and random: they cannot
+//! be guessed, and one round of SHA-256 is as safe. `erp-host access` makes them.
 
 use std::fmt;
 
@@ -15,28 +15,24 @@ use zeroize::Zeroizing;
 
 const PREFIX: &str = "sha256:";
 
-/// A secret of one's own has so many characters at least, and so many different ones.
-const LEAST_CHARS: usize = 32;
-const LEAST_DIFFERENT: usize = 12;
+/// The least number of characters, and of different ones, of a secret that an operator chooses.
+const MIN_CHARS: usize = 32;
+const MIN_DIFFERENT: usize = 12;
 
 /// The hash of a secret. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretHash([u8; 32]);
 
-/// Why a secret of one's own will not do.
+/// Why a secret that an operator chose is refused.
+#[allow(missing_docs, reason = "the message names each field")]
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NewSecretError {
     /// It can be guessed.
     #[error(
-        "the secret has {chars} characters, {different} of them different; expected at least {LEAST_CHARS} and \
-         {LEAST_DIFFERENT}: it is hashed fast, so it must be too long to be guessed. Let this command make one"
+        "the secret has {chars} characters, {different} of them different; expected at least {MIN_CHARS} and \
+         {MIN_DIFFERENT}: it is hashed fast, so it must be too long to be guessed. Let this command make one"
     )]
-    Short {
-        /// Its characters.
-        chars: usize,
-        /// How many there are without repetitions.
-        different: usize,
-    },
+    Short { chars: usize, different: usize },
     /// It cannot be sent in a header.
     #[error(
         "the secret has characters that cannot stand in a header; expected printable ASCII without spaces"
@@ -50,7 +46,7 @@ impl SecretHash {
         SecretHash(Sha256::digest(secret).into())
     }
 
-    /// The hash of a secret that somebody has thought of.
+    /// The hash of a secret that an operator chose.
     ///
     /// # Errors
     /// It is too short, or cannot be sent.
@@ -60,18 +56,18 @@ impl SecretHash {
         }
         let different: std::collections::BTreeSet<_> = secret.bytes().collect();
         let (chars, different) = (secret.len(), different.len());
-        if chars < LEAST_CHARS || different < LEAST_DIFFERENT {
+        if chars < MIN_CHARS || different < MIN_DIFFERENT {
             return Err(NewSecretError::Short { chars, different });
         }
         Ok(SecretHash::of(secret.as_bytes()))
     }
 
-    /// Whether they are the same; takes the same time, whatever differs.
+    /// Whether they are the same, in constant time.
     pub(super) fn is(&self, other: &SecretHash) -> bool {
         constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
     }
 
-    /// As the configuration has it.
+    /// As in the configuration: `sha256:` and hexadecimal digits.
     pub fn to_text(&self) -> String {
         let hex: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{PREFIX}{hex}")
@@ -100,7 +96,7 @@ impl fmt::Debug for SecretHash {
 impl<'de> Deserialize<'de> for SecretHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
-        // It may be the secret itself, so it is not quoted.
+        // Not quoted: it may be the secret itself.
         SecretHash::parse(&text).ok_or_else(|| {
             D::Error::custom("this is no hash of a secret, expected sha256: and 64 hexadecimal digits; see erp-host access")
         })

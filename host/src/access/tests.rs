@@ -1,4 +1,4 @@
-//! Who gets in.
+//! Tests of access control.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ fn headers(lines: &[(&str, &str)]) -> HeaderMap {
 }
 
 #[test]
-fn networks_of_both_families_count() {
+fn access_networks_allow_ipv4_and_ipv6() {
     let access = access(
         "[access]\nnetworks = [\"192.0.2.0/24\", \"2001:db8::/32\", \"198.51.100.7\"]\nhealth_networks = [\"10.0.0.0/8\"]",
     )
@@ -44,12 +44,12 @@ fn networks_of_both_families_count() {
     // An IPv4 address that came over an IPv6 socket.
     let mapped = Caller::direct("[::ffff:192.0.2.9]:5".parse().unwrap());
     assert_eq!(access.admit(&mapped, &HeaderMap::new(), None), Ok(None));
-    // Nobody knows who it is.
+    // The client address is unknown.
     assert_eq!(access.admit(&from("unknown"), &HeaderMap::new(), None), Err(AccessDenied::UnknownAddress));
 }
 
 #[test]
-fn without_rules_everybody_gets_in() {
+fn access_is_open_without_rules() {
     let access = access("").unwrap();
     assert!(access.is_open());
     assert_eq!(access.admit(&from("unknown"), &HeaderMap::new(), None), Ok(None));
@@ -57,7 +57,7 @@ fn without_rules_everybody_gets_in() {
 }
 
 #[test]
-fn one_of_the_credentials_must_be_shown() {
+fn access_requires_one_of_the_credentials() {
     let (old, old_hash) = new_secret().unwrap();
     let (new, new_hash) = new_secret().unwrap();
     let (password, password_hash) = new_secret().unwrap();
@@ -84,7 +84,7 @@ fn one_of_the_credentials_must_be_shown() {
         &[("x-key", &password)],
         &[("x-key", &old[1..])],
         &[("x-key", &old_hash.to_text())],
-        // A wrong secret is not made good by a right password, nor by a second line.
+        // A right password, or a second header line, does not compensate for a wrong secret.
         &[("x-key", "x"), ("authorization", &right)],
         &[("x-key", &old), ("x-key", &old)],
         &[("authorization", &right), ("authorization", &right)],
@@ -108,7 +108,7 @@ fn one_of_the_credentials_must_be_shown() {
 }
 
 #[test]
-fn a_client_certificate_must_have_an_allowed_name() {
+fn access_requires_a_client_certificate_with_an_allowed_name() {
     let with = |names: &[&str], common: &str| {
         let key = rcgen::KeyPair::generate().unwrap();
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
@@ -142,12 +142,12 @@ fn a_client_certificate_must_have_an_allowed_name() {
         admit(&named, Some(&CertificateNames::of(b"x"))),
         Err(AccessDenied::Certificate("nobody".into()))
     );
-    // Health is for monitors, which have none.
+    // Monitors ask for health, and have no certificate.
     assert_eq!(named.admit_to_health(&from("192.0.2.1")), Ok(()));
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_and_secrets_are_not_quoted() {
+fn access_config_errors_do_not_quote_secrets() {
     let hash = SecretHash::of(b"x").to_text();
     for (toml, expected) in [
         ("[access]\nnetworks = [\"example.com\"]".to_owned(), "10.0.0.0/8"),
@@ -168,7 +168,7 @@ fn what_makes_no_sense_is_refused_and_secrets_are_not_quoted() {
 }
 
 #[test]
-fn a_secret_of_ones_own_must_be_long() {
+fn secret_hash_of_own_requires_a_long_secret() {
     let (secret, hash) = new_secret().unwrap();
     assert_eq!(secret.len(), 43);
     assert_eq!(SecretHash::of_own(&secret), Ok(hash));

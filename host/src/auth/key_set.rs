@@ -1,4 +1,7 @@
-//! Sets of keys as JSON (JWKS, RFC 7517).
+//! JSON Web Key Sets (RFC 7517).
+//!
+//! Own structs instead of `jsonwebtoken::jwk`, which takes an RSA key without a modulus for a key of an unknown type and
+//! checks neither size nor exponent.
 
 use std::fs;
 use std::path::Path;
@@ -28,10 +31,10 @@ struct Key {
     e: String,
 }
 
-/// The keys of a document that can have signed a token; others are skipped. `source` names it for people.
+/// The keys of a document that can verify tokens; others are skipped. `source` names the document in messages.
 ///
 /// # Errors
-/// It is no key set, or none of its keys will do.
+/// It is not a key set, or none of its keys can be used.
 pub(super) fn parse(json: &[u8], source: &str) -> Result<Vec<VerificationKey>, String> {
     let set: KeySet = serde_json::from_slice(json)
         .map_err(|error| format!("it is no JSON Web Key Set (an object with keys): {error}"))?;
@@ -70,20 +73,20 @@ fn key(value: serde_json::Value, source: &str) -> Result<VerificationKey, String
     let (Ok(modulus), Ok(exponent)) = (number(&key.n), number(&key.e)) else {
         return Err("an RSA key is not in base64url".to_owned());
     };
-    let told = format!("the key {:?} of {source}", key.kid.as_deref().unwrap_or("without a kid"));
-    VerificationKey::new(&modulus, &exponent, key.kid, told)
+    let label = format!("the key {:?} of {source}", key.kid.as_deref().unwrap_or("without a kid"));
+    VerificationKey::new(&modulus, &exponent, key.kid, label)
 }
 
 /// Reads the keys of a file.
 ///
 /// # Errors
-/// It cannot be read, or none of its keys will do.
+/// It cannot be read, or none of its keys can be used.
 pub(super) fn read(path: &Path) -> Result<Vec<VerificationKey>, String> {
     let source = path.display().to_string();
-    let told = |why: String| format!("the key set file {source}: {why}");
-    let json = fs::read(path).map_err(|error| told(format!("it cannot be read: {error}")))?;
+    let error = |reason: String| format!("the key set file {source}: {reason}");
+    let json = fs::read(path).map_err(|cause| error(format!("it cannot be read: {cause}")))?;
     if json.len() > MOST_BYTES {
-        return Err(told(format!("it has {} bytes, at most {MOST_BYTES} are read", json.len())));
+        return Err(error(format!("it has {} bytes, at most {MOST_BYTES} are read", json.len())));
     }
-    parse(&json, &source).map_err(told)
+    parse(&json, &source).map_err(error)
 }

@@ -1,8 +1,9 @@
-//! Online authentication (contract page, section 6): SuperOffice shows a signed token, and is answered with its nonce,
-//! signed with the partner's key. Nothing of it is kept.
+//! Online authentication (contract page, section 6): SuperOffice sends a signed token (JWT), and the reply holds its nonce,
+//! signed with the partner's key. Nothing is stored.
 //!
-//! - `token`: what a token says and whether that can be believed; `denied`: why not, for the log;
-//! - `verification_key`: SuperOffice's public keys, from certificates, or from a `key_set` in a file or behind a URL
+//! - `config`: the section `[online]`;
+//! - `token`: parses and verifies a token; `denied`: why it is not accepted, for the log;
+//! - `verification_key`: SuperOffice's public keys, from certificates, or from a `key_set` (JWKS) in a file or behind a URL
 //!   (`remote`);
 //! - `partner_key`: the private key that signs replies, in PEM or as `rsa_key_value`.
 
@@ -30,14 +31,14 @@ use self::token::{Expected, Unverified};
 use self::verification_key::{MOST_KEYS, VerificationKey, read_certificates};
 use crate::file_reload::{Reload, Reloadable};
 
-/// Everything that online authentication needs. Without a client ID nobody is authenticated.
+/// Online authentication of all client IDs. Without a client ID nobody is authenticated.
 pub struct Online {
     issuer: String,
     clock_skew: Duration,
     clients: Vec<Client>,
 }
 
-/// A client ID, and what belongs to it.
+/// A client ID with its keys and connectors.
 struct Client {
     id: String,
     certificates: Arc<Reloadable<Vec<VerificationKey>>>,
@@ -52,44 +53,45 @@ enum KeySet {
     Remote(Arc<RemoteKeySet>),
 }
 
-/// Who was authenticated.
+/// The result of an authentication.
 #[derive(Debug)]
 pub struct Authenticated {
     /// The client ID, as it is configured.
     pub client: String,
     /// The customer's context ID.
     pub context: String,
-    /// What proves to the caller that this host has the partner's key.
-    pub answer: Answer,
+    /// Proves to the caller that this host has the partner's key.
+    pub answer: SignedApplicationToken,
 }
 
-/// A `SignedApplicationToken`. `Debug` shows nothing of it.
-pub struct Answer(pub String);
+/// The `SignedApplicationToken` of the reply. `Debug` shows nothing of it.
+pub struct SignedApplicationToken(pub String);
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for SignedApplicationToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer({} bytes)", self.0.len())
+        write!(f, "SignedApplicationToken({} bytes)", self.0.len())
     }
 }
 
 impl Online {
-    /// Reads every key; begins to fetch those that come from a URL. Must be called on a runtime.
+    /// Reads every key file, and starts to fetch key sets from URLs. Must be called on a runtime.
     ///
     /// # Errors
-    /// A file cannot be read, or does not hold what it must. The text says which one and what is expected.
+    /// A file cannot be read, or its content is not valid. The text names the file and what is expected.
     pub fn new(config: &OnlineConfig) -> Result<Self, String> {
         let mut clients: Vec<Client> = Vec::new();
         for (id, client) in &config.clients {
             if clients.iter().any(|other| other.id.eq_ignore_ascii_case(id)) {
                 return Err(format!("[online.clients] has the client ID {id:?} twice; case does not count"));
             }
-            let client = Client::new(id, client).map_err(|why| format!("online.clients.{id}: {why}"))?;
+            let client =
+                Client::new(id, client).map_err(|reason| format!("online.clients.{id}: {reason}"))?;
             clients.push(client);
         }
         Ok(Online { issuer: config.issuer.clone(), clock_skew: config.clock_skew, clients })
     }
 
-    /// What is to be read again when its files change.
+    /// Keys and certificates, which are reloaded when their files change.
     pub fn files(&self) -> Vec<Arc<dyn Reload>> {
         let mut all: Vec<Arc<dyn Reload>> = Vec::new();
         for client in &self.clients {
@@ -102,10 +104,10 @@ impl Online {
         all
     }
 
-    /// Verifies a token that came with a call for this connector, and signs the answer to it.
+    /// Verifies a token of a call for this connector, and signs the reply.
     ///
     /// # Errors
-    /// The caller is not authenticated. Why is not for the caller to know.
+    /// The caller is not authenticated. The reason must not be sent to the caller.
     pub async fn authenticate(
         self: &Arc<Self>,
         token: &str,
@@ -115,33 +117,33 @@ impl Online {
             return Err(Denied::NotConfigured);
         }
         let token = Arc::new(Unverified::parse(token)?);
-        let place = self.clients.iter().position(|client| token.is_for(&client.id));
-        let place = place.ok_or_else(|| Denied::Audience(token.told_audience()))?;
-        let client = &self.clients[place];
+        let index = self.clients.iter().position(|client| token.is_for(&client.id));
+        let index = index.ok_or_else(|| Denied::Audience(token.printable_audience()))?;
+        let client = &self.clients[index];
         let keys = client.key_set().await;
         let is_known = token.key.is_some() && keys.iter().any(|known| known.id == token.key);
-        let examined = self.examine_elsewhere(place, &token, connector, keys).await;
-        // It may be signed with a key that is new since the set was fetched.
+        let examined = self.examine_off_thread(index, &token, connector, keys).await;
+        // The key may be newer than the key set.
         let fits_no_key = matches!(examined, Err(Denied::Signature { .. }));
         match &client.key_set {
             Some(KeySet::Remote(set)) if fits_no_key && !is_known && set.refresh().await => {
                 let keys = set.keys().await;
-                self.examine_elsewhere(place, &token, connector, keys).await
+                self.examine_off_thread(index, &token, connector, keys).await
             }
             _ => examined,
         }
     }
 
-    /// Signing takes a millisecond, and the I/O threads have others to serve.
-    async fn examine_elsewhere(
+    /// Runs [`Online::examine`] off the I/O threads: signing takes a millisecond.
+    async fn examine_off_thread(
         self: &Arc<Self>,
-        place: usize,
+        index: usize,
         token: &Arc<Unverified>,
         connector: &str,
         key_set: Arc<Vec<VerificationKey>>,
     ) -> Result<Authenticated, Denied> {
         let (online, token, connector) = (Arc::clone(self), Arc::clone(token), connector.to_owned());
-        let examine = move || online.examine(&online.clients[place], &token, &connector, &key_set);
+        let examine = move || online.examine(&online.clients[index], &token, &connector, &key_set);
         spawn_blocking(examine).await.unwrap_or_else(|error| {
             tracing::error!(%error, "verifying a token panicked");
             Err(Denied::Malformed("verifying it panicked"))
@@ -160,13 +162,17 @@ impl Online {
             Expected { client: &client.id, issuer: &self.issuer, clock_skew: self.clock_skew, now };
         let certificates = client.certificates.get();
         let verified = token.verify(certificates.iter().chain(key_set), &expected)?;
-        // After the signature: only SuperOffice learns, if anybody, what is served here.
+        // After the signature: nobody but SuperOffice may find out which connectors are here.
         if !client.serves(connector) {
             return Err(Denied::Connector { client: client.id.clone(), connector: connector.to_owned() });
         }
         let answer = client.partner_key.get().answer(&verified.nonce, now);
         let answer = answer.ok_or_else(|| Denied::NotSigned { client: client.id.clone() })?;
-        Ok(Authenticated { client: client.id.clone(), context: verified.context, answer: Answer(answer) })
+        Ok(Authenticated {
+            client: client.id.clone(),
+            context: verified.context,
+            answer: SignedApplicationToken(answer),
+        })
     }
 }
 
@@ -189,12 +195,12 @@ impl Client {
                 certificates(&files)
             })?;
         for key in certificates.get().iter() {
-            tracing::info!(client = id, "tokens are verified with {}", key.told);
+            tracing::info!(client = id, "tokens are verified with {}", key.label);
             if !key.is_valid(SystemTime::now(), Duration::ZERO) {
                 tracing::error!(
                     client = id,
                     "{} is not valid now: tokens that it fits are refused",
-                    key.told
+                    key.label
                 );
             }
         }

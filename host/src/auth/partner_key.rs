@@ -1,4 +1,4 @@
-//! The partner's private key, which signs replies.
+//! The partner's private key: signs replies.
 
 use std::fmt;
 use std::path::Path;
@@ -31,9 +31,9 @@ impl PartnerKey {
     /// # Errors
     /// It cannot be read, others can read it too, or there is no such key in it.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let told = |why: String| format!("the private key file {}: {why}", path.display());
-        let bytes = key_file::read(path).map_err(told)?;
-        PartnerKey::parse(&bytes).map_err(told)
+        let error = |reason: String| format!("the private key file {}: {reason}", path.display());
+        let bytes = key_file::read(path).map_err(error)?;
+        PartnerKey::parse(&bytes).map_err(error)
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {

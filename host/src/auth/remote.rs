@@ -1,4 +1,4 @@
-//! A set of keys behind a URL: fetched in the background, kept until a newer one comes.
+//! A key set behind a URL: fetched in the background, and used until a newer one is fetched.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,55 +13,55 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::key_set;
 use super::verification_key::VerificationKey;
 
-/// When the server does not say how long its keys may be kept.
-const KEPT: Duration = Duration::from_secs(3600);
-/// Whatever the server says, keys are asked for again no sooner and no later than this.
-const KEPT_LEAST: Duration = Duration::from_secs(300);
-const KEPT_MOST: Duration = Duration::from_secs(24 * 3600);
-/// After a failure; doubled up to [`KEPT`].
-const RETRY: Duration = Duration::from_secs(30);
-/// A token with an unknown key makes the host ask again, but no more often than this.
-const ASKED_LEAST: Duration = Duration::from_secs(60);
-/// How long a call waits for keys that are being fetched.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The refresh interval when the server gives no `max-age`.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(3600);
+/// Limits of the `max-age` that the server gives.
+const MIN_INTERVAL: Duration = Duration::from_secs(300);
+const MAX_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+/// The interval after a failure; doubled up to [`DEFAULT_INTERVAL`].
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+/// A token with an unknown key causes a refresh, but no more often than this.
+const MIN_INTERVAL_ON_DEMAND: Duration = Duration::from_secs(60);
+/// How long a call waits for a fetch.
+const FETCH_WAIT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The keys that a URL gives, as they were when it last gave some.
+/// The keys of the last successful fetch from a URL.
 pub(super) struct RemoteKeySet {
     url: Url,
     http: Client,
     current: ArcSwap<Vec<VerificationKey>>,
-    /// Begun attempts to fetch.
+    /// When the last fetch began.
     last_attempt: Mutex<Option<Instant>>,
-    ask: Notify,
-    /// Ended attempts to fetch.
+    refresh_requested: Notify,
+    /// The number of fetches that have ended.
     attempts: watch::Sender<u64>,
-    asked_least: Duration,
+    min_interval_on_demand: Duration,
 }
 
 impl RemoteKeySet {
-    /// Begins to fetch. Must be called on a runtime.
+    /// Starts to fetch. Must be called on a runtime.
     ///
     /// # Errors
-    /// The URL is none, or not a safe one.
+    /// The URL is not valid, or not a safe one.
     pub(super) fn start(url: &str) -> Result<Arc<Self>, String> {
-        RemoteKeySet::start_with(url, ASKED_LEAST)
+        RemoteKeySet::start_with(url, MIN_INTERVAL_ON_DEMAND)
     }
 
-    pub(super) fn start_with(url: &str, asked_least: Duration) -> Result<Arc<Self>, String> {
-        let told = |why: String| format!("the key set URL {url:?}: {why}");
-        let url = Url::parse(url).map_err(|error| told(error.to_string()))?;
+    pub(super) fn start_with(url: &str, min_interval_on_demand: Duration) -> Result<Arc<Self>, String> {
+        let error = |reason: String| format!("the key set URL {url:?}: {reason}");
+        let url = Url::parse(url).map_err(|cause| error(cause.to_string()))?;
         let is_own = is_loopback(&url);
         if url.scheme() != "https" && !(url.scheme() == "http" && is_own) {
-            return Err(told("expected https:// (http:// only to this machine)".to_owned()));
+            return Err(error("expected https:// (http:// only to this machine)".to_owned()));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(told("it must not hold a user or a password".to_owned()));
+            return Err(error("it must not hold a user or a password".to_owned()));
         }
         let mut http = Client::builder()
             .https_only(!is_own)
-            // A key set that is somewhere else is configured there.
+            // The operator configures the final URL.
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
@@ -69,60 +69,61 @@ impl RemoteKeySet {
         if is_own {
             http = http.no_proxy();
         }
-        let http = http.build().map_err(|error| told(error.to_string()))?;
+        let http = http.build().map_err(|cause| error(cause.to_string()))?;
         let set = Arc::new(RemoteKeySet {
             url,
             http,
             current: ArcSwap::default(),
             last_attempt: Mutex::default(),
-            ask: Notify::new(),
+            refresh_requested: Notify::new(),
             attempts: watch::Sender::new(0),
-            asked_least,
+            min_interval_on_demand,
         });
-        tokio::spawn(fetch_now_and_then(Arc::downgrade(&set)));
+        tokio::spawn(fetch_periodically(Arc::downgrade(&set)));
         Ok(set)
     }
 
-    /// The keys; waits for the first attempt to fetch them, but not long.
+    /// The keys; waits a short time for the first fetch.
     pub(super) async fn keys(&self) -> Arc<Vec<VerificationKey>> {
-        self.attempted(0).await;
+        self.wait_for_attempts(0).await;
         self.current.load_full()
     }
 
-    /// Asks for newer keys, unless that was done just now; whether it was.
+    /// Fetches again, unless the last fetch was very recent; returns whether it did.
     pub(super) async fn refresh(&self) -> bool {
         {
             let mut last = self.last_attempt.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.is_none_or(|last| last.elapsed() < self.asked_least) {
+            if last.is_none_or(|last| last.elapsed() < self.min_interval_on_demand) {
                 return false;
             }
-            // Here and not when it begins, so that the next one who asks does not ask again.
+            // Set here and not when the fetch begins, so that the next caller does not request another one.
             *last = Some(Instant::now());
         }
         let before = *self.attempts.borrow();
-        self.ask.notify_one();
-        self.attempted(before).await;
+        self.refresh_requested.notify_one();
+        self.wait_for_attempts(before).await;
         true
     }
 
-    /// Waits until more than so many attempts have ended, but not long.
-    async fn attempted(&self, before: u64) {
+    /// Waits a short time until more than this number of fetches have ended.
+    async fn wait_for_attempts(&self, before: u64) {
         let mut attempts = self.attempts.subscribe();
-        // The sender lives as long as this.
-        let _ = timeout(PATIENCE, attempts.wait_for(|&attempts| attempts > before)).await;
+        // Fails only without a sender, and `self` has it.
+        let _ = timeout(FETCH_WAIT, attempts.wait_for(|&attempts| attempts > before)).await;
     }
 
-    /// Asks the server; how long what it gave may be kept.
+    /// Fetches the key set; returns how long it may be used.
     async fn fetch(&self) -> Result<Duration, String> {
-        let mut response = self.http.get(self.url.clone()).send().await.map_err(|error| all_of(&error))?;
+        let mut response =
+            self.http.get(self.url.clone()).send().await.map_err(|error| with_causes(&error))?;
         let status = response.status();
         if !status.is_success() {
             return Err(format!("the server answers {status}"));
         }
         let cache = response.headers().get(CACHE_CONTROL).and_then(|cache| cache.to_str().ok());
-        let kept = cache.and_then(max_age).unwrap_or(KEPT).clamp(KEPT_LEAST, KEPT_MOST);
+        let interval = cache.and_then(max_age).unwrap_or(DEFAULT_INTERVAL).clamp(MIN_INTERVAL, MAX_INTERVAL);
         let mut json = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| all_of(&error))? {
+        while let Some(piece) = response.chunk().await.map_err(|error| with_causes(&error))? {
             json.extend_from_slice(&piece);
             if json.len() > key_set::MOST_BYTES {
                 return Err(format!("it is larger than {} bytes", key_set::MOST_BYTES));
@@ -130,51 +131,51 @@ impl RemoteKeySet {
         }
         let keys = key_set::parse(&json, self.url.as_str())?;
         self.current.store(Arc::new(keys));
-        Ok(kept)
+        Ok(interval)
     }
 }
 
-/// Fetches until nobody needs the keys any more.
-async fn fetch_now_and_then(set: Weak<RemoteKeySet>) {
-    let mut retry = RETRY;
+/// Fetches until the key set is dropped.
+async fn fetch_periodically(set: Weak<RemoteKeySet>) {
+    let mut retry = RETRY_INTERVAL;
     loop {
         let Some(keys) = set.upgrade() else { return };
         *keys.last_attempt.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         let had = keys.current.load().len();
         let wait = match keys.fetch().await {
-            Ok(kept) => {
+            Ok(interval) => {
                 let has = keys.current.load().len();
-                tracing::debug!(url = %keys.url, keys = has, seconds = kept.as_secs(), "fetched a key set");
+                tracing::debug!(url = %keys.url, keys = has, seconds = interval.as_secs(), "fetched a key set");
                 if had == 0 {
                     tracing::info!(url = %keys.url, keys = has, "the key set is there");
                 }
-                retry = RETRY;
-                kept
+                retry = RETRY_INTERVAL;
+                interval
             }
-            Err(why) => {
+            Err(reason) => {
                 let wait = retry;
-                retry = (retry * 2).min(KEPT);
+                retry = (retry * 2).min(DEFAULT_INTERVAL);
                 let (url, seconds) = (&keys.url, wait.as_secs());
                 if had == 0 {
-                    tracing::error!(%url, "no key set, callers cannot be authenticated: {why}; next try in {seconds} s");
+                    tracing::error!(%url, "no key set, callers cannot be authenticated: {reason}; next try in {seconds} s");
                 } else {
-                    tracing::warn!(%url, "the key set is the one from before: {why}; next try in {seconds} s");
+                    tracing::warn!(%url, "the key set is the one from before: {reason}; next try in {seconds} s");
                 }
                 wait
             }
         };
         keys.attempts.send_modify(|attempts| *attempts += 1);
         let until = Instant::now() + wait;
-        // Not kept alive while it waits; looked at now and then, so that it ends some time after it is let go of.
+        // Not kept alive here while this waits: the task ends within a minute after the key set is dropped.
         drop(keys);
         loop {
-            let Some(keys) = set.upgrade() else { return };
+            let Some(set) = set.upgrade() else { return };
             let soon = until.min(Instant::now() + Duration::from_secs(60));
-            let asked = tokio::select! {
-                () = keys.ask.notified() => true,
+            let is_requested = tokio::select! {
+                () = set.refresh_requested.notified() => true,
                 () = sleep_until(soon) => false,
             };
-            if asked || Instant::now() >= until {
+            if is_requested || Instant::now() >= until {
                 break;
             }
         }
@@ -187,7 +188,7 @@ fn is_loopback(url: &Url) -> bool {
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// How long an answer may be kept, as its server says.
+/// `max-age` of a `Cache-Control` header.
 fn max_age(cache_control: &str) -> Option<Duration> {
     let mut parts = cache_control.split(',').map(str::trim);
     let seconds = parts.find_map(|part| {
@@ -197,8 +198,8 @@ fn max_age(cache_control: &str) -> Option<Duration> {
     seconds.map(Duration::from_secs)
 }
 
-/// An error with its causes: reqwest's own text says only that sending failed.
-fn all_of(error: &dyn std::error::Error) -> String {
+/// An error with its causes: the text of a reqwest error alone is not specific.
+fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
@@ -208,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn max_age_is_found() {
+    fn max_age_is_parsed() {
         for (header, expected) in [
             ("max-age=600", Some(600)),
             ("public, Max-Age = \"60\"", Some(60)),
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_safe_urls_will_do() {
+    async fn remote_key_set_takes_only_safe_urls() {
         for (url, expected) in [
             ("http://keys.example.com/jwks", "expected https://"),
             ("http://127.0.0.1.example.com/jwks", "expected https://"),

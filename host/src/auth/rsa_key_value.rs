@@ -18,7 +18,7 @@ pub(super) fn read(xml: &str) -> Result<KeyPair, String> {
     let mut tokens = Tokenizer::new(xml, Limits::default());
     let mut path: Vec<&str> = Vec::new();
     let mut text = Zeroizing::new(String::with_capacity(2048));
-    // What the tokenizer says may quote the file.
+    // An error of the tokenizer may quote the file.
     while let Some(token) = tokens.next().map_err(|error| format!("it is no XML, at byte {}", error.at))? {
         match token {
             Token::Start(name) => {

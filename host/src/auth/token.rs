@@ -1,4 +1,4 @@
-//! The incoming token: what it says, and whether that can be believed.
+//! The incoming token (JWT): parsing and verification.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,15 +12,15 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::denied::Denied;
 use super::verification_key::VerificationKey;
 
-/// The largest token that is read. Honest ones have one or two thousand bytes.
+/// The largest token that is read. Valid ones have one or two thousand bytes.
 pub(super) const MOST_BYTES: usize = 16 * 1024;
-/// Text of a token that is told or answered is cut to this.
+/// The most characters of a text from a token in the log or in a reply.
 const MOST_CHARS: usize = 128;
 /// What stands before the client ID in `aud`.
 const AUDIENCE: &str = "spn:";
 const CONTEXT: &str = "http://schemes.superoffice.net/identity/ctx";
 
-/// A token that was taken apart, and not believed yet.
+/// A token that was parsed, but not verified.
 pub(super) struct Unverified {
     token: String,
     /// The key that it says to be signed with.
@@ -28,10 +28,10 @@ pub(super) struct Unverified {
     audiences: Vec<String>,
 }
 
-/// What a token that can be believed says.
+/// The claims of a verified token.
 #[derive(Debug)]
 pub(super) struct Verified {
-    /// To be answered.
+    /// The reply signs it.
     pub(super) nonce: String,
     /// The customer.
     pub(super) context: String,
@@ -90,7 +90,7 @@ impl Unverified {
             return Err(Denied::Malformed("it has not three parts"));
         };
         let header: Header = json(header).ok_or(Denied::Malformed("its header cannot be read"))?;
-        // Before anything is done with a key: a public key must never be taken for the secret of an HMAC.
+        // Before any key is used: a public key must never become the secret of an HMAC.
         if header.alg.as_deref() != Some("RS256") {
             return Err(Denied::Algorithm(printable(header.alg.as_deref().unwrap_or_default())));
         }
@@ -115,12 +115,12 @@ impl Unverified {
         })
     }
 
-    /// For the log.
-    pub(super) fn told_audience(&self) -> String {
+    /// The audience, for the log.
+    pub(super) fn printable_audience(&self) -> String {
         printable(self.audiences.first().map_or("", String::as_str))
     }
 
-    /// Checks the signature with each of these keys until one fits, then the claims.
+    /// Verifies the signature with each of these keys until one fits, then the claims.
     pub(super) fn verify<'k>(
         &self,
         keys: impl Iterator<Item = &'k VerificationKey>,
@@ -132,7 +132,7 @@ impl Unverified {
         validation.set_issuer(&[expected.issuer]);
         validation.leeway = expected.clock_skew.as_secs();
         validation.validate_nbf = true;
-        // It is compared without regard to case, which is done where the client was found.
+        // `is_for` has compared it, without regard to case.
         validation.validate_aud = false;
 
         let mut tried = 0;
@@ -142,9 +142,9 @@ impl Unverified {
                 Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => continue,
                 decoded => decoded,
             };
-            // The signature fits; from here on it is SuperOffice who speaks.
+            // The signature fits: the claims are SuperOffice's.
             if !key.is_valid(expected.now, expected.clock_skew) {
-                return Err(Denied::OutdatedKey { client: client(), key: key.told.clone() });
+                return Err(Denied::OutdatedKey { client: client(), key: key.label.clone() });
             }
             let claims = decoded.map_err(|error| denied(error.kind(), expected.client))?.claims;
             return claims.check(expected);
@@ -161,7 +161,7 @@ impl Claims {
             return Err(Denied::NotYetValid { client: client() });
         }
         let nonce = self.nonce.ok_or(Denied::MissingClaim("nonce"))?;
-        // It becomes a part of a text that this host signs, and whose parts are told apart by dots.
+        // It becomes a part of a text that this host signs, whose parts are separated by dots.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+/=:~{}".contains(&byte);
         if nonce.is_empty() || nonce.len() > MOST_CHARS || !nonce.bytes().all(is_plain) {
             return Err(Denied::Nonce { client: client() });
@@ -176,9 +176,9 @@ impl Claims {
     }
 }
 
-fn denied(why: &ErrorKind, client: &str) -> Denied {
+fn denied(error: &ErrorKind, client: &str) -> Denied {
     let client = client.to_owned();
-    match why {
+    match error {
         ErrorKind::ExpiredSignature => Denied::Expired { client },
         ErrorKind::ImmatureSignature => Denied::NotYetValid { client },
         ErrorKind::InvalidIssuer => Denied::Issuer { client },
@@ -201,7 +201,7 @@ fn json<T: DeserializeOwned>(part: &str) -> Option<T> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
-/// What of a text can go into a log line.
+/// The part of a text that is safe in a log line.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(MOST_CHARS).collect()
 }

@@ -14,7 +14,7 @@ use x509_parser::public_key::PublicKey;
 
 use super::rsa_key_value::without_zeros;
 
-/// Every token may be tried with every key, so there is a limit to them.
+/// A token may be verified with every key, so their number is limited.
 pub(super) const MOST_KEYS: usize = 32;
 
 /// Sizes of keys that are accepted, in bits.
@@ -23,17 +23,17 @@ const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// A public key of SuperOffice's.
 pub(super) struct VerificationKey {
     pub(super) key: DecodingKey,
-    /// The name that a token calls it by.
+    /// Its key ID: `kid` of a token's header.
     pub(super) id: Option<String>,
-    /// What people call it.
-    pub(super) told: String,
-    /// When it may be used.
+    /// Its name in messages.
+    pub(super) label: String,
+    /// The first and the last moment when it may be used.
     validity: Option<[SystemTime; 2]>,
 }
 
 impl fmt::Debug for VerificationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told)
+        f.write_str(&self.label)
     }
 }
 
@@ -43,7 +43,7 @@ impl VerificationKey {
         modulus: &[u8],
         exponent: &[u8],
         id: Option<String>,
-        told: String,
+        label: String,
     ) -> Result<Self, String> {
         let (modulus, exponent) = (without_zeros(modulus), without_zeros(exponent));
         let bits = modulus.len() * 8;
@@ -56,7 +56,7 @@ impl VerificationKey {
             return Err("its key has an exponent that no RSA key has".to_owned());
         }
         let key = DecodingKey::from_rsa_raw_components(modulus, exponent);
-        Ok(VerificationKey { key, id, told, validity: None })
+        Ok(VerificationKey { key, id, label, validity: None })
     }
 
     /// From a certificate in DER.
@@ -72,13 +72,13 @@ impl VerificationKey {
         let fingerprint: String =
             Sha256::digest(der).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let validity = certificate.validity();
-        let told = format!(
+        let label = format!(
             "the certificate {} (sha256 {fingerprint}.., valid from {} to {})",
             file.display(),
             validity.not_before,
             validity.not_after
         );
-        let mut key = VerificationKey::new(rsa.modulus, rsa.exponent, None, told)?;
+        let mut key = VerificationKey::new(rsa.modulus, rsa.exponent, None, label)?;
         let time =
             |seconds: i64| SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
         key.validity = Some([time(validity.not_before.timestamp()), time(validity.not_after.timestamp())]);
@@ -96,16 +96,16 @@ impl VerificationKey {
 /// # Errors
 /// It cannot be read, or holds something else.
 pub(super) fn read_certificates(path: &Path) -> Result<Vec<VerificationKey>, String> {
-    let told = |why: String| format!("the certificate file {}: {why}", path.display());
-    let bytes = fs::read(path).map_err(|error| told(format!("it cannot be read: {error}")))?;
+    let error = |reason: String| format!("the certificate file {}: {reason}", path.display());
+    let bytes = fs::read(path).map_err(|cause| error(format!("it cannot be read: {cause}")))?;
     let certificates = if bytes.windows(11).any(|window| window == b"-----BEGIN ") {
         let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-        all.map_err(|error| told(format!("it is broken PEM: {error}")))?
+        all.map_err(|cause| error(format!("it is broken PEM: {cause}")))?
     } else {
         vec![CertificateDer::from(bytes)]
     };
     if certificates.is_empty() {
-        return Err(told("it holds no certificate; expected BEGIN CERTIFICATE".to_owned()));
+        return Err(error("it holds no certificate; expected BEGIN CERTIFICATE".to_owned()));
     }
-    certificates.iter().map(|der| VerificationKey::from_certificate(der, path).map_err(told)).collect()
+    certificates.iter().map(|der| VerificationKey::from_certificate(der, path).map_err(error)).collect()
 }

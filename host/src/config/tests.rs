@@ -22,7 +22,7 @@ fn flags(line: &[&str]) -> Flags {
 }
 
 #[test]
-fn an_empty_file_leaves_the_defaults() {
+fn config_of_an_empty_file_is_the_default() {
     let config = parse("").unwrap();
     assert_eq!(config.server.listen, "127.0.0.1:8080");
     assert_eq!(config.server.limits.body, 16 * 1024 * 1024);
@@ -31,7 +31,7 @@ fn an_empty_file_leaves_the_defaults() {
 }
 
 #[test]
-fn everything_can_be_said_in_the_file() {
+fn config_file_sets_every_part() {
     let config = parse(
         r#"
         listen = "0.0.0.0:80"
@@ -85,7 +85,7 @@ fn everything_can_be_said_in_the_file() {
 }
 
 #[test]
-fn what_is_not_understood_is_refused_with_its_line() {
+fn config_errors_name_the_line() {
     for (text, line, reason) in [
         ("\nlisten = \"x:1\"\nportt = 1\n", 3, "portt"),
         ("[log]\nlevell = \"info\"", 2, "levell"),
@@ -136,7 +136,7 @@ fn renamed_keys_are_refused_with_their_new_name() {
 }
 
 #[test]
-fn flags_count_over_the_file() {
+fn flags_override_the_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "plugins = \"a\"\ndata = \"b\"\n[log]\nlevel = \"warn\"").unwrap();
     let path = file.path().to_str().unwrap();
@@ -146,7 +146,7 @@ fn flags_count_over_the_file() {
 }
 
 #[test]
-fn a_file_that_was_named_must_exist() {
+fn flag_config_requires_the_file() {
     let error = Config::load(&flags(&["--config", "no-such-file.toml"])).unwrap_err();
     assert!(error.to_string().contains("no-such-file.toml"), "{error}");
 }

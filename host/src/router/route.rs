@@ -14,7 +14,7 @@ use super::read::ReadCall;
 use super::reply::{self, Replied};
 use super::stop::{self, Stop};
 use super::{Router, convert, perform};
-use crate::auth::{Answer, Authenticated};
+use crate::auth::{Authenticated, SignedApplicationToken};
 use crate::caller::Caller;
 use crate::logging::rejection::{self, Cause};
 use erp_host_runtime::OnCall;
@@ -103,7 +103,7 @@ impl Router {
     }
 
     /// Authenticate. It belongs to a connector, and does not call it.
-    async fn authenticate(&self, token: &str, errand: &mut Errand<'_>) -> Option<Answer> {
+    async fn authenticate(&self, token: &str, errand: &mut Errand<'_>) -> Option<SignedApplicationToken> {
         let caller = errand.caller;
         let Ok(connector) = self.connectors.find(errand.named) else {
             rejection::log(Cause::NotAuthenticated, caller, "the address names no connector that is here");

@@ -132,13 +132,13 @@ async fn listen(address: &str) -> Result<TcpListener, BindError> {
 fn warn_of_open_access(access: &Access, config: &ServerConfig) {
     if access.is_open() {
         tracing::warn!(
-            "whoever reaches {} can call: say who may in [access], or let only the web server in front reach it",
+            "everybody who reaches {} can call: say who may in [access], or let only the web server in front reach it",
             config.listen
         );
     }
     if access.has_credentials() && config.tls.is_none() && config.trusted_proxies.is_empty() {
         tracing::warn!(
-            "callers must show a secret, over plain HTTP: whoever is on the way can read it; see [tls]"
+            "callers must show a secret, over plain HTTP: everybody on the way can read it; see [tls]"
         );
     }
 }

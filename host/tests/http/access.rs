@@ -12,7 +12,7 @@ fn get(path: &str, headers: &str) -> Vec<u8> {
 }
 
 #[test]
-fn networks_count_for_the_client_that_trusted_proxies_tell_of() {
+fn access_networks_apply_to_the_client_behind_trusted_proxies() {
     let host = Host::configured(
         "trusted_proxies = [\"127.0.0.0/8\"]\n[access]\nnetworks = [\"192.0.2.0/24\", \"2001:db8::/32\"]",
     );
@@ -41,7 +41,7 @@ fn networks_count_for_the_client_that_trusted_proxies_tell_of() {
 }
 
 #[test]
-fn a_call_without_its_secret_is_refused_before_its_body_is_read() {
+fn access_without_a_secret_is_denied_before_the_body_is_read() {
     let (secret, hash) = erp_host::access::new_secret().unwrap();
     let secrets = format!("[access.secrets]\neis = \"{}\"\n", hash.to_text());
     let users = format!("[access.users]\neis = \"{}\"\n", hash.to_text());

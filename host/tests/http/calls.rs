@@ -60,7 +60,7 @@ fn requests() -> Vec<Request<'static>> {
 }
 
 #[test]
-fn every_operation_asks_for_settings_that_are_not_stored() {
+fn calls_for_unknown_connections_get_unknown_connection_id() {
     let host = Host::start();
     let requests = requests();
     // All but those that come before a connection is stored, and Authenticate.
@@ -75,7 +75,7 @@ fn every_operation_asks_for_settings_that_are_not_stored() {
 }
 
 #[test]
-fn every_operation_reaches_the_connector_in_every_dialect() {
+fn calls_of_every_operation_reach_the_connector_in_every_dialect() {
     let host = Host::start();
     for &dialect in Dialect::ALL {
         host.save(&[]);
@@ -103,7 +103,7 @@ fn every_operation_reaches_the_connector_in_every_dialect() {
 }
 
 #[test]
-fn a_guid_is_told_from_other_texts() {
+fn connection_guid_is_parsed_strictly() {
     let host = Host::start();
     host.save(&[]);
     for guid in ["{3AEF3AF6-8642-4fc1-8dc9-4e08bd76a6bf}", "3aef3af686424fc18dc94e08bd76a6bf"] {
@@ -120,7 +120,7 @@ fn a_guid_is_told_from_other_texts() {
 }
 
 #[test]
-fn a_connection_is_saved_changed_and_deleted() {
+fn connection_is_saved_changed_and_deleted() {
     let host = Host::start();
     let incomplete = [("Password", Some("x"))].into_iter().collect();
     let incomplete = host.call(Request::SaveConnection { connection_info: Some(incomplete) });
@@ -147,7 +147,7 @@ fn a_connection_is_saved_changed_and_deleted() {
 }
 
 #[test]
-fn the_all_zero_guid_stands_for_a_connection_in_setup() {
+fn connection_guid_of_zeros_is_a_connection_in_setup() {
     let host = Host::start();
     let list = |name: &'static str| Request::GetList { list_name: Some(name.into()) };
     let ask = |query, request| host.call_in(Dialect::Data, Some(ZERO), query, request);
@@ -161,7 +161,7 @@ fn the_all_zero_guid_stands_for_a_connection_in_setup() {
 }
 
 #[test]
-fn connectors_are_found_by_name() {
+fn connector_name_selects_the_connector() {
     let host = Host::start();
     host.save(&[]);
     let config = host.call_in(Dialect::Message, None, "?ConnectorName=Nobody", Request::GetConfigData);
@@ -182,7 +182,7 @@ fn connectors_are_found_by_name() {
 }
 
 #[test]
-fn nulls_mean_what_the_contract_says() {
+fn nulls_follow_the_contract() {
     let host = Host::start();
     host.save(&[]);
     assert_eq!(host.call(get(Some(&[Some("1"), None, Some("")]), None)).rows, ["1:", ":"]);
@@ -205,7 +205,7 @@ fn nulls_mean_what_the_contract_says() {
 }
 
 #[test]
-fn operators_are_known_or_refused() {
+fn operators_that_are_unknown_are_refused() {
     let host = Host::start();
     host.save(&[]);
     let search = |operator: &'static str, scalar: Option<&'static str>, values: &[&'static str]| {
@@ -227,7 +227,7 @@ fn operators_are_known_or_refused() {
 }
 
 #[test]
-fn nobody_is_authenticated_and_nobody_learns_why() {
+fn authenticate_without_configuration_fails_without_a_reason() {
     let host = Host::start();
     let call = contract::Call {
         envelope: contract::Envelope::new(Dialect::Message),
@@ -243,7 +243,7 @@ fn nobody_is_authenticated_and_nobody_learns_why() {
 }
 
 #[test]
-fn an_error_after_many_rows_is_a_clean_reply() {
+fn reply_with_an_error_after_many_rows_has_no_rows() {
     // In memory, and long after the reply has gone to its file.
     for (limit, rows) in [("1MiB", 10), ("4KiB", 2000)] {
         let host = Host::configured(&format!("[limits]\nreply_in_memory = \"{limit}\""));
@@ -261,7 +261,7 @@ fn an_error_after_many_rows_is_a_clean_reply() {
 }
 
 #[test]
-fn a_reply_that_finds_no_room_is_an_error() {
+fn reply_beyond_its_limit_is_an_error() {
     let host = Host::configured("[limits]\nreply_in_memory = \"4KiB\"");
     host.save(&[("changed_since", "huge:1000")]);
     std::fs::remove_dir(host.data.join("spool")).unwrap();
@@ -271,7 +271,7 @@ fn a_reply_that_finds_no_room_is_an_error() {
 }
 
 #[test]
-fn a_panic_harms_nobody_else() {
+fn panic_of_a_connector_fails_only_its_call() {
     let host = Host::start();
     host.save(&[("changed_since", "panic-after:3"), ("fields", "panic")]);
     for request in [by_stamp(), Request::GetSupportedActorTypeFields { actor_type: Some("Customer".into()) }]

@@ -1,4 +1,4 @@
-//! An HTTP client that sends what it is told to, byte by byte.
+//! An HTTP client that sends any bytes, also invalid ones.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

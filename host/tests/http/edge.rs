@@ -1,29 +1,17 @@
 //! What HTTP alone decides.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
-use contract::{Call, Dialect, Envelope, Request, SoapVersion, State};
-use flate2::Compression;
+use contract::{Call, Request, SoapVersion, State};
 use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 
-use crate::host::{GUID, Host, message, post, soap_headers};
+use crate::host::{Host, call, gzip, message, post, soap_headers};
 
 const SERVICE: &str = "/Services/ErpConnectorWS.svc";
 const XML: &str = "Content-Type: text/xml; charset=utf-8\r\n";
 
-fn call(request: Request<'static>) -> Call<'static> {
-    Call { envelope: Envelope::new(Dialect::Message), connection_guid: Some(GUID.into()), request }
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-    packer.write_all(bytes).unwrap();
-    packer.finish().unwrap()
-}
-
 #[test]
-fn what_cannot_be_served_says_why() {
+fn rejections_have_status_headers_and_reason() {
     let host = Host::configured("[limits]\nbody = \"4KiB\"");
     let large = vec![b' '; 5000];
     let config = message(&call(Request::TestConnection));
@@ -78,7 +66,7 @@ fn what_cannot_be_served_says_why() {
 }
 
 #[test]
-fn a_message_that_cannot_be_served_gets_a_fault() {
+fn invalid_messages_get_a_fault() {
     let host = Host::start();
     for body in [&b"<x/>"[..], b"", b"not xml", b"<!DOCTYPE x><x/>", b"\xff\xfe\x00\xd8"] {
         let response = host.post(XML, body);
@@ -90,7 +78,7 @@ fn a_message_that_cannot_be_served_gets_a_fault() {
 }
 
 #[test]
-fn soap_1_2_is_answered_in_kind() {
+fn soap_1_2_is_answered_with_soap_1_2() {
     let host = Host::start();
     let mut call = call(Request::TestConnection);
     call.envelope.soap = SoapVersion::V12;
@@ -104,7 +92,7 @@ fn soap_1_2_is_answered_in_kind() {
 }
 
 #[test]
-fn the_service_is_found_in_any_case_and_below_any_base() {
+fn service_path_ignores_case_and_base_path() {
     let host = Host::start();
     let call = call(Request::TestConnection);
     for path in [
@@ -120,7 +108,7 @@ fn the_service_is_found_in_any_case_and_below_any_base() {
 }
 
 #[test]
-fn pages_for_people() {
+fn help_page_root_and_health_are_served() {
     let host = Host::start();
     let get = |line: &str| format!("{line} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").into_bytes();
     let help = host.exchange(&get("GET /Services/ErpConnectorWS.svc"));
@@ -138,7 +126,7 @@ fn pages_for_people() {
 }
 
 #[test]
-fn the_wsdl_has_the_callers_own_address() {
+fn wsdl_has_the_public_url() {
     let plain = Host::start();
     let trusting = Host::configured("trusted_proxies = [\"127.0.0.0/8\"]");
     let own = plain.address.to_string();
@@ -190,7 +178,7 @@ fn the_wsdl_has_the_callers_own_address() {
 }
 
 #[test]
-fn bodies_in_every_form_that_is_served() {
+fn request_bodies_may_be_chunked_or_gzip() {
     let host = Host::start();
     host.save(&[]);
     let call = call(Request::TestConnection);
@@ -222,7 +210,7 @@ fn bodies_in_every_form_that_is_served() {
 }
 
 #[test]
-fn who_asks_before_sending_is_told_to_go_on() {
+fn expect_100_continue_is_answered() {
     let host = Host::start();
     let call = call(Request::TestConnection);
     let request = post(SERVICE, &format!("{}Expect: 100-continue\r\n", soap_headers(&call)), &message(&call));
@@ -277,7 +265,7 @@ fn http_1_0_is_served_with_and_without_keep_alive() {
 }
 
 #[test]
-fn replies_are_packed_for_those_who_ask() {
+fn replies_are_gzip_if_the_client_accepts_it() {
     for limit in ["1MiB", "16KiB"] {
         let host = Host::configured(&format!("[limits]\nreply_in_memory = \"{limit}\""));
         host.save(&[("changed_since", "huge:300")]);
@@ -319,7 +307,7 @@ fn replies_are_packed_for_those_who_ask() {
 }
 
 #[test]
-fn a_connection_serves_one_request_after_the_other() {
+fn keep_alive_serves_one_request_after_the_other() {
     let host = Host::start();
     host.save(&[]);
     let call = call(Request::GetSupportedActorTypes);

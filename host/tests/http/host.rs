@@ -1,5 +1,6 @@
 //! A host in this process, with the rogue connector's plugin file.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,11 +84,11 @@ impl Host {
         let address = server.url().split('/').nth(2).unwrap().parse().unwrap();
         let file_reloader = server.files().into_iter().collect();
         let stop = Arc::new(Notify::new());
-        let (tell, finished) = mpsc::channel();
+        let (sender, finished) = mpsc::channel();
         let stopped = Arc::clone(&stop);
         runtime.spawn(async move {
             server.run(stopped.notified()).await.finish().await;
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
         });
         let (data, runtime) = (config.data, Some(runtime));
         Host { address, router, data, stop, finished, runtime, file_reloader, _folder: folder }
@@ -225,6 +226,17 @@ pub(crate) fn message(call: &Call<'_>) -> Vec<u8> {
     body
 }
 
+/// A call for the connection [`GUID`].
+pub(crate) fn call(request: Request<'static>) -> Call<'static> {
+    Call { envelope: Envelope::new(Dialect::Message), connection_guid: Some(GUID.into()), request }
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 fn given(body: &[u8], call: &Call<'_>) -> Given {
     let ReplyMessage { envelope, reply } = contract::read_reply(body, call.operation()).unwrap();
     assert_eq!(envelope.dialect, call.envelope.dialect);
@@ -237,8 +249,8 @@ fn given(body: &[u8], call: &Call<'_>) -> Given {
         tech: text(tech_explanation),
         code: text(error_code),
         rows: match &payload {
-            Payload::Actors(actors) => actors.iter().flatten().map(told).collect(),
-            Payload::Actor(actor) => actor.iter().map(told).collect(),
+            Payload::Actors(actors) => actors.iter().flatten().map(actor_line).collect(),
+            Payload::Actor(actor) => actor.iter().map(actor_line).collect(),
             Payload::Items(items) => items.iter().flatten().map(text).collect(),
             Payload::Fields(fields) => fields.iter().flatten().map(|field| text(&field.field_key)).collect(),
             Payload::ListItems(items) => {
@@ -249,7 +261,7 @@ fn given(body: &[u8], call: &Call<'_>) -> Given {
     }
 }
 
-fn told(actor: &contract::Actor<'_>) -> String {
+fn actor_line(actor: &contract::Actor<'_>) -> String {
     let fields = actor.field_values.iter().flat_map(|fields| fields.iter());
     let fields: Vec<_> = fields.map(|(key, value)| format!("{key}={}", value.unwrap_or("null"))).collect();
     format!("{}:{}", actor.erp_key.as_deref().unwrap_or_default(), fields.join(","))

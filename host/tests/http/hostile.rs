@@ -1,29 +1,17 @@
 //! Callers who mean no good.
 
-use std::io::Write;
+use contract::{Request, State};
 
-use contract::{Call, Dialect, Envelope, Request, State};
-
-use crate::host::{GUID, Host, message, post, soap_headers};
+use crate::host::{Host, call, gzip, message, post, soap_headers};
 
 const SERVICE: &str = "/Services/ErpConnectorWS.svc";
 const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n";
 
-fn call(request: Request<'static>) -> Call<'static> {
-    Call { envelope: Envelope::new(Dialect::Message), connection_guid: Some(GUID.into()), request }
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    packer.write_all(bytes).unwrap();
-    packer.finish().unwrap()
-}
-
-/// A request inside the body of another: whoever counts the bytes of the outer one differently sees it.
+/// A request inside the body of another one, for request smuggling.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: t\r\n\r\n";
 
 #[test]
-fn requests_that_can_be_read_in_two_ways_are_refused() {
+fn framing_rejects_ambiguous_requests() {
     let host = Host::start();
     let length = SMUGGLED.len();
     let chunked = format!("{length:x}\r\n{SMUGGLED}\r\n0\r\n\r\n");
@@ -70,7 +58,7 @@ fn requests_that_can_be_read_in_two_ways_are_refused() {
 }
 
 #[test]
-fn bodies_in_broken_chunks_are_refused_and_nothing_behind_them_is_read() {
+fn framing_rejects_broken_chunks_and_reads_nothing_after_them() {
     let host = Host::start();
     for chunks in [
         "5\r\nabc\r\n0\r\n\r\n",
@@ -96,7 +84,7 @@ fn bodies_in_broken_chunks_are_refused_and_nothing_behind_them_is_read() {
 }
 
 #[test]
-fn what_is_no_http_is_refused() {
+fn framing_rejects_what_is_not_http() {
     let host = Host::start();
     for (bytes, status) in [
         (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n"[..], 400),
@@ -117,7 +105,7 @@ fn what_is_no_http_is_refused() {
 }
 
 #[test]
-fn heads_beyond_the_limits_are_refused() {
+fn header_limits_are_enforced() {
     let host = Host::configured("[limits]\nheader_size = \"1KiB\"\nheader_lines = 4");
     let long = "x".repeat(2000);
     for (request, status) in [
@@ -133,7 +121,7 @@ fn heads_beyond_the_limits_are_refused() {
 }
 
 #[test]
-fn bombs_do_not_go_off() {
+fn gzip_bombs_and_entity_bombs_are_rejected() {
     let host = Host::configured("[limits]\nbody = \"3MiB\"");
     let xml = "Content-Type: text/xml\r\nContent-Encoding: gzip\r\n";
     // Within the limit of bodies, and still nothing that means well.
@@ -180,7 +168,7 @@ fn bombs_do_not_go_off() {
 }
 
 #[test]
-fn messages_beyond_the_limits_are_refused() {
+fn xml_limits_are_enforced() {
     let host = Host::configured("[limits.xml]\ndepth = 10\nelements = 100\nattributes = 5\ntext = \"1KiB\"");
     for (content, reason) in [
         ("<a>".repeat(20), "nested deeper than 10"),
@@ -200,7 +188,7 @@ fn messages_beyond_the_limits_are_refused() {
 }
 
 #[test]
-fn the_bodies_of_all_requests_share_their_memory() {
+fn body_memory_is_shared_by_all_requests() {
     let host = Host::configured("[limits]\ntotal_body_memory = \"1MiB\"\nbody = \"1MiB\"");
     let head = |length: usize| {
         format!(
@@ -236,7 +224,7 @@ fn the_bodies_of_all_requests_share_their_memory() {
 }
 
 #[test]
-fn a_connection_carries_so_many_requests() {
+fn requests_per_connection_are_limited() {
     let host = Host::configured("[limits]\nrequests_per_connection = 2");
     let mut client = host.client();
     client.send(HEALTH);
@@ -247,7 +235,7 @@ fn a_connection_carries_so_many_requests() {
 }
 
 #[test]
-fn a_peer_has_so_many_connections() {
+fn connections_per_peer_are_limited() {
     let host = Host::configured("[limits]\nconnections_per_peer = 2");
     let mut clients = [host.client(), host.client()];
     for client in &mut clients {
@@ -275,7 +263,7 @@ fn a_peer_has_so_many_connections() {
 }
 
 #[test]
-fn who_only_trickles_is_let_go() {
+fn slow_clients_are_disconnected() {
     let host = Host::configured(
         "[limits]\nstall_timeout = \"300ms\"\nmin_bytes_per_second = \"1GiB\"\nbody_timeout = \"1h\"\nheader_timeout = \"1h\"",
     );
@@ -312,7 +300,7 @@ fn who_only_trickles_is_let_go() {
 }
 
 #[test]
-fn all_calls_together_are_limited_and_the_host_says_so() {
+fn calls_of_the_whole_host_are_limited() {
     let host = Host::configured("[limits]\ncalls = 1");
     assert_eq!(host.exchange(b"GET /ready HTTP/1.1\r\nHost: t\r\n\r\n").text(), "ready\n");
     host.save(&[("test_connection", "block")]);
@@ -341,7 +329,7 @@ fn all_calls_together_are_limited_and_the_host_says_so() {
 }
 
 #[test]
-fn a_call_waits_for_its_turn_no_longer_than_it_may() {
+fn queue_timeout_limits_the_wait_for_a_connector() {
     let host =
         Host::configured("[limits]\nqueue_timeout = \"100ms\"\n[connectors.Rogue]\nconcurrent_calls = 1");
     host.save(&[("test_connection", "block")]);
@@ -359,7 +347,7 @@ fn a_call_waits_for_its_turn_no_longer_than_it_may() {
 }
 
 #[test]
-fn two_thousand_idle_connections_disturb_nobody() {
+fn connection_limit_evicts_idle_connections() {
     let host = Host::configured("[limits]\nconnections = 2100\nconnections_per_peer = 2100");
     host.save(&[]);
     let mut idle: Vec<_> = (0..2000).map(|_| host.client()).collect();

@@ -16,7 +16,7 @@ fn request(guid: &'static str, request: Request<'static>) -> Vec<u8> {
 }
 
 #[test]
-fn a_full_connector_turns_callers_away_and_others_are_served() {
+fn concurrency_limit_rejects_calls_of_one_connector_only() {
     let host = Host::configured("queued_calls = 0\n[connectors.Rogue]\nconcurrent_calls = 1");
     host.save(&[("test_connection", "block")]);
     // One of the two takes the only place and blocks, whichever comes first.
@@ -38,7 +38,7 @@ fn a_full_connector_turns_callers_away_and_others_are_served() {
 }
 
 #[test]
-fn a_late_call_is_answered_and_keeps_its_place() {
+fn call_deadline_answers_and_keeps_the_permit() {
     let host = Host::configured(
         "queued_calls = 0\nmax_timed_out_calls = 2\n[connectors.Rogue]\nconcurrent_calls = 1\ncall_deadline = \"1s\"",
     );
@@ -51,7 +51,7 @@ fn a_late_call_is_answered_and_keeps_its_place() {
 }
 
 #[test]
-fn opening_a_connection_has_a_deadline_too() {
+fn call_deadline_includes_opening_a_connection() {
     let host = Host::configured("[connectors.Rogue]\ncall_deadline = \"1s\"");
     let saved = host.save(&[("connect", "block")]);
     assert_eq!(saved.state, State::Warning);
@@ -59,7 +59,7 @@ fn opening_a_connection_has_a_deadline_too() {
 }
 
 #[test]
-fn stopping_lets_running_calls_finish() {
+fn graceful_shutdown_finishes_running_calls() {
     let host = Host::start();
     host.save(&[("test_connection", "block")]);
     host.save_as(OTHER, &[("test_connection", "release"), ("actor_types", "release")]);
@@ -92,7 +92,7 @@ fn stopping_lets_running_calls_finish() {
 }
 
 #[test]
-fn who_stands_still_is_let_go() {
+fn stalled_clients_are_disconnected() {
     let host = Host::configured(
         "[limits]\nstall_timeout = \"200ms\"\nheader_timeout = \"200ms\"\nreply_in_memory = \"1MiB\"",
     );
@@ -135,7 +135,7 @@ fn who_stands_still_is_let_go() {
 }
 
 #[test]
-fn who_goes_away_harms_nobody() {
+fn disconnected_clients_harm_no_other_call() {
     let host = Host::start();
     host.save(&[("changed_since", "huge:500")]);
     let whole = request(
@@ -158,7 +158,7 @@ fn who_goes_away_harms_nobody() {
 }
 
 #[test]
-fn who_has_said_all_still_hears_the_answer() {
+fn half_closed_connections_still_get_the_reply() {
     let host = Host::start();
     host.save(&[]);
     let mut client = host.client();
@@ -171,7 +171,7 @@ fn who_has_said_all_still_hears_the_answer() {
 }
 
 #[test]
-fn only_so_many_connections_are_open() {
+fn connection_limit_rejects_and_still_answers_health() {
     let host = Host::configured("[limits]\nconnections = 1");
     let health = b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n";
     let mut first = host.client();
@@ -182,11 +182,11 @@ fn only_so_many_connections_are_open() {
     drop(first);
     assert_eq!(second.receive().status, 200, "served once the first one is gone");
 
-    // One that is busy goes on; whoever comes then is told, and a monitor that the host lives.
+    // A busy connection is not evicted; new ones are rejected, but /health is answered.
     let host = Host::configured("[limits]\nconnections = 1");
     host.save(&[("test_connection", "block")]);
     let mut busy = host.client();
-    // It may have to wait until the seat of the one before is free.
+    // It may have to wait until the connection before is closed.
     busy.send(health);
     assert_eq!(busy.receive().status, 200);
     busy.send(&request(GUID, Request::TestConnection));
@@ -200,7 +200,7 @@ fn only_so_many_connections_are_open() {
 }
 
 #[test]
-fn a_large_head_is_refused() {
+fn header_size_is_limited() {
     let host = Host::start();
     let request = format!("GET /health HTTP/1.1\r\nHost: t\r\nX: {}\r\n\r\n", "x".repeat(100_000));
     let mut client = host.client();

@@ -83,7 +83,7 @@ fn get(host: &Host, client: &Client, url: &str) -> Result<(StatusCode, String), 
 }
 
 #[test]
-fn calls_come_over_https_and_the_wsdl_says_so() {
+fn tls_serves_calls_and_the_wsdl_has_https() {
     let authority = Authority::new();
     authority.serve_as("erp.test");
     let host = authority.host("");
@@ -112,7 +112,7 @@ fn calls_come_over_https_and_the_wsdl_says_so() {
 }
 
 #[test]
-fn a_new_certificate_serves_new_connections_and_a_bad_one_none() {
+fn tls_certificate_is_reloaded_and_a_bad_one_is_not_used() {
     let authority = Authority::new();
     authority.serve_as("first.test");
     let host = authority.host("");
@@ -149,7 +149,7 @@ fn a_new_certificate_serves_new_connections_and_a_bad_one_none() {
 }
 
 #[test]
-fn what_is_no_tls_is_told_so_and_a_slow_handshake_ends() {
+fn tls_handshake_rejects_plain_http_and_times_out() {
     let authority = Authority::new();
     authority.serve_as("erp.test");
     let host = authority.host("handshake_timeout = \"200ms\"\n");
@@ -173,7 +173,7 @@ fn what_is_no_tls_is_told_so_and_a_slow_handshake_ends() {
 }
 
 #[test]
-fn plain_http_is_redirected_for_readers_and_refused_for_calls() {
+fn https_redirect_applies_to_get_and_refuses_calls() {
     let authority = Authority::new();
     authority.serve_as("erp.test");
     // Free a moment ago.
@@ -200,7 +200,7 @@ fn plain_http_is_redirected_for_readers_and_refused_for_calls() {
 }
 
 #[test]
-fn a_client_certificate_is_asked_for() {
+fn tls_requires_a_client_certificate() {
     let authority = Authority::new();
     authority.serve_as("erp.test");
     let host = authority.host("client_ca = \"FOLDER/ca.pem\"\nclient_names = [\"eis.test\"]\n");
@@ -230,7 +230,7 @@ fn a_client_certificate_is_asked_for() {
 }
 
 #[test]
-fn a_host_without_a_good_certificate_does_not_start() {
+fn tls_without_a_valid_certificate_prevents_the_start() {
     let authority = Authority::new();
     authority.serve_as("erp.test");
     let (_, key) = authority.sign("other.test", ExtendedKeyUsagePurpose::ServerAuth);
@@ -259,7 +259,7 @@ fn a_host_without_a_good_certificate_does_not_start() {
 }
 
 #[test]
-fn a_stopping_host_does_not_wait_for_handshakes() {
+fn graceful_shutdown_does_not_wait_for_handshakes() {
     let authority = Authority::new();
     authority.serve_as("erp.test");
     let host = authority.host("handshake_timeout = \"1h\"\n");

@@ -60,7 +60,7 @@ const WITH: &str = r#"
 "#;
 
 #[tokio::test]
-async fn the_partners_key_is_read_in_every_form_that_it_comes_in() {
+async fn partner_key_is_read_in_every_format() {
     let scene = Scene::new();
     let xml = rsa_key_value(&scene.partner, &ALL);
     let lines = xml.replace("</Modulus>", "\n  </Modulus>").replace('<', "\n<");
@@ -88,7 +88,7 @@ async fn the_partners_key_is_read_in_every_form_that_it_comes_in() {
 }
 
 #[tokio::test]
-async fn a_bad_private_key_is_told_and_not_quoted() {
+async fn partner_key_errors_name_the_file_and_do_not_quote_it() {
     let scene = Scene::new();
     let xml = rsa_key_value(&scene.partner, &ALL);
     let secret = &xml[xml.find("<D>").unwrap() + 3..][..40];
@@ -126,7 +126,7 @@ async fn a_bad_private_key_is_told_and_not_quoted() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_private_key_that_others_can_read_is_refused() {
+async fn partner_key_file_must_not_be_readable_by_others() {
     use std::os::unix::fs::PermissionsExt;
     let scene = Scene::new();
     let path = scene.put("key", scene.partner.pem());
@@ -141,7 +141,7 @@ async fn a_private_key_that_others_can_read_is_refused() {
 }
 
 #[tokio::test]
-async fn bad_verification_keys_are_told() {
+async fn verification_key_errors_name_the_file() {
     let scene = Scene::new();
     let ec = rcgen::generate_simple_self_signed(vec!["x.test".to_owned()]).unwrap().cert.pem();
     let good = scene.superoffice.certificate(2020, 2099);
@@ -195,7 +195,7 @@ async fn bad_verification_keys_are_told() {
 }
 
 #[tokio::test]
-async fn keys_of_a_key_set_file_count_with_or_without_their_names() {
+async fn key_set_file_verifies_tokens_with_and_without_a_key_id() {
     let scene = Scene::new();
     let other = TestKey::other(0);
     let mut nameless = other.jwk("x");
@@ -218,7 +218,7 @@ async fn keys_of_a_key_set_file_count_with_or_without_their_names() {
 }
 
 #[tokio::test]
-async fn keys_are_read_again_when_their_files_change() {
+async fn online_keys_are_reloaded_when_their_files_change() {
     let scene = Scene::new();
     let online = scene.usual();
     let files = online.files();
@@ -228,13 +228,16 @@ async fn keys_are_read_again_when_their_files_change() {
     assert!(online.authenticate(&token, "Excel").await.is_err());
     assert!(reload().is_empty());
     scene.put("superoffice.pem", next.certificate(2020, 2099));
-    let looked = reload();
-    assert!(looked.len() == 1 && looked[0].as_ref().is_ok_and(|told| told.contains("AB12cd")), "{looked:?}");
+    let reloaded = reload();
+    assert!(
+        reloaded.len() == 1 && reloaded[0].as_ref().is_ok_and(|message| message.contains("AB12cd")),
+        "{reloaded:?}"
+    );
     assert!(online.authenticate(&token, "Excel").await.is_ok());
-    // What is broken changes nothing.
+    // A broken file changes nothing.
     scene.put("superoffice.pem", "nonsense");
     scene.put("partner.pem", "nonsense");
-    let looked = reload();
-    assert!(looked.len() == 2 && looked.iter().all(Result::is_err), "{looked:?}");
+    let reloaded = reload();
+    assert!(reloaded.len() == 2 && reloaded.iter().all(Result::is_err), "{reloaded:?}");
     assert!(online.authenticate(&token, "Excel").await.is_ok());
 }

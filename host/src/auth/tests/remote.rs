@@ -55,7 +55,7 @@ fn ok(keys: Value) -> String {
 }
 
 #[tokio::test]
-async fn a_url_is_asked_in_the_background_and_its_keys_count() {
+async fn remote_key_set_is_fetched_in_the_background() {
     let scene = Scene::new();
     let server = KeyServer::start(ok(json!([scene.superoffice.jwk("first")])));
     let toml =
@@ -72,7 +72,7 @@ async fn a_url_is_asked_in_the_background_and_its_keys_count() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_brings_new_keys_and_a_failure_keeps_the_old_ones() {
+async fn remote_key_set_is_refreshed_for_an_unknown_key_and_survives_failures() {
     let scene = Scene::new();
     let next = TestKey::other(0);
     let server = KeyServer::start(ok(json!([scene.superoffice.jwk("first")])));
@@ -110,7 +110,7 @@ async fn an_unknown_key_brings_new_keys_and_a_failure_keeps_the_old_ones() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_fetched_while_its_first_token_waits() {
+async fn remote_key_set_is_refreshed_while_a_token_waits() {
     let scene = Scene::new();
     let next = TestKey::other(0);
     let server = KeyServer::start(ok(json!([scene.superoffice.jwk("first")])));

@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use super::*;
 
 #[tokio::test]
-async fn an_honest_token_is_answered_with_its_nonce() {
+async fn token_is_answered_with_its_signed_nonce() {
     let scene = Scene::new();
     let online = scene.usual();
     for audience in [json!("spn:ab12cd"), json!("SPN:AB12CD"), json!(["spn:other", "spn:Ab12Cd"])] {
@@ -34,7 +34,7 @@ async fn an_honest_token_is_answered_with_its_nonce() {
 }
 
 #[tokio::test]
-async fn clocks_may_differ_by_the_skew_and_no_more() {
+async fn token_times_may_differ_by_the_clock_skew() {
     let scene = Scene::new();
     let online = scene
         .online(
@@ -66,7 +66,7 @@ async fn clocks_may_differ_by_the_skew_and_no_more() {
 }
 
 #[tokio::test]
-async fn what_a_token_says_must_be_right() {
+async fn token_claims_are_verified() {
     let scene = Scene::new();
     let online = scene.usual();
     let client = || "AB12cd".to_owned();
@@ -107,7 +107,7 @@ async fn what_a_token_says_must_be_right() {
         } else {
             claims[claim] = value.clone();
         }
-        // The sub would tell of another customer.
+        // The sub would name another customer.
         if claim == context && value.is_null() {
             claims.as_object_mut().unwrap().remove("sub");
         }
@@ -120,7 +120,7 @@ async fn what_a_token_says_must_be_right() {
 }
 
 #[tokio::test]
-async fn only_rs256_with_a_configured_key_counts() {
+async fn token_signature_must_be_rs256_with_a_configured_key() {
     let scene = Scene::new();
     let online = scene.usual();
     let claims = claims();
@@ -171,7 +171,7 @@ async fn only_rs256_with_a_configured_key_counts() {
 }
 
 #[tokio::test]
-async fn what_is_no_token_is_refused() {
+async fn token_must_be_well_formed() {
     let scene = Scene::new();
     let online = scene.usual();
     let good = scene.superoffice.sign(&claims());
@@ -205,7 +205,7 @@ async fn what_is_no_token_is_refused() {
 }
 
 #[tokio::test]
-async fn each_client_id_is_for_its_connectors_and_its_keys() {
+async fn client_ids_have_their_own_connectors_and_keys() {
     let scene = Scene::new();
     let (other_superoffice, other_partner) = (TestKey::other(0), TestKey::other(1));
     scene.put("other.pem", other_superoffice.certificate(2020, 2099));
@@ -246,14 +246,14 @@ async fn each_client_id_is_for_its_connectors_and_its_keys() {
 }
 
 #[tokio::test]
-async fn without_configuration_nobody_is_authenticated() {
+async fn online_authentication_without_clients_denies_everybody() {
     let scene = Scene::new();
     let online = scene.online("").unwrap();
     assert_eq!(denied(&online, &scene.superoffice.sign(&claims())).await, Denied::NotConfigured);
 }
 
 #[tokio::test]
-async fn the_certificates_of_a_roll_over_count_together_while_they_are_valid() {
+async fn certificates_of_a_roll_over_are_used_together_while_they_are_valid() {
     let scene = Scene::new();
     let (old, new, retired, future) =
         (TestKey::other(0), TestKey::other(1), TestKey::other(2), TestKey::other(3));
