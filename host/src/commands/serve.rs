@@ -87,7 +87,6 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .worker_threads(io_threads())
         .max_blocking_threads(MOST_THREADS)
         .build()?;
     let end = runtime.block_on(serve(&config, watcher, &log))?;
@@ -95,11 +94,6 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     runtime.shutdown_timeout(end.saturating_duration_since(Instant::now()));
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
-}
-
-/// As many as can run at once, and one that takes over when a connector holds up one of them (see the router's lookout).
-fn io_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from) + 1
 }
 
 /// Serves until a signal; returns by when all must be over.

@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use contract::Operation;
 use plugin_api::abi::CallWatch;
 use plugin_api::abi::client::{ConnectionClient, ConnectorClient};
 use plugin_api::{Field, Outcome, Settings};
@@ -13,9 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::config::RouterConfig;
 use super::gate::{Full, Gate};
-use super::lookout::Lookout;
 use super::overdue::Overdue;
-use super::pace::{Pace, Paces};
 use erp_host_runtime::OnCall;
 
 /// A connector with its limits. Dropping it ends it: once another version is in its place, and the last call in it is
@@ -28,8 +25,6 @@ pub(super) struct Connector {
     overdue: Arc<Overdue>,
     deadline: Duration,
     form: OnceLock<Arc<[Field]>>,
-    paces: Paces,
-    lookout: Arc<Lookout>,
 }
 
 /// Why work in a connector gave no result.
@@ -52,14 +47,13 @@ pub(super) struct Open {
 }
 
 impl Connector {
-    pub(super) fn new(client: ConnectorClient, config: &RouterConfig, lookout: Arc<Lookout>) -> Self {
+    pub(super) fn new(client: ConnectorClient, config: &RouterConfig) -> Self {
         let name: Arc<str> = client.name().into();
         let (running, waiting) = (config.concurrent_calls(&name), config.queued_calls as usize);
         let gate = Gate::new(running, waiting, config.queue_timeout);
         let deadline = config.call_deadline(&name);
         let overdue = Overdue::new(Arc::clone(&name), config.max_timed_out_calls(&name));
-        let (form, paces) = (OnceLock::new(), Paces::default());
-        Connector { name, client: Some(client), gate, overdue, deadline, form, paces, lookout }
+        Connector { name, client: Some(client), gate, overdue, deadline, form: OnceLock::new() }
     }
 
     pub(super) fn name(&self) -> &Arc<str> {
@@ -92,16 +86,11 @@ impl Connector {
         Ok(Open { client: self.client().connect(settings)?, connector: Arc::clone(self) })
     }
 
-    /// Works with the connector where that may block: on a thread of its own, or on this one if it is known to be quick.
-    /// The place in the gate is kept until the work really ends, be it long after its deadline: a connector that hangs
-    /// fills its own gate and nothing else.
-    ///
-    /// Even here it is a task of its own, so that whoever waits for it can go away, or is told that it is late. Work
-    /// without a pace is never done here.
+    /// Works with the connector, which may block, on a thread of its own. The permit of the gate is kept until the work has
+    /// really ended, be it long after its deadline: a connector that hangs fills its own gate and nothing else.
     pub(super) async fn work<R: Send + 'static>(
         &self,
         call: OnCall,
-        pace: Option<&Arc<Pace>>,
         deadline: Instant,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, Interrupted> {
@@ -118,13 +107,7 @@ impl Connector {
             watched.during(work)
         };
         let work = inside(permit, deadline, call, work);
-        let place = pace.filter(|pace| pace.is_quick()).and_then(|_| self.lookout.place());
-        let work = match (place, pace.cloned()) {
-            (Some(place), Some(pace)) => tokio::spawn(async move { place.run(&pace, work) }),
-            (_, Some(pace)) => spawn_blocking(move || pace.measure(work)),
-            (_, None) => spawn_blocking(work),
-        };
-        match timeout_at(deadline, work).await {
+        match timeout_at(deadline, spawn_blocking(work)).await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => {
                 tracing::error!(connector = %self.name, %error, "a call panicked inside the host");
@@ -135,11 +118,6 @@ impl Connector {
                 Err(Interrupted::Late(watch.progress()))
             }
         }
-    }
-
-    /// How long an operation takes.
-    pub(super) fn pace(&self, operation: Operation) -> &Arc<Pace> {
-        self.paces.of(operation)
     }
 
     /// Waits until nothing runs in the connector.

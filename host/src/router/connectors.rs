@@ -8,14 +8,12 @@ use plugin_api::abi::client::ConnectorClient;
 
 use super::config::RouterConfig;
 use super::connector::Connector;
-use super::lookout::Lookout;
 use super::stop::Stop;
 
 /// The connectors by name, and which of them serves calls that name none. They change while calls look them up: a call
 /// goes on with the one that it has found.
 pub(super) struct Connectors {
     config: RouterConfig,
-    lookout: Arc<Lookout>,
     /// In the order of their names.
     current: ArcSwap<Vec<Arc<Connector>>>,
     /// Those that were replaced or retired, as long as anything runs in them. Also what those wait for who change
@@ -25,12 +23,8 @@ pub(super) struct Connectors {
 
 impl Connectors {
     pub(super) fn new(config: &RouterConfig, connectors: impl IntoIterator<Item = ConnectorClient>) -> Self {
-        let all = Connectors {
-            config: config.clone(),
-            lookout: Arc::new(Lookout::start()),
-            current: ArcSwap::default(),
-            former: Mutex::default(),
-        };
+        let all =
+            Connectors { config: config.clone(), current: ArcSwap::default(), former: Mutex::default() };
         for client in connectors {
             all.put(client);
         }
@@ -40,7 +34,7 @@ impl Connectors {
     /// Puts a connector in its place, from where it serves whoever asks from now on; in the place of the one of its name
     /// if there is one.
     pub(super) fn put(&self, client: ConnectorClient) {
-        let connector = Arc::new(Connector::new(client, &self.config, Arc::clone(&self.lookout)));
+        let connector = Arc::new(Connector::new(client, &self.config));
         self.change(|all| {
             let before = take(all, connector.name());
             let name = connector.name().to_lowercase();

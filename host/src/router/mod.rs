@@ -4,7 +4,6 @@
 //! - `route`: the rules of connections; `stop`: what a caller reads who meets one of them;
 //! - `connectors`, `connector`: a connector called where that holds up nobody, behind its `gate`, within a deadline; out of
 //!   service with too many `overdue` calls;
-//! - `pace`, `lookout`: what is quick enough for an I/O thread, and what is done when it is not after all;
 //! - `perform`: what each operation does, on such a thread;
 //! - `reply`, `spool`: what is answered, and where it gathers.
 
@@ -13,9 +12,7 @@ mod connector;
 mod connectors;
 mod convert;
 mod gate;
-mod lookout;
 mod overdue;
-mod pace;
 mod perform;
 mod read;
 mod reply;

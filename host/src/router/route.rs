@@ -127,9 +127,8 @@ impl Router {
         let connector = self.connectors.find(errand.named)?;
         let deadline = errand.go_to(&connector);
         let (call, worker) = (Arc::clone(errand.call), Arc::clone(&connector));
-        let pace = connector.pace(call.call().operation());
         let work = move || perform::in_setup(call.call(), &worker);
-        let replied = connector.work(errand.told.clone(), Some(pace), deadline, work).await;
+        let replied = connector.work(errand.told.clone(), deadline, work).await;
         replied.map_err(|why| stop::interrupted(why, &connector))
     }
 
@@ -148,9 +147,8 @@ impl Router {
         let connector = Arc::clone(&open.connection().connector);
         let deadline = errand.go_to(&connector);
         let (call, spool) = (Arc::clone(errand.call), Arc::clone(&self.spool));
-        let pace = connector.pace(call.call().operation());
         let work = move || perform::in_connection(call.call(), &open.connection().client, &spool);
-        let replied = connector.work(errand.told.clone(), Some(pace), deadline, work).await;
+        let replied = connector.work(errand.told.clone(), deadline, work).await;
         replied.map_err(|why| stop::interrupted(why, &connector))
     }
 
@@ -215,7 +213,7 @@ impl Router {
         };
         let deadline = errand.go_to(&connector);
         let worker = Arc::clone(&connector);
-        let form = connector.work(errand.told.clone(), None, deadline, move || worker.settings_form()).await;
+        let form = connector.work(errand.told.clone(), deadline, move || worker.settings_form()).await;
         let form = form
             .map_err(|why| stop::interrupted(why, &connector))?
             .map_err(|outcome| Stop::Outcome(stop::owned(&outcome)))?;
@@ -282,7 +280,7 @@ async fn open_stored(
     let worker = Arc::clone(&connector);
     let deadline = Instant::now() + connector.deadline();
     let settings = stored.settings.of_connection(stored.guid.to_string(), stored.revision.number());
-    let opened = connector.work(call, None, deadline, move || worker.open(&settings));
+    let opened = connector.work(call, deadline, move || worker.open(&settings));
     let opened = opened.await.map_err(|why| stop::interrupted(why, &connector))?;
     opened.map_err(|outcome| Stop::Outcome(stop::owned(&outcome)))
 }

@@ -274,6 +274,40 @@ fn too_many_late_calls_take_the_connector_out_of_service_until_they_are_back() {
     assert!(host.log().contains("in service again: enough calls have come back"));
 }
 
+/// More calls hang than the host has I/O threads, in an operation that was quick so far. All other calls are answered before
+/// the hanging ones are released.
+#[test]
+fn containment_of_hanging_calls_delays_no_other_call() {
+    const HANGS: &str = "dddddddd-0000-4000-8000-000000000003";
+    const RELEASES: &str = "dddddddd-0000-4000-8000-000000000004";
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let hanging = threads + 2;
+    let host = host(Mode::InProcess, &format!("concurrent_calls = {}\n", hanging + 2));
+    host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
+    let rogue = |guid| host.client(Dialect::Message).connector("Rogue").connection(guid);
+    rogue(ROGUES).ok(save(&[]));
+    rogue(HANGS).ok(save(&[("get", "block")]));
+    rogue(RELEASES).ok(save(&[("actor_types", "release")]));
+    for _ in 0..200 {
+        rogue(ROGUES).ok(get());
+    }
+
+    std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..hanging).map(|_| scope.spawn(|| rogue(HANGS).call(get()))).collect();
+        let log = "waiting for a release";
+        wait_for("the calls that hang", || host.log().matches(log).count() == hanging);
+        for round in 0..2 * hanging {
+            check_the_others(&host, &format!("{hanging} calls that hang, round {round}"));
+            assert_eq!(rogue(ROGUES).ok(get()).actors.len(), 1, "the same operation of another connection");
+        }
+        assert!(!calls.iter().any(std::thread::ScopedJoinHandle::is_finished), "they still hang");
+        rogue(RELEASES).ok(Request::GetSupportedActorTypes);
+        for call in calls {
+            assert_eq!(call.join().expect("a call").state, State::Ok);
+        }
+    });
+}
+
 /// A connector that crashes as its file is opened or as it is made.
 #[test]
 fn a_plugin_that_crashes_as_it_is_made_is_refused_in_one_line() {
