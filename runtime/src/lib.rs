@@ -33,7 +33,7 @@
 //!
 //! - `config`: what the operator configures; `policy`: the same as a trait, for other programs and for tests;
 //! - [`isolation`]: worker processes: supervisor, crash circuit breaker, protocol;
-//! - `log_bridge`: hands the log records of a plugin to `tracing`; `on_call`: the call that they belong to.
+//! - `log_bridge`: hands the log records of a plugin to `tracing`; `log_context`: the call that they belong to.
 //!
 //! Code that was loaded is never unloaded: threads and static data of a plugin may be in use until the process ends.
 
@@ -43,8 +43,9 @@ pub mod isolation;
 mod library;
 mod load;
 mod log_bridge;
+mod log_context;
 mod object_file;
-mod on_call;
+
 mod plugin;
 mod plugins;
 mod policy;
@@ -55,7 +56,7 @@ mod watcher;
 
 pub use config::{ConnectorConfig, Isolation, Options, RuntimeConfig, WorkerConfig};
 pub use load::{LoadError, PluginFile, is_name as is_connector_name};
-pub use on_call::OnCall;
+pub use log_context::LogContext;
 pub use plugin::Plugin;
 pub use plugins::{FolderError, Plugins, UnknownConnector};
 pub use policy::PluginPolicy;

@@ -15,7 +15,7 @@ use tracing::metadata::Kind;
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Span, callsite};
 
-use crate::on_call::OnCall;
+use crate::log_context::LogContext;
 
 /// The size of the table. A plugin that generates targets without end gets one shared callsite for all further ones.
 const MAX_CALLSITES: usize = 4096;
@@ -47,7 +47,7 @@ impl Log for LogBridge {
 
     fn log(&self, record: &Record<'_>) {
         // A thread that the connector started itself is in no call: its records get the connector's name.
-        let _span = Span::current().is_none().then(|| match OnCall::current() {
+        let _span = Span::current().is_none().then(|| match LogContext::current() {
             Some(call) => call.span().entered(),
             None => tracing::error_span!("connector", connector = %self.connector).entered(),
         });

@@ -1,4 +1,5 @@
-//! A connector as the router calls it: off the I/O threads, within its limits, within a deadline.
+//! A connector with its limits: every call of it passes the circuit breaker and the concurrency limit, runs on a thread that
+//! may block, and has a deadline.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,38 +11,38 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
+use super::circuit_breaker::CircuitBreaker;
+use super::concurrency_limit::{ConcurrencyLimit, QueueFull};
 use super::config::RouterConfig;
-use super::gate::{Full, Gate};
-use super::overdue::Overdue;
-use erp_host_runtime::OnCall;
+use erp_host_runtime::LogContext;
 
-/// A connector with its limits. Dropping it ends it: once another version is in its place, and the last call in it is
-/// over.
+/// A connector with its limits. It ends when it is dropped: after it was replaced or removed, and the last call in it has
+/// ended.
 pub(super) struct Connector {
     name: Arc<str>,
-    /// Taken out only by `drop`.
+    /// `None` only while it is dropped.
     client: Option<ConnectorClient>,
-    gate: Gate,
-    overdue: Arc<Overdue>,
+    concurrency_limit: ConcurrencyLimit,
+    circuit_breaker: Arc<CircuitBreaker>,
     deadline: Duration,
-    form: OnceLock<Arc<[Field]>>,
+    settings_form: OnceLock<Arc<[Field]>>,
 }
 
-/// Why work in a connector gave no result.
+/// Why a call of a connector gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Interrupted {
-    /// It was not begun: too much is running.
-    Full,
-    /// It has not ended by its deadline, and goes on. What it has said last that it does.
-    Late(Option<String>),
-    /// It was not begun: so many others have not come back in time.
+pub(super) enum CallError {
+    /// It was not started: too many calls run and wait.
+    QueueFull,
+    /// It has not ended by its deadline, and still runs. The text is the progress that it has reported last.
+    DeadlineExceeded(Option<String>),
+    /// It was not started: the circuit breaker is open, with so many timed-out calls.
     OutOfService(usize),
-    /// It panicked on our side of the boundary.
+    /// It panicked in the host's own code.
     Panicked,
 }
 
 /// An open connection. Dropping it closes it.
-pub(super) struct Open {
+pub(super) struct LiveConnection {
     pub(super) client: ConnectionClient,
     pub(super) connector: Arc<Connector>,
 }
@@ -49,11 +50,15 @@ pub(super) struct Open {
 impl Connector {
     pub(super) fn new(client: ConnectorClient, config: &RouterConfig) -> Self {
         let name: Arc<str> = client.name().into();
-        let (running, waiting) = (config.concurrent_calls(&name), config.queued_calls as usize);
-        let gate = Gate::new(running, waiting, config.queue_timeout);
-        let deadline = config.call_deadline(&name);
-        let overdue = Overdue::new(Arc::clone(&name), config.max_timed_out_calls(&name));
-        Connector { name, client: Some(client), gate, overdue, deadline, form: OnceLock::new() }
+        let (max_running, max_queued) = (config.concurrent_calls(&name), config.queued_calls as usize);
+        Connector {
+            client: Some(client),
+            concurrency_limit: ConcurrencyLimit::new(max_running, max_queued, config.queue_timeout),
+            circuit_breaker: CircuitBreaker::new(Arc::clone(&name), config.max_timed_out_calls(&name)),
+            deadline: config.call_deadline(&name),
+            settings_form: OnceLock::new(),
+            name,
+        }
     }
 
     pub(super) fn name(&self) -> &Arc<str> {
@@ -67,76 +72,77 @@ impl Connector {
         }
     }
 
-    /// How long a call may take.
+    /// The call deadline: how long a call may take.
     pub(super) fn deadline(&self) -> Duration {
         self.deadline
     }
 
-    /// The settings that a connection needs. Read once: what a connector offers does not change while it runs.
+    /// The settings that a connection needs. Read once: they do not change while a connector runs.
     pub(super) fn settings_form(&self) -> Result<Arc<[Field]>, Outcome> {
-        if let Some(form) = self.form.get() {
+        if let Some(form) = self.settings_form.get() {
             return Ok(Arc::clone(form));
         }
         let form: Arc<[Field]> = self.client().settings_form()?.into();
-        Ok(Arc::clone(self.form.get_or_init(|| form)))
+        Ok(Arc::clone(self.settings_form.get_or_init(|| form)))
     }
 
     /// Opens a connection. Blocks.
-    pub(super) fn open(self: &Arc<Self>, settings: &Settings) -> Result<Open, Outcome> {
-        Ok(Open { client: self.client().connect(settings)?, connector: Arc::clone(self) })
+    pub(super) fn open(self: &Arc<Self>, settings: &Settings) -> Result<LiveConnection, Outcome> {
+        Ok(LiveConnection { client: self.client().connect(settings)?, connector: Arc::clone(self) })
     }
 
-    /// Works with the connector, which may block, on a thread of its own. The permit of the gate is kept until the work has
-    /// really ended, be it long after its deadline: a connector that hangs fills its own gate and nothing else.
-    pub(super) async fn work<R: Send + 'static>(
+    /// Runs a call of the connector, which may block, on a thread of its own.
+    ///
+    /// The caller may disconnect, and gets an error at the deadline; the call itself cannot be aborted. Its permit of the
+    /// concurrency limit is kept until it has really ended: a connector that hangs fills its own limit and nothing else.
+    pub(super) async fn call<R: Send + 'static>(
         &self,
-        call: OnCall,
+        log_context: LogContext,
         deadline: Instant,
-        work: impl FnOnce() -> R + Send + 'static,
-    ) -> Result<R, Interrupted> {
-        if let Some(late) = self.overdue.too_many() {
-            return Err(Interrupted::OutOfService(late));
+        call: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, CallError> {
+        if let Some(timed_out_calls) = self.circuit_breaker.open() {
+            return Err(CallError::OutOfService(timed_out_calls));
         }
-        let permit = self.gate.enter(deadline).await?;
-        let (waits, does) = self.overdue.call(deadline);
+        let permit = self.concurrency_limit.acquire(deadline).await?;
+        let (waiting_side, working_side) = self.circuit_breaker.track(deadline);
         let watch = CallWatch::new(Some(deadline.into_std()));
-        let _waiting = Waiting(watch.clone());
+        let _cancel = CancelOnDrop(watch.clone());
         let watched = watch.clone();
-        let work = move || {
-            let _does = does;
-            watched.during(work)
+        let call = move || {
+            let _working_side = working_side;
+            watched.during(call)
         };
-        let work = inside(permit, deadline, call, work);
-        match timeout_at(deadline, spawn_blocking(work)).await {
+        match timeout_at(deadline, spawn_blocking(with_permit(permit, deadline, log_context, call))).await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => {
                 tracing::error!(connector = %self.name, %error, "a call panicked inside the host");
-                Err(Interrupted::Panicked)
+                Err(CallError::Panicked)
             }
             Err(_) => {
-                waits.late();
-                Err(Interrupted::Late(watch.progress()))
+                waiting_side.time_out();
+                Err(CallError::DeadlineExceeded(watch.progress()))
             }
         }
     }
 
-    /// Waits until nothing runs in the connector.
+    /// Waits until no call runs in the connector.
     pub(super) async fn idle(&self) {
-        self.gate.empty().await;
+        self.concurrency_limit.wait_until_idle().await;
     }
 }
 
-/// Somebody waits for a call. Dropped when it is over, its deadline has passed or its caller has gone: then the connector
-/// is told that nobody waits any more.
-struct Waiting(CallWatch);
+/// Cancels a call when nobody waits for it any more: it has ended, its deadline has passed, or its caller has disconnected. The
+/// connector can ask for that.
+struct CancelOnDrop(CallWatch);
 
-impl Drop for Waiting {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.cancel();
     }
 }
 
-/// What ends a connector is its author's code: whoever lets go of it last, it ends away from the I/O threads.
+/// Ending a connector runs its author's code, which may block, so it is done on a blocking thread.
 impl Drop for Connector {
     fn drop(&mut self) {
         let client = self.client.take();
@@ -146,17 +152,17 @@ impl Drop for Connector {
     }
 }
 
-/// Work that keeps its permit, and tells whose call it is to whatever is logged.
-fn inside<R>(
+/// A call that keeps its permit until it ends, and sets the log context for what is logged meanwhile.
+fn with_permit<R>(
     permit: OwnedSemaphorePermit,
     deadline: Instant,
-    call: OnCall,
-    work: impl FnOnce() -> R,
+    log_context: LogContext,
+    call: impl FnOnce() -> R,
 ) -> impl FnOnce() -> R {
     move || {
-        let span = call.clone();
-        call.within(|| {
-            let result = work();
+        let span = log_context.clone();
+        log_context.within(|| {
+            let result = call();
             let late = Instant::now().saturating_duration_since(deadline);
             if !late.is_zero() {
                 let _span = span.span().entered();
@@ -168,8 +174,8 @@ fn inside<R>(
     }
 }
 
-impl From<Full> for Interrupted {
-    fn from(_: Full) -> Self {
-        Interrupted::Full
+impl From<QueueFull> for CallError {
+    fn from(_: QueueFull) -> Self {
+        CallError::QueueFull
     }
 }

@@ -1,4 +1,4 @@
-//! Between the contract's types and those of connectors. Texts are borrowed wherever both sides can.
+//! Converts the contract's types to those of the plugin API and back. Texts are borrowed where both sides allow it.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use contract::{Dictionary, Text, Texts};
 use plugin_api::abi::RowRef;
 use plugin_api::{Actor, Field, ListItem, Operator, Outcome, Parent, Restriction, Settings};
 
-/// Settings; null ones too, for null and missing may mean different things to a connector.
+/// Settings, with those that are null: null and missing may mean different things to a connector.
 pub(super) fn settings(info: Option<&Dictionary<'_>>) -> Settings {
     info.into_iter().flat_map(Dictionary::iter).collect()
 }
@@ -16,7 +16,7 @@ pub(super) fn texts<'c>(texts: Option<&'c Texts<'_>>) -> Vec<&'c str> {
     texts.into_iter().flatten().filter_map(|text| text.as_deref()).collect()
 }
 
-/// A text that must be there.
+/// A text that must not be missing or empty.
 pub(super) fn required<'c>(
     text: &'c Text<'_>,
     member: &str,
@@ -27,7 +27,7 @@ pub(super) fn required<'c>(
     })
 }
 
-/// Restrictions; fails on an operator that is not known.
+/// Restrictions. Fails on an unknown operator.
 pub(super) fn restrictions(
     restrictions: Option<&Vec<contract::Restriction<'_>>>,
 ) -> Result<Vec<Restriction>, contract::Outcome<'static>> {
@@ -60,7 +60,7 @@ pub(super) fn actor(actor: &contract::Actor<'_>) -> Result<Actor, contract::Outc
     })
 }
 
-/// How a call ended.
+/// The outcome of a call.
 pub(super) fn outcome(outcome: &Outcome) -> contract::Outcome<'_> {
     contract::Outcome {
         state: outcome.state,
@@ -70,12 +70,12 @@ pub(super) fn outcome(outcome: &Outcome) -> contract::Outcome<'_> {
     }
 }
 
-/// Descriptions of fields. What an author left out is filled in here: the key as the label, the place as the rank.
+/// Descriptions of fields. Defaults of what an author has left out: the key as the label, the position as the rank.
 pub(super) fn fields(fields: &[Field]) -> Vec<contract::Field<'_>> {
     fields
         .iter()
         .enumerate()
-        .map(|(place, source)| contract::Field {
+        .map(|(position, source)| contract::Field {
             default_value: source.default.as_deref().map(Cow::Borrowed),
             display_description: source.description.as_deref().map(Cow::Borrowed),
             display_name: Some(Cow::Borrowed(source.label.as_deref().unwrap_or(&source.key))),
@@ -84,7 +84,7 @@ pub(super) fn fields(fields: &[Field]) -> Vec<contract::Field<'_>> {
             access: source.access,
             field_type: source.field_type,
             max_length: source.max_length,
-            rank: source.rank.unwrap_or_else(|| i32::try_from(place).unwrap_or(i32::MAX)),
+            rank: source.rank.unwrap_or_else(|| i32::try_from(position).unwrap_or(i32::MAX)),
         })
         .collect()
 }

@@ -1,24 +1,26 @@
-//! Routes a call to the connection and connector that it belongs to.
+//! Routes a call to its connection and connector, runs it there within its limits, and writes the reply.
 //!
-//! - `read`: bytes to a call; `convert`: the contract's types to those of connectors and back;
-//! - `route`: the rules of connections; `stop`: what a caller reads who meets one of them;
-//! - `connectors`, `connector`: a connector called where that holds up nobody, behind its `gate`, within a deadline; out of
-//!   service with too many `overdue` calls;
-//! - `perform`: what each operation does, on such a thread;
-//! - `reply`, `spool`: what is answered, and where it gathers.
+//! In the order of a call:
+//! - [`read`](mod@read): from bytes to a call, and its dialect;
+//! - `route`: which connection and connector it belongs to; `early_outcome`: why it ends before the connector is called, or
+//!   without its result;
+//! - `connectors`: the registry of connectors; `connector`: one of them with its `concurrency_limit`, its call deadline and its
+//!   `circuit_breaker`;
+//! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
+//! - `reply`: writes the reply into a `spool`, whose memory is a buffer pool.
 
+mod circuit_breaker;
+mod concurrency_limit;
 mod config;
 mod connector;
 mod connectors;
 mod convert;
-mod gate;
-mod overdue;
+mod early_outcome;
 mod perform;
 mod read;
 mod reply;
 mod route;
 mod spool;
-mod stop;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,71 +34,71 @@ use tokio::time::Instant;
 use tracing::field;
 
 pub use self::config::{ConnectorLimits, RouterConfig};
-use self::connector::Open;
+use self::connector::LiveConnection;
 use self::connectors::Connectors;
-use self::read::Unread;
-use self::reply::Replied;
-use self::route::Errand;
+use self::early_outcome::EarlyOutcome;
+use self::read::InvalidMessage;
+use self::reply::WrittenReply;
+use self::route::CallContext;
 use self::spool::SpoolFolder;
-pub use self::spool::Spooled;
-use self::stop::Stop;
+pub use self::spool::SpooledReply;
 use crate::auth::Online;
 use crate::caller::Caller;
 use crate::logging::rejection::{self, Cause};
-use erp_host_runtime::OnCall;
+use erp_host_runtime::LogContext;
 use erp_host_store::audit::{Event, Origin};
 use erp_host_store::{Connections, StoreError};
 
-/// The folder of replies under way, below the data folder.
+/// The spool folder, below the data folder.
 const SPOOL: &str = "spool";
 
-/// Every connector and every connection.
+/// Routes calls to connectors; has all connectors and all open connections.
 pub struct Router {
     connectors: Arc<Connectors>,
-    connections: Connections<Open, Stop>,
+    connections: Connections<LiveConnection, EarlyOutcome>,
     spool: Arc<SpoolFolder>,
     online: Arc<Online>,
-    /// How long a call may take that has not found its connector yet.
+    /// The call deadline while the connector of a call is not known.
     deadline: Duration,
-    /// How much a message may be.
+    /// Limits of a message's XML.
     limits: contract::xml::Limits,
 }
 
-/// A call as it came over HTTP.
+/// A SOAP request as it was received over HTTP.
 #[derive(Debug)]
 pub struct SoapRequest {
     /// The message.
     pub body: Bytes,
     /// The charset that the content type names.
     pub charset: Option<String>,
-    /// The SOAPAction, quoted or not.
+    /// The SOAPAction, with or without quotes.
     pub action: Option<String>,
     /// The connector that the address names.
     pub connector: Option<String>,
-    /// The dialect that the address names: it counts where the message does not show it.
+    /// The dialect that the address names; it counts only where the message does not show one.
     pub dialect: Option<Dialect>,
-    /// Who makes it.
+    /// Who calls.
     pub caller: Caller,
 }
 
-/// An answer to a call.
+/// A SOAP response: a reply or a fault.
 #[derive(Debug)]
-pub struct Answer {
-    /// The version of SOAP that it is written in.
+pub struct SoapResponse {
+    /// Its version of SOAP.
     pub soap: SoapVersion,
     /// Whether it is a fault.
     pub is_fault: bool,
     /// The message.
-    pub body: Spooled,
+    pub body: SpooledReply,
 }
 
-/// Why a call gets no answer in SOAP.
+/// Why a request gets no SOAP response; the server answers with an HTTP status.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// Too many calls run and wait already.
+pub enum RejectedCall {
+    /// A limit of calls is reached: so many run and wait already.
     #[error("the connector is busy with other calls, try again in a few seconds")]
     Busy,
-    /// The message is in an encoding that is not served.
+    /// The message is in an encoding that is not supported.
     #[error(transparent)]
     Charset(EncodingError),
 }
@@ -128,90 +130,96 @@ impl Router {
         })
     }
 
-    /// Answers a call.
+    /// Answers a request.
     ///
     /// # Errors
-    /// The call gets no answer in SOAP.
-    pub async fn answer(&self, request: SoapRequest) -> Result<Answer, Refused> {
-        let started = Instant::now();
+    /// The request gets no SOAP response.
+    pub async fn answer(&self, request: SoapRequest) -> Result<SoapResponse, RejectedCall> {
+        let received = Instant::now();
         let (connector, caller) = (request.connector.clone(), request.caller.clone());
-        let call = match read::read(request, self.limits).await {
+        let owned_call = match read::read(request, self.limits).await {
             Ok(call) => Arc::new(call),
-            Err(Unread::Charset(error)) => return Err(Refused::Charset(error)),
-            Err(Unread::Fault { soap, fault, told }) => {
-                rejection::log(Cause::BadMessage, &caller, told);
+            Err(InvalidMessage::Charset(error)) => return Err(RejectedCall::Charset(error)),
+            Err(InvalidMessage::Fault { soap, fault, reason }) => {
+                rejection::log(Cause::BadMessage, &caller, reason);
                 tracing::debug!("{fault}");
-                return Ok(Answer { soap, is_fault: true, body: reply::fault(soap, &fault) });
+                return Ok(SoapResponse { soap, is_fault: true, body: reply::fault(soap, &fault) });
             }
         };
-        let (operation, envelope) = (call.call().operation(), &call.call().envelope);
-        let told = OnCall { operation: operation.name(), connector: None, connection: None };
-        let mut errand = Errand { call: &call, caller: &caller, named: connector.as_deref(), started, told };
-        let replied = self.route(&mut errand).await;
-        let told = errand.told;
-        let replied = match replied {
-            Ok(replied) => replied,
-            Err(Stop::Outcome(outcome)) => reply::outcome(envelope, operation, &outcome),
-            Err(Stop::Busy) => {
-                let connector = told.connector.as_deref().unwrap_or_default();
+        let (operation, envelope) = (owned_call.call().operation(), &owned_call.call().envelope);
+        let log_context = LogContext { operation: operation.name(), connector: None, connection: None };
+        let mut context = CallContext {
+            owned_call: &owned_call,
+            caller: &caller,
+            addressed_connector: connector.as_deref(),
+            received,
+            log_context,
+        };
+        let result = self.route(&mut context).await;
+        let log_context = context.log_context;
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(EarlyOutcome::Reply(outcome)) => reply::outcome(envelope, operation, &outcome),
+            Err(EarlyOutcome::Busy) => {
+                let connector = log_context.connector.as_deref().unwrap_or_default();
                 let why = format_args!("the connector '{connector}' is busy with other calls");
                 rejection::log(Cause::Overload, &caller, why);
-                return Err(Refused::Busy);
+                return Err(RejectedCall::Busy);
             }
         };
-        if told.connector.is_none() && replied.error.is_some() {
-            astray(&told, &replied, &caller);
+        if log_context.connector.is_none() && reply.error.is_some() {
+            log_unknown_target(&log_context, &reply, &caller);
         } else {
-            log(&caller, &told, envelope, &replied, started);
+            log_call(&caller, &log_context, envelope, &reply, received);
         }
-        Ok(Answer { soap: envelope.soap, is_fault: false, body: replied.body })
+        Ok(SoapResponse { soap: envelope.soap, is_fault: false, body: reply.body })
     }
 
-    /// Lets a connector serve from now on, in the place of the one of its name if there is one: what runs in that one
-    /// ends there, and the next call of a connection opens it on the new one.
+    /// Adds a connector, or replaces the one of the same name. Running calls end in the connector where they began; the next
+    /// call of a connection opens it on the new one.
     pub fn put(&self, connector: ConnectorClient) {
         let name = connector.name().to_owned();
         self.connectors.put(connector);
-        // After that: what is opened from now on is opened on the new one.
+        // After the swap, so that connections which are opened from now on are opened on the new one.
         self.connections.invalidate_connector(&name);
     }
 
-    /// Retires a connector: what runs in it ends there, and calls from now on are told that it is not installed. Its
-    /// stored connections stay, and work again when it is back.
+    /// Removes a connector. Running calls end in it; later calls get an error, because it is not installed. Its stored
+    /// connections are kept, and work again when it is back.
     pub fn remove(&self, connector: &str) {
         self.connectors.remove(connector);
         self.connections.invalidate_connector(connector);
     }
 
-    /// Writes to the audit log what happened in this host, while it did what `host` says. Where that fails the operator's
-    /// log has it, and all goes on.
+    /// Writes events of this host to the audit log; `host` is what it was doing. If that fails, the events are in the log as an
+    /// error.
     pub async fn record(&self, events: Vec<Event>, host: &'static str) {
-        let told = format!("{events:?}");
+        let logged = format!("{events:?}");
         if let Err(error) = self.connections.record(events, &Origin::Host { host }).await {
-            tracing::error!("the audit log does not have {told}: {error}");
+            tracing::error!("the audit log does not have {logged}: {error}");
         }
     }
 
-    /// Waits until no connector is called any more.
+    /// Waits until no call runs in any connector.
     pub async fn idle(&self) {
         for connector in self.connectors.all() {
             connector.idle().await;
         }
     }
 
-    /// Closes every connection and the store, for the end of the host.
+    /// Closes every connection and the store, when the host stops.
     pub async fn shut_down(&self) {
         self.connections.shut_down().await;
     }
 }
 
-/// Why the router cannot begin.
+/// Why the router cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum RouterError {
     /// The store of connections cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The folder for replies cannot be made.
+    /// The spool folder cannot be created.
     #[error("the folder {} cannot be made: {cause}", folder.display())]
     Spool {
         /// The folder.
@@ -221,16 +229,17 @@ pub enum RouterError {
     },
 }
 
-/// The line of a call that found no connector: anybody can make such calls.
-fn astray(told: &OnCall, replied: &Replied, caller: &Caller) {
-    let error = replied.error.as_ref();
+/// Logs a call whose connection or connector is unknown. Everybody can make such calls, so their number of lines is limited.
+fn log_unknown_target(context: &LogContext, reply: &WrittenReply, caller: &Caller) {
+    let error = reply.error.as_ref();
     let why = error
         .and_then(|error| error.error_code.as_deref())
         .unwrap_or("it names no connection or connector here");
-    let operation = told.operation;
-    match told.connection {
+    let operation = context.operation;
+    match context.connection {
         Some(connection) => {
-            rejection::log(Cause::UnknownTarget, caller, format_args!("{operation} for {connection}: {why}"))
+            let why = format_args!("{operation} for {connection}: {why}");
+            rejection::log(Cause::UnknownTarget, caller, why);
         }
         None => rejection::log(Cause::UnknownTarget, caller, format_args!("{operation}: {why}")),
     }
@@ -239,43 +248,49 @@ fn astray(told: &OnCall, replied: &Replied, caller: &Caller) {
     }
 }
 
-/// The one line that every other call leaves.
-fn log(caller: &Caller, told: &OnCall, envelope: &Envelope, replied: &Replied, started: Instant) {
-    let connection = told.connection.map(field::display);
-    macro_rules! tell {
+/// Logs any other call, in one line.
+fn log_call(
+    caller: &Caller,
+    context: &LogContext,
+    envelope: &Envelope,
+    reply: &WrittenReply,
+    received: Instant,
+) {
+    let connection = context.connection.map(field::display);
+    macro_rules! log {
         ($level:ident $(, $name:ident = $value:expr)*) => {
             tracing::$level!(
-                operation = told.operation,
-                connector = told.connector.as_deref(),
+                operation = context.operation,
+                connector = context.connector.as_deref(),
                 connection,
                 %caller,
                 dialect = envelope.dialect.as_str(),
-                state = replied.state.map(State::as_str),
-                rows = replied.rows,
-                bytes = replied.body.len(),
-                ms = milliseconds(started),
+                state = reply.state.map(State::as_str),
+                rows = reply.rows,
+                bytes = reply.body.len(),
+                ms = milliseconds(received),
                 $($name = $value,)*
                 "call"
             )
         };
     }
-    match &replied.error {
-        None => tell!(info),
+    match &reply.error {
+        None => log!(info),
         Some(error) => {
-            tell!(warn, code = error.error_code.as_deref());
+            log!(warn, code = error.error_code.as_deref());
             if error.error_code.as_deref() == Some(INVALID_ANSWER) {
-                // It names the place, and no value.
+                // The explanation has the position of the error, and no value.
                 tracing::warn!(
-                    operation = told.operation,
-                    connector = told.connector.as_deref(),
+                    operation = context.operation,
+                    connector = context.connector.as_deref(),
                     connection,
                     why = error.tech_explanation.as_deref(),
                     "an answer of the connector is refused"
                 );
             }
-            // An explanation names the value that was wrong, and values of fields stay out of the log above debug.
+            // Explanations may have values of fields, which are not logged above debug.
             tracing::debug!(
-                operation = told.operation,
+                operation = context.operation,
                 connection,
                 user = error.user_explanation.as_deref(),
                 tech = error.tech_explanation.as_deref(),
@@ -286,6 +301,6 @@ fn log(caller: &Caller, told: &OnCall, envelope: &Envelope, replied: &Replied, s
 }
 
 /// Milliseconds with three decimals.
-fn milliseconds(started: Instant) -> f64 {
-    (started.elapsed().as_secs_f64() * 1e6).round() / 1e3
+fn milliseconds(received: Instant) -> f64 {
+    (received.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }

@@ -1,4 +1,4 @@
-//! What each operation does. Everything here blocks.
+//! Carries out the operations: calls the connector, and writes the reply. Everything here blocks.
 
 use std::ops::ControlFlow;
 
@@ -9,60 +9,68 @@ use plugin_api::{Field, ListItem, Parent};
 
 use super::connector::Connector;
 use super::convert;
-use super::reply::{self, ActorsReply, Replied};
+use super::reply::{self, ActorsReplyWriter, WrittenReply};
 use super::spool::SpoolFolder;
 
-/// How an operation ended that could not begin, or did not work.
+/// The outcome of an operation that failed before the connector was called.
 type Failed = Outcome<'static>;
 
-/// An operation of a connector, without a connection.
-pub(super) fn in_setup(call: &Call<'_>, connector: &Connector) -> Replied {
-    let answer = Answering(call);
+/// Carries out an operation of a connector, without a connection: its settings form, a test of settings.
+pub(super) fn in_setup(call: &Call<'_>, connector: &Connector) -> WrittenReply {
+    let reply = ReplyBuilder(call);
     match &call.request {
         Request::GetConfigData => match connector.settings_form() {
-            Ok(form) => answer.fields(Ok(form.to_vec())),
-            Err(outcome) => answer.outcome(&outcome),
+            Ok(form) => reply.fields(Ok(form.to_vec())),
+            Err(outcome) => reply.outcome(&outcome),
         },
         Request::TestConfigData { connection_info } => {
             let settings = convert::settings(connection_info.as_ref());
-            answer.outcome(&connector.client().test_settings(&settings))
+            reply.outcome(&connector.client().test_settings(&settings))
         }
         Request::GetList { list_name } => match name_of_list(list_name) {
-            Ok(name) => answer.list(connector.client().setup_list(name)),
-            Err(failed) => answer.failed(&failed),
+            Ok(name) => reply.list(connector.client().setup_list(name)),
+            Err(failed) => reply.failed(&failed),
         },
-        _ => answer.misrouted(),
+        _ => reply.misrouted(),
     }
 }
 
-/// An operation of a connection.
-pub(super) fn in_connection(call: &Call<'_>, connection: &ConnectionClient, spool: &SpoolFolder) -> Replied {
-    perform(call, connection, spool).unwrap_or_else(|failed| Answering(call).failed(&failed))
+/// Carries out an operation of a connection.
+pub(super) fn in_connection(
+    call: &Call<'_>,
+    connection: &ConnectionClient,
+    spool: &SpoolFolder,
+) -> WrittenReply {
+    perform(call, connection, spool).unwrap_or_else(|failed| ReplyBuilder(call).failed(&failed))
 }
 
-fn perform(call: &Call<'_>, connection: &ConnectionClient, spool: &SpoolFolder) -> Result<Replied, Failed> {
-    let answer = Answering(call);
+fn perform(
+    call: &Call<'_>,
+    connection: &ConnectionClient,
+    spool: &SpoolFolder,
+) -> Result<WrittenReply, Failed> {
+    let reply = ReplyBuilder(call);
     let actors = Actors { call, connection, spool };
     Ok(match &call.request {
-        Request::TestConnection => answer.outcome(&connection.test()),
-        Request::GetSupportedActorTypes => answer.items(connection.actor_types()),
+        Request::TestConnection => reply.outcome(&connection.test()),
+        Request::GetSupportedActorTypes => reply.items(connection.actor_types()),
         Request::GetSupportedActorTypeFields { actor_type } => {
-            answer.fields(connection.fields(type_of(actor_type)?))
+            reply.fields(connection.fields(type_of(actor_type)?))
         }
         Request::GetSearchableFields { actor_type } => {
-            answer.items(connection.searchable_fields(type_of(actor_type)?))
+            reply.items(connection.searchable_fields(type_of(actor_type)?))
         }
         Request::GetActors { actor_type, erp_keys, field_keys } => {
             let keys = convert::texts(erp_keys.as_ref()).into();
-            actors.answer(type_of(actor_type)?, field_keys, ActorOperation::Get { keys })
+            actors.reply(type_of(actor_type)?, field_keys, ActorOperation::Get { keys })
         }
         Request::SearchActorsAdvanced { actor_type, restrictions, field_keys } => {
             let restrictions = convert::restrictions(restrictions.as_ref())?.into();
-            actors.answer(type_of(actor_type)?, field_keys, ActorOperation::Search { restrictions })
+            actors.reply(type_of(actor_type)?, field_keys, ActorOperation::Search { restrictions })
         }
         Request::SearchActors { actor_type, search_text, field_keys } => {
             let text = search_text.as_deref().unwrap_or_default();
-            actors.answer(type_of(actor_type)?, field_keys, ActorOperation::SearchText { text, parent: None })
+            actors.reply(type_of(actor_type)?, field_keys, ActorOperation::SearchText { text, parent: None })
         }
         Request::SearchActorByParent {
             actor_type,
@@ -77,40 +85,40 @@ fn perform(call: &Call<'_>, connection: &ConnectionClient, spool: &SpoolFolder) 
                 key: convert::required(parent_actor_erp_key, "ParentActorErpKey", "1001")?.to_owned(),
             };
             let parent = Some(std::borrow::Cow::Owned(parent));
-            actors.answer(type_of(actor_type)?, field_keys, ActorOperation::SearchText { text, parent })
+            actors.reply(type_of(actor_type)?, field_keys, ActorOperation::SearchText { text, parent })
         }
         Request::GetActorsByTimestamp { updated_on_or_after, actor_type, field_keys } => {
             let stamp = updated_on_or_after.as_deref().filter(|stamp| !stamp.is_empty());
-            actors.answer(type_of(actor_type)?, field_keys, ActorOperation::ChangedSince { stamp })
+            actors.reply(type_of(actor_type)?, field_keys, ActorOperation::ChangedSince { stamp })
         }
         Request::CreateActor { actor } => {
             let actor = actor.as_ref().ok_or_else(|| {
                 Outcome::error("Actor is missing from the request, expected the actor to create")
             })?;
-            answer.create(&convert::actor(actor)?, connection)
+            reply.create(&convert::actor(actor)?, connection)
         }
         Request::SaveActors { actors: changed } => {
             let changed: Vec<_> =
                 changed.iter().flatten().map(convert::actor).collect::<Result<_, Failed>>()?;
             match changed.first().map(|actor| actor.actor_type.clone()) {
                 Some(actor_type) => {
-                    actors.answer(&actor_type, &None, ActorOperation::Save { actors: changed.into() })
+                    actors.reply(&actor_type, &None, ActorOperation::Save { actors: changed.into() })
                 }
-                // Nothing to save is nothing that can go wrong.
-                None => ActorsReply::new(&call.envelope, Operation::SaveActors, spool)
+                // Nothing to save: an empty reply.
+                None => ActorsReplyWriter::new(&call.envelope, Operation::SaveActors, spool)
                     .finish(&plugin_api::Outcome::ok()),
             }
         }
-        Request::GetList { list_name } => answer.list(connection.list(name_of_list(list_name)?)),
+        Request::GetList { list_name } => reply.list(connection.list(name_of_list(list_name)?)),
         Request::GetListItems { list_name, list_item_keys } => {
             let keys = convert::texts(list_item_keys.as_ref());
-            answer.list(connection.list_items(name_of_list(list_name)?, &keys))
+            reply.list(connection.list_items(name_of_list(list_name)?, &keys))
         }
         Request::GetConfigData
         | Request::TestConfigData { .. }
         | Request::SaveConnection { .. }
         | Request::DeleteConnection
-        | Request::Authenticate { .. } => answer.misrouted(),
+        | Request::Authenticate { .. } => reply.misrouted(),
     })
 }
 
@@ -122,7 +130,7 @@ fn name_of_list<'c>(name: &'c Text<'_>) -> Result<&'c str, Failed> {
     convert::required(name, "ListName", "CustomerCategory")
 }
 
-/// Answers a call with the actors that a connection gives.
+/// Replies to a call with the actors that a connection pushes.
 struct Actors<'p> {
     call: &'p Call<'p>,
     connection: &'p ConnectionClient,
@@ -130,49 +138,49 @@ struct Actors<'p> {
 }
 
 impl Actors<'_> {
-    fn answer<'a>(
+    fn reply<'a>(
         &self,
         actor_type: &'a str,
         fields: &'a Option<Texts<'_>>,
         operation: ActorOperation<'a>,
-    ) -> Replied {
+    ) -> WrittenReply {
         // Null means all fields, and an empty array none.
         let fields = fields.as_ref().map(|fields| convert::texts(Some(fields)).into());
-        let mut reply = ActorsReply::new(&self.call.envelope, self.call.operation(), self.spool);
+        let mut reply = ActorsReplyWriter::new(&self.call.envelope, self.call.operation(), self.spool);
         let call = ActorCall { actor_type, fields, operation };
-        let ended = self.connection.actors(call, &mut |row| reply.push(row));
-        reply.finish(&ended)
+        let outcome = self.connection.actors(call, &mut |row| reply.push(row));
+        reply.finish(&outcome)
     }
 }
 
-/// Writes the answer to a call.
-struct Answering<'c>(&'c Call<'c>);
+/// Builds the reply to a call.
+struct ReplyBuilder<'c>(&'c Call<'c>);
 
-impl Answering<'_> {
-    fn payload(&self, payload: Payload<'_>, rows: usize) -> Replied {
+impl ReplyBuilder<'_> {
+    fn payload(&self, payload: Payload<'_>, rows: usize) -> WrittenReply {
         reply::payload(&self.0.envelope, self.0.operation(), &Outcome::ok(), payload, rows)
     }
 
-    fn outcome(&self, outcome: &plugin_api::Outcome) -> Replied {
+    fn outcome(&self, outcome: &plugin_api::Outcome) -> WrittenReply {
         self.failed(&convert::outcome(outcome))
     }
 
-    fn failed(&self, outcome: &Outcome<'_>) -> Replied {
+    fn failed(&self, outcome: &Outcome<'_>) -> WrittenReply {
         reply::outcome(&self.0.envelope, self.0.operation(), outcome)
     }
 
-    fn misrouted(&self) -> Replied {
+    fn misrouted(&self) -> WrittenReply {
         self.failed(&Outcome::error(format!("the host does not serve {} here", self.0.operation())))
     }
 
-    fn fields(&self, fields: Result<Vec<Field>, plugin_api::Outcome>) -> Replied {
+    fn fields(&self, fields: Result<Vec<Field>, plugin_api::Outcome>) -> WrittenReply {
         match fields {
             Ok(fields) => self.payload(Payload::Fields(Some(convert::fields(&fields))), fields.len()),
             Err(outcome) => self.outcome(&outcome),
         }
     }
 
-    fn items(&self, items: Result<Vec<String>, plugin_api::Outcome>) -> Replied {
+    fn items(&self, items: Result<Vec<String>, plugin_api::Outcome>) -> WrittenReply {
         match items {
             Ok(items) => {
                 let texts = items.iter().map(|item| Some(item.as_str().into())).collect();
@@ -183,7 +191,7 @@ impl Answering<'_> {
     }
 
     /// A list that does not exist is null, not an error.
-    fn list(&self, items: Result<Option<Vec<ListItem>>, plugin_api::Outcome>) -> Replied {
+    fn list(&self, items: Result<Option<Vec<ListItem>>, plugin_api::Outcome>) -> WrittenReply {
         match items {
             Ok(items) => {
                 let payload = items.as_deref().map(convert::list_items);
@@ -193,23 +201,23 @@ impl Answering<'_> {
         }
     }
 
-    fn create(&self, actor: &plugin_api::Actor, connection: &ConnectionClient) -> Replied {
+    fn create(&self, actor: &plugin_api::Actor, connection: &ConnectionClient) -> WrittenReply {
         let mut created = None;
         let call = ActorCall {
             actor_type: &actor.actor_type,
             fields: None,
             operation: ActorOperation::Create { actor: std::borrow::Cow::Borrowed(actor) },
         };
-        let ended = connection.actors(call, &mut |row| {
+        let outcome = connection.actors(call, &mut |row| {
             created.get_or_insert_with(|| convert::actor_of(row));
             ControlFlow::Continue(())
         });
-        let ended = convert::outcome(&ended);
+        let outcome = convert::outcome(&outcome);
         match created {
-            _ if !ended.state.is_ok() => self.failed(&ended),
+            _ if !outcome.state.is_ok() => self.failed(&outcome),
             Some(actor) => {
                 let payload = Payload::Actor(Some(actor));
-                reply::payload(&self.0.envelope, self.0.operation(), &ended, payload, 1)
+                reply::payload(&self.0.envelope, self.0.operation(), &outcome, payload, 1)
             }
             None => self.failed(
                 &Outcome::error("the connector does not say which actor it created").with_tech_explanation(

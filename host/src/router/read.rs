@@ -1,4 +1,7 @@
-//! A call and the bytes that it was read from.
+//! Reads a request: from the bytes of a message to a [`Call`], off the I/O threads if it is large.
+//!
+//! The dialect of a call is decided from its message, in the module `dialect` of the contract crate. Only where the message does not
+//! show it, the dialect that the address names counts, or else [`DEFAULT_DIALECT`].
 
 use bytes::Bytes;
 use contract::xml::{Limits, XmlError, XmlErrorKind};
@@ -8,27 +11,30 @@ use tokio::task::spawn_blocking;
 
 use super::SoapRequest;
 
-/// From this size on a message is read off the I/O threads.
-const LARGE: usize = 64 * 1024;
+/// A message of so many bytes or more is read on a blocking thread.
+const LARGE_MESSAGE: usize = 64 * 1024;
+
+/// The dialect of a call where neither the message nor the address shows it.
+const DEFAULT_DIALECT: Dialect = Dialect::Data;
 
 self_cell!(
-    /// A call together with its bytes: its texts are borrowed from them, wherever it is moved.
-    pub(super) struct ReadCall {
+    /// A call together with the bytes of its message, from which its texts are borrowed.
+    pub(super) struct OwnedCall {
         owner: Bytes,
         #[covariant]
         dependent: Call,
     }
 );
 
-impl ReadCall {
-    /// Reads a message in UTF-8; `undecided` is its dialect where it does not show one.
+impl OwnedCall {
+    /// Reads a message in UTF-8.
     fn read(
         message: Bytes,
         action: Option<&str>,
-        undecided: Dialect,
+        default_dialect: Dialect,
         limits: Limits,
     ) -> Result<Self, ReadError> {
-        ReadCall::try_new(message, |bytes| contract::read_call_as(bytes, action, undecided, limits))
+        OwnedCall::try_new(message, |bytes| contract::read_call_as(bytes, action, default_dialect, limits))
     }
 
     pub(super) fn call(&self) -> &Call<'_> {
@@ -36,7 +42,7 @@ impl ReadCall {
     }
 }
 
-/// The message in UTF-8 without byte order mark; the same bytes, unless they came in another encoding.
+/// Decodes a message to UTF-8 without byte order mark. Bytes that are UTF-8 already are not copied.
 fn decode(message: Bytes, charset: Option<&str>) -> Result<Bytes, EncodingError> {
     match contract::decode(&message, charset)? {
         std::borrow::Cow::Borrowed(utf8) => Ok(message.slice_ref(utf8)),
@@ -44,29 +50,29 @@ fn decode(message: Bytes, charset: Option<&str>) -> Result<Bytes, EncodingError>
     }
 }
 
-/// Why there is no call.
-pub(super) enum Unread {
+/// A message that is not a call.
+pub(super) enum InvalidMessage {
     Charset(EncodingError),
-    /// `told` is what the log tells of it.
     Fault {
         soap: SoapVersion,
         fault: Fault,
-        told: String,
+        /// The reason for the log, without values of the message: they may be secrets in the wrong element.
+        reason: String,
     },
 }
 
-impl Unread {
-    fn because(soap: SoapVersion, fault: Fault) -> Self {
-        let told = fault.text.clone();
-        Unread::Fault { soap, fault, told }
+impl InvalidMessage {
+    /// A fault whose text has no value of the message.
+    fn fault(soap: SoapVersion, fault: Fault) -> Self {
+        let reason = fault.text.clone();
+        InvalidMessage::Fault { soap, fault, reason }
     }
 }
 
-impl From<ReadError> for Unread {
+impl From<ReadError> for InvalidMessage {
     fn from(error: ReadError) -> Self {
         let fault = Fault::from(&error);
-        // Not what a message holds, only what is wrong with it: values may be secrets in the wrong place.
-        let told = match error.refusal {
+        let reason = match error.refusal {
             Refusal::Value { member, expected, .. } => format!("the value of <{member}> is not {expected}"),
             Refusal::TextAmongElements { element, .. } => format!("<{element}> holds text"),
             Refusal::Xml(XmlError { kind: XmlErrorKind::Entity(_), at }) => format!("entity at byte {at}"),
@@ -75,27 +81,27 @@ impl From<ReadError> for Unread {
             }
             refusal => refusal.to_string(),
         };
-        Unread::Fault { soap: error.soap, fault, told }
+        InvalidMessage::Fault { soap: error.soap, fault, reason }
     }
 }
 
-/// Reads a call; a large one where it delays nobody else.
-pub(super) async fn read(request: SoapRequest, limits: Limits) -> Result<ReadCall, Unread> {
-    let is_large = request.body.len() >= LARGE;
+/// Reads a call.
+pub(super) async fn read(request: SoapRequest, limits: Limits) -> Result<OwnedCall, InvalidMessage> {
+    let is_large = request.body.len() >= LARGE_MESSAGE;
     let read = move || {
         let SoapRequest { body, charset, action, connector: _, dialect, caller: _ } = request;
         let message = decode(body, charset.as_deref()).map_err(|error| match error {
-            EncodingError::Unsupported(_) => Unread::Charset(error),
-            EncodingError::InvalidUtf16 => Unread::because(SoapVersion::V11, Fault::from(&error)),
+            EncodingError::Unsupported(_) => InvalidMessage::Charset(error),
+            EncodingError::InvalidUtf16 => InvalidMessage::fault(SoapVersion::V11, Fault::from(&error)),
         })?;
-        let undecided = dialect.unwrap_or(Dialect::Data);
-        Ok(ReadCall::read(message, action.as_deref(), undecided, limits)?)
+        let default_dialect = dialect.unwrap_or(DEFAULT_DIALECT);
+        Ok(OwnedCall::read(message, action.as_deref(), default_dialect, limits)?)
     };
     if !is_large {
         return read();
     }
     spawn_blocking(read).await.unwrap_or_else(|error| {
         tracing::error!(%error, "reading a message panicked");
-        Err(Unread::because(SoapVersion::V11, Fault::server("the message could not be read")))
+        Err(InvalidMessage::fault(SoapVersion::V11, Fault::server("the message could not be read")))
     })
 }

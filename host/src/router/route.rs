@@ -1,115 +1,121 @@
-//! The rules of connections: which connector a call goes to, and what becomes of it on the way.
+//! Routing: finds the connection and the connector of a call, and applies the rules of connections (saved before used, owned
+//! by one connector).
 
 use std::sync::Arc;
 
-use contract::{Operation, Outcome, Request, State};
+use contract::{Call, Operation, Outcome, Request, State};
 use plugin_api::{Access, Field, FieldType, Settings};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, field};
 use values::Guid;
 
-use super::connector::{Connector, Open};
+use super::connector::{Connector, LiveConnection};
 use super::connectors::Connectors;
-use super::read::ReadCall;
-use super::reply::{self, Replied};
-use super::stop::{self, Stop};
+use super::early_outcome::{self, EarlyOutcome};
+use super::read::OwnedCall;
+use super::reply::{self, WrittenReply};
 use super::{Router, convert, perform};
 use crate::auth::{Authenticated, SignedApplicationToken};
 use crate::caller::Caller;
 use crate::logging::rejection::{self, Cause};
-use erp_host_runtime::OnCall;
+use erp_host_runtime::LogContext;
 use erp_host_store::audit::Origin;
 use erp_host_store::{OpenConnection, StoreError, StoredConnection};
 
-/// A call on its way.
-pub(super) struct Errand<'c> {
-    pub(super) call: &'c Arc<ReadCall>,
-    /// Who makes it.
+/// A call and what is found out about it on its way: its connection, its connector, its deadline.
+pub(super) struct CallContext<'c> {
+    pub(super) owned_call: &'c Arc<OwnedCall>,
     pub(super) caller: &'c Caller,
     /// The connector that the address names.
-    pub(super) named: Option<&'c str>,
-    pub(super) started: Instant,
-    /// What the log tells of its way.
-    pub(super) told: OnCall,
+    pub(super) addressed_connector: Option<&'c str>,
+    /// When the request was received: deadlines count from here.
+    pub(super) received: Instant,
+    pub(super) log_context: LogContext,
 }
 
-impl Errand<'_> {
+impl<'c> CallContext<'c> {
+    fn call(&self) -> &'c Call<'c> {
+        self.owned_call.call()
+    }
+
     /// The connection that the call names.
-    fn connection(&mut self) -> Result<Guid, Stop> {
-        let guid = stop::connection_of(self.call.call())?;
+    fn guid(&mut self) -> Result<Guid, EarlyOutcome> {
+        let guid = early_outcome::parse_guid(self.call())?;
         Span::current().record("connection", field::display(guid));
-        self.told.connection = Some(guid);
+        self.log_context.connection = Some(guid);
         Ok(guid)
     }
 
-    /// Goes to this connector; returns until when.
-    fn go_to(&mut self, connector: &Connector) -> Instant {
-        self.tell(connector.name());
-        self.started + connector.deadline()
+    /// Records that the call goes to this connector, and returns its deadline there.
+    fn assign(&mut self, connector: &Connector) -> Instant {
+        self.record_connector(connector.name());
+        self.received + connector.deadline()
     }
 
-    /// Tells the log of the connector that it is about.
-    fn tell(&mut self, connector: &Arc<str>) {
-        if self.told.connector.is_none() {
+    /// Adds the connector to the log context.
+    fn record_connector(&mut self, connector: &Arc<str>) {
+        if self.log_context.connector.is_none() {
             Span::current().record("connector", &**connector);
-            self.told.connector = Some(Arc::clone(connector));
+            self.log_context.connector = Some(Arc::clone(connector));
         }
     }
 
-    /// A connection belongs to one connector, and calls that name another one went astray.
-    fn check_name(&mut self, guid: Guid, own: &Arc<str>) -> Result<(), Stop> {
-        self.tell(own);
-        match self.named {
-            Some(named) if !named.eq_ignore_ascii_case(own) => Err(stop::other_connector(guid, own, named)),
+    /// A connection belongs to one connector: fails if the address names another one.
+    fn check_owner(&mut self, guid: Guid, owner: &Arc<str>) -> Result<(), EarlyOutcome> {
+        self.record_connector(owner);
+        match self.addressed_connector {
+            Some(addressed) if !addressed.eq_ignore_ascii_case(owner) => {
+                Err(early_outcome::other_connector(guid, owner, addressed))
+            }
             _ => Ok(()),
         }
     }
 }
 
 impl Router {
-    /// Does what a call asks for. What few calls do is boxed: the others need not carry the room that it takes.
-    pub(super) async fn route(&self, errand: &mut Errand<'_>) -> Result<Replied, Stop> {
-        let call = errand.call.call();
+    /// Routes a call and carries it out. The futures of rare operations are boxed, which keeps the future of all others small.
+    pub(super) async fn route(&self, context: &mut CallContext<'_>) -> Result<WrittenReply, EarlyOutcome> {
+        let call = context.call();
         let (envelope, request) = (&call.envelope, &call.request);
         match request {
             Request::Authenticate { signed_token } => {
                 let token = signed_token.as_ref().map_or("", |token| &token.0);
-                let answer = Box::pin(self.authenticate(token, errand)).await;
+                let answer = Box::pin(self.authenticate(token, context)).await;
                 Ok(reply::authentication(envelope, answer.as_ref().map(|answer| answer.0.as_str())))
             }
-            Request::GetConfigData | Request::TestConfigData { .. } => self.in_setup(errand).await,
-            // A list that a setting takes its values from, while there is no connection yet.
-            Request::GetList { .. } if stop::connection_of(call).is_ok_and(Guid::is_zero) => {
-                self.in_setup(errand).await
+            Request::GetConfigData | Request::TestConfigData { .. } => self.in_setup(context).await,
+            // A list of the settings form: the connection does not exist yet.
+            Request::GetList { .. } if early_outcome::parse_guid(call).is_ok_and(Guid::is_zero) => {
+                self.in_setup(context).await
             }
             Request::SaveConnection { connection_info } => {
-                let guid = errand.connection()?;
+                let guid = context.guid()?;
                 let settings = convert::settings(connection_info.as_ref());
-                let span = errand.told.span();
-                let outcome = Box::pin(self.save(guid, &settings, errand).instrument(span)).await?;
+                let span = context.log_context.span();
+                let outcome = Box::pin(self.save(guid, &settings, context).instrument(span)).await?;
                 Ok(reply::outcome(envelope, Operation::SaveConnection, &outcome))
             }
             Request::DeleteConnection => {
-                let guid = errand.connection()?;
-                let span = errand.told.span();
-                Box::pin(self.delete(guid, errand).instrument(span)).await?;
+                let guid = context.guid()?;
+                let span = context.log_context.span();
+                Box::pin(self.delete(guid, context).instrument(span)).await?;
                 Ok(reply::outcome(envelope, Operation::DeleteConnection, &Outcome::ok()))
             }
             _ => {
-                let guid = errand.connection()?;
-                self.in_connection(guid, errand).await
+                let guid = context.guid()?;
+                self.in_connection(guid, context).await
             }
         }
     }
 
-    /// Authenticate. It belongs to a connector, and does not call it.
-    async fn authenticate(&self, token: &str, errand: &mut Errand<'_>) -> Option<SignedApplicationToken> {
-        let caller = errand.caller;
-        let Ok(connector) = self.connectors.find(errand.named) else {
+    /// Authenticate: for a connector, without a call of it.
+    async fn authenticate(&self, token: &str, context: &mut CallContext<'_>) -> Option<SignedApplicationToken> {
+        let caller = context.caller;
+        let Ok(connector) = self.connectors.find(context.addressed_connector) else {
             rejection::log(Cause::NotAuthenticated, caller, "the address names no connector that is here");
             return None;
         };
-        errand.tell(connector.name());
+        context.record_connector(connector.name());
         match self.online.authenticate(token, connector.name()).await {
             Ok(Authenticated { client, context, answer }) => {
                 tracing::info!(%caller, client, context, connector = %connector.name(), "authenticated");
@@ -122,103 +128,112 @@ impl Router {
         }
     }
 
-    /// A call that belongs to no connection.
-    async fn in_setup(&self, errand: &mut Errand<'_>) -> Result<Replied, Stop> {
-        let connector = self.connectors.find(errand.named)?;
-        let deadline = errand.go_to(&connector);
-        let (call, worker) = (Arc::clone(errand.call), Arc::clone(&connector));
+    /// Carries out an operation without a connection.
+    async fn in_setup(&self, context: &mut CallContext<'_>) -> Result<WrittenReply, EarlyOutcome> {
+        let connector = self.connectors.find(context.addressed_connector)?;
+        let deadline = context.assign(&connector);
+        let (call, worker) = (Arc::clone(context.owned_call), Arc::clone(&connector));
         let work = move || perform::in_setup(call.call(), &worker);
-        let replied = connector.work(errand.told.clone(), deadline, work).await;
-        replied.map_err(|why| stop::interrupted(why, &connector))
+        let replied = connector.call(context.log_context.clone(), deadline, work).await;
+        replied.map_err(|why| early_outcome::no_result(why, &connector))
     }
 
-    /// A call that belongs to a connection.
-    async fn in_connection(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<Replied, Stop> {
+    /// Carries out an operation of a connection; opens the connection if it is not open.
+    async fn in_connection(
+        &self,
+        guid: Guid,
+        context: &mut CallContext<'_>,
+    ) -> Result<WrittenReply, EarlyOutcome> {
         let open = match self.connections.get(guid) {
             Some(open) => {
-                errand.check_name(guid, open.connection().connector.name())?;
+                context.check_owner(guid, open.connection().connector.name())?;
                 open
             }
             None => {
-                let span = errand.told.span();
-                Box::pin(self.open(guid, errand).instrument(span)).await?
+                let span = context.log_context.span();
+                Box::pin(self.open(guid, context).instrument(span)).await?
             }
         };
         let connector = Arc::clone(&open.connection().connector);
-        let deadline = errand.go_to(&connector);
-        let (call, spool) = (Arc::clone(errand.call), Arc::clone(&self.spool));
+        let deadline = context.assign(&connector);
+        let (call, spool) = (Arc::clone(context.owned_call), Arc::clone(&self.spool));
         let work = move || perform::in_connection(call.call(), &open.connection().client, &spool);
-        let replied = connector.work(errand.told.clone(), deadline, work).await;
-        replied.map_err(|why| stop::interrupted(why, &connector))
+        let replied = connector.call(context.log_context.clone(), deadline, work).await;
+        replied.map_err(|why| early_outcome::no_result(why, &connector))
     }
 
-    /// A connection that was not open.
-    async fn open(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<Arc<OpenConnection<Open>>, Stop> {
-        // Not in one step with the opening: that is shared with others, who may have named another connector.
-        let own = self.own_connector(guid, errand).await?;
-        let connector = self.connectors.get(&own);
+    /// Opens a stored connection, within the deadline of the call.
+    async fn open(
+        &self,
+        guid: Guid,
+        context: &mut CallContext<'_>,
+    ) -> Result<Arc<OpenConnection<LiveConnection>>, EarlyOutcome> {
+        // Before the opening, which is shared with other calls, whose addresses may name another connector.
+        let owner = self.owner(guid, context).await?;
+        let connector = self.connectors.get(&owner);
         let deadline = connector.map_or(self.deadline, |connector| connector.deadline());
-        let (connectors, call) = (Arc::clone(&self.connectors), errand.told.clone());
-        let opening = self.connections.get_or_open(guid, move |stored| open_stored(connectors, stored, call));
-        match timeout_at(errand.started + deadline, opening).await {
+        let (connectors, log_context) = (Arc::clone(&self.connectors), context.log_context.clone());
+        let opening =
+            self.connections.get_or_open(guid, move |stored| open_stored(connectors, stored, log_context));
+        match timeout_at(context.received + deadline, opening).await {
             Ok(Ok(Some(open))) => Ok(open),
-            Ok(Ok(None)) => Err(stop::unknown_connection(guid)),
-            Ok(Err(error)) => Err(stop::not_opened(&error)),
-            Err(_) => Err(Stop::Outcome(stop::late(&own, deadline, None))),
+            Ok(Ok(None)) => Err(early_outcome::unknown_connection(guid)),
+            Ok(Err(error)) => Err(early_outcome::not_opened(&error)),
+            Err(_) => Err(early_outcome::deadline_exceeded(&owner, deadline, None)),
         }
     }
 
-    /// The name of the connector that the connection belongs to, and that the call may have named.
-    async fn own_connector(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<Arc<str>, Stop> {
-        let own = self.connections.connector_of(guid).await?.ok_or_else(|| stop::unknown_connection(guid))?;
-        let own = own.into();
-        errand.check_name(guid, &own)?;
-        Ok(own)
+    /// The name of the connector that the connection belongs to; fails if the address names another one.
+    async fn owner(&self, guid: Guid, context: &mut CallContext<'_>) -> Result<Arc<str>, EarlyOutcome> {
+        let owner = self.connections.connector_of(guid).await?;
+        let owner = owner.ok_or_else(|| early_outcome::unknown_connection(guid))?.into();
+        context.check_owner(guid, &owner)?;
+        Ok(owner)
     }
 
-    /// WSSaveConnection. Of two first saves of a connection at the same time, for two connectors, one makes the connection
-    /// its connector's; the other one is then a save of a connection that belongs to that one.
+    /// WSSaveConnection. Two first saves of a connection may arrive at the same time for two connectors: the first one that
+    /// is stored decides the owner, and the other one is tried again as a save of a connection with an owner.
     async fn save(
         &self,
         guid: Guid,
         settings: &Settings,
-        errand: &mut Errand<'_>,
-    ) -> Result<Outcome<'static>, Stop> {
+        context: &mut CallContext<'_>,
+    ) -> Result<Outcome<'static>, EarlyOutcome> {
         loop {
-            if let Some(outcome) = self.try_to_save(guid, settings, errand).await? {
+            if let Some(outcome) = self.try_to_save(guid, settings, context).await? {
                 return Ok(outcome);
             }
         }
     }
 
-    /// Saves and opens a connection: the settings are durable before anything else is done with them. `None` when it has
-    /// become another connector's meanwhile.
+    /// Saves and opens a connection: the settings are durable before they are used. `None` when another connector has become
+    /// its owner meanwhile.
     async fn try_to_save(
         &self,
         guid: Guid,
         settings: &Settings,
-        errand: &mut Errand<'_>,
-    ) -> Result<Option<Outcome<'static>>, Stop> {
+        context: &mut CallContext<'_>,
+    ) -> Result<Option<Outcome<'static>>, EarlyOutcome> {
         if guid.is_zero() {
-            let why = "the all-zero ConnectionGuid cannot be saved: it stands for a connection that is being set up";
-            return Err(Stop::Outcome(Outcome::error(why)));
+            return Err(early_outcome::zero_guid_saved());
         }
-        let own: Option<Arc<str>> = self.connections.connector_of(guid).await?.map(Arc::from);
-        let connector = match &own {
-            Some(own) => {
-                errand.check_name(guid, own)?;
-                self.connectors.get(own).ok_or_else(|| Stop::Outcome(self.connectors.not_loaded(own)))?
+        let owner: Option<Arc<str>> = self.connections.connector_of(guid).await?.map(Arc::from);
+        let connector = match &owner {
+            Some(owner) => {
+                context.check_owner(guid, owner)?;
+                self.connectors.owner(owner)?
             }
-            None => self.connectors.find(errand.named)?,
+            None => self.connectors.find(context.addressed_connector)?,
         };
-        let deadline = errand.go_to(&connector);
+        let deadline = context.assign(&connector);
         let worker = Arc::clone(&connector);
-        let form = connector.work(errand.told.clone(), deadline, move || worker.settings_form()).await;
+        let form =
+            connector.call(context.log_context.clone(), deadline, move || worker.settings_form()).await;
         let form = form
-            .map_err(|why| stop::interrupted(why, &connector))?
-            .map_err(|outcome| Stop::Outcome(stop::owned(&outcome)))?;
-        // A setting that does not come at all is its default: SuperOffice may send what it stored before an update of the
-        // connector brought the setting along.
+            .map_err(|why| early_outcome::no_result(why, &connector))?
+            .map_err(|outcome| early_outcome::connector_error(&outcome))?;
+        // A missing setting has its default: SuperOffice may send settings that it stored before an update of the connector
+        // added this one.
         let is_empty = |field: &Field| {
             let text = settings.get(&field.key).or(field.default.as_deref());
             text.is_none_or(|text| text.trim().is_empty())
@@ -230,23 +245,22 @@ impl Router {
             .map(|field| field.key.as_str())
             .collect::<Vec<_>>();
         if !missing.is_empty() {
-            let why = format!("these settings must be filled in: {}", missing.join(", "));
-            return Err(Stop::Outcome(Outcome::error(why)));
+            return Err(early_outcome::missing_settings(&missing));
         }
         let secrets = form.iter().filter(|field| field.field_type == FieldType::Password);
         let secrets: Vec<_> = secrets.map(|field| field.key.as_str()).collect();
-        let by = Origin::from(errand.caller);
+        let by = Origin::from(context.caller);
         match self.connections.save(guid, connector.name(), settings, &secrets, &by).await {
             Ok(_) => {}
             Err(StoreError::OtherConnector { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
 
-        // Opened at once, so that the administrator learns now what is wrong with the settings. They stay stored
-        // whatever comes of it: an ERP system that is down tonight is up tomorrow.
-        Ok(Some(match self.open(guid, errand).await {
+        // Opened at once, so that the administrator sees now what is wrong with the settings. They stay stored even if the
+        // opening fails: the ERP system may only be down for a while.
+        Ok(Some(match self.open(guid, context).await {
             Ok(_) => Outcome::ok(),
-            Err(Stop::Outcome(outcome)) => {
+            Err(EarlyOutcome::Reply(outcome)) => {
                 let saved = "the settings are saved, but the connection could not be opened";
                 let tech = match &outcome.tech_explanation {
                     Some(tech) => format!("{saved}: {tech}"),
@@ -254,18 +268,22 @@ impl Router {
                 };
                 Outcome { state: State::Warning, tech_explanation: Some(tech.into()), ..outcome }
             }
-            Err(Stop::Busy) => Outcome {
+            Err(EarlyOutcome::Busy) => Outcome {
                 state: State::Warning,
                 ..Outcome::error("the settings are saved, but the connector was too busy to try them")
             },
         }))
     }
 
-    /// WSDeleteConnection. The connector need not be here any more.
-    async fn delete(&self, guid: Guid, errand: &mut Errand<'_>) -> Result<(), Stop> {
-        self.own_connector(guid, errand).await?;
-        let by = Origin::from(errand.caller);
-        if self.connections.delete(guid, &by).await? { Ok(()) } else { Err(stop::unknown_connection(guid)) }
+    /// WSDeleteConnection. Its connector need not be loaded.
+    async fn delete(&self, guid: Guid, context: &mut CallContext<'_>) -> Result<(), EarlyOutcome> {
+        self.owner(guid, context).await?;
+        let by = Origin::from(context.caller);
+        if self.connections.delete(guid, &by).await? {
+            Ok(())
+        } else {
+            Err(early_outcome::unknown_connection(guid))
+        }
     }
 }
 
@@ -273,14 +291,13 @@ impl Router {
 async fn open_stored(
     connectors: Arc<Connectors>,
     stored: StoredConnection,
-    call: OnCall,
-) -> Result<Open, Stop> {
-    let connector = connectors.get(&stored.connector);
-    let connector = connector.ok_or_else(|| Stop::Outcome(connectors.not_loaded(&stored.connector)))?;
+    log_context: LogContext,
+) -> Result<LiveConnection, EarlyOutcome> {
+    let connector = connectors.owner(&stored.connector)?;
     let worker = Arc::clone(&connector);
     let deadline = Instant::now() + connector.deadline();
     let settings = stored.settings.of_connection(stored.guid.to_string(), stored.revision.number());
-    let opened = connector.work(call, deadline, move || worker.open(&settings));
-    let opened = opened.await.map_err(|why| stop::interrupted(why, &connector))?;
-    opened.map_err(|outcome| Stop::Outcome(stop::owned(&outcome)))
+    let opened = connector.call(log_context, deadline, move || worker.open(&settings));
+    let opened = opened.await.map_err(|why| early_outcome::no_result(why, &connector))?;
+    opened.map_err(|outcome| early_outcome::connector_error(&outcome))
 }

@@ -26,7 +26,7 @@ use super::reply_body::{ReplyBody, accepts_gzip};
 use super::request_body;
 use crate::access::{Access, AccessDenied};
 use crate::caller::Caller;
-use crate::router::{Answer, Refused, Router, SoapRequest};
+use crate::router::{RejectedCall, Router, SoapRequest, SoapResponse};
 
 /// Where the service is, below any base path and in any case (contract page, section 1).
 pub(super) const SERVICE_PATH: &str = "/Services/ErpConnectorWS.svc";
@@ -227,8 +227,8 @@ impl Endpoint {
         };
         match self.router.answer(request).await {
             Ok(answer) => Ok(reply(answer, &head.headers, head.version).await),
-            Err(Refused::Busy) => Err(Rejection::connector_busy()),
-            Err(Refused::Charset(error)) => Err(Rejection::unsupported_charset(&error)),
+            Err(RejectedCall::Busy) => Err(Rejection::connector_busy()),
+            Err(RejectedCall::Charset(error)) => Err(Rejection::unsupported_charset(&error)),
         }
     }
 }
@@ -256,7 +256,7 @@ impl Resource {
 
 /// The response to a call, in the form that its client accepts. A fault goes out with 500, in every version of SOAP: with
 /// another status a WCF client loses its text (contract page, section 5).
-async fn reply(answer: Answer, headers: &HeaderMap, version: Version) -> Response<ReplyBody> {
+async fn reply(answer: SoapResponse, headers: &HeaderMap, version: Version) -> Response<ReplyBody> {
     // HTTP/1.0 has no chunks.
     let chunks = version > Version::HTTP_10;
     let (body, is_gzip) = match ReplyBody::new(answer.body, accepts_gzip(headers), chunks).await {

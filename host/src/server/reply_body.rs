@@ -13,7 +13,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::ACCEPT_ENCODING;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::router::Spooled;
+use crate::router::SpooledReply;
 
 /// Replies below this size are not compressed.
 const MIN_GZIP: u64 = 1024;
@@ -21,7 +21,7 @@ const MIN_GZIP: u64 = 1024;
 /// A body on its way to the client.
 pub(super) enum ReplyBody {
     /// Everything is in memory.
-    Whole(Spooled),
+    Whole(SpooledReply),
     /// A file: one block at a time is in memory, and the next one is being read.
     Blocks {
         /// Bytes to come, unless they are packed.
@@ -34,18 +34,18 @@ pub(super) enum ReplyBody {
 
 /// A reply as a run of blocks, packed or not. Works on files: never to be called on an I/O thread.
 pub(super) struct Blocks {
-    reply: Spooled,
+    reply: SpooledReply,
     packer: Option<GzEncoder<Vec<u8>>>,
 }
 
 impl ReplyBody {
     pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
-        ReplyBody::Whole(Spooled::in_memory(bytes))
+        ReplyBody::Whole(SpooledReply::in_memory(bytes))
     }
 
     /// The body of a reply, and whether it is packed. `pack`: the client takes packed bodies. `chunks`: it takes
     /// bodies of unknown length.
-    pub(super) async fn new(reply: Spooled, pack: bool, chunks: bool) -> io::Result<(Self, bool)> {
+    pub(super) async fn new(reply: SpooledReply, pack: bool, chunks: bool) -> io::Result<(Self, bool)> {
         let pack = pack && reply.len() >= MIN_GZIP;
         if reply.is_in_file() {
             let pack = pack && chunks;
@@ -69,7 +69,7 @@ impl Body for ReplyBody {
         let body = &mut *self;
         match body {
             ReplyBody::Whole(reply) => {
-                let block = reply.take_block().map(Frame::data);
+                let block = reply.next_block().map(Frame::data);
                 Poll::Ready(Some(block).filter(|block| !block.as_ref().is_ok_and(is_empty)))
             }
             ReplyBody::End => Poll::Ready(None),
@@ -125,7 +125,7 @@ impl Blocks {
 
     fn next(&mut self) -> io::Result<Bytes> {
         loop {
-            let block = self.reply.take_block()?;
+            let block = self.reply.next_block()?;
             let Some(packer) = &mut self.packer else { return Ok(block) };
             if block.is_empty() {
                 return match self.packer.take() {
@@ -143,10 +143,10 @@ impl Blocks {
 }
 
 /// Packs a reply that is in memory.
-fn gzip(mut reply: Spooled) -> io::Result<Vec<u8>> {
+fn gzip(mut reply: SpooledReply) -> io::Result<Vec<u8>> {
     let mut packer = GzEncoder::new(Vec::with_capacity(4096), Compression::fast());
     loop {
-        let block = reply.take_block()?;
+        let block = reply.next_block()?;
         if block.is_empty() {
             return packer.finish();
         }

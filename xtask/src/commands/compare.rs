@@ -1,4 +1,4 @@
-//! `cargo xtask compare`.
+//! `cargo xtask compare`: throughput and latency side by side with a gSOAP server and nginx.
 
 use std::error::Error;
 use std::fs::File;
@@ -8,10 +8,10 @@ use std::process::{Command, ExitCode, Stdio};
 use test_support::build::{self, Profile};
 use test_support::host_process::HostProcess;
 
-/// What serves the rows.
+/// The connector that is measured.
 const PLUGIN: &str = "rows-connector";
 
-/// Programs that the comparison runs, and the Debian packages that have them.
+/// Programs that the comparison needs, with their Debian packages.
 const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
     ("wrk", "wrk"),
@@ -22,7 +22,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// Compares the host with a gSOAP server of the same contract and rows, and with nginx that serves the same bytes from
-/// a file, in alternating rounds of one run. Then measures what has no peer: the start with ten plugins, memory under
+/// a file, in alternating rounds of one run. Then measures the host alone: its start with ten plugins, its memory under
 /// large replies, and 10,000 connections against one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -31,33 +31,33 @@ const PROGRAMS: &[(&str, &str)] = &[
   cargo xtask compare --only get1,all1000     only these of config, test, get1, get100, all1000
 
 Needs Debian's gsoap libgsoap-dev g++ wrk nginx-light python3. What is compared: benches/peers/compare.py.
-Figures of one machine say little about another's; the ratios carry over.")]
+Absolute figures depend on the machine; the ratios are comparable.")]
 pub struct Args {
-    /// How many rounds; the median counts
+    /// Number of rounds; the medians are printed
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 
-    /// How long each server is called in a round
+    /// Seconds for which each server is called in a round
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
 
-    /// HTTP connections at a time
+    /// Number of concurrent HTTP connections
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     connections: u32,
 
-    /// Only these requests, with commas between them
+    /// Only these requests, separated by commas
     #[arg(long, value_name = "NAMES")]
     only: Option<String>,
 
-    /// The level of the host's log, which goes to a file
+    /// The level of the host's log, which is written to a file
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: String,
 
-    /// Compare with this program in the place of the one that is built
+    /// Measure this program instead of the one that is built
     #[arg(long, value_name = "FILE")]
     host: Option<PathBuf>,
 
-    /// Write the figures into this file, too
+    /// Also write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -67,7 +67,7 @@ pub struct Args {
 /// # Errors
 /// A program is missing, something cannot be built, or a server does not answer as it should.
 pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
-    look_for_programs()?;
+    check_programs()?;
     eprintln!("building the host for release (the first time this takes several minutes) ...");
     let built = build::build(Profile::Release, &[PLUGIN])?;
 
@@ -103,8 +103,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     Ok(if bounded.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The host with its configuration as it comes. Its log goes to a file, as with most operators: through a pipe to us it
-/// would cost this machine twice.
+/// Starts the host with its default configuration. Its log is written to a file, as most operators do; a pipe would need
+/// processor time of this task, too.
 fn start(program: &Path, folder: &Path, level: &str) -> Result<HostProcess, Box<dyn Error>> {
     let mut command = Command::new(program);
     command.current_dir(folder).args(["serve", "--listen", "127.0.0.1:0", "--plugins", "plugins"]);
@@ -115,16 +115,16 @@ fn start(program: &Path, folder: &Path, level: &str) -> Result<HostProcess, Box<
     HostProcess::start_with_log(command, File::create(folder.join("log"))?)
 }
 
-/// Says what to install.
-fn look_for_programs() -> Result<(), Box<dyn Error>> {
+/// Fails with the packages to install if a program is missing.
+fn check_programs() -> Result<(), Box<dyn Error>> {
     let folders: Vec<_> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
-    // Where Debian puts nginx, which is not on everybody's path.
-    let is_here = |program: &str| {
+    // Debian installs nginx in /usr/sbin, which is not on every user's path.
+    let is_installed = |program: &str| {
         folders.iter().any(|folder| folder.join(program).is_file())
             || Path::new("/usr/sbin").join(program).is_file()
     };
     let mut missing: Vec<_> =
-        PROGRAMS.iter().filter(|(program, _)| !is_here(program)).map(|(_, package)| *package).collect();
+        PROGRAMS.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
     if !Path::new("/usr/include/stdsoap2.h").exists() {
         missing.push("libgsoap-dev");
     }

@@ -1,4 +1,4 @@
-//! Replies on their way out.
+//! Writes replies: whole ones at once, replies with actors row by row as the connector pushes them.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -11,43 +11,44 @@ use plugin_api::abi::RowRef;
 use plugin_api::abi::client::INVALID_ANSWER;
 
 use super::convert;
-use super::spool::{Spool, SpoolFolder, Spooled};
+use super::spool::{Spool, SpoolFolder, SpooledReply};
 
-/// A reply, and what the log tells of it.
+/// A reply as it is sent, and what the log line of its call has of it.
 #[derive(Debug)]
-pub(super) struct Replied {
-    pub(super) body: Spooled,
+pub(super) struct WrittenReply {
+    pub(super) body: SpooledReply,
     /// `None` for Authenticate.
     pub(super) state: Option<State>,
     pub(super) rows: u64,
-    /// What went wrong, when the state is Error.
+    /// The outcome if its state is Error.
     pub(super) error: Option<Outcome<'static>>,
 }
 
 /// A reply without a payload, or with a null one.
-pub(super) fn outcome(envelope: &Envelope, operation: Operation, outcome: &Outcome<'_>) -> Replied {
+pub(super) fn outcome(envelope: &Envelope, operation: Operation, outcome: &Outcome<'_>) -> WrittenReply {
     payload(envelope, operation, outcome, Payload::None, 0)
 }
 
-/// A reply with a payload of so many rows.
+/// A reply with a payload; `rows` is for the log.
 pub(super) fn payload(
     envelope: &Envelope,
     operation: Operation,
     outcome: &Outcome<'_>,
     payload: Payload<'_>,
     rows: usize,
-) -> Replied {
+) -> WrittenReply {
     let mut body = Vec::with_capacity(1024);
     let (state, error) = (outcome.state, error_of(outcome));
     contract::write_reply(&mut body, envelope, operation, &Reply::with(outcome.clone(), payload));
-    Replied { body: Spooled::in_memory(body), state: Some(state), rows: rows as u64, error }
+    WrittenReply { body: SpooledReply::in_memory(body), state: Some(state), rows: rows as u64, error }
 }
 
-/// The reply of Authenticate; without an answer the caller was refused, and is not told why (contract page, section 6).
-pub(super) fn authentication(envelope: &Envelope, answer: Option<&str>) -> Replied {
-    let reply = Reply::Authentication(match answer {
-        Some(answer) => {
-            Authentication { reason: None, signed_application_token: Some(answer.into()), succeeded: true }
+/// The reply of Authenticate. Without a token the caller was rejected; the reason is only in the log (contract page,
+/// section 6).
+pub(super) fn authentication(envelope: &Envelope, token: Option<&str>) -> WrittenReply {
+    let reply = Reply::Authentication(match token {
+        Some(token) => {
+            Authentication { reason: None, signed_application_token: Some(token.into()), succeeded: true }
         }
         None => Authentication {
             reason: Some("Failed to validate authentication request".into()),
@@ -56,14 +57,14 @@ pub(super) fn authentication(envelope: &Envelope, answer: Option<&str>) -> Repli
     });
     let mut body = Vec::with_capacity(1024);
     contract::write_reply(&mut body, envelope, Operation::Authenticate, &reply);
-    Replied { body: Spooled::in_memory(body), state: None, rows: 0, error: None }
+    WrittenReply { body: SpooledReply::in_memory(body), state: None, rows: 0, error: None }
 }
 
 /// A fault.
-pub(super) fn fault(soap: SoapVersion, fault: &Fault) -> Spooled {
+pub(super) fn fault(soap: SoapVersion, fault: &Fault) -> SpooledReply {
     let mut body = Vec::with_capacity(512);
     contract::write_fault(&mut body, soap, fault);
-    Spooled::in_memory(body)
+    SpooledReply::in_memory(body)
 }
 
 fn error_of(outcome: &Outcome<'_>) -> Option<Outcome<'static>> {
@@ -76,9 +77,10 @@ fn error_of(outcome: &Outcome<'_>) -> Option<Outcome<'static>> {
     })
 }
 
-/// A reply with actors, written as they come. How the call ended is known last and may stand first: it begins as if it had
-/// ended well, and another head takes the place of that one if need be. When it ended badly, none of it is sent.
-pub(super) struct ActorsReply<'e> {
+/// Writes a reply with actors row by row. In some dialects the outcome is before the rows, and it is known only after them:
+/// the reply begins with the head of outcome Ok, which is replaced if the outcome is another one. If the outcome is an error,
+/// the caller gets a reply without rows.
+pub(super) struct ActorsReplyWriter<'e> {
     envelope: &'e Envelope,
     operation: Operation,
     writer: ReplyWriter,
@@ -87,27 +89,37 @@ pub(super) struct ActorsReply<'e> {
     spool: Spool<'e>,
     rows: u64,
     bytes: u64,
-    most: u64,
-    broken: Option<Broken>,
+    max_reply: u64,
+    failure: Option<Failure>,
 }
 
-/// Why a reply is broken off.
-enum Broken {
+/// Why writing a reply was stopped.
+enum Failure {
     Disk(io::Error),
-    /// It is larger than replies may be.
+    /// It is larger than `max_reply`.
     TooLarge,
 }
 
-impl<'e> ActorsReply<'e> {
+impl<'e> ActorsReplyWriter<'e> {
     pub(super) fn new(envelope: &'e Envelope, operation: Operation, folder: &'e SpoolFolder) -> Self {
         let writer = ReplyWriter::new(envelope, operation);
-        let (mut spool, most) = (folder.spool(), folder.most);
+        let (mut spool, max_reply) = (folder.spool(), folder.max_reply);
         writer.head(spool.buffer(), &Outcome::ok());
         let head = spool.buffer().len();
-        ActorsReply { envelope, operation, writer, head, spool, rows: 0, bytes: 0, most, broken: None }
+        ActorsReplyWriter {
+            envelope,
+            operation,
+            writer,
+            head,
+            spool,
+            rows: 0,
+            bytes: 0,
+            max_reply,
+            failure: None,
+        }
     }
 
-    /// Writes an actor. Breaks off when it cannot be kept.
+    /// Writes an actor. `Break` when the reply cannot be kept; then [`finish`](Self::finish) gives the error.
     pub(super) fn push(&mut self, row: &RowRef<'_>) -> ControlFlow<()> {
         let actor = ActorRow {
             actor_type: row.actor_type,
@@ -119,56 +131,66 @@ impl<'e> ActorsReply<'e> {
         self.writer.actor(self.spool.buffer(), &actor, row.fields());
         self.rows += 1;
         self.bytes += (self.spool.buffer().len() - before) as u64;
-        if self.bytes > self.most {
-            self.broken = Some(Broken::TooLarge);
+        if self.bytes > self.max_reply {
+            self.failure = Some(Failure::TooLarge);
             return ControlFlow::Break(());
         }
-        match self.spool.settle() {
+        match self.spool.flush_if_full() {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
-                self.broken = Some(Broken::Disk(error));
+                self.failure = Some(Failure::Disk(error));
                 ControlFlow::Break(())
             }
         }
     }
 
-    /// Ends the reply with what the connector said.
-    pub(super) fn finish(self, ended: &plugin_api::Outcome) -> Replied {
-        let ActorsReply { envelope, operation, writer, head, mut spool, rows, bytes: _, most, broken } = self;
-        match broken {
-            Some(Broken::Disk(error)) => return not_kept(envelope, operation, &error),
-            Some(Broken::TooLarge) => return too_large(envelope, operation, rows, most),
+    /// Ends the reply with the connector's outcome.
+    pub(super) fn finish(self, outcome: &plugin_api::Outcome) -> WrittenReply {
+        let ActorsReplyWriter {
+            envelope,
+            operation,
+            writer,
+            head,
+            mut spool,
+            rows,
+            bytes: _,
+            max_reply,
+            failure,
+        } = self;
+        match failure {
+            Some(Failure::Disk(error)) => return spool_failed(envelope, operation, &error),
+            Some(Failure::TooLarge) => return too_large(envelope, operation, rows, max_reply),
             None => {}
         }
-        let ended = convert::outcome(ended);
-        if ended.state == State::Error {
-            return outcome(envelope, operation, &ended);
+        let outcome = convert::outcome(outcome);
+        if outcome.state == State::Error {
+            return self::outcome(envelope, operation, &outcome);
         }
-        writer.tail(spool.buffer(), &ended);
-        let another_head = (writer.head_depends_on_outcome() && ended != Outcome::ok()).then(|| {
-            let mut another = Vec::with_capacity(1024);
-            writer.head(&mut another, &ended);
-            (head, another)
+        writer.tail(spool.buffer(), &outcome);
+        let new_head = (writer.head_depends_on_outcome() && outcome != Outcome::ok()).then(|| {
+            let mut new_head = Vec::with_capacity(1024);
+            writer.head(&mut new_head, &outcome);
+            (head, new_head)
         });
-        match spool.finish(another_head) {
-            Ok(body) => Replied { body, state: Some(ended.state), rows, error: None },
-            Err(error) => not_kept(envelope, operation, &error),
+        match spool.finish(new_head) {
+            Ok(body) => WrittenReply { body, state: Some(outcome.state), rows, error: None },
+            Err(error) => spool_failed(envelope, operation, &error),
         }
     }
 }
 
-/// The reply when the connector does not come to an end.
-fn too_large(envelope: &Envelope, operation: Operation, rows: u64, most: u64) -> Replied {
+/// The reply to a call whose rows exceed the limit of a reply.
+fn too_large(envelope: &Envelope, operation: Operation, rows: u64, max_reply: u64) -> WrittenReply {
     let outcome = Outcome::error("there are too many actors to answer with; ask for fewer of them")
         .with_error_code(INVALID_ANSWER)
         .with_tech_explanation(format!(
-            "the answer is larger than {most} bytes after {rows} rows; a larger one needs a larger limits.reply"
+            "the answer is larger than {max_reply} bytes after {rows} rows; a larger one needs a larger limits.reply"
         ));
     self::outcome(envelope, operation, &outcome)
 }
 
-/// The reply when the disk gives out.
-fn not_kept(envelope: &Envelope, operation: Operation, error: &io::Error) -> Replied {
+/// The reply to a call whose rows could not be written to the spool folder.
+fn spool_failed(envelope: &Envelope, operation: Operation, error: &io::Error) -> WrittenReply {
     tracing::error!(%error, "a reply cannot be kept in the spool folder; is the disk full?");
     let outcome = Outcome::error("the host has no room for this reply, see its log")
         .with_tech_explanation(error.to_string());

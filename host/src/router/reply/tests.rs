@@ -6,12 +6,17 @@ use plugin_api::abi::{Message, RowWriter};
 
 use super::*;
 
-/// The reply to a call that gave so many actors and ended so.
-fn reply(dialect: Dialect, rows: u32, ended: &plugin_api::Outcome, in_memory: usize) -> (Replied, Vec<u8>) {
+/// Writes a reply with so many actors and this outcome; returns its bytes, too.
+fn reply(
+    dialect: Dialect,
+    rows: u32,
+    outcome: &plugin_api::Outcome,
+    max_in_memory: usize,
+) -> (WrittenReply, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
-    let spools = SpoolFolder::new(folder.path(), in_memory, usize::MAX).unwrap();
+    let spools = SpoolFolder::new(folder.path(), max_in_memory, usize::MAX).unwrap();
     let envelope = Envelope::new(dialect);
-    let mut reply = ActorsReply::new(&envelope, Operation::SearchActors, &spools);
+    let mut reply = ActorsReplyWriter::new(&envelope, Operation::SearchActors, &spools);
     for key in 0..rows {
         let mut message = Message::new();
         let mut writer = RowWriter::new(&mut message);
@@ -22,59 +27,59 @@ fn reply(dialect: Dialect, rows: u32, ended: &plugin_api::Outcome, in_memory: us
         let row = RowRef::read(&mut message.as_ref().reader()).unwrap();
         assert_eq!(reply.push(&row), ControlFlow::Continue(()));
     }
-    let mut replied = reply.finish(ended);
+    let mut written = reply.finish(outcome);
     let mut bytes = Vec::new();
-    let expected = replied.body.len();
+    let expected = written.body.len();
     loop {
-        let block = replied.body.take_block().unwrap();
+        let block = written.body.next_block().unwrap();
         if block.is_empty() {
             break;
         }
         bytes.extend_from_slice(&block);
     }
     assert_eq!(bytes.len() as u64, expected);
-    assert!(replied.body.is_empty());
-    (replied, bytes)
+    assert!(written.body.is_empty());
+    (written, bytes)
 }
 
 #[test]
-fn every_outcome_stands_where_its_dialect_wants_it() {
+fn actors_reply_has_the_outcome_where_its_dialect_wants_it() {
     let rows = 3000;
     for &dialect in Dialect::ALL {
-        // In memory, in a file from the first row on, and in a file of several blocks.
-        for in_memory in [usize::MAX, 1, 100_000] {
-            for ended in [
+        // In memory, in a file from the first row on, and in a file that is written in several steps.
+        for max_in_memory in [usize::MAX, 1, 100_000] {
+            for expected in [
                 plugin_api::Outcome::ok(),
                 plugin_api::Outcome::info("read this").tech("quite"),
                 plugin_api::Outcome::warning("mind that").code("CODE"),
             ] {
-                let (replied, bytes) = reply(dialect, rows, &ended, in_memory);
+                let (written, bytes) = reply(dialect, rows, &expected, max_in_memory);
                 let ReplyMessage { envelope, reply } =
                     contract::read_reply(&bytes, Operation::SearchActors).unwrap();
                 assert_eq!(envelope.dialect, dialect);
                 let Reply::Result { outcome, payload: Payload::Actors(Some(actors)) } = reply else {
                     panic!("{reply:?}")
                 };
-                assert_eq!(outcome, convert::outcome(&ended));
+                assert_eq!(outcome, convert::outcome(&expected));
                 assert_eq!(actors.len(), 3000);
                 assert_eq!(actors[2999].erp_key.as_deref(), Some("2999"));
                 assert_eq!(actors[2999].parent_erp_key.as_deref(), Some("7"));
-                assert_eq!((replied.state, replied.rows), (Some(ended.state), 3000));
-                assert!(replied.error.is_none());
+                assert_eq!((written.state, written.rows), (Some(expected.state), 3000));
+                assert!(written.error.is_none());
             }
         }
     }
 }
 
 #[test]
-fn an_error_takes_all_rows_back() {
-    let mut ended = plugin_api::Outcome::warning("too late").code("LATE");
-    ended.state = State::Error;
-    let (replied, bytes) = reply(Dialect::Data, 1000, &ended, 1);
+fn actors_reply_with_an_error_has_no_rows() {
+    let mut error = plugin_api::Outcome::warning("too late").code("LATE");
+    error.state = State::Error;
+    let (written, bytes) = reply(Dialect::Data, 1000, &error, 1);
     let answer = contract::read_reply(&bytes, Operation::SearchActors).unwrap();
     let Reply::Result { outcome, payload: Payload::Actors(None) } = answer.reply else {
         panic!("{answer:?}")
     };
-    assert_eq!((outcome.error_code.as_deref(), replied.rows), (Some("LATE"), 0));
-    assert_eq!(replied.error, Some(outcome));
+    assert_eq!((outcome.error_code.as_deref(), written.rows), (Some("LATE"), 0));
+    assert_eq!(written.error, Some(outcome));
 }

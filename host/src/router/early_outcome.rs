@@ -1,0 +1,147 @@
+//! The early outcomes of a call: it ends before its operation was carried out, or without waiting for its result. All of
+//! them are made here.
+
+use std::time::Duration;
+
+use contract::{Call, Outcome, State};
+use values::{Guid, error_code};
+
+use super::connector::{CallError, Connector};
+use erp_host_store::{OpenError, StoreError};
+
+/// Why a call ends early.
+#[derive(Debug, Clone)]
+pub(super) enum EarlyOutcome {
+    /// The caller gets a reply with this outcome.
+    Reply(Outcome<'static>),
+    /// The caller gets 503: see [`super::RejectedCall::Busy`].
+    Busy,
+}
+
+/// Parses the ConnectionGuid of a call.
+pub(super) fn parse_guid(call: &Call<'_>) -> Result<Guid, EarlyOutcome> {
+    let text = call.connection_guid.as_deref().unwrap_or_default();
+    if text.trim().is_empty() {
+        return Err(error(
+            "ConnectionGuid is missing from the request, expected one like 3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf",
+        ));
+    }
+    text.parse().map_err(|why| error(format!("ConnectionGuid {why}")))
+}
+
+/// The address names another connector than the one that the connection belongs to.
+pub(super) fn other_connector(guid: Guid, owner: &str, addressed: &str) -> EarlyOutcome {
+    error(format!(
+        "the connection {guid} belongs to the connector '{owner}', but the address names '{addressed}'; use the address with \
+         ?ConnectorName={owner}, or set up another connection"
+    ))
+}
+
+/// The connection is not stored. The error code makes SuperOffice send the settings again (contract page, section 2).
+pub(super) fn unknown_connection(guid: Guid) -> EarlyOutcome {
+    let why = format!("the connection {guid} is not known here; its settings must be saved first");
+    EarlyOutcome::Reply(Outcome::error(why).with_error_code(error_code::UNKNOWN_CONNECTION_ID))
+}
+
+/// No connector has the name that the address or the configuration gives.
+pub(super) fn unknown_connector(name: &str, loaded: &str) -> EarlyOutcome {
+    error(format!("connector '{name}' was not found; here: {loaded}"))
+}
+
+/// No connector is loaded at all.
+pub(super) fn no_connector() -> EarlyOutcome {
+    EarlyOutcome::Reply(
+        Outcome::error("no connector is installed on this host")
+            .with_tech_explanation("put a plugin file into the plugins folder"),
+    )
+}
+
+/// The connector of a stored connection is not loaded.
+pub(super) fn not_loaded(name: &str, loaded: &str) -> EarlyOutcome {
+    let why =
+        format!("the connection belongs to the connector '{name}', which is not installed; here: {loaded}");
+    EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(
+        "put its plugin file into the plugins folder; the connection is kept until then",
+    ))
+}
+
+/// The all-zero ConnectionGuid was to be saved.
+pub(super) fn zero_guid_saved() -> EarlyOutcome {
+    error("the all-zero ConnectionGuid cannot be saved: it stands for a connection that is being set up")
+}
+
+/// Mandatory settings are missing or empty.
+pub(super) fn missing_settings(keys: &[&str]) -> EarlyOutcome {
+    error(format!("these settings must be filled in: {}", keys.join(", ")))
+}
+
+/// The connection could not be opened.
+pub(super) fn not_opened(error: &OpenError<EarlyOutcome>) -> EarlyOutcome {
+    let why = match error {
+        OpenError::Connection(early) => return early.as_ref().clone(),
+        OpenError::Store(error) => error.to_string(),
+        OpenError::Ended => "opening it ended without a result".to_owned(),
+    };
+    tracing::error!("a connection is not opened: {why}");
+    let outcome = Outcome::error("the connection could not be opened, see the host's log");
+    EarlyOutcome::Reply(outcome.with_tech_explanation(why))
+}
+
+/// The call of a connector gave no result.
+pub(super) fn no_result(error: CallError, connector: &Connector) -> EarlyOutcome {
+    match error {
+        CallError::QueueFull => EarlyOutcome::Busy,
+        CallError::DeadlineExceeded(progress) => {
+            deadline_exceeded(connector.name(), connector.deadline(), progress.as_deref())
+        }
+        CallError::OutOfService(timed_out_calls) => out_of_service(connector.name(), timed_out_calls),
+        CallError::Panicked => self::error("the host failed to serve this call, see its log"),
+    }
+}
+
+/// The connector still works on the call after its deadline; `progress` is what it has reported last.
+pub(super) fn deadline_exceeded(connector: &str, deadline: Duration, progress: Option<&str>) -> EarlyOutcome {
+    let seconds = deadline.as_secs_f64();
+    let goes_on = "the call may go on in the connector, and what it changes may still happen";
+    let tech = match progress {
+        Some(progress) => format!("{goes_on}; it said last: {progress}"),
+        None => goes_on.to_owned(),
+    };
+    let why = format!("the connector '{connector}' did not answer within {seconds} seconds");
+    EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(tech))
+}
+
+/// The circuit breaker is open.
+fn out_of_service(connector: &str, timed_out_calls: usize) -> EarlyOutcome {
+    let why = format!(
+        "the connector '{connector}' is out of service, because its calls do not come back; try again later"
+    );
+    EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(format!(
+        "{timed_out_calls} calls have not ended by their deadlines; it serves again as soon as enough of them have"
+    )))
+}
+
+/// The connector answered with an error.
+pub(super) fn connector_error(outcome: &plugin_api::Outcome) -> EarlyOutcome {
+    let text = |text: &Option<String>| text.clone().map(Into::into);
+    EarlyOutcome::Reply(Outcome {
+        state: State::Error,
+        user_explanation: text(&outcome.user),
+        tech_explanation: text(&outcome.tech),
+        error_code: text(&outcome.code),
+    })
+}
+
+impl From<StoreError> for EarlyOutcome {
+    fn from(error: StoreError) -> Self {
+        tracing::error!("the connection store failed: {error}");
+        EarlyOutcome::Reply(
+            Outcome::error("the host cannot use its store of connections, see its log; nothing was changed")
+                .with_tech_explanation(error.to_string()),
+        )
+    }
+}
+
+fn error(why: impl Into<std::borrow::Cow<'static, str>>) -> EarlyOutcome {
+    EarlyOutcome::Reply(Outcome::error(why))
+}
