@@ -1,64 +1,54 @@
-//! The host's log: to standard error, as text or JSON.
+//! The log of the host: one line to standard error for each event, as text or JSON. Each line is written at once, so none is
+//! lost when the process ends.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 mod config;
-mod lines;
-mod plain;
 pub mod rejection;
 
 pub use config::{LogConfig, LogFormat};
-use lines::Lines;
-pub use lines::Rest;
 
-/// Why there is no log.
+/// Why the log cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The level is none.
+    /// The level is not a level or filter.
     #[error(
         "{level:?} is not a log level or filter, expected error, warn, info, debug or trace, or a filter like \
          info,erp_host::server=debug"
     )]
     Level {
-        /// What was configured.
+        /// The configured text.
         level: String,
     },
     /// The process has one already.
     #[error("the log cannot be started: {0}")]
     Taken(Box<dyn std::error::Error + Send + Sync>),
-    /// The system has no thread left for it.
-    #[error("the log cannot be started: {0}")]
-    Thread(io::Error),
 }
 
-/// Starts the log of this process. Lines may be written a few milliseconds late: the [`Rest`] writes those that still wait,
-/// and is to be kept until nothing is logged any more.
+/// Starts the log of this process.
 ///
 /// # Errors
-/// The level is none, or the process has a log already.
-pub fn start(config: &LogConfig) -> Result<Rest, LogError> {
+/// The level is not valid, or the process has a log already.
+pub fn start(config: &LogConfig) -> Result<(), LogError> {
     rejection::set_lines_per_second(config.rejection_lines_per_second);
     let filter = filter(&config.level).ok_or_else(|| LogError::Level { level: config.level.clone() })?;
-    let (lines, rest) = Lines::start(io::stderr()).map_err(LogError::Thread)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match config.format {
-        LogFormat::Text if io::IsTerminal::is_terminal(&io::stderr()) => log.with_ansi(true).try_init(),
-        LogFormat::Text => log.with_ansi(false).event_format(plain::Plain).try_init(),
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).try_init(),
         LogFormat::Json => {
             log.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
         }
     }
-    .map_err(LogError::Taken)?;
-    Ok(rest)
+    .map_err(LogError::Taken)
 }
 
-/// Starts a log that goes nowhere, and says of records whether they would pass the filter.
+/// Starts a log without output, for a worker process: only its filter is used, to skip records that the host would not log.
 ///
 /// # Errors
-/// The level is none, or the process has a log already.
+/// The level is not valid, or the process has a log already.
 pub fn filter_only(level: &str) -> Result<(), LogError> {
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
@@ -67,11 +57,11 @@ pub fn filter_only(level: &str) -> Result<(), LogError> {
     log.try_init().map_err(|error| LogError::Taken(error.into()))
 }
 
-/// A filter. A word alone must be a level: `EnvFilter` would take it as the name of a target, so that a mistyped level
-/// would log everything of nothing.
+/// Parses a filter. A word alone must be a level: `EnvFilter` would take a mistyped level as the name of a target, and log
+/// nothing else.
 fn filter(level: &str) -> Option<EnvFilter> {
     let level: String = level.split_whitespace().collect();
-    // No word at all would mean the level error.
+    // `EnvFilter` takes an empty text as the level error.
     let is_known =
         |part: &str| part.contains('=') || (!part.is_empty() && part.parse::<LevelFilter>().is_ok());
     if !level.split(',').all(is_known) {
@@ -82,10 +72,42 @@ fn filter(level: &str) -> Option<EnvFilter> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Recorder(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Recorder {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Texts of callers are in the log: they must not command the terminal of the person who reads it.
     #[test]
-    fn a_mistyped_level_is_refused() {
+    fn log_text_escapes_control_characters() {
+        let recorder = Recorder::default();
+        let writer = recorder.clone();
+        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(log, || {
+            let evil = "\u{1b}]0;owned\u{7} \u{9b}31m";
+            tracing::info!(shown = %evil, text = evil, "{evil}");
+        });
+        let text = String::from_utf8(recorder.0.lock().unwrap().clone()).unwrap();
+        assert!(!text.trim_end().chars().any(char::is_control), "{text:?}");
+        assert!(text.contains(r"\x1b]0;owned\x07 \u{9b}31m shown=\x1b]0;owned"), "{text}");
+    }
+
+    #[test]
+    fn filter_rejects_a_mistyped_level() {
         for (level, is_known) in [
             ("info", true),
             ("WARN", true),

@@ -73,7 +73,7 @@ at most), a second one at once.";
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let mut config = Config::load(&args.flags)?;
     config.server.listen = args.listen.unwrap_or(config.server.listen);
-    let log = logging::start(&config.log)?;
+    logging::start(&config.log)?;
     std::fs::create_dir_all(&config.data)
         .map_err(|error| format!("the data folder {} cannot be made: {error}", config.data.display()))?;
     open_files::allow(&config.server.limits);
@@ -89,7 +89,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         .enable_all()
         .max_blocking_threads(MOST_THREADS)
         .build()?;
-    let end = runtime.block_on(serve(&config, watcher, &log))?;
+    let end = runtime.block_on(serve(&config, watcher))?;
     // What still runs in a connector has the rest of the time, and no more.
     runtime.shutdown_timeout(end.saturating_duration_since(Instant::now()));
     tracing::info!("stopped");
@@ -97,11 +97,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Serves until a signal; returns by when all must be over.
-async fn serve(
-    config: &Config,
-    watcher: PluginWatcher,
-    log: &logging::Rest,
-) -> Result<Instant, Box<dyn Error>> {
+async fn serve(config: &Config, watcher: PluginWatcher) -> Result<Instant, Box<dyn Error>> {
     let plugins = watcher.plugins();
     let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
     let online = Online::new(&config.online)
@@ -113,7 +109,7 @@ async fn serve(
     let server =
         Server::bind(&config.server, &config.access, Arc::clone(&router), &cards(config, plugins)).await?;
     router.record(plugin_events::of_start(plugins), "starting").await;
-    let stop = stop_on_signals(log.clone())?;
+    let stop = stop_on_signals()?;
     let (config, help) = (config.clone(), server.help_page());
     let file_reloader: FileReloader = online.files().into_iter().chain(server.files()).collect();
     let until_stopped = file_reloader.start()?;
@@ -184,7 +180,7 @@ fn warn_of_unknown_connectors(config: &Config, plugins: &Plugins) {
 }
 
 /// Notifies at the first signal to stop; ends the process at the second.
-fn stop_on_signals(log: logging::Rest) -> io::Result<Arc<Notify>> {
+fn stop_on_signals() -> io::Result<Arc<Notify>> {
     let mut signals = StopSignals::new()?;
     let stop = Arc::new(Notify::new());
     let first = Arc::clone(&stop);
@@ -193,7 +189,6 @@ fn stop_on_signals(log: logging::Rest) -> io::Result<Arc<Notify>> {
         first.notify_one();
         signals.next().await;
         tracing::warn!("stopped at once");
-        log.write();
         std::process::exit(1);
     });
     Ok(stop)
