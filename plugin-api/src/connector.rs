@@ -1,4 +1,6 @@
-//! The two traits an author implements.
+//! The two traits that an author implements.
+
+pub(crate) mod search;
 
 use crate::{Actor, Field, Host, ListItem, Outcome, Parent, Restriction, Result, Rows, Settings};
 
@@ -88,7 +90,7 @@ pub trait Connection: Send + Sync + 'static {
     /// # Errors
     /// There is no such actor type, or they cannot be read.
     fn searchable_fields(&self, actor_type: &str) -> Result<Vec<String>> {
-        crate::search::searchable(self.fields(actor_type)?)
+        search::searchable(self.fields(actor_type)?)
     }
 
     /// All actors of a type.
@@ -103,7 +105,7 @@ pub trait Connection: Send + Sync + 'static {
     /// # Errors
     /// As for [`actors`](Connection::actors).
     fn get(&self, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<Outcome> {
-        crate::search::by_keys(self, actor_type, keys, rows)
+        search::by_keys(self, actor_type, keys, rows)
     }
 
     /// The actors that all restrictions hold for; without restrictions all. Filters [`actors`](Connection::actors) with
@@ -112,7 +114,7 @@ pub trait Connection: Send + Sync + 'static {
     /// # Errors
     /// As for [`actors`](Connection::actors), or a restriction makes no sense for its field.
     fn search(&self, actor_type: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<Outcome> {
-        crate::search::by_restrictions(self, actor_type, restrictions, rows)
+        search::by_restrictions(self, actor_type, restrictions, rows)
     }
 
     /// The actors with this text in one of their searchable text fields, or as their key, in any case; below a parent
@@ -127,7 +129,7 @@ pub trait Connection: Send + Sync + 'static {
         parent: Option<&Parent>,
         rows: &mut Rows<'_>,
     ) -> Result<Outcome> {
-        crate::search::by_text(self, actor_type, text, parent, rows)
+        search::by_text(self, actor_type, text, parent, rows)
     }
 
     /// The actors whose stamp is this one or a later one, all without a stamp. Compares
@@ -136,7 +138,7 @@ pub trait Connection: Send + Sync + 'static {
     /// # Errors
     /// As for [`actors`](Connection::actors).
     fn changed_since(&self, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
-        crate::search::by_stamp(self, actor_type, stamp, rows)
+        search::by_stamp(self, actor_type, stamp, rows)
     }
 
     /// Creates an actor and pushes it as it is now, with its key and stamp.
@@ -145,7 +147,7 @@ pub trait Connection: Send + Sync + 'static {
     /// It cannot be created; nothing has changed then.
     fn create(&self, actor: &Actor, rows: &mut Rows<'_>) -> Result<Outcome> {
         let _ = rows;
-        Err(crate::search::read_only("created", &actor.actor_type))
+        Err(search::read_only("created", &actor.actor_type))
     }
 
     /// Saves changed actors and pushes each as it is now, with its new stamp. Only the fields that came are changed.
@@ -154,7 +156,7 @@ pub trait Connection: Send + Sync + 'static {
     /// They cannot be saved; the text says which.
     fn save(&self, actors: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
         let _ = rows;
-        Err(crate::search::read_only("saved", actors.first().map_or("actor", |actor| &actor.actor_type)))
+        Err(search::read_only("saved", actors.first().map_or("actor", |actor| &actor.actor_type)))
     }
 
     /// A list by its name, as fields name it; `None` when there is no such list.

@@ -112,7 +112,6 @@ mod matcher;
 mod outcome;
 mod restriction;
 mod rows;
-mod search;
 mod settings;
 mod settings_form;
 mod stamps;

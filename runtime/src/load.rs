@@ -174,7 +174,7 @@ impl Loader {
         let opened = file.metadata().map_err(LoadError::Read)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(LoadError::Read)?;
-        let sha256 = hexadecimal(&Sha256::digest(&bytes));
+        let sha256 = hex::encode(Sha256::digest(&bytes));
         let trust = context.policy.trust();
         let trusted = trust
             .check_permissions(&self.path, &opened)
@@ -281,12 +281,4 @@ pub fn is_name(name: &str) -> bool {
         && name.chars().all(is_plain)
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && !RESERVED_NAMES.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
-        text
-    })
 }

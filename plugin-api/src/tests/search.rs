@@ -50,7 +50,7 @@ impl Connection for Plain {
     fn searchable_fields(&self, actor_type: &str) -> Result<Vec<String>> {
         match &self.searchable {
             Some(keys) => Ok(keys.clone()),
-            None => crate::search::searchable(self.fields(actor_type)?),
+            None => crate::connector::search::searchable(self.fields(actor_type)?),
         }
     }
 

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
+use crate::connector::search;
 use crate::{
     Actor, Connection, Connector, DateTime, Error, Field, Host, ListItem, Matcher, Operator, Outcome, Parent,
-    Restriction, Result, RowFilter, Rows, Settings, Stamps, search,
+    Restriction, Result, RowFilter, Rows, Settings, Stamps,
 };
 
 pub(super) const SETTINGS: [(&str, &str); 1] = [("Server", "test")];

@@ -1,4 +1,4 @@
-//! What a connection can do without its author: searching by looking through all actors.
+//! The default implementations of a connection's searches: they filter all actors.
 
 use std::collections::HashSet;
 
