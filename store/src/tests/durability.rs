@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use test_support::scale;
+
 use super::*;
 
 /// The environment variable with the data folder of the child process.
@@ -56,7 +58,7 @@ async fn a_killed_process_loses_no_acknowledged_save() {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged: HashMap<Guid, u64> = HashMap::new();
     // The number of acknowledgements after which it is killed. Other saves are under way at that moment.
-    for lines in [1, 2, 3, 5, 8, 13, 21, 34] {
+    for lines in [1, 34, 2, 21, 3, 13, 5, 8].into_iter().cycle().take(scale(60)) {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["tests::durability::child", "--exact", "--ignored", "--nocapture"])
             .env(FOLDER, folder.path())

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use test_support::scale::cases;
 
 use super::*;
 
@@ -89,7 +90,7 @@ pub(super) async fn any_settings_come_back_as_they_were<D: Database>() {
     let setting = (any::<String>(), proptest::option::of(any::<String>()));
     let any_settings = proptest::collection::vec(setting, 0..8);
     tokio::task::block_in_place(|| {
-        let mut runner = TestRunner::new(ProptestConfig { cases: 64, ..ProptestConfig::default() });
+        let mut runner = TestRunner::new(ProptestConfig::with_cases(cases(640)));
         let result =
             runner.run(&(any::<u128>(), any::<String>(), any_settings), |(bits, connector, settings)| {
                 let settings: Vec<_> =

@@ -105,20 +105,27 @@ impl HostProcess {
         log.follow = true;
     }
 
-    /// Asks it to finish what runs and to end (SIGTERM). Where there are no signals it is killed.
+    /// Asks it to finish the calls that run and to end (SIGTERM). Where there are no signals it is killed.
     ///
     /// # Errors
     /// The system refuses.
     pub fn ask_to_stop(&mut self) -> Result<(), Box<dyn Error>> {
         #[cfg(unix)]
-        {
-            use rustix::process::{Pid, Signal, kill_process};
-            let id = Pid::from_raw(i32::try_from(self.child.id())?).ok_or("no process ID")?;
-            kill_process(id, Signal::TERM)?;
-        }
+        self.signal(rustix::process::Signal::TERM)?;
         #[cfg(not(unix))]
         self.child.kill()?;
         Ok(())
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// The system refuses.
+    #[cfg(unix)]
+    pub fn signal(&self, signal: rustix::process::Signal) -> Result<(), Box<dyn Error>> {
+        use rustix::process::{Pid, kill_process};
+        let id = Pid::from_raw(i32::try_from(self.child.id())?).ok_or("no process ID")?;
+        Ok(kill_process(id, signal)?)
     }
 
     /// Ends it at once (SIGKILL), as a crash or a power cut would.

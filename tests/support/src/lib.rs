@@ -9,9 +9,11 @@ pub mod http;
 pub mod netserver;
 pub mod open_load;
 pub mod plugins_folder;
+pub mod proxy;
+pub mod scale;
 pub mod soap;
-pub mod tampering;
 mod test_host;
 pub mod tools;
 
+pub use scale::scale;
 pub use test_host::{EXCEL, HELLO, MIRROR, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, plugin_bytes};

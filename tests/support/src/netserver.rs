@@ -3,11 +3,12 @@
 //! is none) is refused and remembered.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roxmltree::{Document, Node};
+
+use crate::http::Response;
+use crate::http::server::{self, Received};
 
 const SOAP_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const SOAP_12: &str = "http://www.w3.org/2003/05/soap-envelope";
@@ -49,7 +50,7 @@ const CONNECTION: &[&str] = &[
     "AssociateAccessIds",
 ];
 
-/// A stand-in that listens. It ends with the test's process.
+/// A stand-in that listens until the process ends.
 #[derive(Debug)]
 pub struct NetServer {
     address: String,
@@ -89,17 +90,10 @@ pub struct State {
 impl NetServer {
     /// Starts one.
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = format!("http://{}", listener.local_addr().expect("an address"));
         let state = Arc::new(Mutex::new(State { next_id: 100, ..State::default() }));
         let shared = Arc::clone(&state);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                // A client that goes away is its own affair.
-                let _ = serve(stream, &shared);
-            }
-        });
-        NetServer { address, state }
+        let address = server::serve(move |received| Some(respond(&received, &shared)));
+        NetServer { address: format!("http://{address}"), state }
     }
 
     /// The site's address.
@@ -113,62 +107,26 @@ impl NetServer {
     }
 }
 
-/// Serves the calls of a connection.
-fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
-    let mut received = Vec::new();
-    loop {
-        let end = loop {
-            if let Some(at) = received.windows(4).position(|window| window == b"\r\n\r\n") {
-                break at;
-            }
-            let mut piece = [0; 4096];
-            match stream.read(&mut piece)? {
-                0 => return Ok(()),
-                // The beginning of TLS.
-                _ if piece[0] == 0x16 => return Ok(()),
-                count => received.extend_from_slice(&piece[..count]),
-            }
-        };
-        let head = String::from_utf8_lossy(&received[..end]).into_owned();
-        let length = header(&head, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
-        received.drain(..end + 4);
-        while received.len() < length {
-            let mut piece = [0; 4096];
-            match stream.read(&mut piece)? {
-                0 => return Ok(()),
-                count => received.extend_from_slice(&piece[..count]),
-            }
-        }
-        let body: Vec<u8> = received.drain(..length).collect();
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (status, content_type, answer) = match state.answer(&head, &String::from_utf8_lossy(&body)) {
-            Ok(answer) => answer,
-            Err(violation) => {
-                state.violations.push(format!("{violation}\n{head}\n{}", String::from_utf8_lossy(&body)));
-                (400, "text/plain".to_owned(), violation)
-            }
-        };
-        let location =
-            if (300..400).contains(&status) { "Location: https://elsewhere.example/\r\n" } else { "" };
-        write!(
-            stream,
-            "HTTP/1.1 {status} X\r\n{location}Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{answer}",
-            answer.len()
-        )?;
+/// Answers a request; one that a WCF service would read wrongly is refused and remembered.
+fn respond(received: &Received, state: &Mutex<State>) -> Response {
+    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    let (status, content_type, answer) = state.answer(received).unwrap_or_else(|violation| {
+        state.violations.push(format!("{violation}\n{:?}\n{}", received.request.headers, received.text()));
+        (400, "text/plain".to_owned(), violation)
+    });
+    let mut response = Response::new(status, &content_type, answer);
+    if (300..400).contains(&status) {
+        response.set_header("Location", "https://elsewhere.example/");
     }
-}
-
-fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
-    let mut lines = head.lines().filter_map(|line| line.split_once(':'));
-    lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    response
 }
 
 type Answer = (u16, String, String);
 
 impl State {
-    fn answer(&mut self, head: &str, body: &str) -> Result<Answer, String> {
-        let request_line = head.lines().next().unwrap_or_default();
-        let document = Document::parse(body).map_err(|error| format!("no XML: {error}"))?;
+    fn answer(&mut self, received: &Received) -> Result<Answer, String> {
+        let body = received.text();
+        let document = Document::parse(&body).map_err(|error| format!("no XML: {error}"))?;
         let envelope = document.root_element();
         let soap = if self.soap_12 { SOAP_12 } else { SOAP_11 };
         expect("the envelope", &[envelope], soap, &["Envelope"])?;
@@ -184,8 +142,9 @@ impl State {
             .ok_or_else(|| format!("there is no operation {name}"))?;
         expect("the body", &[operation], SERVICES, &[&name])?;
 
-        if request_line != format!("POST /site/Remote/Services88/{service}.svc HTTP/1.1") {
-            return Err(format!("{name} does not belong to {request_line}"));
+        let (method, target) = (&received.request.method, &received.request.target);
+        if method != "POST" || *target != format!("/site/Remote/Services88/{service}.svc") {
+            return Err(format!("{name} does not belong to {method} {target}"));
         }
         let action = format!("{SERVICES}/{service}/{name}");
         let (content_type, soap_action) = if self.soap_12 {
@@ -193,10 +152,10 @@ impl State {
         } else {
             ("text/xml; charset=utf-8".to_owned(), Some(format!("\"{action}\"")))
         };
-        if header(head, "content-type") != Some(&content_type) {
+        if received.header("Content-Type") != Some(&content_type) {
             return Err(format!("expected Content-Type: {content_type}"));
         }
-        if header(head, "soapaction").map(str::to_owned) != soap_action {
+        if received.header("SOAPAction").map(str::to_owned) != soap_action {
             return Err(format!("expected SOAPAction: {soap_action:?}"));
         }
         self.calls.push(name.clone());

@@ -14,6 +14,7 @@ use values::State;
 #[derive(Debug, Clone)]
 pub struct Client {
     address: SocketAddr,
+    query: Option<String>,
     connector: Option<String>,
     envelope: Envelope,
     guid: Option<String>,
@@ -83,7 +84,7 @@ impl ActorAnswer {
 impl Client {
     /// A client without a connection.
     pub fn new(address: SocketAddr, dialect: Dialect) -> Self {
-        Client { address, connector: None, envelope: Envelope::new(dialect), guid: None }
+        Client { address, query: None, connector: None, envelope: Envelope::new(dialect), guid: None }
     }
 
     /// With this `ConnectionGuid`.
@@ -97,6 +98,13 @@ impl Client {
     #[must_use]
     pub fn connector(mut self, name: &str) -> Self {
         self.connector = Some(name.to_owned());
+        self
+    }
+
+    /// With this query, such as `?connectorname=x`, in place of the one that connector and dialect make.
+    #[must_use]
+    pub fn query(mut self, query: &str) -> Self {
+        self.query = Some(query.to_owned());
         self
     }
 
@@ -170,6 +178,9 @@ impl Client {
 
     /// As the WSDL has it: WSGetConfigData is the same in `data` and `plain`, so the address says which it is.
     fn target(&self) -> String {
+        if let Some(query) = &self.query {
+            return format!("{}{query}", exchange::PATH);
+        }
         let connector = self.connector.iter().map(|name| format!("ConnectorName={name}"));
         let dialect = (self.envelope.dialect == Dialect::Plain).then(|| "dialect=plain".to_owned());
         let query: Vec<String> = connector.chain(dialect).collect();
@@ -219,6 +230,18 @@ impl Answer {
             }
         }
         answer
+    }
+
+    /// What the reply holds, a text each: actors as `key:FIELD=value,..`, all else by its key.
+    pub fn rows(&self) -> Vec<String> {
+        let actors = self.actors.iter().map(|actor| {
+            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "null".to_owned());
+            let fields = actor.fields.iter().map(|(key, text)| format!("{key}={}", value(text)));
+            format!("{}:{}", actor.key, fields.collect::<Vec<_>>().join(","))
+        });
+        let fields = self.fields.iter().map(|field| field.key.clone());
+        let list = self.list.iter().map(|(key, _)| key.clone());
+        actors.chain(self.items.iter().cloned()).chain(fields).chain(list).collect()
     }
 
     /// The keys of the actors.

@@ -1,5 +1,7 @@
 //! `erp-host simulate` against real hosts, and against services that are broken in one way.
 
+mod defects;
+
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,8 +9,9 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
-use test_support::tampering::{Defect, Tampering};
 use test_support::{EXCEL, HELLO, Setup, TestHost, WORKBOOK};
+
+use self::defects::Defect;
 
 fn url(address: SocketAddr, connector: &str) -> String {
     format!("http://{address}{}?ConnectorName={connector}", test_support::exchange::PATH)
@@ -199,7 +202,7 @@ fn several_connections_live_side_by_side() {
 fn every_defect_is_found() {
     let host = Setup::new().plugin(HELLO).start();
     let simulate = |defect: Defect| {
-        let proxy = Tampering::before(host.address(), defect);
+        let proxy = defects::broken(host.address(), defect);
         let url = url(proxy.address(), "Hello");
         simulate(&host, &[&url, "--rounds", "6", "--seed", "4", "--quiet"])
     };

@@ -10,7 +10,7 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use test_support::build::workspace;
-use test_support::tools;
+use test_support::{scale, tools};
 
 use crate::watch::{Watch, peak_memory};
 
@@ -112,21 +112,6 @@ fn run_all(count: usize, mut next: impl FnMut(usize) -> bool) {
     if let (Some(early), Some(end)) = (early, peak_memory()) {
         println!("memory {early} KiB after a tenth of them, {end} KiB in the end");
         assert!(end < early + GROWTH, "memory grew from {early} to {end} KiB");
-    }
-}
-
-/// As many in CI, and a hundredth of it elsewhere, where nobody wants to wait; or what the variable says.
-fn count(variable: &str, in_ci: usize) -> usize {
-    let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    match std::env::var(variable) {
-        Ok(count) => count.parse().expect("a number of mutations"),
-        Err(_) => {
-            if is_ci {
-                in_ci
-            } else {
-                in_ci / 100
-            }
-        }
     }
 }
 
@@ -274,7 +259,7 @@ fn every_change_of_a_message_is_answered() {
     let changes = proptest::collection::vec(change(), 1..5);
     let mut runner = TestRunner::new(Config::default());
     let mut made = Vec::new();
-    run_all(count("ERP_HOST_MUTATIONS", 200_000), |number| {
+    run_all(scale(200_000), |number| {
         // To think of changes takes longer than to make them: each is made in several messages.
         if number % MESSAGES_A_CHANGE == 0 {
             made = changes.new_tree(&mut runner).unwrap().current();
@@ -294,7 +279,7 @@ fn which(number: usize, messages: usize) -> usize {
 #[test]
 fn what_radamsa_makes_of_a_message_is_answered() {
     let Some(python) = tools::radamsa() else { return };
-    let count = count("ERP_HOST_RADAMSA", 5_000);
+    let count = scale(5_000);
     let folder = workspace().join("tests/fixtures/recordings");
     let files = ["message", "data", "plain"].iter().flat_map(|dialect| {
         let files = std::fs::read_dir(folder.join(dialect)).unwrap().map(|entry| entry.unwrap().path());

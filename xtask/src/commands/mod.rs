@@ -10,6 +10,7 @@ pub mod compare;
 pub mod demo;
 pub mod overload;
 pub mod sample_workbook;
+pub mod soak;
 pub mod test;
 
 /// Tasks for people who work on erp-host, or want to see it run.
@@ -38,6 +39,8 @@ enum Task {
     SampleWorkbook(sample_workbook::Args),
     /// Build the host and the plugin files, and run every test.
     Test(test::Args),
+    /// Run the tests that repeat one thing in large numbers, with all their repetitions.
+    Soak(soak::Args),
 }
 
 /// Reads the command line and runs the task. Errors go to standard error, in one line.
@@ -49,6 +52,7 @@ pub fn run() -> ExitCode {
         Task::Overload(args) => overload::run(&args),
         Task::SampleWorkbook(args) => sample_workbook::run(&args),
         Task::Test(args) => test::run(&args),
+        Task::Soak(args) => soak::run(&args),
     };
     match result {
         Ok(code) => code,

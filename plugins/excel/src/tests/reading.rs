@@ -2,6 +2,7 @@ use plugin_api::{Access, Connection, FieldType, Operator, Restriction, State, ac
 
 use plugin_api::testing::collect;
 use proptest::prelude::*;
+use test_support::scale::cases;
 
 use super::kit::*;
 
@@ -389,7 +390,7 @@ fn damaged() -> impl Strategy<Value = (usize, prop::sample::Index, prop::sample:
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(cases(1_000)))]
 
     #[test]
     fn a_damaged_workbook_is_read_or_refused((part, from, to, junk) in damaged()) {

@@ -1,5 +1,6 @@
 use plugin_api::{Connection, Parent};
 use proptest::prelude::*;
+use test_support::scale::cases;
 
 use super::archive::{entry, with_entry};
 use super::kit::*;
@@ -463,7 +464,7 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(cases(160)))]
 
     #[test]
     fn any_text_reads_back_the_same(texts in prop::collection::vec(any_text(), 8)) {

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use test_support::scale::cases;
 
 use super::*;
 use crate::xlsx::range::cell_name;
@@ -253,7 +254,7 @@ fn cells(xml: &str) -> std::collections::BTreeMap<(u32, u32), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(cases(10_000)))]
 
     #[test]
     fn patch_keeps_every_other_cell(xml in any_sheet(), edits in any_edits()) {

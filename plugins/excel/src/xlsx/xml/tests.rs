@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use test_support::scale::cases;
 
 use super::*;
 
@@ -120,7 +121,7 @@ fn tokens_hold_names_attributes_and_text() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(cases(20_000)))]
 
     /// Whatever we take, another strict reader takes: roxmltree checks most of what XML demands.
     #[test]

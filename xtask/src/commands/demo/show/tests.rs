@@ -15,7 +15,7 @@ fn commands_survive_a_shell() {
     let exchange = Exchange {
         action: "urn:x".into(),
         request: "<a>it's</a>".into(),
-        response: Response { status: 200, headers: vec![], body: vec![] },
+        response: Response::new(200, "text/xml", ""),
     };
     let command = curl("http://127.0.0.1:1/x", &exchange);
     assert!(command.contains(r#"-H 'SOAPAction: "urn:x"'"#), "{command}");

@@ -1,20 +1,30 @@
-//! A small blocking HTTP/1.1 client: enough to call the host and to show what it answers, byte for byte.
+//! HTTP/1.1 for tests, blocking and byte for byte: a client, connections that are kept, and a server for stand-ins.
+
+mod connection;
+mod message;
+pub mod server;
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+pub use connection::Connection;
+
 /// A wait this long for the next bytes means that the other side hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A request.
 #[derive(Debug, Clone)]
 pub struct Request {
-    method: String,
-    target: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    /// The method, such as `POST`.
+    pub method: String,
+    /// Path and query, such as `/Services/ErpConnectorWS.svc?wsdl`.
+    pub target: String,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// The body, without chunks.
+    pub body: Vec<u8>,
 }
 
 /// A response. `Debug` shows its body as text.
@@ -26,6 +36,8 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The body, without chunks; still compressed when `Content-Encoding` says so.
     pub body: Vec<u8>,
+    /// The version, such as `HTTP/1.1`.
+    pub version: String,
 }
 
 impl Request {
@@ -55,8 +67,7 @@ impl Request {
     /// Adds a header, or replaces the one of this name.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-        self.headers.push((name.to_owned(), value.to_owned()));
+        message::set(&mut self.headers, name, value);
         self
     }
 
@@ -78,7 +89,7 @@ impl Request {
     pub fn to_bytes(&self, host: &str) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         let mut add = |name: &str, value: &str| head.push_str(&format!("{name}: {value}\r\n"));
-        let has = |name: &str| self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        let has = |name: &str| message::find(&self.headers, name).is_some();
         for (name, value) in &self.headers {
             add(name, value);
         }
@@ -135,10 +146,12 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 impl Response {
     /// The first header of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        message::find(&self.headers, name)
+    }
+
+    /// Sets a header, or replaces the one of this name.
+    pub fn set_header(&mut self, name: &str, value: &str) {
+        message::set(&mut self.headers, name, value);
     }
 
     /// The body as text.
@@ -152,25 +165,33 @@ impl Response {
     /// The stream ends early, or holds no HTTP response.
     pub fn read(stream: &mut impl BufRead) -> io::Result<Self> {
         loop {
-            let (status, headers) = read_head(stream)?;
-            if (100..200).contains(&status) {
+            let mut response = Response::read_head(stream)?;
+            if (100..200).contains(&response.status) {
                 continue;
             }
-            let mut response = Response { status, headers, body: Vec::new() };
-            let chunked = response
-                .header("Transfer-Encoding")
-                .is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
-            if chunked {
-                read_chunks(stream, &mut response.body)?;
-            } else if let Some(length) = response.header("Content-Length") {
-                let length = length.parse().map_err(|_| malformed("Content-Length"))?;
-                response.body = vec![0; length];
-                stream.read_exact(&mut response.body)?;
-            } else if status != 204 && status != 304 {
-                stream.read_to_end(&mut response.body)?;
+            let has_body = response.status != 204 && response.status != 304;
+            match message::read_body(stream, &response.headers)? {
+                Some(body) => response.body = body,
+                // It lasts until the connection ends.
+                None if has_body => drop(stream.read_to_end(&mut response.body)?),
+                None => {}
             }
             return Ok(response);
         }
+    }
+
+    /// Reads the head of a response, and leaves its body.
+    ///
+    /// # Errors
+    /// As [`Response::read`].
+    pub fn read_head(stream: &mut impl BufRead) -> io::Result<Self> {
+        let line = message::read_line(stream)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let malformed = || message::malformed(&format!("a status line, {line:?}"));
+        let mut words = line.splitn(3, ' ');
+        let version = words.next().filter(|version| version.starts_with("HTTP/1.")).ok_or_else(malformed)?;
+        let status = words.next().and_then(|code| code.parse().ok()).ok_or_else(malformed)?;
+        let headers = message::read_headers(stream)?;
+        Ok(Response { status, headers, body: Vec::new(), version: version.to_owned() })
     }
 }
 
@@ -178,52 +199,4 @@ impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:?} {}", self.status, self.headers, self.text())
     }
-}
-
-fn read_head(stream: &mut impl BufRead) -> io::Result<(u16, Vec<(String, String)>)> {
-    let status_line = read_line(stream)?;
-    let status = status_line
-        .strip_prefix("HTTP/1.")
-        .and_then(|rest| rest.split(' ').nth(1))
-        .and_then(|code| code.parse().ok())
-        .ok_or_else(|| malformed("status line"))?;
-    let mut headers = Vec::new();
-    loop {
-        let line = read_line(stream)?;
-        if line.is_empty() {
-            return Ok((status, headers));
-        }
-        let (name, value) = line.split_once(':').ok_or_else(|| malformed("header"))?;
-        headers.push((name.to_owned(), value.trim().to_owned()));
-    }
-}
-
-fn read_chunks(stream: &mut impl BufRead, body: &mut Vec<u8>) -> io::Result<()> {
-    loop {
-        let line = read_line(stream)?;
-        let size = line.split(';').next().unwrap_or_default().trim();
-        let size = u64::from_str_radix(size, 16).map_err(|_| malformed("chunk size"))?;
-        let read = stream.by_ref().take(size).read_to_end(body)?;
-        if read as u64 != size {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        // The line end after a chunk, or trailers and the empty line after the last one.
-        while !read_line(stream)?.is_empty() {}
-        if size == 0 {
-            return Ok(());
-        }
-    }
-}
-
-fn read_line(stream: &mut impl BufRead) -> io::Result<String> {
-    let mut line = String::new();
-    if stream.read_line(&mut line)? == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    line.truncate(line.trim_end_matches(['\r', '\n']).len());
-    Ok(line)
-}
-
-fn malformed(part: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("not an HTTP response: {part}"))
 }
