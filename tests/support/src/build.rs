@@ -21,11 +21,16 @@ pub enum Profile {
     Release,
 }
 
+/// The host's side of the plugin boundary in one file, for tests of compatibility.
+const MINIMAL_HOST: &str = "minimal-host";
+
 /// What was built.
 #[derive(Debug, Clone)]
 pub struct Built {
     /// The program `erp-host`.
     pub host: PathBuf,
+    /// The program `minimal-host`, which is built for developers only.
+    pub minimal_host: Option<PathBuf>,
     /// The plugin files (`.so`, `.dll`, `.dylib`) by the name of their package, in the order asked for.
     pub plugins: Vec<(String, PathBuf)>,
 }
@@ -46,7 +51,7 @@ impl Built {
 /// Cargo cannot be run, the build fails (cargo has said why), or a package makes no plugin file.
 pub fn build(profile: Profile, plugins: &[&str]) -> Result<Built, Box<dyn Error>> {
     let always = match profile {
-        Profile::Dev => [PLUGINS, TEST_PLUGINS].concat(),
+        Profile::Dev => [PLUGINS, TEST_PLUGINS, &[MINIMAL_HOST]].concat(),
         Profile::Release => PLUGINS.to_vec(),
     };
     let packages = always.iter().chain(plugins.iter().filter(|package| !always.contains(package)));
@@ -65,17 +70,19 @@ pub fn build(profile: Profile, plugins: &[&str]) -> Result<Built, Box<dyn Error>
         return Err("the build failed, cargo says why above".into());
     }
 
-    let mut host = None;
+    let (mut host, mut minimal_host) = (None, None);
     let mut libraries: Vec<(String, PathBuf)> = Vec::new();
     for line in output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         let message: serde_json::Value = serde_json::from_slice(line)?;
         if message["reason"] != "compiler-artifact" {
             continue;
         }
-        if message["target"]["name"] == "erp-host"
-            && let Some(program) = message["executable"].as_str()
-        {
-            host = Some(PathBuf::from(program));
+        if let Some(program) = message["executable"].as_str() {
+            match message["target"]["name"].as_str() {
+                Some("erp-host") => host = Some(PathBuf::from(program)),
+                Some(MINIMAL_HOST) => minimal_host = Some(PathBuf::from(program)),
+                _ => {}
+            }
         }
         let is_plugin = message["target"]["crate_types"]
             .as_array()
@@ -96,7 +103,7 @@ pub fn build(profile: Profile, plugins: &[&str]) -> Result<Built, Box<dyn Error>
                 .ok_or_else(|| format!("the package {package} makes no plugin file (crate-type cdylib)"))
         })
         .collect::<Result<_, _>>()?;
-    Ok(Built { host: host.ok_or("cargo did not say where the program erp-host is")?, plugins })
+    Ok(Built { host: host.ok_or("cargo did not say where the program erp-host is")?, minimal_host, plugins })
 }
 
 /// Copies plugin files into a folder, which is made if need be.

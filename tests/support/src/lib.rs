@@ -16,4 +16,4 @@ mod test_host;
 pub mod tools;
 
 pub use scale::scale;
-pub use test_host::{EXCEL, HELLO, MIRROR, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, plugin_bytes};
+pub use test_host::{EXCEL, HELLO, MIRROR, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, minimal_host, plugin_bytes};

@@ -45,6 +45,11 @@ pub fn plugin_bytes(package: &str) -> Vec<u8> {
     std::fs::read(file).expect("a plugin file is read")
 }
 
+/// The program `minimal-host`.
+pub fn minimal_host() -> PathBuf {
+    BUILT.minimal_host.clone().expect("minimal-host is built for developers")
+}
+
 /// How a test wants its host.
 #[derive(Debug, Default)]
 pub struct Setup {

@@ -1,22 +1,42 @@
-//! Old and new hosts and plugins together, from real files: what was built on the first day of plugin API 1.0 lies in
-//! `fixtures/api-1.0.0`.
+//! Hosts and plugins of different versions of the plugin API together, from real files.
+//!
+//! A version that is released leaves a folder `fixtures/api-VERSION` with two files that are never built again: the program
+//! `minimal-host` and the plugin file `hello-connector.so`. No such version is there before 2.0.0; until then the tests pair
+//! what the workspace builds.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use contract::{Actor, Dialect, Request};
 use test_support::soap::Client;
-use test_support::{HELLO, Setup, TestHost, VERSIONS, plugin_bytes};
+use test_support::{HELLO, Setup, TestHost, VERSIONS, minimal_host, plugin_bytes};
 use values::State;
 
 use crate::replacing::wait_until;
 
-/// What the fixtures were built for.
-const IS_THEIRS: bool = cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"));
+/// A host program and a plugin file of one version of the plugin API.
+struct Generation {
+    host: PathBuf,
+    plugin: Vec<u8>,
+}
 
-fn first(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "fixtures", "api-1.0.0", name].iter().collect()
+/// What the workspace builds, and every released version.
+fn generations() -> Vec<Generation> {
+    let mut all = vec![Generation { host: minimal_host(), plugin: plugin_bytes(HELLO) }];
+    // Released files are for this platform.
+    if cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        let folders = std::fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path());
+        let is_released = |folder: &PathBuf| {
+            folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("api-"))
+        };
+        all.extend(folders.filter(is_released).map(|folder| Generation {
+            host: folder.join("minimal-host"),
+            plugin: std::fs::read(folder.join("hello-connector.so")).unwrap(),
+        }));
+    }
+    all
 }
 
 fn search(text: &str) -> Request<'_> {
@@ -64,62 +84,46 @@ fn is_served(host: &TestHost) {
 }
 
 #[test]
-fn a_plugin_of_the_first_api_is_served() {
-    if !IS_THEIRS {
-        return;
+fn plugins_of_every_released_api_are_served() {
+    for Generation { plugin, .. } in generations() {
+        let host = Setup::new().plugin_file("hello.so", plugin).start();
+        is_served(&host);
     }
-    let bytes = std::fs::read(first("hello-connector.so")).unwrap();
-    let host = Setup::new().plugin_file("hello.so", bytes).start();
-    is_served(&host);
-    let listed = host.command(&["plugins"]);
-    let listed = String::from_utf8_lossy(&listed.stdout);
-    assert!(listed.contains("hello.so  Hello      0.1.0    1.0.0  "), "{listed}");
 }
 
-#[test]
-fn a_plugin_of_this_api_is_served() {
-    let host = Setup::new().plugin_file("hello.so", plugin_bytes(HELLO)).start();
-    is_served(&host);
-}
-
-/// Runs the first host on a plugin: what it says, without the versions.
-fn in_first_host(plugin: &std::path::Path, text: &str) -> (Vec<String>, String) {
-    let output = Command::new(first("host")).args([plugin.as_os_str(), text.as_ref()]).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{said}");
-    let lines = said.lines().filter(|line| !line.starts_with("plugin:")).map(str::to_owned).collect();
-    let plugin = said.lines().find(|line| line.starts_with("plugin:")).unwrap_or_default().to_owned();
-    (lines, plugin)
-}
-
-#[test]
-fn a_plugin_of_this_api_runs_in_the_first_host() {
-    if !IS_THEIRS {
-        return;
-    }
+/// Runs a plugin in a `minimal-host`: the line about the plugin, and all others.
+fn run_in(host: &Path, plugin: &[u8], text: &str) -> (String, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, package| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, plugin_bytes(package)).unwrap();
-        path
-    };
-    // Word for word as the plugin of its own day.
-    let (then, _) = in_first_host(&first("hello-connector.so"), "fjord");
-    let (now, plugin) = in_first_host(&file("hello.so", HELLO), "fjord");
-    assert_eq!(now, then);
-    assert!(now.len() > 20 && now[0] == "host: plugin API 1.0.0", "{now:#?}");
-    // It says that it needs no more than 1.0.
-    assert!(plugin.starts_with("plugin: Hello 0.1.0, plugin API 1.0."), "{plugin}");
-
-    // What came later falls back to its default: somebody always waits, as long as it takes.
-    let (lines, _) = in_first_host(&file("versioned.so", VERSIONS[0]), "while somebody waits");
-    let lines: BTreeSet<_> = lines.iter().map(String::as_str).collect();
-    let has = |part: &str| lines.iter().any(|line| line.contains(part));
-    assert!(has("SearchText: 200 rows") && has("told\", \"false") && has("waits no more"), "{lines:#?}");
+    let file = folder.path().join("plugin.so");
+    std::fs::write(&file, plugin).unwrap();
+    let output = Command::new(host).args([file.as_os_str(), text.as_ref()]).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{printed}");
+    let (about, others): (Vec<_>, Vec<_>) =
+        printed.lines().map(str::to_owned).partition(|line| line.starts_with("plugin:"));
+    (about.concat(), others)
 }
 
 #[test]
-fn a_call_that_takes_too_long_is_cancelled() {
+fn plugins_of_this_api_run_in_hosts_of_every_released_one() {
+    for Generation { host, plugin } in generations() {
+        // Word for word as the plugin of the host's own version.
+        let (_, then) = run_in(&host, &plugin, "fjord");
+        let (about, now) = run_in(&host, &plugin_bytes(HELLO), "fjord");
+        assert_eq!(now, then);
+        assert!(now.len() > 20 && now[0].starts_with("host: plugin API "), "{now:#?}");
+        assert!(about.starts_with("plugin: Hello 0.1.0, plugin API "), "{about}");
+
+        // A host that gives no limit and cancels no call: a caller always waits.
+        let (_, lines) = run_in(&host, &plugin_bytes(VERSIONS[0]), "while somebody waits");
+        let lines: BTreeSet<_> = lines.iter().map(String::as_str).collect();
+        let has = |part: &str| lines.iter().any(|line| line.contains(part));
+        assert!(has("SearchText: 200 rows") && has("waits no more"), "{lines:#?}");
+    }
+}
+
+#[test]
+fn calls_that_take_too_long_are_cancelled() {
     let host = Setup::new()
         .plugin_file("versioned.so", plugin_bytes(VERSIONS[0]))
         .configuration("[connectors.Versioned]\ncall_deadline = \"1s\"\n")
@@ -133,7 +137,7 @@ fn a_call_that_takes_too_long_is_cancelled() {
 }
 
 #[test]
-fn a_call_whose_caller_has_gone_is_cancelled() {
+fn calls_whose_caller_has_gone_are_cancelled() {
     let host = Setup::new().plugin_file("versioned.so", plugin_bytes(VERSIONS[0])).start();
     let client = saved(&host, &[("Name", "test")]);
     let caller = client.send(search("while somebody waits"));
