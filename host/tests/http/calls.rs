@@ -53,8 +53,8 @@ fn requests() -> Vec<Request<'static>> {
         },
         Request::CreateActor { actor: Some(actor()) },
         Request::SaveActors { actors: Some(vec![actor()]) },
-        Request::GetList { list_name: some("Told") },
-        Request::GetListItems { list_name: some("Told"), list_item_keys: None },
+        Request::GetList { list_name: some("FromHost") },
+        Request::GetListItems { list_name: some("FromHost"), list_item_keys: None },
         by_stamp(),
     ]
 }

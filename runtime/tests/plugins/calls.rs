@@ -65,9 +65,9 @@ fn connection_returns_its_actor_types_fields_and_lists() {
     assert_eq!(connection.searchable_fields("Person").unwrap(), ["NAME", "NUMBER"]);
     assert_eq!(connection.fields("Ghost").unwrap_err().user.as_deref(), Some("there is no actor type Ghost"));
     assert_eq!(connection.list("None").unwrap(), None);
-    assert_eq!(connection.list("Told").unwrap().unwrap().len(), 2);
-    assert_eq!(connection.list_items("Told", &["greeting", "x"]).unwrap().unwrap().len(), 1);
-    assert_eq!(connection.list_items("Told", &[]).unwrap(), Some(Vec::new()));
+    assert_eq!(connection.list("FromHost").unwrap().unwrap().len(), 2);
+    assert_eq!(connection.list_items("FromHost", &["greeting", "x"]).unwrap().unwrap().len(), 1);
+    assert_eq!(connection.list_items("FromHost", &[]).unwrap(), Some(Vec::new()));
     assert_eq!(connection.list_items("None", &["x"]).unwrap(), None);
 }
 
@@ -186,7 +186,7 @@ fn blocked_call_does_not_block_other_calls() {
         });
         let fields = loop {
             // Repeated, because the call may not be blocked yet.
-            connection.list_items("Told", &[]).unwrap();
+            connection.list_items("FromHost", &[]).unwrap();
             if let Ok(fields) = result.try_recv() {
                 break fields;
             }

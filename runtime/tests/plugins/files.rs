@@ -19,7 +19,7 @@ fn plugin_has_the_names_and_versions_of_its_handshake() {
     assert_eq!(about.api, ApiVersion::OURS);
     assert!(about.rustc.starts_with("rustc 1."), "{}", about.rustc);
     assert_eq!(plugin.name(), "Rogue");
-    assert_eq!(plugin.description, "Misbehaves on command");
+    assert_eq!(plugin.description, "Has faults on request");
     assert_eq!(plugin.actor_types, ["Customer", "Person"]);
     assert_eq!(file.sha256.as_deref(), Some(plugin.sha256.as_str()));
 }
@@ -219,7 +219,7 @@ fn connector_gets_its_options_and_data_folder() {
     let folder = PluginsFolder::new().with(ROGUE, "rogue.so");
     let plugins = load_with(&folder, &[("greeting", "hello there")]);
     let connector = &plugins.connector(None).unwrap().connector;
-    let list = connector.connect(&plugin_api::Settings::default()).unwrap().list("Told").unwrap().unwrap();
+    let list = connector.connect(&plugin_api::Settings::default()).unwrap().list("FromHost").unwrap().unwrap();
     let received: Vec<_> = list.iter().map(|item| (item.key.as_str(), item.text.as_str())).collect();
     let data = folder.data().join("rogue").display().to_string();
     assert_eq!(received, [("greeting", "hello there"), ("data_folder", data.as_str())]);

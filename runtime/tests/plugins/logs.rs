@@ -98,7 +98,7 @@ fn log_records_are_in_the_span_of_the_call() {
     assert_eq!(levels, [Level::ERROR, Level::INFO, Level::INFO, Level::WARN], "no trace: {logged:#?}");
     assert!(logged.iter().all(|one| one.span["operation"] == "fields" && one.span["connector"] == "Rogue"));
 
-    assert_eq!((message(&logged[0]), logged[0].target.as_str()), ("an error", "rogue_connector::deed"));
+    assert_eq!((message(&logged[0]), logged[0].target.as_str()), ("an error", "rogue_connector::fault"));
     let fields = &logged[1].fields;
     assert_eq!((message(&logged[1]), logged[1].target.as_str()), ("with fields", "rogue::target"));
     assert_eq!((fields["number"].as_str(), fields["text"].as_str()), ("7", "plain"));
@@ -106,7 +106,7 @@ fn log_records_are_in_the_span_of_the_call() {
     assert_eq!((message(&logged[2]), logged[2].fields["only"].as_str()), ("", "true"));
     assert_eq!(
         (message(&logged[3]), logged[3].target.as_str()),
-        ("from the log crate", "rogue_connector::deed")
+        ("from the log crate", "rogue_connector::fault")
     );
 }
 

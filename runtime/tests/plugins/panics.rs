@@ -25,7 +25,7 @@ fn check(method: &str, command: &str, outcome: &Outcome) {
     assert_eq!(outcome.state, State::Error, "{method}");
     reference(outcome);
     let tech = outcome.tech.as_deref().unwrap_or_default();
-    assert!(tech.starts_with("panicked at ") && tech.contains("deed.rs:"), "{method}: {tech}");
+    assert!(tech.starts_with("panicked at ") && tech.contains("fault.rs:"), "{method}: {tech}");
     if command == "panic" {
         assert!(tech.ends_with(": rogue panic, café"), "{method}: {tech}");
     }
@@ -74,8 +74,8 @@ fn panic_in_every_method_of_a_connection() {
             actors(connection, ActorOperation::Create { actor: Cow::Owned(Actor::default()) })
         }),
         ("save", |connection| actors(connection, ActorOperation::Save { actors: Cow::Borrowed(&[]) })),
-        ("connection_list", |connection| connection.list("Told").unwrap_err()),
-        ("list_items", |connection| connection.list_items("Told", &[]).unwrap_err()),
+        ("connection_list", |connection| connection.list("FromHost").unwrap_err()),
+        ("list_items", |connection| connection.list_items("FromHost", &[]).unwrap_err()),
         // After rows were sent.
         ("get", |connection| actors(connection, ActorOperation::Get { keys: Cow::Borrowed(&["1"]) })),
     ];
@@ -114,7 +114,7 @@ fn panic_with_a_hook_of_the_author() {
     let (_folder, connection) = connection([("fields", "own-hook")]);
     let outcome = connection.fields("Customer").unwrap_err();
     reference(&outcome);
-    assert_eq!(outcome.tech.as_deref(), Some("panicked: told to nobody"));
+    assert_eq!(outcome.tech.as_deref(), Some("panicked: a panic with a hook of its own"));
 }
 
 #[test]

@@ -24,6 +24,9 @@ pub enum Profile {
 /// The host's side of the plugin boundary in one file, for tests of compatibility.
 const MINIMAL_HOST: &str = "minimal-host";
 
+/// What `cargo xtask test` has built, as JSON, for the tests that it runs: cargo need not look for changes in each of them.
+const BUILT: &str = "ERP_HOST_BUILT";
+
 /// What was built.
 #[derive(Debug, Clone)]
 pub struct Built {
@@ -40,6 +43,18 @@ impl Built {
     pub fn plugin(&self, package: &str) -> Option<&Path> {
         self.plugins.iter().find(|(name, _)| name == package).map(|(_, file)| file.as_path())
     }
+
+    /// An environment variable for programs that shall use this instead of building it again.
+    pub fn variable(&self) -> (&'static str, String) {
+        let Built { host, minimal_host, plugins } = self;
+        (BUILT, serde_json::json!([host, minimal_host, plugins]).to_string())
+    }
+
+    /// What that variable says, where it is set.
+    fn from_variable() -> Option<Self> {
+        let (host, minimal_host, plugins) = serde_json::from_str(&std::env::var(BUILT).ok()?).ok()?;
+        Some(Built { host, minimal_host, plugins })
+    }
 }
 
 /// Builds the host and these plugin packages. Compiler messages go to standard error.
@@ -50,6 +65,11 @@ impl Built {
 /// # Errors
 /// Cargo cannot be run, the build fails (cargo has said why), or a package makes no plugin file.
 pub fn build(profile: Profile, plugins: &[&str]) -> Result<Built, Box<dyn Error>> {
+    if let (Profile::Dev, Some(built)) = (profile, Built::from_variable())
+        && plugins.iter().all(|package| built.plugin(package).is_some())
+    {
+        return Ok(built);
+    }
     let always = match profile {
         Profile::Dev => [PLUGINS, TEST_PLUGINS, &[MINIMAL_HOST]].concat(),
         Profile::Release => PLUGINS.to_vec(),

@@ -1,5 +1,14 @@
-//! What tests share: building the program and the plugin files, a host in folders of its own, clients for HTTP and SOAP,
-//! a NetServer, a proxy that breaks rules, and the tools that some tests need. Also what `cargo xtask demo` runs on.
+//! What tests share, and what `cargo xtask demo` runs on.
+//!
+//! - [`build`]: the program and the plugin files, built with cargo
+//! - [`TestHost`], [`Setup`]: a host process in folders of its own; [`host_process`] starts any host program
+//! - [`plugins_folder`]: a plugins folder without a host
+//! - [`http`]: client, connections and server; [`soap`]: calls of the contract and their [`soap::Answer`]; [`exchange`]: one
+//!   call on the wire
+//! - [`proxy`]: changes what passes between a client and a host; [`netserver`]: a stand-in for NetServer
+//! - [`open_load`]: requests at a fixed rate
+//! - [`scale()`]: how many cases a test runs
+//! - [`documentation`]: the examples of the book; [`tools`]: programs that are not ours
 
 pub mod build;
 pub mod documentation;
@@ -14,6 +23,10 @@ pub mod scale;
 pub mod soap;
 mod test_host;
 pub mod tools;
+mod wait;
 
 pub use scale::scale;
-pub use test_host::{EXCEL, HELLO, MIRROR, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, minimal_host, plugin_bytes};
+pub use test_host::{
+    EXCEL, HELLO, MIRROR, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, minimal_host, plugin_bytes,
+};
+pub use wait::wait_until;

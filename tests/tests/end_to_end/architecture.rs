@@ -3,22 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use test_support::build::workspace;
 
 mod module_cycles;
 
-/// The names of every crate that a workspace member is built from (build and normal dependencies, no tests).
-fn dependencies_of(member: &str) -> BTreeSet<String> {
+/// The metadata of the workspace's crates. Cargo runs once, which takes a good part of a second.
+static METADATA: LazyLock<Value> = LazyLock::new(|| {
     let output = Command::new(env!("CARGO"))
         .current_dir(workspace())
         .args(["metadata", "--format-version=1", "--locked", "--offline", "--filter-platform", host_triple()])
         .output()
         .expect("cargo metadata");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata writes JSON");
+    serde_json::from_slice(&output.stdout).expect("cargo metadata writes JSON")
+});
 
+/// The names of every crate that a workspace member is built from (build and normal dependencies, no tests).
+fn dependencies_of(member: &str) -> BTreeSet<String> {
+    let metadata = &*METADATA;
     let names: BTreeMap<&str, &str> = metadata["packages"]
         .as_array()
         .unwrap()

@@ -10,10 +10,8 @@ use std::process::Command;
 
 use contract::{Actor, Dialect, Request};
 use test_support::soap::Client;
-use test_support::{HELLO, Setup, TestHost, VERSIONS, minimal_host, plugin_bytes};
+use test_support::{HELLO, Setup, TestHost, VERSIONS, minimal_host, plugin_bytes, wait_until};
 use values::State;
-
-use crate::replacing::wait_until;
 
 /// A host program and a plugin file of one version of the plugin API.
 struct Generation {

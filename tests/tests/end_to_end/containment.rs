@@ -1,11 +1,9 @@
 //! What a connector does wrong hurts its own calls and nobody else's: in the host's process, and in a worker process.
 
-use std::time::{Duration, Instant};
-
 use contract::{Dialect, Request};
 use test_support::http;
 use test_support::soap::Answer;
-use test_support::{HELLO, ROGUE, Setup, TestHost};
+use test_support::{HELLO, ROGUE, Setup, TestHost, wait_until};
 use values::State;
 
 const ROGUES: &str = "dddddddd-0000-4000-8000-000000000001";
@@ -113,15 +111,6 @@ fn told(answer: &Answer) -> String {
     format!("{} | {} | {}", answer.user, answer.tech, answer.code)
 }
 
-/// Waits for what comes a little later than an answer.
-fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !is_there() {
-        assert!(Instant::now() < until, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 fn every_case(mode: Mode) {
     let mut host = host(mode, LIMITS);
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
@@ -140,11 +129,11 @@ fn every_case(mode: Mode) {
         }
         if let Some((_, reference)) = answer.user.split_once("reference ") {
             let reference = reference.trim_end_matches(')');
-            wait_for("the reference in the log", || host.log().contains(reference));
+            wait_until("the reference in the log", || host.log().contains(reference));
         }
         // What is printed in the host's own process is on its own output.
         if let Some(text) = logged.filter(|_| mode == Mode::Worker || deed != "print") {
-            wait_for(text, || host.log().contains(text));
+            wait_until(text, || host.log().contains(text));
         }
         check_the_others(&host, deed);
     }
@@ -195,7 +184,7 @@ fn workers_end_with_their_host_however_it_ends() {
         } else {
             host.stop();
         }
-        wait_for("the end of the workers", || !workers.iter().any(|&worker| runs(worker)));
+        wait_until("the end of the workers", || !workers.iter().any(|&worker| runs(worker)));
         if kill {
             host.start();
         }
@@ -211,7 +200,7 @@ fn a_call_that_hangs_is_ended_with_its_worker_and_the_next_one_works() {
         client.ok(save(&[("get", deed)]));
         let answer = client.call(get());
         assert!(answer.user.contains("did not answer within 1 seconds"), "{deed}: {}", told(&answer));
-        wait_for("its end", || host.log().contains("because a call took longer than"));
+        wait_until("its end", || host.log().contains("because a call took longer than"));
         check_the_others(&host, deed);
     }
 }
@@ -237,7 +226,7 @@ fn a_crash_loop_takes_the_connector_out_of_service_for_a_while() {
         let answer = client.call(get());
         assert!(answer.user.contains("crashed during this call"), "{crash}: {}", told(&answer));
     }
-    wait_for("the breaker", || host.log().contains("out of service: the connector crashed too often"));
+    wait_until("the breaker", || host.log().contains("out of service: the connector crashed too often"));
     let answer = client.call(get());
     assert!(
         answer.user.contains("is out of service, because it crashed again and again"),
@@ -246,7 +235,7 @@ fn a_crash_loop_takes_the_connector_out_of_service_for_a_while() {
     );
     let other = host.client(Dialect::Message).connector("Hello").connection(OTHERS);
     other.ok(Request::GetSupportedActorTypes);
-    wait_for("its return", || client.call(Request::GetSupportedActorTypes).state == State::Ok);
+    wait_until("its return", || client.call(Request::GetSupportedActorTypes).state == State::Ok);
     assert!(host.log().contains("in service again"), "{}", host.log());
 }
 
@@ -270,7 +259,7 @@ fn too_many_late_calls_take_the_connector_out_of_service_until_they_are_back() {
     assert!(host.log().contains("out of service: too many calls have not come back in time"));
     assert!(is_healthy(&host));
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(Request::GetSupportedActorTypes);
-    wait_for("its return", || client.call(Request::GetSupportedActorTypes).state == State::Ok);
+    wait_until("its return", || client.call(Request::GetSupportedActorTypes).state == State::Ok);
     assert!(host.log().contains("in service again: enough calls have come back"));
 }
 

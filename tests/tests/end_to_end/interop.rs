@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use contract::Operation;
 use test_support::build::{target, workspace};
-use test_support::{MIRROR, Setup, TestHost, tools};
+use test_support::{MIRROR, Setup, TestHost, http, tools};
 
 const PAGE: &str = "docs/interop.md";
 const DIALECTS: [&str; 3] = ["message", "data", "plain"];
@@ -18,11 +18,14 @@ const DIALECTS: [&str; 3] = ["message", "data", "plain"];
 const BEFORE: [&str; 1] = ["WSDL"];
 const AFTER: [&str; 5] = ["1,000 rows", "escaping", "null and empty", "dictionaries", "fault"];
 
-/// A stack, and how it plays the scenario in a dialect: commands one after the other, in a folder of its own.
+/// A stack, and how it plays the scenario in a dialect, in a folder of its own.
 struct Stack {
     name: &'static str,
     is_there: fn() -> bool,
-    commands: fn(&Play<'_>) -> Vec<Command>,
+    /// Generates and compiles a client, one command after the other. A client that was made from the same WSDL and sources
+    /// before is used again: compilers take most of the time of this test.
+    compile: fn(&Play<'_>) -> Vec<Command>,
+    run: fn(&Play<'_>) -> Command,
 }
 
 /// One play of the scenario.
@@ -38,42 +41,50 @@ const STACKS: [Stack; 8] = [
     Stack {
         name: "zeep",
         is_there: || tools::python_with_soap().is_some(),
-        commands: |play| python(play, "with_zeep.py"),
+        compile: |_| Vec::new(),
+        run: |play| python(play, "with_zeep.py"),
     },
     Stack {
         name: "suds",
         is_there: || tools::python_with_soap().is_some(),
-        commands: |play| python(play, "with_suds.py"),
+        compile: |_| Vec::new(),
+        run: |play| python(play, "with_suds.py"),
     },
     Stack {
         name: "node-soap",
         is_there: || tools::node_modules_with_soap().is_some(),
-        commands: |play| node(play, "with_soap.js"),
+        compile: |_| Vec::new(),
+        run: |play| node(play, "with_soap.js"),
     },
     Stack {
         name: "strong-soap",
         is_there: || tools::node_modules_with_soap().is_some(),
-        commands: |play| node(play, "with_strong_soap.js"),
+        compile: |_| Vec::new(),
+        run: |play| node(play, "with_strong_soap.js"),
     },
     Stack {
         name: "PHP SoapClient",
         is_there: || tools::installed(&["php"], &[], "php-cli php-soap"),
-        commands: php,
+        compile: |_| Vec::new(),
+        run: php,
     },
     Stack {
         name: "gSOAP",
         is_there: || tools::installed(&["g++", "wsdl2h", "soapcpp2"], &[], "gsoap libgsoap-dev g++"),
-        commands: gsoap,
+        compile: compile_gsoap,
+        run: |play| command(play.folder.join("scenario"), &[&play.address, &play.guid]),
     },
     Stack {
         name: "JAX-WS",
         is_there: || tools::installed(&["javac", "java", "wsimport"], &[JAXWS], "jaxws default-jdk-headless"),
-        commands: jaxws,
+        compile: compile_jaxws,
+        run: run_jaxws,
     },
     Stack {
         name: "Mono WCF",
         is_there: || tools::installed(&["mcs", "mono", "svcutil"], &[], "mono-mcs mono-devel"),
-        commands: mono,
+        compile: compile_mono,
+        run: |play| command("mono", &["scenario.exe", &play.address, &play.guid]),
     },
 ];
 
@@ -90,26 +101,26 @@ fn command(program: impl AsRef<Path>, arguments: &[&str]) -> Command {
     command
 }
 
-fn python(play: &Play<'_>, program: &str) -> Vec<Command> {
+fn python(play: &Play<'_>, program: &str) -> Command {
     let mut python = command(tools::python_with_soap().unwrap_or_default(), &["-B"]);
     python.arg(sources("python").join(program)).args([play.wsdl.as_str(), play.dialect, &play.guid]);
-    vec![python]
+    python
 }
 
-fn node(play: &Play<'_>, program: &str) -> Vec<Command> {
+fn node(play: &Play<'_>, program: &str) -> Command {
     let mut node = command("node", &[]);
     node.env("NODE_PATH", tools::node_modules_with_soap().unwrap_or_default());
     node.arg(sources("node").join(program)).args([play.wsdl.as_str(), play.dialect, &play.guid]);
-    vec![node]
+    node
 }
 
-fn php(play: &Play<'_>) -> Vec<Command> {
+fn php(play: &Play<'_>) -> Command {
     let mut php = command("php", &[]);
     php.arg(sources("php/with_php.php")).args([play.wsdl.as_str(), play.dialect, &play.guid]);
-    vec![php]
+    php
 }
 
-fn gsoap(play: &Play<'_>) -> Vec<Command> {
+fn compile_gsoap(play: &Play<'_>) -> Vec<Command> {
     let proxy = "soapBasicHttpBinding_USCOREIErpConnectorWSProxy.cpp";
     let mut compile = command("g++", &["-O0", "-I.", "-o", "scenario"]);
     compile.arg(format!("-D{}", play.dialect.to_uppercase()));
@@ -118,11 +129,10 @@ fn gsoap(play: &Play<'_>) -> Vec<Command> {
         command("wsdl2h", &["-P", "-o", "connector.h", &play.wsdl]),
         command("soapcpp2", &["-j", "-1", "-C", "-L", "-x", "-I/usr/share/gsoap/import", "connector.h"]),
         compile,
-        command(play.folder.join("scenario"), &[&play.address, &play.guid]),
     ]
 }
 
-fn jaxws(play: &Play<'_>) -> Vec<Command> {
+fn compile_jaxws(play: &Play<'_>) -> Vec<Command> {
     // Several operations share a request class, which JAX-WS takes only when asked twice.
     let mut import = command("wsimport", &["-quiet", "-extension", "-d", ".", "-b"]);
     import.arg(sources("jaxws/plain.xjb")).arg(&play.wsdl);
@@ -133,11 +143,15 @@ fn jaxws(play: &Play<'_>) -> Vec<Command> {
         ["Scenario.java", "only_in_plain/Requests.java", "only_in_plain/Authentication.java"]
             .map(|file| sources("jaxws").join(file)),
     );
-    let run = ["-Dfile.encoding=UTF-8", "-cp", &class_path, "Scenario", &play.wsdl, &play.guid];
-    vec![import, compile, command("java", &run)]
+    vec![import, compile]
 }
 
-fn mono(play: &Play<'_>) -> Vec<Command> {
+fn run_jaxws(play: &Play<'_>) -> Command {
+    let class_path = format!("{JAXWS}:.");
+    command("java", &["-Dfile.encoding=UTF-8", "-cp", &class_path, "Scenario", &play.wsdl, &play.guid])
+}
+
+fn compile_mono(play: &Play<'_>) -> Vec<Command> {
     // svcutil makes no message contracts: those of `message` are written by hand, on the carriers of `data`.
     let wsdl = play.wsdl.replace("dialect=message", "dialect=data");
     let mut compile = command("mcs", &["-langversion:latest", "-nowarn:1,618,3019", "-out:scenario.exe"]);
@@ -150,11 +164,7 @@ fn mono(play: &Play<'_>) -> Vec<Command> {
     if play.dialect == "message" {
         compile.arg(sources("mono/MessageContracts.cs"));
     }
-    vec![
-        command("svcutil", &["/out:client.cs", "/noConfig", &wsdl]),
-        compile,
-        command("mono", &["scenario.exe", &play.address, &play.guid]),
-    ]
+    vec![command("svcutil", &["/out:client.cs", "/noConfig", &wsdl]), compile]
 }
 
 /// What one play showed: each thing that was tried, and the limit that it met.
@@ -162,7 +172,6 @@ type Shown = BTreeMap<String, Option<String>>;
 
 fn play(stack: &Stack, number: usize, dialect: &str, host: &TestHost) -> Result<Shown, String> {
     let folder = target().join("interop").join(stack.name.replace(' ', "-")).join(dialect);
-    let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let play = Play {
         dialect,
@@ -171,18 +180,19 @@ fn play(stack: &Stack, number: usize, dialect: &str, host: &TestHost) -> Result<
         guid: format!("00000000-0000-4000-8000-{number:012}"),
         folder,
     };
-    let mut output = String::new();
-    for mut command in (stack.commands)(&play) {
-        let done = command
-            .current_dir(&play.folder)
-            .env("LC_ALL", "C.UTF-8")
-            .output()
-            .map_err(|error| format!("{command:?}: {error}"))?;
-        output = String::from_utf8_lossy(&done.stdout).into_owned();
-        if !done.status.success() {
-            return Err(format!("{command:?}\n{output}\n{}", String::from_utf8_lossy(&done.stderr)));
+    let commands = (stack.compile)(&play);
+    if !commands.is_empty() {
+        let (stamp, made_from) = (play.folder.join("made-from"), made_from(&commands, dialect, host));
+        if fs::read_to_string(&stamp).ok().as_ref() != Some(&made_from) {
+            let _ = fs::remove_dir_all(&play.folder);
+            fs::create_dir_all(&play.folder).map_err(|error| error.to_string())?;
+            for command in commands {
+                run(command, &play)?;
+            }
+            fs::write(stamp, made_from).map_err(|error| error.to_string())?;
         }
     }
+    let output = run((stack.run)(&play), &play)?;
     let mut shown = Shown::new();
     for line in output.lines() {
         if let Some(aspect) = line.strip_prefix("ok ") {
@@ -197,6 +207,36 @@ fn play(stack: &Stack, number: usize, dialect: &str, host: &TestHost) -> Result<
         None => Ok(shown),
         Some(missing) => Err(format!("nothing was said about {missing}:\n{output}")),
     }
+}
+
+/// What a client is made from, without the address of this run's host: the commands, the WSDL and the sources.
+fn made_from(commands: &[Command], dialect: &str, host: &TestHost) -> String {
+    let mut text: String = commands.iter().map(|command| format!("{command:?}\n")).collect();
+    for dialect in [dialect, "data"] {
+        let target = format!("{}?singleWsdl&dialect={dialect}", test_support::exchange::PATH);
+        text += &http::Request::get(&target).send(host.address()).expect("the WSDL").text();
+    }
+    let arguments: Vec<String> = commands
+        .iter()
+        .flat_map(|command| command.get_args().map(|argument| argument.to_string_lossy().into_owned()))
+        .collect();
+    let files = arguments.iter().filter(|argument| Path::new(argument).starts_with(sources("")));
+    files.for_each(|file| text += &fs::read_to_string(file).expect("a source"));
+    text.replace(&host.address().to_string(), "HOST")
+}
+
+/// Runs a command in the folder of a play, and gives what it prints.
+fn run(mut command: Command, play: &Play<'_>) -> Result<String, String> {
+    let done = command
+        .current_dir(&play.folder)
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    let output = String::from_utf8_lossy(&done.stdout).into_owned();
+    if done.status.success() {
+        return Ok(output);
+    }
+    Err(format!("{command:?}\n{output}\n{}", String::from_utf8_lossy(&done.stderr)))
 }
 
 /// Everything that is tried, in the order of the table.

@@ -59,8 +59,8 @@ fn pull(address: std::net::SocketAddr, guid: &str) -> (u32, u64) {
 fn large_replies_take_little_memory() {
     let mut host = Setup::new().plugin(ROGUE).start();
     let failing = format!("error-after:{}", ROWS - 1);
-    for (guid, deed) in [(LARGE, format!("huge:{ROWS}")), (FAILS, failing)] {
-        let settings = [("Server", Some("erp")), ("changed_since", Some(deed.as_str()))];
+    for (guid, fault) in [(LARGE, format!("huge:{ROWS}")), (FAILS, failing)] {
+        let settings = [("Server", Some("erp")), ("changed_since", Some(fault.as_str()))];
         let request = Request::SaveConnection { connection_info: Some(settings.into_iter().collect()) };
         host.client(Dialect::Message).connection(guid).ok(request);
         host.client(Dialect::Message).connection(guid).ok(Request::GetSupportedActorTypes);

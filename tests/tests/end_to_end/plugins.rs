@@ -15,10 +15,10 @@ fn three_connectors() -> TestHost {
     Setup::new().plugin(EXCEL).plugin(HELLO).plugin(ROGUE).start()
 }
 
-fn rogue<'a>(orders: &[(&'a str, &'a str)]) -> Request<'a> {
+fn rogue<'a>(faults: &[(&'a str, &'a str)]) -> Request<'a> {
     let server = [("Server", "erp")];
-    let orders = server.iter().chain(orders).map(|(method, deed)| (*method, Some(*deed)));
-    Request::SaveConnection { connection_info: Some(orders.collect()) }
+    let faults = server.iter().chain(faults).map(|(method, fault)| (*method, Some(*fault)));
+    Request::SaveConnection { connection_info: Some(faults.collect()) }
 }
 
 #[test]
@@ -75,19 +75,19 @@ fn what_a_connector_does_wrong_harms_nobody_else() {
         erp_keys: Some(vec![Some("1".into())]),
         field_keys: None,
     };
-    for (number, deed) in
+    for (number, fault) in
         ["panic", "panic-any", "panic-after:100", "panic-in-error", "error", "error-after:5000"]
             .into_iter()
             .enumerate()
     {
         let client = host.client(Dialect::Message).connector("Rogue");
         let client = client.connection(&guid(10 + u8::try_from(number).unwrap()));
-        client.call(rogue(&[("get", deed), ("actor_types", deed)]));
+        client.call(rogue(&[("get", fault), ("actor_types", fault)]));
         for request in [actors(), Request::GetSupportedActorTypes] {
             let answer = client.call(request);
-            assert_eq!(answer.state, State::Error, "{deed}: {answer:?}");
-            assert!(answer.actors.is_empty() && answer.items.is_empty(), "{deed}: no half answers");
-            assert!(!answer.user.is_empty() || !answer.tech.is_empty(), "{deed}: says what happened");
+            assert_eq!(answer.state, State::Error, "{fault}: {answer:?}");
+            assert!(answer.actors.is_empty() && answer.items.is_empty(), "{fault}: no half answers");
+            assert!(!answer.user.is_empty() || !answer.tech.is_empty(), "{fault}: says what happened");
         }
         // The connection that failed serves its other operations, and the others theirs.
         client.ok(Request::GetSupportedActorTypeFields { actor_type: Some("Customer".into()) });

@@ -11,21 +11,12 @@ use contract::{Dialect, Request};
 use test_support::build::not_for_others;
 use test_support::exchange::PATH;
 use test_support::soap::{Answer, Client};
-use test_support::{Setup, TestHost, VERSIONS, plugin_bytes, scale};
+use test_support::{Setup, TestHost, VERSIONS, plugin_bytes, scale, wait_until};
 
 const FILE: &str = "versioned.so";
 /// How many rows the connector gives.
 const ROWS: usize = 200;
 const NUMBERS: [&str; 2] = ["1.0.0", "2.0.0"];
-
-/// Waits until something is so; a minute without it fails the test.
-pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}: not within a minute");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
 
 fn guid(number: usize) -> String {
     format!("eeeeeeee-0000-4000-8000-{number:012}")

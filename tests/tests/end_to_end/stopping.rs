@@ -5,33 +5,23 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use contract::{Call, Dialect, Envelope, Request};
 use test_support::exchange::PATH;
 use test_support::http::{Response, connect};
-use test_support::{ROGUE, Setup, TestHost};
+use test_support::{ROGUE, Setup, TestHost, wait_until};
 
 const WAITS: &str = "dddddddd-0000-4000-8000-000000000001";
 const RELEASES: &str = "dddddddd-0000-4000-8000-000000000002";
 
 fn host_with_two_connections() -> TestHost {
     let host = Setup::new().plugin(ROGUE).start();
-    for (guid, deed) in [(WAITS, "block"), (RELEASES, "release")] {
-        let settings = [("Server", Some("erp")), ("actor_types", Some(deed))];
+    for (guid, fault) in [(WAITS, "block"), (RELEASES, "release")] {
+        let settings = [("Server", Some("erp")), ("actor_types", Some(fault))];
         let request = Request::SaveConnection { connection_info: Some(settings.into_iter().collect()) };
         host.client(Dialect::Message).connection(guid).ok(request);
     }
     host
-}
-
-/// Waits until something is so; a minute without it fails the test.
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}: not within a minute");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]

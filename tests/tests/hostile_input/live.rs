@@ -17,11 +17,11 @@ use crate::mutations::{change, recorded};
 
 const GUID: &str = "aaaaaaaa-0000-4000-8000-000000000004";
 
-/// A host with a connection whose methods do these deeds.
-fn host(configuration: &str, deeds: &[(&'static str, &'static str)]) -> TestHost {
+/// A host with a connection whose methods have these faults.
+fn host(configuration: &str, faults: &[(&'static str, &'static str)]) -> TestHost {
     let host = Setup::new().plugin(ROGUE).configuration(configuration).start();
     let settings = [("Server", "somewhere"), ("Port", "443")];
-    let settings = settings.iter().chain(deeds).map(|(key, value)| (*key, Some(*value)));
+    let settings = settings.iter().chain(faults).map(|(key, value)| (*key, Some(*value)));
     let connection_info = Some(settings.collect());
     client(&host).ok(Request::SaveConnection { connection_info });
     host

@@ -14,7 +14,7 @@ use test_support::host_process::HostProcess;
 use test_support::open_load::{self, Load, Outcome, percentile};
 use test_support::{exchange, http};
 
-/// Works for as long as it is told to.
+/// Its calls take a given time.
 const PLUGIN: &str = "rogue-connector";
 /// How long a call works, and how many may at once: so the host serves `CONCURRENT / SERVICE` a second.
 const SERVICE: Duration = Duration::from_millis(50);
@@ -121,9 +121,9 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
 
 /// Saves a connection whose calls take their time; gives the request of such a call.
 fn prepare(address: SocketAddr) -> Result<Vec<u8>, Box<dyn Error>> {
-    let deed = format!("sleep:{}", SERVICE.as_millis());
+    let fault = format!("sleep:{}", SERVICE.as_millis());
     let settings =
-        [("Server", Some("somewhere")), ("Port", Some("443")), ("actor_types", Some(deed.as_str()))];
+        [("Server", Some("somewhere")), ("Port", Some("443")), ("actor_types", Some(fault.as_str()))];
     let call = |request| Call {
         envelope: Envelope::new(Dialect::Message),
         connection_guid: Some(GUID.into()),

@@ -19,7 +19,6 @@ struct Part {
     property_cases: Option<&'static str>,
 }
 
-
 const PARTS: &[Part] = &[
     Part {
         name: "crash",
@@ -106,7 +105,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     let plugins: Vec<&str> = PLUGINS.iter().chain(TEST_PLUGINS).copied().collect();
-    build::build(Profile::Dev, &plugins)?;
+    let (name, built) = build::build(Profile::Dev, &plugins)?.variable();
 
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -125,18 +124,24 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         }
         // Tests print how far they are.
         cargo.arg("--nocapture").stdin(Stdio::null());
-        cargo.env(SOAK, "1").env("TMPDIR", temporary.path());
+        cargo.env(SOAK, "1").env("TMPDIR", temporary.path()).env(name, &built);
         cargo.envs(part.property_cases.map(|cases| ("PROPTEST_CASES", cases)));
         // Ctrl-C is for us: the tests and the hosts that they started are then ended together.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut cargo, 0);
-        let status = wait(cargo.spawn().map_err(|error| format!("cannot run cargo: {error}"))?, &interrupted)?;
+        let status =
+            wait(cargo.spawn().map_err(|error| format!("cannot run cargo: {error}"))?, &interrupted)?;
         if interrupted.load(Ordering::Relaxed) {
             println!("\nstopped in {}, after {} of {} parts", part.name, number - 1, parts.len());
             return Ok(ExitCode::from(130));
         }
         let verdict = if status.success() { "passed" } else { "FAILED" };
-        println!("[{number} of {}] {}: {verdict} after {} s", parts.len(), part.name, started.elapsed().as_secs());
+        println!(
+            "[{number} of {}] {}: {verdict} after {} s",
+            parts.len(),
+            part.name,
+            started.elapsed().as_secs()
+        );
         if !status.success() {
             failed.push(part.name);
         }
@@ -205,7 +210,9 @@ mod tests {
         assert!(found.len() > 3, "{found:?}");
         let is_known = |file: &&String| {
             ["store/", "plugins/excel/", "xtask/"].iter().any(|folder| file.starts_with(folder))
-                || ["crash", "mutations", "live", "replacing"].iter().any(|name| file.ends_with(&format!("/{name}.rs")))
+                || ["crash", "mutations", "live", "replacing"]
+                    .iter()
+                    .any(|name| file.ends_with(&format!("/{name}.rs")))
         };
         found.retain(|file| !is_known(&file));
         assert!(found.is_empty(), "no part of `cargo xtask soak` runs {found:?}");

@@ -27,10 +27,10 @@ pub struct Args {
 /// Cargo cannot be run, or the build fails. Failing tests end with cargo's own exit code.
 pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let plugins: Vec<&str> = PLUGINS.iter().chain(TEST_PLUGINS).copied().collect();
-    build::build(Profile::Dev, &plugins)?;
+    let (name, built) = build::build(Profile::Dev, &plugins)?.variable();
 
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(build::workspace()).args(["test", "--locked"]);
+    cargo.current_dir(build::workspace()).args(["test", "--locked"]).env(name, built);
     if !names_a_package(&args.arguments) {
         cargo.arg("--workspace");
     }

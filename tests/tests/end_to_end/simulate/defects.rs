@@ -79,7 +79,10 @@ fn respond(received: &Received, host: SocketAddr, defect: Defect, calls: &Atomic
     }
     let response = proxy::forward(http, host).expect("the host answers");
     let is_creation = matches!(call.request, Request::CreateActor { .. });
-    if defect == Defect::DropsAnswers && is_creation && calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+    if defect == Defect::DropsAnswers
+        && is_creation
+        && calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(2)
+    {
         return None;
     }
     let Ok(answer) = contract::read_reply(&response.body, call.operation()) else { return Some(response) };

@@ -1,4 +1,4 @@
-//! What the connector does on command.
+//! The faults that the connector can be made to have.
 
 use std::fmt;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use plugin_api::{Error, Result, Rows};
 
-/// What a command makes it do, as `word` or `word:number`.
+/// A fault, written as `word` or `word:number`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
+pub enum Fault {
     /// `panic`: panics with a message.
     Panic,
-    /// `panic-any`: panics with something that is no text and whose drop panics too.
+    /// `panic-any`: panics with a value that is not text and whose drop panics too.
     PanicAny,
     /// `own-hook`: sets a panic hook of its own, then panics.
     OwnHook,
@@ -24,37 +24,37 @@ pub enum Deed {
     Error,
     /// `error-after:N`: pushes N rows, then returns an error.
     ErrorAfter(u32),
-    /// `unfinished`: begins a row and forgets it.
+    /// `unfinished`: begins a row and drops it before its end.
     Unfinished,
     /// `huge:N`: N rows of 20 fields.
     Huge(u32),
-    /// `block`: waits until somebody else says `release`.
+    /// `block`: waits until another call has the fault `release`.
     Block,
-    /// `release`: lets those go that wait.
+    /// `release`: ends the waiting of all calls that `block` or are `busy`.
     Release,
     /// `sleep:N`: takes N milliseconds.
     Sleep(u32),
     /// `log`: logs in every way there is.
     Log,
-    /// `log-nothing:N`: N records that nobody wants.
+    /// `log-nothing:N`: N records below the host's level.
     LogNothing(u32),
     /// `thread`: logs from a thread of its own.
     Thread,
-    /// `panic-thread`: panics in a thread of its own, which nobody waits for.
+    /// `panic-thread`: panics in a detached thread.
     PanicThread,
     /// `panic-twice`: panics while it panics, which ends the process.
     PanicTwice,
-    /// `abort`: ends the process, as C code does that gives up.
+    /// `abort`: ends the process with `abort`, as C code does.
     Abort,
     /// `exit:N`: ends the process with this code.
     Exit(u32),
-    /// `segfault`: touches memory that is not there, as far as the system can tell.
+    /// `segfault`: ends the process as an access to unmapped memory does.
     Segfault,
     /// `overflow`: calls itself until there is no stack left.
     Overflow,
-    /// `busy`: computes until somebody else says `release`.
+    /// `busy`: computes until another call has the fault `release`.
     Busy,
-    /// `leak:N`: takes N MiB, fills them and never gives them back.
+    /// `leak:N`: allocates N MiB, writes to them and never frees them.
     Leak(u32),
     /// `open:N`: opens N files and never closes them.
     Open(u32),
@@ -72,153 +72,153 @@ pub enum Deed {
     Print,
 }
 
-/// How often `release` was said, and those who wait for it.
+/// How often `release` was called, and the calls that wait for it.
 static RELEASED: (Mutex<u64>, Condvar) = (Mutex::new(0), Condvar::new());
 
-impl Deed {
-    /// Reads a command; `None` when it is none.
-    pub fn parse(command: &str) -> Option<Deed> {
-        let (word, number) = command.split_once(':').unwrap_or((command, ""));
+impl Fault {
+    /// Parses a fault; `None` for any other text.
+    pub fn parse(text: &str) -> Option<Fault> {
+        let (word, number) = text.split_once(':').unwrap_or((text, ""));
         let number = number.parse().unwrap_or(1);
         Some(match word {
-            "panic" => Deed::Panic,
-            "panic-any" => Deed::PanicAny,
-            "own-hook" => Deed::OwnHook,
-            "panic-after" => Deed::PanicAfter(number),
-            "panic-in-error" => Deed::PanicInError,
-            "error" => Deed::Error,
-            "error-after" => Deed::ErrorAfter(number),
-            "unfinished" => Deed::Unfinished,
-            "huge" => Deed::Huge(number),
-            "block" => Deed::Block,
-            "release" => Deed::Release,
-            "sleep" => Deed::Sleep(number),
-            "log" => Deed::Log,
-            "log-nothing" => Deed::LogNothing(number),
-            "thread" => Deed::Thread,
-            "panic-thread" => Deed::PanicThread,
-            "panic-twice" => Deed::PanicTwice,
-            "abort" => Deed::Abort,
-            "exit" => Deed::Exit(number),
-            "segfault" => Deed::Segfault,
-            "overflow" => Deed::Overflow,
-            "busy" => Deed::Busy,
-            "leak" => Deed::Leak(number),
-            "open" => Deed::Open(number),
-            "flood" => Deed::Flood,
-            "slow" => Deed::Slow(number),
-            "nul" => Deed::Nul,
-            "long-key" => Deed::LongKey,
-            "long-name" => Deed::LongName,
-            "print" => Deed::Print,
+            "panic" => Fault::Panic,
+            "panic-any" => Fault::PanicAny,
+            "own-hook" => Fault::OwnHook,
+            "panic-after" => Fault::PanicAfter(number),
+            "panic-in-error" => Fault::PanicInError,
+            "error" => Fault::Error,
+            "error-after" => Fault::ErrorAfter(number),
+            "unfinished" => Fault::Unfinished,
+            "huge" => Fault::Huge(number),
+            "block" => Fault::Block,
+            "release" => Fault::Release,
+            "sleep" => Fault::Sleep(number),
+            "log" => Fault::Log,
+            "log-nothing" => Fault::LogNothing(number),
+            "thread" => Fault::Thread,
+            "panic-thread" => Fault::PanicThread,
+            "panic-twice" => Fault::PanicTwice,
+            "abort" => Fault::Abort,
+            "exit" => Fault::Exit(number),
+            "segfault" => Fault::Segfault,
+            "overflow" => Fault::Overflow,
+            "busy" => Fault::Busy,
+            "leak" => Fault::Leak(number),
+            "open" => Fault::Open(number),
+            "flood" => Fault::Flood,
+            "slow" => Fault::Slow(number),
+            "nul" => Fault::Nul,
+            "long-key" => Fault::LongKey,
+            "long-name" => Fault::LongName,
+            "print" => Fault::Print,
             _ => return None,
         })
     }
 
-    /// Does it, in a method that answers with rows.
+    /// Has the fault in a method that answers with rows.
     ///
     /// # Errors
-    /// It was told to.
+    /// The fault is an error.
     pub fn run_with(self, rows: &mut Rows<'_>) -> Result<()> {
         match self {
-            Deed::PanicAfter(count) | Deed::ErrorAfter(count) | Deed::Huge(count) => push(rows, count)?,
-            Deed::Unfinished => drop(rows.row("unfinished").field("NAME", "lost")),
-            Deed::Flood => push(rows, u32::MAX)?,
-            Deed::Slow(count) => {
+            Fault::PanicAfter(count) | Fault::ErrorAfter(count) | Fault::Huge(count) => push(rows, count)?,
+            Fault::Unfinished => drop(rows.row("unfinished").field("NAME", "lost")),
+            Fault::Flood => push(rows, u32::MAX)?,
+            Fault::Slow(count) => {
                 for key in 1..=count {
                     thread::sleep(Duration::from_millis(5));
                     rows.row(key).field("NAME", "slow").end()?;
                 }
             }
-            Deed::Nul => rows.row(1).field("NAME", "a\0b").end()?,
-            Deed::LongKey => rows.row("k".repeat(1 << 20)).field("NAME", "long").end()?,
-            Deed::LongName => rows.row(1).field(&"N".repeat(1 << 20), "long").end()?,
+            Fault::Nul => rows.row(1).field("NAME", "a\0b").end()?,
+            Fault::LongKey => rows.row("k".repeat(1 << 20)).field("NAME", "long").end()?,
+            Fault::LongName => rows.row(1).field(&"N".repeat(1 << 20), "long").end()?,
             _ => {}
         }
         self.run()
     }
 
-    /// Does it, in a method that answers without rows.
+    /// Has the fault in a method that answers without rows.
     ///
     /// # Errors
-    /// It was told to.
+    /// The fault is an error.
     #[allow(clippy::panic, clippy::exit)] // What this connector is for.
     pub fn run(self) -> Result<()> {
         match self {
-            Deed::Panic | Deed::PanicAfter(_) => panic!("rogue panic, caf\u{e9}"),
-            Deed::OwnHook => {
+            Fault::Panic | Fault::PanicAfter(_) => panic!("rogue panic, caf\u{e9}"),
+            Fault::OwnHook => {
                 std::panic::set_hook(Box::new(|_| {}));
-                panic!("told to nobody");
+                panic!("a panic with a hook of its own");
             }
-            Deed::PanicAny => std::panic::panic_any(PanicsInDrop),
-            Deed::PanicInError => return Err(PanicsInDisplay.into()),
-            Deed::Error | Deed::ErrorAfter(_) => {
+            Fault::PanicAny => std::panic::panic_any(PanicsInDrop),
+            Fault::PanicInError => return Err(PanicsInDisplay.into()),
+            Fault::Error | Fault::ErrorAfter(_) => {
                 let cause = std::io::Error::other("the disk is on fire");
                 return Err(Error::user("US:\"rogue error\";NO:\"slem feil\"")
                     .code("ROGUE")
                     .caused_by(cause));
             }
-            Deed::Block => {
+            Fault::Block => {
                 tracing::info!("waiting for a release");
                 let (count, released) = &RELEASED;
                 let count = count.lock().unwrap_or_else(PoisonError::into_inner);
                 let before = *count;
                 drop(released.wait_while(count, |count| *count == before));
             }
-            Deed::Release => {
+            Fault::Release => {
                 *RELEASED.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                 RELEASED.1.notify_all();
             }
-            Deed::Sleep(milliseconds) => thread::sleep(Duration::from_millis(milliseconds.into())),
-            Deed::Log => log_in_every_way(),
-            Deed::LogNothing(count) => (0..count).for_each(|number| tracing::trace!(number, "nothing")),
-            Deed::Thread => {
+            Fault::Sleep(milliseconds) => thread::sleep(Duration::from_millis(milliseconds.into())),
+            Fault::Log => log_in_every_way(),
+            Fault::LogNothing(count) => (0..count).for_each(|number| tracing::trace!(number, "nothing")),
+            Fault::Thread => {
                 let thread = thread::spawn(|| tracing::info!(answer = 42, "from a thread"));
                 return thread.join().map_err(|_| Error::user("the thread panicked"));
             }
-            Deed::PanicThread => drop(thread::spawn(|| panic!("rogue panic in a thread"))),
-            Deed::PanicTwice => {
+            Fault::PanicThread => drop(thread::spawn(|| panic!("rogue panic in a thread"))),
+            Fault::PanicTwice => {
                 let _again = PanicsInDrop;
                 panic!("the first of two panics");
             }
-            Deed::Abort => std::process::abort(),
-            Deed::Exit(code) => std::process::exit(i32::try_from(code).unwrap_or(1)),
-            Deed::Segfault => segfault(),
-            Deed::Overflow => {
+            Fault::Abort => std::process::abort(),
+            Fault::Exit(code) => std::process::exit(i32::try_from(code).unwrap_or(1)),
+            Fault::Segfault => segfault(),
+            Fault::Overflow => {
                 overflow(&[0; 1024]);
             }
-            Deed::Busy => {
+            Fault::Busy => {
                 let before = *RELEASED.0.lock().unwrap_or_else(PoisonError::into_inner);
                 while *RELEASED.0.lock().unwrap_or_else(PoisonError::into_inner) == before {
                     std::hint::spin_loop();
                 }
             }
             // One by one, so that memory runs out in the middle and not at once.
-            Deed::Leak(count) => (0..count).for_each(|_| std::mem::forget(vec![1_u8; 1 << 20])),
-            Deed::Open(count) => {
+            Fault::Leak(count) => (0..count).for_each(|_| std::mem::forget(vec![1_u8; 1 << 20])),
+            Fault::Open(count) => {
                 for _ in 0..count {
                     std::mem::forget(std::fs::File::open("/dev/null")?);
                 }
             }
             #[allow(clippy::print_stdout, clippy::print_stderr)]
-            Deed::Print => {
+            Fault::Print => {
                 println!("printed by the rogue");
                 eprintln!("complained by the rogue");
             }
-            Deed::Unfinished
-            | Deed::Huge(_)
-            | Deed::Flood
-            | Deed::Slow(_)
-            | Deed::Nul
-            | Deed::LongKey
-            | Deed::LongName => {}
+            Fault::Unfinished
+            | Fault::Huge(_)
+            | Fault::Flood
+            | Fault::Slow(_)
+            | Fault::Nul
+            | Fault::LongKey
+            | Fault::LongName => {}
         }
         Ok(())
     }
 }
 
-/// What the system does to a process that touches memory which is not there. Twice, for the first time is taken for a
-/// stack that ran out by whoever looks after those.
+/// Sends this process SIGSEGV until it ends: the handler of the standard library, which looks for stack overflows, resets
+/// itself at the first one and returns.
 #[cfg(unix)]
 fn segfault() -> ! {
     loop {
@@ -231,7 +231,7 @@ fn segfault() -> ! {
     std::process::abort()
 }
 
-/// Takes stack without end, which the compiler must not see.
+/// Uses stack without end, in a way that the compiler does not optimise away.
 #[allow(unconditional_recursion)] // What it is for.
 fn overflow(before: &[u8; 1024]) -> usize {
     let here = std::hint::black_box(*before);
@@ -292,7 +292,7 @@ impl Drop for PanicsInDrop {
     }
 }
 
-/// An error whose text cannot be had.
+/// An error whose `Display` panics.
 #[derive(Debug)]
 struct PanicsInDisplay;
 

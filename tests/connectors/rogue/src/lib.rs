@@ -1,13 +1,13 @@
-//! A connector that misbehaves on command, for tests of the host.
+//! A connector with faults on request, for tests of the host (fault injection).
 //!
-//! A command is given to a method by the method's name: `new`, `settings`, `list` and `drop` read it from the connector's
-//! options, `test`, `connect` and all methods of the connection from the connection's settings. So the settings
-//! `[("fields", "panic")]` make a connection whose method `fields` panics, and the others work. The commands are those
-//! of [`Deed`]. Without one it is a small well-behaved connector with three customers.
+//! A method has the [`Fault`] that stands under its name: for `new`, `settings`, `list` and `drop` in the connector's
+//! options, for `test`, `connect` and all methods of the connection in the connection's settings. So the settings
+//! `[("fields", "panic")]` make a connection whose method `fields` panics, and whose other methods work. Without faults it
+//! is a small connector with three customers.
 
 #![forbid(unsafe_code)]
 
-mod deed;
+mod fault;
 
 use std::path::PathBuf;
 
@@ -16,13 +16,13 @@ use plugin_api::{
     Settings,
 };
 
-pub use deed::Deed;
+pub use fault::Fault;
 
 plugin_api::export!(Rogue);
 
 /// The connector.
 pub struct Rogue {
-    /// The options, as commands by the name of the method.
+    /// The options: faults by the name of the method.
     options: Settings,
     data_folder: PathBuf,
 }
@@ -30,13 +30,13 @@ pub struct Rogue {
 /// A connection.
 pub struct RogueConnection {
     settings: Settings,
-    /// What the host told the connector, for `list`.
-    told: Vec<ListItem>,
+    /// What the connector got from the host, as the list `FromHost`.
+    from_host: Vec<ListItem>,
 }
 
 impl Connector for Rogue {
     const NAME: &'static str = "Rogue";
-    const DESCRIPTION: &'static str = "Misbehaves on command";
+    const DESCRIPTION: &'static str = "Has faults on request";
     const ACTOR_TYPES: &'static [&'static str] = &["Customer", "Person"];
 
     type Connection = RogueConnection;
@@ -45,12 +45,12 @@ impl Connector for Rogue {
         let methods = ["new", "settings", "list", "drop", "greeting"];
         let option = |name: &'static str| (name, host.option(name).next().map(str::to_owned));
         let options: Settings = methods.into_iter().map(option).collect();
-        obey(&options, "new")?;
+        inject(&options, "new")?;
         Ok(Rogue { options, data_folder: host.data_folder().to_owned() })
     }
 
     fn settings(&self) -> Result<Vec<Field>> {
-        obey(&self.options, "settings")?;
+        inject(&self.options, "settings")?;
         Ok(vec![
             Field::text("Server").label("US:\"Server\";NO:\"Tjener\"").mandatory().max_length(40).rank(7),
             Field::password("Password").description("never shown"),
@@ -60,39 +60,39 @@ impl Connector for Rogue {
     }
 
     fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
-        obey(&self.options, "list")?;
+        inject(&self.options, "list")?;
         Ok((name == "Companies")
             .then(|| vec![ListItem::new("A", "US:\"Company A\""), ListItem::new("B", "")]))
     }
 
     fn test(&self, settings: &Settings) -> Result<Outcome> {
-        obey(settings, "test")?;
+        inject(settings, "test")?;
         Ok(Outcome::info("it works").tech(settings.get("Server").unwrap_or_default()).code("TESTED"))
     }
 
     fn connect(&self, settings: &Settings) -> Result<RogueConnection> {
-        obey(settings, "connect")?;
-        let told = vec![
+        inject(settings, "connect")?;
+        let from_host = vec![
             ListItem::new("greeting", self.options.get("greeting").unwrap_or_default()),
             ListItem::new("data_folder", self.data_folder.display().to_string()),
         ];
-        Ok(RogueConnection { settings: settings.clone(), told })
+        Ok(RogueConnection { settings: settings.clone(), from_host })
     }
 }
 
 impl Connection for RogueConnection {
     fn test(&self) -> Result<Outcome> {
-        obey(&self.settings, "test_connection")?;
+        inject(&self.settings, "test_connection")?;
         Ok(Outcome::warning("mind the step"))
     }
 
     fn actor_types(&self) -> Result<Vec<String>> {
-        obey(&self.settings, "actor_types")?;
+        inject(&self.settings, "actor_types")?;
         Ok(Rogue::ACTOR_TYPES.iter().map(|&actor_type| actor_type.to_owned()).collect())
     }
 
     fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
-        obey(&self.settings, "fields")?;
+        inject(&self.settings, "fields")?;
         if !Rogue::ACTOR_TYPES.contains(&actor_type) {
             return Err(Error::user(format!("there is no actor type {actor_type}")));
         }
@@ -100,12 +100,12 @@ impl Connection for RogueConnection {
     }
 
     fn searchable_fields(&self, actor_type: &str) -> Result<Vec<String>> {
-        obey(&self.settings, "searchable_fields")?;
+        inject(&self.settings, "searchable_fields")?;
         Ok(self.fields(actor_type)?.into_iter().map(|field| field.key).collect())
     }
 
     fn actors(&self, _: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
-        obey_with(&self.settings, "actors", rows)?;
+        inject_with(&self.settings, "actors", rows)?;
         for key in 1..=3 {
             let mut row = rows.row(key);
             row.last_modified(&format!("2026-01-0{key}")).parent("Customer", "1");
@@ -117,7 +117,7 @@ impl Connection for RogueConnection {
     }
 
     fn get(&self, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<Outcome> {
-        obey_with(&self.settings, "get", rows)?;
+        inject_with(&self.settings, "get", rows)?;
         for &key in keys {
             rows.push(&Actor::new(actor_type, key))?;
         }
@@ -125,7 +125,7 @@ impl Connection for RogueConnection {
     }
 
     fn search(&self, _: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<Outcome> {
-        obey_with(&self.settings, "search", rows)?;
+        inject_with(&self.settings, "search", rows)?;
         for restriction in restrictions {
             let mut row = rows.row(&restriction.field);
             row.field("OPERATOR", restriction.operator.as_str());
@@ -142,25 +142,25 @@ impl Connection for RogueConnection {
         parent: Option<&Parent>,
         rows: &mut Rows<'_>,
     ) -> Result<Outcome> {
-        obey_with(&self.settings, "search_text", rows)?;
+        inject_with(&self.settings, "search_text", rows)?;
         rows.push(&Actor { parent: parent.cloned(), ..Actor::new(actor_type, text) })?;
         Ok(Outcome::ok())
     }
 
     fn changed_since(&self, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
-        obey_with(&self.settings, "changed_since", rows)?;
+        inject_with(&self.settings, "changed_since", rows)?;
         rows.push(&Actor { last_modified: stamp.map(str::to_owned), ..Actor::new(actor_type, "1") })?;
         Ok(Outcome::ok())
     }
 
     fn create(&self, actor: &Actor, rows: &mut Rows<'_>) -> Result<Outcome> {
-        obey_with(&self.settings, "create", rows)?;
+        inject_with(&self.settings, "create", rows)?;
         rows.push(&Actor { key: "new".to_owned(), ..actor.clone() })?;
         Ok(Outcome::ok())
     }
 
     fn save(&self, actors: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
-        obey_with(&self.settings, "save", rows)?;
+        inject_with(&self.settings, "save", rows)?;
         for actor in actors {
             rows.push(actor)?;
         }
@@ -168,9 +168,9 @@ impl Connection for RogueConnection {
     }
 
     fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
-        obey(&self.settings, "connection_list")?;
+        inject(&self.settings, "connection_list")?;
         Ok(match name {
-            "Told" => Some(self.told.clone()),
+            "FromHost" => Some(self.from_host.clone()),
             // What the host has stored, as it arrives here.
             "Settings" => {
                 let items = self.settings.iter();
@@ -181,32 +181,32 @@ impl Connection for RogueConnection {
     }
 
     fn list_items(&self, name: &str, keys: &[&str]) -> Result<Option<Vec<ListItem>>> {
-        obey(&self.settings, "list_items")?;
-        let told = self.told.iter().filter(|item| keys.contains(&item.key.as_str()));
-        Ok((name == "Told").then(|| told.cloned().collect()))
+        inject(&self.settings, "list_items")?;
+        let items = self.from_host.iter().filter(|item| keys.contains(&item.key.as_str()));
+        Ok((name == "FromHost").then(|| items.cloned().collect()))
     }
 }
 
 impl Drop for Rogue {
     fn drop(&mut self) {
         // As for a connection.
-        let _ = obey(&self.options, "drop");
+        let _ = inject(&self.options, "drop");
     }
 }
 
 impl Drop for RogueConnection {
     fn drop(&mut self) {
-        // An error has nowhere to go here; a panic is what this is for.
-        let _ = obey(&self.settings, "drop");
+        // An error has nowhere to go here; a panic has.
+        let _ = inject(&self.settings, "drop");
     }
 }
 
-/// Does what a method is told to.
-fn obey(orders: &Settings, method: &str) -> Result<()> {
-    orders.get(method).and_then(Deed::parse).map_or(Ok(()), |deed| deed.run())
+/// Has the fault that stands under the name of the method.
+fn inject(faults: &Settings, method: &str) -> Result<()> {
+    faults.get(method).and_then(Fault::parse).map_or(Ok(()), Fault::run)
 }
 
 /// The same in a method that answers with rows.
-fn obey_with(orders: &Settings, method: &str, rows: &mut Rows<'_>) -> Result<()> {
-    orders.get(method).and_then(Deed::parse).map_or(Ok(()), |deed| deed.run_with(rows))
+fn inject_with(faults: &Settings, method: &str, rows: &mut Rows<'_>) -> Result<()> {
+    faults.get(method).and_then(Fault::parse).map_or(Ok(()), |fault| fault.run_with(rows))
 }
