@@ -1,8 +1,9 @@
 //! What becomes of calls: the rules of connections, and what a connector may do without harm.
 
 use contract::{Actor, Dialect, Operation, Request, Restriction, State, error_code};
+use test_support::soap::Answer;
 
-use crate::host::{GUID, Given, Host};
+use crate::host::{GUID, Host};
 
 const OTHER: &str = "11111111-2222-3333-4444-555555555555";
 const ZERO: &str = "00000000-0000-0000-0000-000000000000";
@@ -24,7 +25,7 @@ fn get(keys: Option<&[Option<&'static str>]>, fields: Option<&[&'static str]>) -
     }
 }
 
-fn refused(given: &Given, texts: &[&str]) {
+fn refused(given: &Answer, texts: &[&str]) {
     assert_eq!(given.state, State::Error);
     for text in texts {
         assert!(given.user.contains(text), "{:?} should say {text:?}", given.user);
@@ -91,7 +92,7 @@ fn calls_of_every_operation_reach_the_connector_in_every_dialect() {
         let query = if dialect == Dialect::Plain { "?dialect=plain" } else { "" };
         if dialect != Dialect::MessageByOperation {
             let form = host.call_in(dialect, None, query, Request::GetConfigData);
-            assert_eq!(form.rows, ["Server", "Password", "Company", "Port"]);
+            assert_eq!(form.rows(), ["Server", "Password", "Company", "Port"]);
         }
         let settings = Some([("Server", Some("here"))].into_iter().collect());
         let tested = host.call_in(dialect, None, "", Request::TestConfigData { connection_info: settings });
@@ -151,10 +152,10 @@ fn connection_guid_of_zeros_is_a_connection_in_setup() {
     let host = Host::start();
     let list = |name: &'static str| Request::GetList { list_name: Some(name.into()) };
     let ask = |query, request| host.call_in(Dialect::Data, Some(ZERO), query, request);
-    assert_eq!(ask("", list("Companies")).rows, ["A", "B"]);
-    assert_eq!(ask("?ConnectorName=Rogue", list("Companies")).rows, ["A", "B"]);
+    assert_eq!(ask("", list("Companies")).rows(), ["A", "B"]);
+    assert_eq!(ask("?ConnectorName=Rogue", list("Companies")).rows(), ["A", "B"]);
     let unknown = ask("", list("Nothing"));
-    assert_eq!((unknown.state, unknown.rows.len()), (State::Ok, 0));
+    assert_eq!((unknown.state, unknown.rows().len()), (State::Ok, 0));
     refused(&ask("", Request::GetList { list_name: None }), &["ListName"]);
     refused(&ask("", Request::SaveConnection { connection_info: None }), &["all-zero"]);
     assert_eq!(ask("", Request::TestConnection).code, error_code::UNKNOWN_CONNECTION_ID);
@@ -185,14 +186,14 @@ fn connector_name_selects_the_connector() {
 fn nulls_follow_the_contract() {
     let host = Host::start();
     host.save(&[]);
-    assert_eq!(host.call(get(Some(&[Some("1"), None, Some("")]), None)).rows, ["1:", ":"]);
-    assert_eq!(host.call(get(Some(&[]), None)).rows, [""; 0]);
+    assert_eq!(host.call(get(Some(&[Some("1"), None, Some("")]), None)).rows(), ["1:", ":"]);
+    assert_eq!(host.call(get(Some(&[]), None)).rows(), [""; 0]);
     let all = host.call(Request::SearchActors {
         actor_type: Some("Customer".into()),
         search_text: Some("x".into()),
         field_keys: None,
     });
-    assert_eq!(all.rows, ["x:"]);
+    assert_eq!(all.rows(), ["x:"]);
     assert_eq!(host.call(Request::SaveActors { actors: None }).state, State::Ok);
     for (request, member) in [
         (Request::GetSupportedActorTypeFields { actor_type: None }, "ActorType"),
@@ -221,8 +222,8 @@ fn operators_that_are_unknown_are_refused() {
             field_keys: None,
         })
     };
-    assert_eq!(search("between", Some("c"), &["a", "b"]).rows, ["NAME:OPERATOR=between,VALUES=a,b"]);
-    assert_eq!(search("=", Some("c"), &[]).rows, ["NAME:OPERATOR==,VALUES=c"]);
+    assert_eq!(search("between", Some("c"), &["a", "b"]).rows(), ["NAME:OPERATOR=between,VALUES=a,b"]);
+    assert_eq!(search("=", Some("c"), &[]).rows(), ["NAME:OPERATOR==,VALUES=c"]);
     refused(&search("like", None, &["a"]), &["NAME", "\"like\"", "begins, contains"]);
 }
 
@@ -251,9 +252,9 @@ fn reply_with_an_error_after_many_rows_has_no_rows() {
         host.save_as(OTHER, &[("changed_since", &format!("huge:{rows}"))]);
         for &dialect in Dialect::ALL {
             let failed = host.call_in(dialect, Some(GUID), "", by_stamp());
-            assert_eq!((failed.state, failed.code.as_str(), failed.rows.len()), (State::Error, "ROGUE", 0));
+            assert_eq!((failed.state, failed.code.as_str(), failed.rows().len()), (State::Error, "ROGUE", 0));
             let whole = host.call_in(dialect, Some(OTHER), "", by_stamp());
-            assert_eq!((whole.state, whole.rows.len()), (State::Ok, rows + 1));
+            assert_eq!((whole.state, whole.rows().len()), (State::Ok, rows + 1));
         }
         let left = std::fs::read_dir(host.data.join("spool")).unwrap().count();
         assert_eq!(left, 0, "files of replies have no names");
@@ -267,7 +268,7 @@ fn reply_beyond_its_limit_is_an_error() {
     std::fs::remove_dir(host.data.join("spool")).unwrap();
     refused(&host.call(by_stamp()), &["no room"]);
     std::fs::create_dir(host.data.join("spool")).unwrap();
-    assert_eq!(host.call(by_stamp()).rows.len(), 1001);
+    assert_eq!(host.call(by_stamp()).rows().len(), 1001);
 }
 
 #[test]
@@ -277,7 +278,7 @@ fn panic_of_a_connector_fails_only_its_call() {
     for request in [by_stamp(), Request::GetSupportedActorTypeFields { actor_type: Some("Customer".into()) }]
     {
         let given = host.call(request);
-        assert_eq!((given.state, given.rows.len()), (State::Error, 0));
+        assert_eq!((given.state, given.rows().len()), (State::Error, 0));
         assert!(!given.user.is_empty());
     }
     assert_eq!(host.call(Request::TestConnection).state, State::Warning);

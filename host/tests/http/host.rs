@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use contract::{Call, Dialect, Envelope, Outcome, Payload, Reply, ReplyMessage, Request, State};
+use contract::{Call, Dialect, Envelope, Request};
 use erp_host::auth::Online;
 use erp_host::caller::Caller;
 use erp_host::config::Config;
@@ -18,10 +18,10 @@ use erp_host_runtime::Plugins;
 use plugin_api::abi::client::ConnectorClient;
 use tempfile::TempDir;
 use test_support::build;
+use test_support::http::{Connection, Response};
+use test_support::soap::{self, Answer};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
-
-use crate::client::{Client, Response};
 
 /// Long enough for every machine; nothing waits for it unless it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,17 +37,6 @@ pub(crate) struct Host {
     runtime: Option<Runtime>,
     file_reloader: FileReloader,
     _folder: TempDir,
-}
-
-/// What a call gave.
-#[derive(Debug)]
-pub(crate) struct Given {
-    pub(crate) state: State,
-    pub(crate) user: String,
-    pub(crate) tech: String,
-    pub(crate) code: String,
-    /// Actors as `key:FIELD=value,..`, other things by their keys.
-    pub(crate) rows: Vec<String>,
 }
 
 async fn router(config: &Config, clients: impl IntoIterator<Item = ConnectorClient>) -> Router {
@@ -127,8 +116,8 @@ impl Host {
         self.finished.recv_timeout(PATIENCE).expect("every connection ends");
     }
 
-    pub(crate) fn client(&self) -> Client {
-        Client::connect(self.address)
+    pub(crate) fn client(&self) -> Connection {
+        Connection::open(self.address)
     }
 
     /// Sends a request on a connection of its own.
@@ -144,7 +133,7 @@ impl Host {
     }
 
     /// Makes a call for the usual connection.
-    pub(crate) fn call(&self, request: Request<'_>) -> Given {
+    pub(crate) fn call(&self, request: Request<'_>) -> Answer {
         self.call_in(Dialect::Message, Some(GUID), "", request)
     }
 
@@ -154,16 +143,9 @@ impl Host {
         guid: Option<&str>,
         query: &str,
         request: Request<'_>,
-    ) -> Given {
-        let call = Call {
-            envelope: Envelope::new(dialect),
-            connection_guid: guid.map(Into::into),
-            request: request.clone(),
-        };
-        let path = format!("/Services/ErpConnectorWS.svc{query}");
-        let response = self.exchange(&post(&path, &soap_headers(&call), &message(&call)));
-        assert_eq!(response.status, 200, "{}", response.text());
-        given(&response.body, &call)
+    ) -> Answer {
+        let client = soap::Client::new(self.address, dialect).query(query);
+        guid.map_or(client.clone(), |guid| client.connection(guid)).call(request)
     }
 
     /// Makes a call without the network.
@@ -186,13 +168,13 @@ impl Host {
         assert!(!answer.is_fault);
     }
 
-    /// Saves a connection with orders for the rogue connector: see there.
-    pub(crate) fn save(&self, orders: &[(&str, &str)]) -> Given {
-        self.save_as(GUID, orders)
+    /// Saves a connection with faults of the rogue connector.
+    pub(crate) fn save(&self, faults: &[(&str, &str)]) -> Answer {
+        self.save_as(GUID, faults)
     }
 
-    pub(crate) fn save_as(&self, guid: &str, orders: &[(&str, &str)]) -> Given {
-        let settings = [("Server", "somewhere")].iter().chain(orders).map(|&(key, value)| (key, Some(value)));
+    pub(crate) fn save_as(&self, guid: &str, faults: &[(&str, &str)]) -> Answer {
+        let settings = [("Server", "somewhere")].iter().chain(faults).map(|&(key, value)| (key, Some(value)));
         let request = Request::SaveConnection { connection_info: Some(settings.collect()) };
         self.call_in(Dialect::Message, Some(guid), "", request)
     }
@@ -235,34 +217,4 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
-}
-
-fn given(body: &[u8], call: &Call<'_>) -> Given {
-    let ReplyMessage { envelope, reply } = contract::read_reply(body, call.operation()).unwrap();
-    assert_eq!(envelope.dialect, call.envelope.dialect);
-    let Reply::Result { outcome, payload } = reply else { panic!("{reply:?}") };
-    let text = |text: &contract::Text<'_>| text.as_deref().unwrap_or_default().to_owned();
-    let Outcome { state, user_explanation, tech_explanation, error_code } = &outcome;
-    Given {
-        state: *state,
-        user: text(user_explanation),
-        tech: text(tech_explanation),
-        code: text(error_code),
-        rows: match &payload {
-            Payload::Actors(actors) => actors.iter().flatten().map(actor_line).collect(),
-            Payload::Actor(actor) => actor.iter().map(actor_line).collect(),
-            Payload::Items(items) => items.iter().flatten().map(text).collect(),
-            Payload::Fields(fields) => fields.iter().flatten().map(|field| text(&field.field_key)).collect(),
-            Payload::ListItems(items) => {
-                items.iter().flat_map(|items| items.iter()).map(|(key, _)| key.to_owned()).collect()
-            }
-            Payload::None => Vec::new(),
-        },
-    }
-}
-
-fn actor_line(actor: &contract::Actor<'_>) -> String {
-    let fields = actor.field_values.iter().flat_map(|fields| fields.iter());
-    let fields: Vec<_> = fields.map(|(key, value)| format!("{key}={}", value.unwrap_or("null"))).collect();
-    format!("{}:{}", actor.erp_key.as_deref().unwrap_or_default(), fields.join(","))
 }

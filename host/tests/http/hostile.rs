@@ -205,7 +205,7 @@ fn body_memory_is_shared_by_all_requests() {
         second.send(head(300_000).as_bytes());
         second.send_some(&vec![b' '; 300_000]);
         let response = second.receive();
-        if response.status != 503 || first.has_answer() {
+        if response.status != 503 || first.has_response() {
             return false;
         }
         let headers = (response.header("retry-after"), response.header("connection"));
@@ -275,7 +275,7 @@ fn slow_clients_are_disconnected() {
         )
         .as_bytes(),
     );
-    while !client.has_answer() {
+    while !client.has_response() {
         client.send_some(b" ");
     }
     assert_eq!(client.receive().status, 408);
@@ -293,7 +293,7 @@ fn slow_clients_are_disconnected() {
     assert_eq!(head.status, 200);
     let whole: usize = head.header("content-length").unwrap().parse().unwrap();
     let mut taken = 0;
-    while let Some(bytes) = client.take_a_little() {
+    while let Some(bytes) = client.read_a_little() {
         taken += bytes;
     }
     assert!(taken < whole, "it came to the end of its {whole} bytes after all");
@@ -325,7 +325,7 @@ fn calls_of_the_whole_host_are_limited() {
     assert_eq!(client.receive().status, 503);
     // Done again, it is taken again.
     host.call_within("11111111-2222-3333-4444-555555555555", Request::TestConnection);
-    assert!(!blocked.has_answer());
+    assert!(!blocked.has_response());
 }
 
 #[test]
@@ -338,7 +338,7 @@ fn queue_timeout_limits_the_wait_for_a_connector() {
     let mut callers = [host.client(), host.client()];
     callers.iter_mut().for_each(|caller| caller.send(&whole));
     let turned_away = loop {
-        if let Some(caller) = callers.iter().position(|caller| caller.has_answer()) {
+        if let Some(caller) = callers.iter().position(|caller| caller.has_response()) {
             break caller;
         }
     };

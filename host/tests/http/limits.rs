@@ -23,7 +23,7 @@ fn concurrency_limit_rejects_calls_of_one_connector_only() {
     let mut callers = [host.client(), host.client()];
     callers.iter_mut().for_each(|caller| caller.send(&request(GUID, Request::TestConnection)));
     let turned_away = loop {
-        if let Some(caller) = callers.iter().position(|caller| caller.has_answer()) {
+        if let Some(caller) = callers.iter().position(|caller| caller.has_response()) {
             break caller;
         }
     };
@@ -196,7 +196,7 @@ fn connection_limit_rejects_and_still_answers_health() {
     assert_eq!((response.status, response.header("retry-after")), (503, Some("5")), "{}", response.text());
     assert!(turned_away.is_closed());
     assert_eq!(host.exchange(health).text(), "ok\n");
-    assert!(!busy.has_answer());
+    assert!(!busy.has_response());
 }
 
 #[test]

@@ -9,7 +9,6 @@
 
 mod access;
 mod calls;
-mod client;
 mod edge;
 mod host;
 mod hostile;

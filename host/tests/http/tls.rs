@@ -6,8 +6,8 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use reqwest::{Certificate, Client, Identity, StatusCode};
 use tempfile::TempDir;
+use test_support::http::Connection;
 
-use crate::client;
 use crate::host::{Host, PATIENCE};
 
 const SERVICE: &str = "/Services/ErpConnectorWS.svc";
@@ -158,12 +158,12 @@ fn tls_handshake_rejects_plain_http_and_times_out() {
     assert!(answer.text().contains("https://"), "{}", answer.text());
     // Neither silence nor the beginning of a handshake keeps a connection.
     for beginning in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01\x00"] {
-        let mut client = client::Client::connect(host.address);
+        let mut client = Connection::open(host.address);
         client.send(beginning);
         assert!(client.is_closed());
     }
     // Old versions are not spoken.
-    let mut client = client::Client::connect(host.address);
+    let mut client = Connection::open(host.address);
     client.send(b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00");
     let _ = client.is_closed();
     let client = authority.client(&host, "erp.test").build().unwrap();
@@ -181,7 +181,7 @@ fn https_redirect_applies_to_get_and_refuses_calls() {
     let host = authority.host(&format!("redirect_from = \"{plain}\"\n"));
     let port = host.address.port();
     let ask = |request: &str| {
-        let mut client = client::Client::connect(plain);
+        let mut client = Connection::open(plain);
         client.send(request.as_bytes());
         client.receive()
     };
@@ -263,7 +263,7 @@ fn graceful_shutdown_does_not_wait_for_handshakes() {
     let authority = Authority::new();
     authority.serve_as("erp.test");
     let host = authority.host("handshake_timeout = \"1h\"\n");
-    let mut client = client::Client::connect(host.address);
+    let mut client = Connection::open(host.address);
     client.send(b"\x16");
     // It is accepted by the time that a later one is answered.
     let other =

@@ -1,6 +1,9 @@
 //! One defect each. The sound service behind has the hello connector: customers C1 and C2, the person P1 below C1.
 
-use crate::proxy::{Answer, Asked, between};
+use test_support::http::Response;
+use test_support::http::server::Received;
+
+use crate::changes::{ChangeRequest, ChangeResponse, between};
 
 /// Something that a service does wrong.
 pub(crate) struct Defect {
@@ -8,31 +11,31 @@ pub(crate) struct Defect {
     pub(crate) rule: u16,
     pub(crate) what: &'static str,
     /// What it makes of a request.
-    pub(crate) asked: fn(&mut Asked),
+    pub(crate) asked: fn(&mut Received),
     /// What it makes of an answer.
-    pub(crate) answered: fn(&Asked, &mut Answer),
+    pub(crate) answered: fn(&Received, &mut Response),
 }
 
 const NOBODY: &str = "erp-host-verify-nobody";
 
-fn reads_wrong(rule: u16, what: &'static str, asked: fn(&mut Asked)) -> Defect {
+fn reads_wrong(rule: u16, what: &'static str, asked: fn(&mut Received)) -> Defect {
     Defect { rule, what, asked, answered: |_, _| {} }
 }
 
-fn answers_wrong(rule: u16, what: &'static str, answered: fn(&Asked, &mut Answer)) -> Defect {
+fn answers_wrong(rule: u16, what: &'static str, answered: fn(&Received, &mut Response)) -> Defect {
     Defect { rule, what, asked: |_| {}, answered }
 }
 
-fn query(asked: &Asked) -> &str {
-    asked.request.url.query().unwrap_or_default()
+fn query(asked: &Received) -> &str {
+    asked.target().1
 }
 
-fn is_get(asked: &Asked) -> bool {
-    asked.request.method == reqwest::Method::GET
+fn is_get(asked: &Received) -> bool {
+    asked.request.method == "GET"
 }
 
 /// The last actor of a reply is not there.
-fn lose_an_actor(answer: &mut Answer) {
+fn lose_an_actor(answer: &mut Response) {
     let text = answer.text();
     if text.matches("<ErpActorWS>").count() > 1 {
         let start = text.rfind("<ErpActorWS>").unwrap();
@@ -91,7 +94,7 @@ fn around_the_messages() -> Vec<Defect> {
             }
         }),
         answers_wrong(201, "its path has one case only", |asked, answer| {
-            if !asked.request.url.path().contains("/Services/ErpConnectorWS.svc") {
+            if !asked.target().0.contains("/Services/ErpConnectorWS.svc") {
                 answer.refuse(404);
             }
         }),
@@ -102,7 +105,7 @@ fn around_the_messages() -> Vec<Defect> {
         }),
         reads_wrong(203, "it does not look at the connector's name", |asked| {
             if query(asked).contains("ConnectorName") {
-                asked.request.url.set_query(None);
+                asked.request.target = asked.target().0.to_owned();
             }
         }),
         answers_wrong(301, "its faults come with status 200", |_, answer| {
@@ -120,7 +123,7 @@ fn around_the_messages() -> Vec<Defect> {
             let is_packed = asked.header("content-encoding").is_some();
             let is_utf_8 = asked.header("content-type") == Some("text/xml; charset=utf-8");
             if is_utf_8 && !is_packed && std::str::from_utf8(&asked.request.body).is_err() {
-                asked.request.body = asked.body().into_bytes();
+                asked.request.body = asked.text().into_bytes();
             }
         }),
         answers_wrong(303, "it redirects unknown operations to an HTML page", |asked, answer| {
@@ -130,12 +133,12 @@ fn around_the_messages() -> Vec<Defect> {
             }
         }),
         reads_wrong(304, "it believes the body, not the SOAPAction", |asked| {
-            if asked.body().contains("<GetListRequestWS") {
-                asked.turn("WSGetActors\"", "WSGetList\"");
+            if asked.text().contains("<GetListRequestWS") {
+                asked.change_operation("WSGetActors\"", "WSGetList\"");
             }
         }),
         reads_wrong(305, "it takes a DOCTYPE", |asked| {
-            let body = asked.body();
+            let body = asked.text();
             if let Some(end) = body.strip_prefix("<!DOCTYPE").and_then(|rest| rest.find("<s:Envelope")) {
                 asked.request.body = body.as_bytes()["<!DOCTYPE".len() + end..].to_vec();
                 asked.replace("&e;", NOBODY);
@@ -145,8 +148,8 @@ fn around_the_messages() -> Vec<Defect> {
             asked.replace(" s:mustUnderstand=\"1\"", "")
         }),
         reads_wrong(307, "it takes any depth", |asked| {
-            if asked.body().contains("<d><d>") {
-                let body = asked.body();
+            if asked.text().contains("<d><d>") {
+                let body = asked.text();
                 let (start, end) = (body.find("<s:Header>").unwrap(), body.find("<s:Body>").unwrap());
                 asked.request.body = format!("{}{}", &body[..start], &body[end..]).into_bytes();
             }
@@ -158,7 +161,7 @@ fn around_the_messages() -> Vec<Defect> {
         }),
         reads_wrong(309, "it takes any method", |asked| {
             if !is_get(asked) {
-                asked.request.method = reqwest::Method::POST;
+                asked.request.method = "POST".to_owned();
             }
         }),
     ]
@@ -198,7 +201,7 @@ fn settings_and_connections() -> Vec<Defect> {
             }
         }),
         answers_wrong(407, "it stumbles over null settings", |asked, answer| {
-            if asked.operation() == "WSTestConfigData" && asked.body().contains("<ConnectionInfo i:nil") {
+            if asked.operation() == "WSTestConfigData" && asked.text().contains("<ConnectionInfo i:nil") {
                 answer.fault();
             }
         }),
@@ -222,7 +225,9 @@ fn settings_and_connections() -> Vec<Defect> {
                 answer.succeed();
             }
         }),
-        reads_wrong(506, "it does not delete", |asked| asked.turn("WSDeleteConnection", "WSTestConnection")),
+        reads_wrong(506, "it does not delete", |asked| {
+            asked.change_operation("WSDeleteConnection", "WSTestConnection")
+        }),
     ]
 }
 
@@ -239,7 +244,7 @@ fn fields_and_actors() -> Vec<Defect> {
             }
         }),
         answers_wrong(605, "it stumbles over unknown actor types", |asked, answer| {
-            if asked.operation() == "WSGetSearchableFields" && asked.body().contains(NOBODY) {
+            if asked.operation() == "WSGetSearchableFields" && asked.text().contains(NOBODY) {
                 answer.fault();
             }
         }),
@@ -247,7 +252,7 @@ fn fields_and_actors() -> Vec<Defect> {
             answer.replace("<ErpActorWS><ActorType>Person<", "<ErpActorWS><ActorType>Partner<");
         }),
         reads_wrong(702, "an empty search text finds nobody", |asked| {
-            if asked.operation() == "WSSearchActors" && asked.body().contains("<SearchText></SearchText>") {
+            if asked.operation() == "WSSearchActors" && asked.text().contains("<SearchText></SearchText>") {
                 asked.replace("<SearchText></SearchText>", &format!("<SearchText>{NOBODY}</SearchText>"));
             }
         }),
@@ -255,7 +260,7 @@ fn fields_and_actors() -> Vec<Defect> {
             answer.replace("[F:250.5]", "250,5")
         }),
         answers_wrong(704, "it forgets the last actor asked for by key", |asked, answer| {
-            if asked.operation() == "WSGetActors" || asked.body().contains("<GetActorsRequestWS") {
+            if asked.operation() == "WSGetActors" || asked.text().contains("<GetActorsRequestWS") {
                 lose_an_actor(answer);
             }
         }),
@@ -284,7 +289,7 @@ fn searching() -> Vec<Defect> {
         reads_wrong(801, "a search minds the case", |asked| {
             // Verifying asks in the case that the actors do not have.
             let value = asked.content("a:string").unwrap_or_default();
-            if asked.body().contains("<FieldKey>NAME<")
+            if asked.text().contains("<FieldKey>NAME<")
                 && value.starts_with(char::is_lowercase)
                 && value != NOBODY
             {
@@ -296,7 +301,7 @@ fn searching() -> Vec<Defect> {
             asked.replace("<Operator>notoneof<", "<Operator>oneof<")
         }),
         reads_wrong(806, "only the first restriction counts", |asked| {
-            let body = asked.body();
+            let body = asked.text();
             let end = "</SearchRestrictionInfoWS>";
             if let (Some(first), Some(last)) = (body.find(end), body.rfind(end)) {
                 asked.request.body = format!("{}{}", &body[..first], &body[last..]).into_bytes();
@@ -309,7 +314,7 @@ fn searching() -> Vec<Defect> {
             }
         }),
         answers_wrong(808, "an unknown operator finds something", |asked, answer| {
-            if asked.body().contains("looks like") {
+            if asked.text().contains("looks like") {
                 answer.succeed();
             }
         }),
@@ -321,13 +326,13 @@ fn searching() -> Vec<Defect> {
             }
         }),
         reads_wrong(810, "it does not know restrictions for parents", |asked| {
-            if asked.body().contains("<FieldKey>ParentErpKey<") {
+            if asked.text().contains("<FieldKey>ParentErpKey<") {
                 let restrictions = asked.content("Restrictions").unwrap();
                 asked.replace(&restrictions, "");
             }
         }),
         reads_wrong(811, "a search below a parent finds all", |asked| {
-            asked.turn("WSSearchActorByParent", "WSSearchActors");
+            asked.change_operation("WSSearchActorByParent", "WSSearchActors");
             asked.replace("SearchActorByParentRequestWS", "SearchActorsRequestWS");
         }),
     ]
@@ -348,14 +353,14 @@ fn lists_stamps_and_writing() -> Vec<Defect> {
             }
         }),
         reads_wrong(903, "it gives the whole list for some keys", |asked| {
-            if asked.operation() == "WSGetListItems" && asked.body().contains("Categories") {
+            if asked.operation() == "WSGetListItems" && asked.text().contains("Categories") {
                 asked.replace(&format!("<a:string>{NOBODY}<"), "<a:string>A<");
             }
         }),
         answers_wrong(904, "it stumbles over unknown lists", |asked, answer| {
             if answer.status == 200
                 && asked.operation() == "WSGetList"
-                && asked.body().contains(NOBODY)
+                && asked.text().contains(NOBODY)
                 && asked.is_for_a_saved_connection()
                 && !answer.text().contains("UNKNOWN_CONNECTION_ID")
             {
@@ -384,7 +389,7 @@ fn lists_stamps_and_writing() -> Vec<Defect> {
             }
         }),
         answers_wrong(1004, "it stumbles over a stamp that is none", |asked, answer| {
-            if asked.body().contains("no stamp at all") {
+            if asked.text().contains("no stamp at all") {
                 answer.fault();
             }
         }),
@@ -415,7 +420,7 @@ fn lists_stamps_and_writing() -> Vec<Defect> {
         }),
         answers_wrong(1105, "it knows no Polish", |_, answer| answer.replace("Łódź", "??d?")),
         answers_wrong(1107, "it takes actors with keys that nobody has", |asked, answer| {
-            if asked.operation() == "WSSaveActors" && asked.body().contains(NOBODY) {
+            if asked.operation() == "WSSaveActors" && asked.text().contains(NOBODY) {
                 answer.succeed();
                 let row = format!(
                     "<ErpActorWS><ActorType>Customer</ActorType><ErpKey>{NOBODY}</ErpKey></ErpActorWS>"
@@ -424,12 +429,12 @@ fn lists_stamps_and_writing() -> Vec<Defect> {
             }
         }),
         answers_wrong(1108, "it stumbles over null actors", |asked, answer| {
-            if asked.body().contains("<Actors i:nil") {
+            if asked.text().contains("<Actors i:nil") {
                 answer.fault();
             }
         }),
         answers_wrong(1203, "it takes 64 KiB", |asked, answer| {
-            if asked.request.body.len() > 65_536 && !asked.body().contains("<d><d>") {
+            if asked.request.body.len() > 65_536 && !asked.text().contains("<d><d>") {
                 answer.refuse(413);
             }
         }),
@@ -444,32 +449,32 @@ fn lists_stamps_and_writing() -> Vec<Defect> {
 fn odd_requests() -> Vec<Defect> {
     vec![
         answers_wrong(1301, "it knows the usual prefixes only", |asked, answer| {
-            if asked.body().contains("<p0:Envelope") {
+            if asked.text().contains("<p0:Envelope") {
                 answer.fault();
             }
         }),
         answers_wrong(1302, "it stumbles over comments", |asked, answer| {
-            if asked.body().contains("<!--") {
+            if asked.text().contains("<!--") {
                 answer.fault();
             }
         }),
         answers_wrong(1303, "it stumbles over CDATA", |asked, answer| {
-            if asked.body().contains("<![CDATA[") {
+            if asked.text().contains("<![CDATA[") {
                 answer.fault();
             }
         }),
         answers_wrong(1304, "it needs every member", |asked, answer| {
-            if asked.body().contains("GetActorsRequestWS") && !asked.body().contains("FieldKeys") {
+            if asked.text().contains("GetActorsRequestWS") && !asked.text().contains("FieldKeys") {
                 answer.fault();
             }
         }),
         answers_wrong(1305, "it stumbles over unknown members", |asked, answer| {
-            if asked.body().contains("ZzUnknown") {
+            if asked.text().contains("ZzUnknown") {
                 answer.fault();
             }
         }),
         answers_wrong(1306, "it loses members out of order", |asked, answer| {
-            let body = asked.body();
+            let body = asked.text();
             if body
                 .find("ConnectionGuid")
                 .is_some_and(|guid| body.find("<ErpKeys").is_some_and(|keys| keys < guid))
@@ -488,7 +493,7 @@ fn odd_requests() -> Vec<Defect> {
             }
         }),
         answers_wrong(1309, "it stumbles over headers", |asked, answer| {
-            if asked.body().contains("<x:Trace") {
+            if asked.text().contains("<x:Trace") {
                 answer.fault();
             }
         }),
@@ -508,7 +513,7 @@ fn odd_requests() -> Vec<Defect> {
             }
         }),
         answers_wrong(1313, "it serves HTTP/1.1 only", |asked, answer| {
-            if asked.version == hyper::Version::HTTP_10 {
+            if asked.version == "HTTP/1.0" {
                 answer.refuse(505);
             }
         }),

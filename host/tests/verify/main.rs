@@ -2,19 +2,47 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod changes;
 mod defects;
-mod host;
-mod proxy;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use erp_host_client::{Client, Options};
 use erp_host_conformance::{CannotBegin, Report, Verification, Weight};
 
+use test_support::exchange::PATH;
+use test_support::http::Response;
+use test_support::http::server::Received;
+use test_support::proxy::{self, Proxy};
+use test_support::{HELLO, Setup, TestHost};
+
+use changes::{ChangeRequest, ChangeResponse};
 use defects::{Defect, defects};
-use host::Host;
-use proxy::Proxy;
+
+/// A host with the hello connector, which keeps all rules.
+fn sound_host() -> TestHost {
+    Setup::new().plugin(HELLO).start()
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}{PATH}")
+}
+
+/// A service in front of a host, with these changes of requests and responses.
+fn changed(
+    host: &TestHost,
+    request: impl Fn(&mut Received) + Send + Sync + 'static,
+    response: impl Fn(&Received, &mut Response) + Send + Sync + 'static,
+) -> Proxy {
+    Proxy::in_front_of(host.address(), move |mut received, host| {
+        request(&mut received);
+        let mut forwarded = proxy::forward(&received.request, host).expect("the host answers");
+        response(&received, &mut forwarded);
+        Some(forwarded)
+    })
+}
 
 fn verification(url: &str) -> Verification {
     let client = Client::new(url.parse().unwrap(), &Options::default()).unwrap();
@@ -28,9 +56,10 @@ fn verify(verification: Verification) -> Result<Report, CannotBegin> {
 
 #[test]
 fn a_sound_service_keeps_all_rules_in_every_dialect() {
-    let host = Host::start();
+    let host = sound_host();
     for &dialect in contract::Dialect::ALL {
-        let report = verify(Verification { dialect: Some(dialect), ..verification(&host.url()) }).unwrap();
+        let report =
+            verify(Verification { dialect: Some(dialect), ..verification(&url(host.address())) }).unwrap();
         assert_eq!(report.broken(), Vec::<u16>::new(), "{report}");
         // What the hello connector has nothing for.
         assert_eq!(report.skipped().iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), [404, 803, 805, 1106]);
@@ -38,21 +67,23 @@ fn a_sound_service_keeps_all_rules_in_every_dialect() {
             report.left_behind.iter().all(|one| one.starts_with("Customer") || one.starts_with("Person"))
         );
     }
-    assert_eq!(host.connections(), 0, "every connection that was made is deleted");
+    let stored = host.command(&["connections", "list"]).stdout;
+    let stored = String::from_utf8_lossy(&stored);
+    assert!(stored.contains("no connections"), "every connection that was made is deleted: {stored}");
 }
 
 #[test]
 fn nothing_is_written_when_only_reading_is_allowed() {
-    let host = Host::start();
-    let proxy = Proxy::before(
+    let host = sound_host();
+    let proxy = changed(
         &host,
         |_| {},
         |asked, _| {
             let operation = asked.operation();
-            assert!(!["WSCreateActor", "WSSaveActors"].contains(&operation.as_str()), "{}", asked.body());
+            assert!(!["WSCreateActor", "WSSaveActors"].contains(&operation.as_str()), "{}", asked.text());
         },
     );
-    let report = verify(Verification { read_only: true, ..verification(&proxy.url()) }).unwrap();
+    let report = verify(Verification { read_only: true, ..verification(&url(proxy.address())) }).unwrap();
     assert_eq!(report.broken(), Vec::<u16>::new(), "{report}");
     assert_eq!(report.left_behind, Vec::<String>::new());
     let skipped = report.skipped();
@@ -64,15 +95,15 @@ fn nothing_is_written_when_only_reading_is_allowed() {
 
 /// Runs the defects of these groups, and says everything that is not told as it should be.
 fn try_defects(of: impl Fn(&Defect) -> bool) {
-    let host = Host::start();
+    let host = sound_host();
     let mut wrong = String::new();
     let mut tried = 0;
     for defect in defects().into_iter().filter(|defect| of(defect)) {
         tried += 1;
-        let proxy = Proxy::before(&host, defect.asked, defect.answered);
+        let proxy = changed(&host, defect.asked, defect.answered);
         // What is not about writing is told as well without it, and sooner.
         let read_only = defect.rule / 100 != 11;
-        let report = match verify(Verification { read_only, ..verification(&proxy.url()) }) {
+        let report = match verify(Verification { read_only, ..verification(&url(proxy.address())) }) {
             Ok(report) => report,
             Err(error) => {
                 let _ = writeln!(wrong, "{}: rule {}: cannot begin: {error}", defect.what, defect.rule);
@@ -153,8 +184,8 @@ const UNTRIED: [(u16, &str); 13] = [
 
 #[test]
 fn every_rule_is_broken_by_some_service() {
-    let host = Host::start();
-    let report = verify(verification(&host.url())).unwrap();
+    let host = sound_host();
+    let report = verify(verification(&url(host.address()))).unwrap();
     let tried: Vec<u16> = defects().iter().map(|defect| defect.rule).collect();
     for (rule, _) in &report.results {
         let reason = UNTRIED.iter().find(|(untried, _)| *untried == rule.number);
@@ -170,25 +201,25 @@ fn every_rule_is_broken_by_some_service() {
 
 #[test]
 fn what_cannot_begin_is_told_in_one_sentence() {
-    let host = Host::start();
+    let host = sound_host();
     let with = |settings: &[(&str, &str)]| {
         let settings =
             settings.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))).collect();
-        verify(Verification { settings, ..verification(&host.url()) }).unwrap_err().to_string()
+        verify(Verification { settings, ..verification(&url(host.address())) }).unwrap_err().to_string()
     };
     assert_eq!(with(&[("Server", "x")]), "the service has no setting \"Server\", only Prefix");
 
-    let no_default = Proxy::before(
+    let no_default = changed(
         &host,
         |_| {},
         |_, answer| {
             answer.replace("<DefaultValue>N</DefaultValue>", "<DefaultValue/>");
         },
     );
-    let error = verify(verification(&no_default.url())).unwrap_err().to_string();
+    let error = verify(verification(&url(no_default.address()))).unwrap_err().to_string();
     assert_eq!(error, "the service asks for settings that have no default: give --set Prefix=..");
 
-    let page = Proxy::before(
+    let page = changed(
         &host,
         |_| {},
         |_, answer| {
@@ -196,15 +227,15 @@ fn what_cannot_begin_is_told_in_one_sentence() {
             answer.body = b"<html><title>Welcome</title></html>".to_vec();
         },
     );
-    let error = verify(verification(&page.url())).unwrap_err().to_string();
+    let error = verify(verification(&url(page.address()))).unwrap_err().to_string();
     assert!(error.contains("there is no connector at this address") && error.contains("Welcome"), "{error}");
 }
 
 #[test]
 fn reports_show_the_exchange_and_hide_passwords() {
-    let host = Host::start();
+    let host = sound_host();
     // The only setting becomes a password, and its test fails.
-    let proxy = Proxy::before(
+    let proxy = changed(
         &host,
         |_| {},
         |asked, answer| {
@@ -218,7 +249,7 @@ fn reports_show_the_exchange_and_hide_passwords() {
         },
     );
     let settings = vec![("Prefix".to_owned(), Some("q<&9".to_owned()))];
-    let report = verify(Verification { settings, ..verification(&proxy.url()) }).unwrap();
+    let report = verify(Verification { settings, ..verification(&url(proxy.address())) }).unwrap();
     let (text, json, junit) = (report.to_string(), report.to_json().to_string(), report.to_junit());
     for told in [&text, &json] {
         assert!(

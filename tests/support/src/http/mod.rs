@@ -67,8 +67,13 @@ impl Request {
     /// Adds a header, or replaces the one of this name.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        message::set(&mut self.headers, name, value);
+        self.set_header(name, value);
         self
+    }
+
+    /// Sets a header, or replaces the one of this name.
+    pub fn set_header(&mut self, name: &str, value: &str) {
+        message::set(&mut self.headers, name, value);
     }
 
     /// Takes a header away.
