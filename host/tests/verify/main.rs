@@ -1,4 +1,4 @@
-//! Services that break one rule each: verifying must tell that rule, and no rule of another group. And a sound one.
+//! Verification of services that break one rule each, and of one that keeps all.
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
@@ -73,7 +73,7 @@ fn a_sound_service_keeps_all_rules_in_every_dialect() {
 }
 
 #[test]
-fn nothing_is_written_when_only_reading_is_allowed() {
+fn read_only_verification_writes_nothing() {
     let host = sound_host();
     let proxy = changed(
         &host,
@@ -93,7 +93,7 @@ fn nothing_is_written_when_only_reading_is_allowed() {
     );
 }
 
-/// Runs the defects of these groups, and says everything that is not told as it should be.
+/// Verifies services with these defects: each report must have the rule that is broken, and no rule of another group.
 fn try_defects(of: impl Fn(&Defect) -> bool) {
     let host = sound_host();
     let mut wrong = String::new();
@@ -101,7 +101,7 @@ fn try_defects(of: impl Fn(&Defect) -> bool) {
     for defect in defects().into_iter().filter(|defect| of(defect)) {
         tried += 1;
         let proxy = changed(&host, defect.asked, defect.answered);
-        // What is not about writing is told as well without it, and sooner.
+        // Rules that do not write are checked without writing, which takes less time.
         let read_only = defect.rule / 100 != 11;
         let report = match verify(Verification { read_only, ..verification(&url(proxy.address())) }) {
             Ok(report) => report,
@@ -113,7 +113,7 @@ fn try_defects(of: impl Fn(&Defect) -> bool) {
         let broken = report.broken();
         let strangers: Vec<&u16> = broken.iter().filter(|rule| **rule / 100 != defect.rule / 100).collect();
         if !broken.contains(&defect.rule) || !strangers.is_empty() {
-            let told: BTreeMap<u16, String> = report
+            let failed: BTreeMap<u16, String> = report
                 .results
                 .iter()
                 .filter_map(|(rule, verdict)| match verdict {
@@ -126,7 +126,7 @@ fn try_defects(of: impl Fn(&Defect) -> bool) {
             let why = report.skipped().into_iter().find(|(rule, _)| *rule == defect.rule);
             let _ = writeln!(
                 wrong,
-                "{}: expected rule {} to be broken, not {told:#?} {why:?}",
+                "{}: expected rule {} to be broken, not {failed:#?} {why:?}",
                 defect.what, defect.rule
             );
         }
@@ -136,32 +136,32 @@ fn try_defects(of: impl Fn(&Defect) -> bool) {
 }
 
 #[test]
-fn what_is_broken_around_the_messages_is_told() {
+fn defects_around_the_messages_are_found() {
     try_defects(|defect| defect.rule < 400);
 }
 
 #[test]
-fn what_is_broken_in_settings_connections_and_fields_is_told() {
+fn defects_of_settings_connections_and_fields_are_found() {
     try_defects(|defect| (400..700).contains(&defect.rule));
 }
 
 #[test]
-fn what_is_broken_with_actors_and_searching_is_told() {
+fn defects_of_actors_and_searching_are_found() {
     try_defects(|defect| (700..900).contains(&defect.rule));
 }
 
 #[test]
-fn what_is_broken_with_lists_stamps_and_writing_is_told() {
+fn defects_of_lists_stamps_and_writing_are_found() {
     try_defects(|defect| (900..1300).contains(&defect.rule));
 }
 
 #[test]
-fn what_is_broken_for_odd_requests_is_told() {
+fn defects_for_odd_requests_are_found() {
     try_defects(|defect| (1300..1400).contains(&defect.rule));
 }
 
 #[test]
-fn what_a_wcf_client_would_lose_is_told() {
+fn losses_of_a_wcf_client_are_found() {
     try_defects(|defect| defect.rule >= 1400);
 }
 
@@ -183,7 +183,7 @@ const UNTRIED: [(u16, &str); 13] = [
 ];
 
 #[test]
-fn every_rule_is_broken_by_some_service() {
+fn rules_are_each_broken_by_some_service() {
     let host = sound_host();
     let report = verify(verification(&url(host.address()))).unwrap();
     let tried: Vec<u16> = defects().iter().map(|defect| defect.rule).collect();
@@ -200,7 +200,7 @@ fn every_rule_is_broken_by_some_service() {
 }
 
 #[test]
-fn what_cannot_begin_is_told_in_one_sentence() {
+fn verification_that_cannot_begin_says_why_in_one_sentence() {
     let host = sound_host();
     let with = |settings: &[(&str, &str)]| {
         let settings =
@@ -251,10 +251,10 @@ fn reports_show_the_exchange_and_hide_passwords() {
     let settings = vec![("Prefix".to_owned(), Some("q<&9".to_owned()))];
     let report = verify(Verification { settings, ..verification(&url(proxy.address())) }).unwrap();
     let (text, json, junit) = (report.to_string(), report.to_json().to_string(), report.to_junit());
-    for told in [&text, &json] {
+    for report in [&text, &json] {
         assert!(
-            told.contains("no such user") && told.contains("********") && !told.contains("hunter2"),
-            "{told}"
+            report.contains("no such user") && report.contains("********") && !report.contains("hunter2"),
+            "{report}"
         );
     }
     assert!(text.contains("rule 405 FAILED: WSTestConfigData of the given settings goes well."), "{text}");

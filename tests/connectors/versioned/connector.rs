@@ -85,7 +85,7 @@ impl Connection for VersionedConnection {
         if text == "while somebody waits" {
             let call = Call::current();
             call.progress("waiting");
-            tracing::info!(told = call.time_left().is_some(), "waits");
+            tracing::info!(has_deadline = call.time_left().is_some(), "waits");
             while call.time_left().is_some() && !call.is_cancelled() {
                 thread::sleep(Duration::from_millis(5));
             }

@@ -78,7 +78,7 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn at_the_level_of_http() {
+fn http_errors_are_answered_as_documented() {
     let host = small_host();
     let good = request(&test_connection());
     let large = "x".repeat((16 << 20) + 1);
@@ -143,7 +143,7 @@ fn at_the_level_of_http() {
 }
 
 #[test]
-fn messages_that_cannot_be_served_get_a_fault() {
+fn bad_messages_get_a_fault() {
     let host = small_host();
     let body = test_connection();
     let deep = format!("{}{}", "<a>".repeat(70), "</a>".repeat(70));
@@ -317,7 +317,7 @@ fn wrong_values_get_an_error_that_names_them() {
 }
 
 #[test]
-fn what_is_merely_unknown_is_left_out() {
+fn unknown_keys_and_lists_are_left_out() {
     let host = host();
     let client = host.client(Dialect::Message).connection(GUID);
     documented("unknown field keys to return", "left out");
@@ -336,7 +336,7 @@ fn what_is_merely_unknown_is_left_out() {
 }
 
 #[test]
-fn a_connection_that_is_not_stored_is_asked_for() {
+fn unknown_connections_are_asked_for() {
     let host = host();
     let requests = [
         Request::TestConnection,
@@ -359,7 +359,7 @@ fn a_connection_that_is_not_stored_is_asked_for() {
 }
 
 #[test]
-fn settings_that_do_not_work_do_not_replace_those_that_do() {
+fn failing_settings_do_not_replace_working_ones() {
     let host = host();
     let client = host.client(Dialect::Message).connection(GUID);
     let answer = client.call(Request::SaveConnection { connection_info: Some(Dictionary::default()) });
@@ -368,7 +368,7 @@ fn settings_that_do_not_work_do_not_replace_those_that_do() {
 }
 
 #[test]
-fn half_a_request_holds_up_nobody() {
+fn incomplete_requests_time_out() {
     let host = Setup::new()
         .plugin(HELLO)
         .configuration("[limits]\nstall_timeout = \"300ms\"\nheader_timeout = \"300ms\"\n")

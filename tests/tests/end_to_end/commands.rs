@@ -59,7 +59,7 @@ fn connections_are_listed_and_shown_with_secrets_masked() {
 }
 
 #[test]
-fn a_deleted_connection_is_gone_from_the_running_host() {
+fn deleted_connections_are_gone_from_the_running_host() {
     let host = host_with_connections();
     let client = host.client(Dialect::Message).connection(WORKS);
     client.ok(Request::TestConnection);
@@ -74,7 +74,7 @@ fn a_deleted_connection_is_gone_from_the_running_host() {
 }
 
 #[test]
-fn an_export_can_be_imported_by_another_host() {
+fn export_can_be_imported_by_another_host() {
     let host = host_with_connections();
     let file = host.folder().join("connections.export");
     let file = file.to_str().unwrap();
@@ -98,7 +98,7 @@ fn an_export_can_be_imported_by_another_host() {
 }
 
 #[test]
-fn help_and_mistakes_teach() {
+fn help_and_errors_name_the_remedy() {
     let host = Setup::new().plugin(EXCEL).prepare();
     let help = run(&host, &["--help"]);
     for command in ["serve", "plugins", "connections"] {
@@ -116,7 +116,7 @@ fn help_and_mistakes_teach() {
 }
 
 #[test]
-fn a_taken_address_is_said() {
+fn taken_addresses_are_refused() {
     let host = TestHost::with_excel();
     let address = host.address().to_string();
     let other = Setup::new().plugin(EXCEL).prepare();

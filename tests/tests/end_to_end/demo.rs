@@ -22,7 +22,7 @@ fn demo(folder: &std::path::Path) -> Command {
 }
 
 #[test]
-fn printed_commands_do_what_was_printed() {
+fn demo_commands_give_the_answers_shown() {
     if tools::curl().is_none() {
         return;
     }
@@ -64,7 +64,7 @@ fn printed_commands_do_what_was_printed() {
 }
 
 #[test]
-fn once_stops_by_itself_and_keeps_what_was_changed() {
+fn demo_once_ends_and_keeps_changes() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let output = demo(folder.path()).arg("--once").output().expect("cargo runs");

@@ -1,4 +1,4 @@
-//! Disks and files that fail under a running host: the caller is told, the operator reads why, nothing is lost, and all is
+//! Disks and files that fail under a running host: the caller is printed, the operator reads why, nothing is lost, and all is
 //! well again when the trouble is over.
 
 #![cfg(target_os = "linux")]
@@ -43,9 +43,9 @@ fn refused(answer: &Answer, why: &str) {
 
 fn verified(host: &TestHost) {
     let output = host.command(&["audit", "verify"]);
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(!told.contains("wait in the store"), "{told}");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!printed.contains("wait in the store"), "{printed}");
 }
 
 /// A small disk, as the data folder of a host. Taken away when dropped.
@@ -109,7 +109,7 @@ impl Drop for Disk {
 }
 
 #[test]
-fn a_full_disk_refuses_changes_and_loses_none() {
+fn full_disk_refuses_changes_and_loses_none() {
     let mut host = Setup::new().plugin(ROGUE).prepare();
     let Some(disk) = Disk::new(&host.data()) else { return };
     host.start();
@@ -147,7 +147,7 @@ fn a_full_disk_refuses_changes_and_loses_none() {
 }
 
 #[test]
-fn a_disk_that_becomes_read_only_refuses_changes_and_is_used_again_afterwards() {
+fn read_only_disk_refuses_changes_until_it_is_writable() {
     let mut host = Setup::new().plugin(ROGUE).prepare();
     let Some(disk) = Disk::new(&host.data()) else { return };
     host.start();
@@ -173,7 +173,7 @@ fn a_disk_that_becomes_read_only_refuses_changes_and_is_used_again_afterwards() 
 
 /// As root may do everything, the host runs as somebody who may not.
 #[test]
-fn a_host_that_lost_its_permissions_says_so_and_finds_all_again() {
+fn lost_permissions_are_reported_and_nothing_is_lost() {
     if !rustix::process::getuid().is_root() {
         let _ = writeln!(std::io::stderr(), "\n!!!! SKIPPED: only root can start a host as somebody else\n");
         return;
@@ -235,7 +235,7 @@ fn a_host_that_lost_its_permissions_says_so_and_finds_all_again() {
 }
 
 #[test]
-fn a_journal_that_was_cut_is_told_of() {
+fn truncated_journal_is_reported() {
     let mut host = Setup::new().plugin(ROGUE).start();
     assert_eq!(save_as(FIRST, &host, "first").state, State::Ok);
     let journal = host.data().join("erp-host.sqlite-wal");
@@ -257,7 +257,7 @@ fn a_journal_that_was_cut_is_told_of() {
 }
 
 #[test]
-fn a_store_that_was_emptied_is_not_taken_for_a_new_one() {
+fn emptied_store_is_refused() {
     let mut host = Setup::new().plugin(ROGUE).start();
     assert_eq!(save_as(FIRST, &host, "first").state, State::Ok);
     let (status, _) = host.stop();

@@ -137,7 +137,7 @@ fn calls_faults_and_the_wsdl_pass_through_nginx() {
 }
 
 #[test]
-fn a_body_over_the_limit_is_refused_by_both() {
+fn oversized_bodies_are_refused_with_and_without_nginx() {
     let Some(program) = tools::nginx() else { return };
     let host = Setup::new().plugin(EXCEL).start();
     let nginx = Nginx::start(&program, &host);

@@ -23,9 +23,9 @@ fn the_systemd_unit_is_hardened() {
         .arg(&file)
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(told.contains("OK"), "{told}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(printed.contains("OK"), "{printed}");
 }
 
 /// The elements of the example and their attributes, as the vendor's schema has them (`IIS_schema.xml` and

@@ -140,7 +140,7 @@ fn superoffice_online_authenticates_itself_in_every_dialect() {
 }
 
 #[test]
-fn a_running_host_takes_a_new_certificate_and_keeps_the_old_one_when_it_is_bad() {
+fn certificate_reload_keeps_the_old_one_when_the_new_one_is_bad() {
     let mut host = Setup::new()
         .plugin(HELLO)
         .configuration("[tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n")
@@ -169,21 +169,21 @@ fn a_running_host_takes_a_new_certificate_and_keeps_the_old_one_when_it_is_bad()
 
     let second = serve_as(&host, "second.test");
     let reload = host.command(&["reload"]);
-    let told = String::from_utf8_lossy(&reload.stdout).into_owned();
-    assert!(reload.status.success(), "{told}");
+    let printed = String::from_utf8_lossy(&reload.stdout).into_owned();
+    assert!(reload.status.success(), "{printed}");
     assert!(
         reaches(&host, "second.test", &second).is_some() && reaches(&host, "first.test", &first).is_none()
     );
 
     put(host.folder(), "server.pem", "nonsense");
     let reload = host.command(&["reload"]);
-    let told = String::from_utf8_lossy(&reload.stdout).into_owned();
-    assert!(!reload.status.success() && told.contains("serves on") && told.contains("server.pem"), "{told}");
+    let printed = String::from_utf8_lossy(&reload.stdout).into_owned();
+    assert!(!reload.status.success() && printed.contains("serves on") && printed.contains("server.pem"), "{printed}");
     assert!(reaches(&host, "second.test", &second).is_some());
 }
 
 #[test]
-fn who_may_call_is_seen_through_the_trusted_proxy() {
+fn access_rules_use_the_client_address_behind_a_trusted_proxy() {
     let mut host = Setup::new().plugin(HELLO).prepare();
     // What the command prints is what the configuration takes.
     let made = host.command(&["access", "eis"]);

@@ -148,7 +148,10 @@ fn compile_jaxws(play: &Play<'_>) -> Vec<Command> {
 
 fn run_jaxws(play: &Play<'_>) -> Command {
     let class_path = format!("{JAXWS}:.");
-    command("java", &["-Dfile.encoding=UTF-8", "-cp", &class_path, "Scenario", &play.wsdl, &play.guid])
+    // Short-lived: no optimising compiler, no parallel garbage collector.
+    let mut java = command("java", &["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dfile.encoding=UTF-8"]);
+    java.args(["-cp", &class_path, "Scenario", &play.wsdl, &play.guid]);
+    java
 }
 
 fn compile_mono(play: &Play<'_>) -> Vec<Command> {

@@ -142,27 +142,27 @@ fn all_operations(client: &Client) {
 }
 
 #[test]
-fn in_message() {
+fn operations_in_message() {
     all_operations(&TestHost::with_excel().client(Dialect::Message).connection(GUID));
 }
 
 #[test]
-fn in_message_by_operation() {
+fn operations_in_message_by_operation() {
     all_operations(&TestHost::with_excel().client(Dialect::MessageByOperation).connection(GUID));
 }
 
 #[test]
-fn in_data() {
+fn operations_in_data() {
     all_operations(&TestHost::with_excel().client(Dialect::Data).connection(GUID));
 }
 
 #[test]
-fn in_plain() {
+fn operations_in_plain() {
     all_operations(&TestHost::with_excel().client(Dialect::Plain).connection(GUID));
 }
 
 #[test]
-fn in_another_version_of_the_contract() {
+fn operations_in_another_version_of_the_contract() {
     let host = TestHost::with_excel();
     let envelope = Envelope {
         namespace: "http://www.superoffice.net/EIS/Connector/2.0".into(),
@@ -172,7 +172,7 @@ fn in_another_version_of_the_contract() {
 }
 
 #[test]
-fn every_form_of_a_guid_means_the_same_connection() {
+fn guid_forms_mean_the_same_connection() {
     let host = TestHost::with_excel();
     host.client(Dialect::Message)
         .connection(GUID)
@@ -188,7 +188,7 @@ fn every_form_of_a_guid_means_the_same_connection() {
 }
 
 #[test]
-fn in_soap_12() {
+fn operations_in_soap_12() {
     let host = TestHost::with_excel();
     let envelope = Envelope { soap: SoapVersion::V12, ..Envelope::new(Dialect::Message) };
     let call = contract::Call { envelope, connection_guid: None, request: Request::GetConfigData };

@@ -22,7 +22,7 @@ fn rogue<'a>(faults: &[(&'a str, &'a str)]) -> Request<'a> {
 }
 
 #[test]
-fn connectors_stand_side_by_side() {
+fn connectors_work_side_by_side() {
     let host = three_connectors();
     let form = |name| host.client(Dialect::Message).connector(name).ok(Request::GetConfigData).fields;
     assert_eq!(form("Excel")[0].key, "Filename");
@@ -45,7 +45,7 @@ fn connectors_stand_side_by_side() {
 }
 
 #[test]
-fn a_connection_belongs_to_one_connector() {
+fn connections_belong_to_one_connector() {
     let host = three_connectors();
     host.client(Dialect::Message)
         .connector("Excel")
@@ -65,7 +65,7 @@ fn a_connection_belongs_to_one_connector() {
 }
 
 #[test]
-fn what_a_connector_does_wrong_harms_nobody_else() {
+fn connector_faults_affect_no_other_connector() {
     let host = three_connectors();
     let excel = host.client(Dialect::Message).connector("Excel").connection(&guid(4));
     excel.ok(Request::SaveConnection { connection_info: settings(WORKBOOK) });
@@ -96,7 +96,7 @@ fn what_a_connector_does_wrong_harms_nobody_else() {
 }
 
 #[test]
-fn an_answer_of_many_rows_arrives_whole() {
+fn replies_of_many_rows_arrive_whole() {
     let host = three_connectors();
     let client = host.client(Dialect::Message).connector("Rogue").connection(&guid(5));
     client.ok(rogue(&[("get", "huge:5000")]));
@@ -111,7 +111,7 @@ fn an_answer_of_many_rows_arrives_whole() {
 }
 
 #[test]
-fn a_call_that_hangs_is_answered_at_its_deadline() {
+fn hanging_calls_are_answered_at_their_deadline() {
     let host = Setup::new()
         .plugin(EXCEL)
         .plugin(ROGUE)
@@ -126,7 +126,7 @@ fn a_call_that_hangs_is_answered_at_its_deadline() {
 }
 
 #[test]
-fn broken_files_do_not_stop_the_good_ones() {
+fn broken_plugin_files_do_not_stop_the_others() {
     let half = {
         let whole = Setup::new().plugin(ROGUE).prepare();
         let file = std::fs::read_dir(whole.plugins()).unwrap().next().unwrap().unwrap().path();

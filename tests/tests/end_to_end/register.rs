@@ -54,7 +54,7 @@ fn calls(server: &NetServer) -> Vec<String> {
 }
 
 #[test]
-fn a_sync_connector_is_created_changed_and_left_alone() {
+fn sync_connector_is_created_changed_and_left_alone() {
     let (program, server) = (Program::new(), NetServer::start());
 
     let shown = program.ok(&server, &["--dry-run"]);
@@ -91,7 +91,7 @@ fn a_sync_connector_is_created_changed_and_left_alone() {
 }
 
 #[test]
-fn a_connection_is_filled_in_tested_saved_and_activated_once() {
+fn connection_is_filled_in_tested_saved_and_activated_once() {
     let (program, server) = (Program::new(), NetServer::start());
     let wanted =
         ["--connection", "Ours", "--set", "Server=erp & co", "--set", "Password=hunter3", "--language", "NO"];
@@ -166,7 +166,7 @@ fn online_sites_get_their_token_and_a_ticket_replaces_the_password() {
 }
 
 #[test]
-fn what_netserver_says_comes_out_with_what_to_do() {
+fn netserver_errors_are_shown_with_a_remedy() {
     let program = Program::new();
     let html = || (404, "text/html".to_owned(), "<html>not here</html>".to_owned());
     let fault = |code: &str, text: &str| {
@@ -230,7 +230,7 @@ fn what_netserver_says_comes_out_with_what_to_do() {
 }
 
 #[test]
-fn an_address_that_is_no_netserver_and_a_wrong_password_are_told() {
+fn wrong_addresses_and_passwords_are_reported() {
     let program = Program::new();
     let register = |site: &str, password: &str| {
         let arguments = ["register", "--netserver", site, "--name", "N", "--url", URL, "--user", USER];

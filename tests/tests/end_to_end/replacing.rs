@@ -175,9 +175,9 @@ fn replacing_under_constant_load_loses_no_call() {
                 put(&host, &files[new], FILE);
             }
             if round % 3 == 1 {
-                let (code, told) = reload(&host);
-                assert_eq!(code, Some(0), "{told}");
-                assert!(told.contains(&format!("is replaced by {}", NUMBERS[new])), "{told}");
+                let (code, printed) = reload(&host);
+                assert_eq!(code, Some(0), "{printed}");
+                assert!(printed.contains(&format!("is replaced by {}", NUMBERS[new])), "{printed}");
                 // Lines that are no warning are written some milliseconds later, all together.
                 wait_until("the replacement is logged", || logged(&host, &replaced) > count);
                 assert_eq!(logged(&host, &replaced), count + 1);
@@ -208,7 +208,7 @@ fn replacing_under_constant_load_loses_no_call() {
 
 /// A call that runs keeps its connection, on the version that it began on; it closes when the call is over.
 #[test]
-fn what_runs_ends_on_the_old_version() {
+fn running_calls_end_on_the_old_version() {
     let (host, client) = host_with_first("");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let text = format!("until {}", listener.local_addr().unwrap());
@@ -232,37 +232,37 @@ fn what_runs_ends_on_the_old_version() {
 }
 
 #[test]
-fn a_bad_version_leaves_the_old_one_serving_and_says_why() {
+fn bad_versions_leave_the_old_one_serving() {
     let (host, client) = host_with_first("[connectors.Versioned.options]\npanics = \"2.0.0\"\n");
     let second = plugin_bytes(VERSIONS[1]);
     for (bytes, reason) in [
         (&second[..second.len() / 2], "the file is truncated"),
         (b"a note to myself", "it is not a shared library"),
         (b"", "the file is empty"),
-        // Caught, and told in one line.
+        // Caught, and printed in one line.
         (&second, "its connector cannot be made: the connector failed unexpectedly, reference "),
     ] {
         put(&host, bytes, FILE);
-        let (code, told) = reload(&host);
-        assert_eq!(code, Some(1), "{told}");
-        let lines: Vec<_> = told.lines().collect();
-        assert_eq!(lines.len(), 2, "{told}");
-        assert!(lines[0].starts_with(&format!("{FILE}: not loaded: {reason}")), "{told}");
-        assert!(lines[0].ends_with("; Versioned 1.0.0 serves on"), "{told}");
-        assert!(lines[1].starts_with("serving: Versioned 1.0.0 from versioned.so (sha256 "), "{told}");
+        let (code, printed) = reload(&host);
+        assert_eq!(code, Some(1), "{printed}");
+        let lines: Vec<_> = printed.lines().collect();
+        assert_eq!(lines.len(), 2, "{printed}");
+        assert!(lines[0].starts_with(&format!("{FILE}: not loaded: {reason}")), "{printed}");
+        assert!(lines[0].ends_with("; Versioned 1.0.0 serves on"), "{printed}");
+        assert!(lines[1].starts_with("serving: Versioned 1.0.0 from versioned.so (sha256 "), "{printed}");
         assert_eq!(version(&client, reason), "1.0.0");
         assert!(logged(&host, &["WARN", reason, "Versioned 1.0.0 serves on"]) >= 1, "{}", host.log());
     }
     // The good one comes back: nothing has to be loaded.
     put(&host, &plugin_bytes(VERSIONS[0]), FILE);
-    let (code, told) = reload(&host);
-    assert!(code == Some(0) && told.starts_with("nothing has changed\n"), "{told}");
+    let (code, printed) = reload(&host);
+    assert!(code == Some(0) && printed.starts_with("nothing has changed\n"), "{printed}");
     assert_eq!(version(&client, "after"), "1.0.0");
 }
 
 /// Only plugin files wait for it; the calls of all connectors go on, and so does the end of the host.
 #[test]
-fn a_version_that_hangs_as_it_is_made_holds_up_nobody() {
+fn versions_that_hang_in_new_hold_up_no_call() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let options = format!("[connectors.Versioned.options]\nwaits = [\"2.0.0\", \"{address}\"]\n");
@@ -286,23 +286,23 @@ fn a_version_that_hangs_as_it_is_made_holds_up_nobody() {
 
 /// A file that stops half-way is refused as it is, and loaded when the rest has come.
 #[test]
-fn half_a_file_is_never_loaded() {
+fn incomplete_files_are_never_loaded() {
     let (host, client) = host_with_first("");
     let bytes = plugin_bytes(VERSIONS[1]);
     let mut file = std::fs::File::create(host.plugins().join(FILE)).unwrap();
     for piece in bytes.chunks(bytes.len() / 3 + 1) {
         assert_eq!(version(&client, "half"), "1.0.0");
         file.write_all(piece).unwrap();
-        let (code, told) = reload(&host);
+        let (code, printed) = reload(&host);
         let is_whole = file.metadata().unwrap().len() == bytes.len() as u64;
-        assert_eq!(code, Some(if is_whole { 0 } else { 1 }), "{told}");
-        assert_eq!(told.contains("truncated"), !is_whole, "{told}");
+        assert_eq!(code, Some(if is_whole { 0 } else { 1 }), "{printed}");
+        assert_eq!(printed.contains("truncated"), !is_whole, "{printed}");
     }
     assert_eq!(version(&client, "whole"), "2.0.0");
 }
 
 #[test]
-fn a_removed_connector_is_retired_and_its_connections_work_again_when_it_is_back() {
+fn removed_connectors_are_retired_and_their_connections_kept() {
     let (host, client) = host_with_first("");
     let page = || test_support::http::Request::get(PATH).send(host.address()).unwrap().text();
     assert!(page().contains("Versioned") && page().contains("1.0.0"));
@@ -317,13 +317,13 @@ fn a_removed_connector_is_retired_and_its_connections_work_again_when_it_is_back
     assert!(page().contains("No connector is loaded"));
     let stored = String::from_utf8(host.command(&["connections", "list"]).stdout).unwrap();
     assert!(stored.contains(&guid(1)), "{stored}");
-    let (code, told) = reload(&host);
-    assert_eq!((code, told.as_str()), (Some(0), "nothing has changed\nserving: no connector\n"));
+    let (code, printed) = reload(&host);
+    assert_eq!((code, printed.as_str()), (Some(0), "nothing has changed\nserving: no connector\n"));
 
     put(&host, &plugin_bytes(VERSIONS[1]), "back.so");
-    let (code, told) = reload(&host);
-    assert_eq!(code, Some(0), "{told}");
-    assert!(told.starts_with("back.so: Versioned 2.0.0 is installed (sha256 "), "{told}");
+    let (code, printed) = reload(&host);
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.starts_with("back.so: Versioned 2.0.0 is installed (sha256 "), "{printed}");
     assert_eq!(version(&client, "back"), "2.0.0");
     assert!(page().contains("2.0.0"));
     assert!(logged(&host, &["installed", "Versioned", "2.0.0", "back.so", "sha256"]) == 1, "{}", host.log());
@@ -331,7 +331,7 @@ fn a_removed_connector_is_retired_and_its_connections_work_again_when_it_is_back
 
 #[cfg(unix)]
 #[test]
-fn at_sighup_files_are_tried_again() {
+fn sighup_retries_refused_files() {
     let (mut host, client) = host_with_first("");
     // A file whose reason to be refused lies elsewhere, so that its own looks do not show that it has gone.
     let target = host.folder().join("elsewhere");
@@ -355,17 +355,17 @@ fn at_sighup_files_are_tried_again() {
 fn reload_finds_no_host_where_there_is_none() {
     let mut host = Setup::new().prepare();
     let nobody = |host: &TestHost| {
-        let (code, told) = reload(host);
+        let (code, printed) = reload(host);
         assert_eq!(code, Some(1));
         assert!(
-            told.starts_with("erp-host: no host runs on the data folder ") && told.lines().count() == 1,
-            "{told}"
+            printed.starts_with("erp-host: no host runs on the data folder ") && printed.lines().count() == 1,
+            "{printed}"
         );
     };
     nobody(&host);
     host.start();
-    let (code, told) = reload(&host);
-    assert_eq!((code, told.as_str()), (Some(0), "nothing has changed\nserving: no connector\n"));
+    let (code, printed) = reload(&host);
+    assert_eq!((code, printed.as_str()), (Some(0), "nothing has changed\nserving: no connector\n"));
     // The lock goes with the process, however it ends.
     host.kill();
     nobody(&host);

@@ -54,7 +54,7 @@ fn number(file: &Path, select: &'static str) -> i64 {
 }
 
 #[test]
-fn a_connection_lives_its_life_and_the_crm_can_be_looked_into() {
+fn simulation_converges_and_its_crm_database_can_be_queried() {
     let host = TestHost::with_excel();
     let url = url(host.address(), "Excel");
     let crm = host.folder().join("crm.db");
@@ -101,13 +101,13 @@ fn a_connection_lives_its_life_and_the_crm_can_be_looked_into() {
 }
 
 #[test]
-fn the_seed_decides_what_happens() {
+fn seed_determines_what_a_simulation_does() {
     let host = Setup::new().plugin(HELLO).prepare();
     let story = |seed: &str| {
         let (_, text) = converges(&host, &["--demo=hello", "--seed", seed, "--rounds", "4", "--verbose"]);
         let topics = ["CRM ", "ERP user  ", "<- ERP", "-> ERP", "round"];
-        let told = |line: &&str| topics.iter().any(|topic| line.starts_with(topic));
-        text.lines().filter(told).map(str::to_owned).collect::<Vec<_>>()
+        let is_event = |line: &&str| topics.iter().any(|topic| line.starts_with(topic));
+        text.lines().filter(is_event).map(str::to_owned).collect::<Vec<_>>()
     };
     let first = story("11");
     assert!(first.len() > 20, "{first:#?}");
@@ -116,7 +116,7 @@ fn the_seed_decides_what_happens() {
 }
 
 #[test]
-fn a_demo_survives_restarts_and_the_loss_of_the_hosts_store() {
+fn demo_survives_restarts_and_the_loss_of_the_hosts_store() {
     let host = Setup::new().plugin(EXCEL).plugin(HELLO).prepare();
     let (report, text) =
         converges(&host, &["--demo", "--restart-every", "2", "--lose-store-every", "3", "--rounds", "3"]);
@@ -127,7 +127,7 @@ fn a_demo_survives_restarts_and_the_loss_of_the_hosts_store() {
 
 /// A host that dies in the middle of a call, and comes back without its data.
 #[test]
-fn a_host_that_is_killed_and_loses_its_data_is_given_the_settings_again() {
+fn killed_host_without_data_gets_the_settings_again() {
     let outside = tempfile::tempdir().unwrap();
     let workbook = outside.path().join("erp.xlsx");
     sample_workbook::write_sample(&workbook).unwrap();
@@ -161,7 +161,7 @@ fn a_host_that_is_killed_and_loses_its_data_is_given_the_settings_again() {
 }
 
 #[test]
-fn what_cannot_be_written_is_left_alone() {
+fn read_only_connections_get_no_writes() {
     let host = TestHost::with_excel();
     let url = url(host.address(), "Excel");
     let filename = format!("Filename={WORKBOOK}");
@@ -181,7 +181,7 @@ fn what_cannot_be_written_is_left_alone() {
 }
 
 #[test]
-fn several_connections_live_side_by_side() {
+fn simulation_of_several_connections_converges() {
     let host = TestHost::with_excel();
     let url = url(host.address(), "Excel");
     let filename = format!("Filename={WORKBOOK}");
@@ -199,7 +199,7 @@ fn several_connections_live_side_by_side() {
 }
 
 #[test]
-fn every_defect_is_found() {
+fn simulation_finds_every_defect() {
     let host = Setup::new().plugin(HELLO).start();
     let simulate = |defect: Defect| {
         let proxy = defects::broken(host.address(), defect);
@@ -233,7 +233,7 @@ fn every_defect_is_found() {
 }
 
 #[test]
-fn what_cannot_run_says_so_in_a_sentence() {
+fn simulation_errors_are_one_sentence() {
     let host = TestHost::with_excel();
     let service = url(host.address(), "Excel");
     let help = format!("http://{}/nothing/here", host.address());

@@ -25,7 +25,7 @@ fn host_with_two_connections() -> TestHost {
 }
 
 #[test]
-fn a_running_call_is_finished() {
+fn graceful_shutdown_finishes_running_calls() {
     let mut host = host_with_two_connections();
     let waiting = {
         let client = host.client(Dialect::Message).connection(WAITS);
@@ -67,7 +67,7 @@ fn a_running_call_is_finished() {
 }
 
 #[test]
-fn an_idle_connection_does_not_keep_the_host() {
+fn graceful_shutdown_closes_idle_connections() {
     let mut host = host_with_two_connections();
     let idle = connect(host.address()).unwrap();
     let (status, _) = host.stop();

@@ -19,21 +19,25 @@ fn the_tutorial_works() {
     let calls =
         code_blocks(&page, "sh").into_iter().find(|block| block.starts_with("ask()")).expect("the calls");
 
-    // Outside the workspace, as an author's crate is; with the same versions of all else, so that nothing is fetched.
-    let folder = tempfile::tempdir().unwrap();
+    // A workspace of its own, as an author's crate is, with the same versions of all else, so that nothing is fetched. It
+    // stays there: what the page has not changed is not compiled again.
+    let folder = target().join("tutorial").join("crate");
     let plugin_api = workspace().join("plugin-api");
     let manifest = manifest.replace("../erp-host/plugin-api", plugin_api.to_str().unwrap());
     assert!(manifest.contains(plugin_api.to_str().unwrap()), "{manifest}");
+    let manifest = format!("{manifest}\n[workspace]\n");
     for (name, content) in [("Cargo.toml", &manifest), ("src/lib.rs", library), ("tests/hello.rs", tests)] {
-        let file = folder.path().join(name);
+        let file = folder.join(name);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, content).unwrap();
+        if std::fs::read_to_string(&file).ok().as_ref() != Some(content) {
+            std::fs::write(file, content).unwrap();
+        }
     }
-    std::fs::copy(workspace().join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
+    std::fs::copy(workspace().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
     let built_in = target().join("tutorial");
     for arguments in [&["test", "--offline"][..], &["build", "--offline"]] {
         let output = Command::new(env!("CARGO"))
-            .current_dir(folder.path())
+            .current_dir(&folder)
             .env("CARGO_TARGET_DIR", &built_in)
             .args(arguments)
             .output()

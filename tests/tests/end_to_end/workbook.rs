@@ -68,7 +68,7 @@ fn changes_land_in_the_workbook_and_nowhere_else() {
 }
 
 #[test]
-fn a_workbook_that_an_editor_replaced_is_read_again() {
+fn replaced_workbook_is_read_again() {
     let host = TestHost::with_excel();
     let client = connected(&host);
     let get = |key: &str| {

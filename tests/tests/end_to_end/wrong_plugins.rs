@@ -204,10 +204,10 @@ fn a_signed_plugin_is_served_and_another_one_is_not() {
     assert_eq!(host.client(Dialect::Message).ok(Request::GetConfigData).fields[0].key, "Prefix");
     std::fs::write(host.configuration(), "[trust]\nsigners = [\"partner.pem.pub\"]\n").unwrap();
     let listed = host.command(&["plugins"]);
-    let told = String::from_utf8(listed.stderr).unwrap();
+    let printed = String::from_utf8(listed.stderr).unwrap();
     assert!(
-        told.contains("host.toml, line 2: a signer of plugins: it is no ed25519 public key")
-            && told.lines().count() == 1,
-        "{told}"
+        printed.contains("host.toml, line 2: a signer of plugins: it is no ed25519 public key")
+            && printed.lines().count() == 1,
+        "{printed}"
     );
 }

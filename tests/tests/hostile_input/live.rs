@@ -112,7 +112,7 @@ fn exchange(address: SocketAddr, bytes: &[u8]) -> std::io::Result<http::Response
 }
 
 #[test]
-fn at_overload_a_call_is_served_or_refused_and_the_host_stays_healthy() {
+fn overload_is_served_or_refused_and_the_host_stays_healthy() {
     let limits = "queued_calls = 8\nconcurrent_calls = 2\n[limits]\nconnections_per_peer = 1000\n";
     let host = host(limits, &[("actor_types", "sleep:20")]);
     // A hundred a second is what it can do.
@@ -137,7 +137,7 @@ const MODES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn slow_callers_disturb_nobody() {
+fn slow_clients_do_not_affect_others() {
     let Some(slowhttptest) = tools::slowhttptest() else { return };
     let host =
         host("[limits]\nheader_timeout = \"4s\"\nstall_timeout = \"4s\"\nconnections_per_peer = 2000\n", &[]);
@@ -150,8 +150,8 @@ fn slow_callers_disturb_nobody() {
         let mut output = None;
         let good = with_a_good_caller(&host, || output = Some(slow.output().unwrap()));
         let output = output.unwrap();
-        let told = String::from_utf8_lossy(&output.stdout);
-        assert!(told.contains("Test ended on") || told.contains("Exit status"), "{mode}: {told}");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(printed.contains("Test ended on") || printed.contains("Exit status"), "{mode}: {printed}");
         println!("{mode}: {good} calls were served meanwhile");
         assert!(good > 0, "{mode}");
     }

@@ -253,7 +253,7 @@ impl Change {
 }
 
 #[test]
-fn every_change_of_a_message_is_answered() {
+fn mutated_messages_are_answered() {
     let all = recorded();
     let watch = Watch::start();
     let changes = proptest::collection::vec(change(), 1..5);
@@ -277,7 +277,7 @@ fn which(number: usize, messages: usize) -> usize {
 }
 
 #[test]
-fn what_radamsa_makes_of_a_message_is_answered() {
+fn radamsa_mutations_are_answered() {
     let Some(python) = tools::radamsa() else { return };
     let count = scale(5_000);
     let folder = workspace().join("tests/fixtures/recordings");

@@ -12,19 +12,19 @@ const BASELINE: &str = "saved";
 /// What moves by less is noise.
 const NOISE: f64 = 0.05;
 
-/// Runs the benches of reader, writer, plugin boundary, search and store, and says what moved by more than 5 % since a
-/// baseline was saved. Figures of different machines say nothing about each other: save one on yours first.
+/// Runs the benches of reader, writer, plugin boundary, search and store, and shows what moved by more than 5 % since a
+/// baseline was saved. Figures of different machines cannot be compared: save a baseline on yours first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask bench --save          save the figures of today, before a change
-  cargo xtask bench                 run again, and tell what moved
-  cargo xtask bench --only write/   only those whose names hold this")]
+  cargo xtask bench --save          save the figures before a change
+  cargo xtask bench                 run again, and show what moved
+  cargo xtask bench --only write/   only benches with this in their names")]
 pub struct Args {
     /// Save the figures as the baseline
     #[arg(long)]
     save: bool,
 
-    /// Run only those whose names hold this
+    /// Run only benches with this in their names
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 }

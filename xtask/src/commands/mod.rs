@@ -29,11 +29,11 @@ struct Cli {
 enum Task {
     /// Build everything, start the host on a sample workbook, and show calls to try.
     Demo(demo::Args),
-    /// Run the benches, and tell what moved since a baseline was saved.
+    /// Run the benches, and show what moved since a baseline was saved.
     Bench(bench::Args),
     /// Compare the host's speed with that of other servers, side by side.
     Compare(compare::Args),
-    /// Ask the host for more than it can do, and show what is left of it.
+    /// Send the host more calls than it can serve, and show its goodput.
     Overload(overload::Args),
     /// Write the sample workbook that is built into the program.
     SampleWorkbook(sample_workbook::Args),

@@ -7,9 +7,9 @@ use test_support::build::{self, PLUGINS, Profile, TEST_PLUGINS};
 
 /// Builds the host and the plugin files, and runs every test of the workspace.
 ///
-/// The end-to-end tests start the real program with the real plugin files. Some also use nginx and SOAP clients of other
-/// languages (.ci/run lists their packages; docs/interop.md tells what they are for); where one of these cannot be had they
-/// say so and pass, but with CI=true they fail.
+/// The end-to-end tests start the real program with the real plugin files. Some use nginx, LibreOffice and SOAP clients of
+/// other languages, whose packages are in .ci/run; where one is missing the test prints that it skips, and with CI=true it
+/// fails. Tests that repeat one thing in large numbers make a twentieth of them: cargo xtask soak makes all.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask test                                    everything

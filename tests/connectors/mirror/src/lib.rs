@@ -1,5 +1,5 @@
-//! A connector for tests of SOAP clients: it keeps actors in memory and gives back exactly what it was given, null and
-//! empty told apart, with text that needs every kind of escaping and a thousand projects.
+//! A connector for tests of SOAP clients: it keeps actors in memory and returns exactly what it was given, with null and
+//! empty as different values, with text that needs every kind of escaping and a thousand projects.
 //!
 //! What a client finds:
 //! - the setting `Greeting` must be filled in, and `fail` makes every test end with State=Error in two languages;
