@@ -178,7 +178,10 @@ fn certificate_reload_keeps_the_old_one_when_the_new_one_is_bad() {
     put(host.folder(), "server.pem", "nonsense");
     let reload = host.command(&["reload"]);
     let printed = String::from_utf8_lossy(&reload.stdout).into_owned();
-    assert!(!reload.status.success() && printed.contains("serves on") && printed.contains("server.pem"), "{printed}");
+    assert!(
+        !reload.status.success() && printed.contains("serves on") && printed.contains("server.pem"),
+        "{printed}"
+    );
     assert!(reaches(&host, "second.test", &second).is_some());
 }
 
