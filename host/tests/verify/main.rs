@@ -23,7 +23,7 @@ use defects::{Defect, defects};
 
 /// A host with the hello connector, which keeps all rules.
 fn sound_host() -> TestHost {
-    Setup::new().plugin(HELLO).start()
+    Setup::new().plugin(HELLO).configuration("[log]\nlevel = \"error\"\n").start()
 }
 
 fn url(address: SocketAddr) -> String {

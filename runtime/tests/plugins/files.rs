@@ -219,7 +219,8 @@ fn connector_gets_its_options_and_data_folder() {
     let folder = PluginsFolder::new().with(ROGUE, "rogue.so");
     let plugins = load_with(&folder, &[("greeting", "hello there")]);
     let connector = &plugins.connector(None).unwrap().connector;
-    let list = connector.connect(&plugin_api::Settings::default()).unwrap().list("FromHost").unwrap().unwrap();
+    let list =
+        connector.connect(&plugin_api::Settings::default()).unwrap().list("FromHost").unwrap().unwrap();
     let received: Vec<_> = list.iter().map(|item| (item.key.as_str(), item.text.as_str())).collect();
     let data = folder.data().join("rogue").display().to_string();
     assert_eq!(received, [("greeting", "hello there"), ("data_folder", data.as_str())]);

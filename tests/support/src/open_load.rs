@@ -1,16 +1,14 @@
-//! A load that does not wait: requests are due at fixed times, whether or not the ones before them were answered, as they
-//! are when many callers know nothing of each other.
+//! An open load: requests are due at fixed times, whether or not earlier ones were answered, as with many independent clients.
 //!
-//! A latency counts from the time when its request was due. Otherwise a server that stalls would only be asked less often
-//! meanwhile, and the stall would count once instead of for everybody who would have met it (coordinated omission).
+//! A latency counts from the time when its request was due. Otherwise a server that stalls would get fewer requests
+//! meanwhile, and the stall would count once instead of for every client that would have met it (coordinated omission).
 
-use std::io::{self, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::http::{self, Response};
+use crate::http;
 
 /// How many requests a second, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +91,7 @@ fn call_when_due(
         }
         let due = start + due;
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        match exchange(&mut connection, address, request) {
+        match http::exchange_on(&mut connection, address, request) {
             Ok(response) if response.status == 200 => outcome.served.push(due.elapsed()),
             Ok(response) if response.status == 503 && response.header("Retry-After").is_some() => {
                 outcome.refused.push(due.elapsed());
@@ -102,28 +100,6 @@ fn call_when_due(
             Err(error) => outcome.others.push(error.to_string()),
         }
     }
-}
-
-/// Sends a request over the connection, opened if it is not, and reads the answer.
-fn exchange(
-    connection: &mut Option<BufReader<TcpStream>>,
-    address: SocketAddr,
-    request: &[u8],
-) -> io::Result<Response> {
-    let mut stream = match connection.take() {
-        Some(stream) => stream,
-        None => {
-            let stream = http::connect(address)?;
-            stream.set_nodelay(true)?;
-            BufReader::new(stream)
-        }
-    };
-    stream.get_mut().write_all(request)?;
-    let response = Response::read(&mut stream)?;
-    if response.header("Connection").is_none_or(|connection| !connection.eq_ignore_ascii_case("close")) {
-        *connection = Some(stream);
-    }
-    Ok(response)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! A proxy in front of a host: what passes it can be changed, answered or dropped on the way.
 
-use std::io;
-use std::net::SocketAddr;
+use std::cell::RefCell;
+use std::io::{self, BufReader};
+use std::net::{SocketAddr, TcpStream};
 
 use crate::http::server::{self, Received};
-use crate::http::{Request, Response};
+use crate::http::{self, Request, Response};
 
 /// The proxy. It serves until the process ends.
 #[derive(Debug, Clone, Copy)]
@@ -28,17 +29,29 @@ impl Proxy {
     }
 }
 
-/// Sends a request on, on a connection of its own, and gives the response: uncompressed, and without the headers that
-/// belong to that connection.
+thread_local! {
+    /// The connection to a host. A thread serves one connection of the proxy, and keeps its connection to the host.
+    static UPSTREAM: RefCell<Option<BufReader<TcpStream>>> = const { RefCell::new(None) };
+}
+
+/// Sends a request on, and gives the response: uncompressed, and without the headers that belong to the connection.
 ///
 /// # Errors
 /// There is no connection, or what comes back is no HTTP response.
 pub fn forward(request: &Request, host: SocketAddr) -> io::Result<Response> {
     let mut request = request.clone();
-    for name in ["Connection", "Transfer-Encoding", "Content-Length", "Expect", "Accept-Encoding"] {
+    for name in ["Transfer-Encoding", "Content-Length", "Expect", "Accept-Encoding"] {
         request = request.without(name);
     }
-    let mut response = request.send(host)?;
+    let bytes = request.header("Connection", "keep-alive").to_bytes(&host.to_string());
+    let mut response = UPSTREAM.with_borrow_mut(|upstream| {
+        let is_new = upstream.is_none();
+        match http::exchange_on(upstream, host, &bytes) {
+            // The host may have closed it meanwhile.
+            Err(_) if !is_new => http::exchange_on(upstream, host, &bytes),
+            result => result,
+        }
+    })?;
     response.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Connection"));
     Ok(response)
 }

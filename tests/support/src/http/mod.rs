@@ -127,13 +127,33 @@ impl Request {
 /// # Errors
 /// There is no connection, or what comes back is no HTTP response.
 pub fn exchange(address: SocketAddr, bytes: &[u8]) -> io::Result<Response> {
-    let mut stream = connect(address)?;
+    exchange_on(&mut None, address, bytes)
+}
+
+/// Sends these bytes on a connection that is kept, and reads one response. It is opened when there is none, and dropped when
+/// the server closes it.
+///
+/// # Errors
+/// There is no connection, or what comes back is no HTTP response.
+pub fn exchange_on(
+    connection: &mut Option<BufReader<TcpStream>>,
+    address: SocketAddr,
+    bytes: &[u8],
+) -> io::Result<Response> {
+    let mut stream = match connection.take() {
+        Some(stream) => stream,
+        None => BufReader::new(connect(address)?),
+    };
     // A server may answer and close before it has read a body that it refuses: its answer counts, not the broken pipe.
-    let sent = stream.write_all(bytes);
-    match Response::read(&mut BufReader::new(&stream)) {
-        Ok(response) => Ok(response),
-        Err(error) => Err(sent.err().unwrap_or(error)),
+    let sent = stream.get_mut().write_all(bytes);
+    let response = match Response::read(&mut stream) {
+        Ok(response) => response,
+        Err(error) => return Err(sent.err().unwrap_or(error)),
+    };
+    if response.header("Connection").is_none_or(|value| !value.eq_ignore_ascii_case("close")) {
+        *connection = Some(stream);
     }
+    Ok(response)
 }
 
 /// Opens a connection that does not wait for ever.
