@@ -284,7 +284,7 @@ fn containment_of_hanging_calls_delays_no_other_call() {
     std::thread::scope(|scope| {
         let calls: Vec<_> = (0..hanging).map(|_| scope.spawn(|| rogue(HANGS).call(get()))).collect();
         let log = "waiting for a release";
-        wait_for("the calls that hang", || host.log().matches(log).count() == hanging);
+        wait_until("the calls that hang", || host.log().matches(log).count() == hanging);
         for round in 0..2 * hanging {
             check_the_others(&host, &format!("{hanging} calls that hang, round {round}"));
             assert_eq!(rogue(ROGUES).ok(get()).actors.len(), 1, "the same operation of another connection");
