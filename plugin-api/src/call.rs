@@ -1,4 +1,4 @@
-//! The call that a connector works on: whether anybody still waits for it, and for how long.
+//! Cancellation and deadline of the call that a connector works on.
 
 use std::cell::RefCell;
 use std::fmt::{self, Display};
@@ -14,7 +14,7 @@ thread_local! {
 /// The call that a connector works on. Since plugin API 1.1.
 ///
 /// The host answers its caller with an error when a call takes too long, and a caller may go away; the host cannot stop
-/// the connector then. This tells it, so that it need not go on for nobody:
+/// the connector then. A connector can ask here whether the call was cancelled, and how much time is left:
 ///
 /// ```
 /// # use plugin_api::{Call, Outcome, Result, Rows};
@@ -23,7 +23,7 @@ thread_local! {
 /// fn actors(rows: &mut Rows<'_>) -> Result<Outcome> {
 ///     let call = Call::current();
 ///     for number in 1.. {
-///         call.check()?; // Ends here when nobody waits any more.
+///         call.check()?; // Ends here when the call was cancelled.
 ///         call.progress(format_args!("reading page {number}")); // In the host's log, if the call is too late.
 ///         let timeout = call.time_left().unwrap_or(std::time::Duration::from_secs(30));
 ///         let page = read_page(number, timeout)?;
@@ -36,28 +36,27 @@ thread_local! {
 /// }
 /// ```
 ///
-/// Rows that answer a call which only reads look for themselves: [`Row::end`](crate::Row::end) and
-/// [`Rows::push`](crate::Rows::push) fail when nobody waits. A call that changes something goes on until it looks, so that
-/// it is the author who says where it may end.
+/// In a call that only reads, [`Row::end`](crate::Row::end) and [`Rows::push`](crate::Rows::push) fail when it was
+/// cancelled. A call that changes something goes on until it checks, so that the author decides where it may end.
 ///
-/// In a host that is older than 1.1, somebody always waits, and for as long as it takes.
+/// In a host older than 1.1, a call is never cancelled and has no deadline.
 #[derive(Clone, Default)]
 pub struct Call(Option<Arc<dyn Caller>>);
 
 /// The host's side of a call, wherever it is.
 pub trait Caller: Send + Sync {
-    /// Whether nobody waits for the answer any more.
+    /// Whether the call was cancelled.
     fn is_cancelled(&self) -> bool;
 
-    /// How long somebody will still wait; `None`: as long as it takes.
+    /// The time until the deadline; `None` when there is none.
     fn time_left(&self) -> Option<Duration>;
 
-    /// Takes a text that says what is being done.
+    /// Takes a text about what is being done.
     fn progress(&self, text: &str);
 
-    /// Does something when nobody waits any more, if that is noticed here.
-    fn on_cancel(&self, tell: Box<dyn FnOnce() + Send>) {
-        drop(tell);
+    /// Runs a callback when the call is cancelled, if the implementation can notice it.
+    fn on_cancel(&self, callback: Box<dyn FnOnce() + Send>) {
+        drop(callback);
     }
 }
 
@@ -71,15 +70,15 @@ impl Call {
         CURRENT.try_with(|current| current.borrow().clone()).unwrap_or_default()
     }
 
-    /// Whether nobody waits for the answer any more: the caller has gone, or was told that it takes too long.
+    /// Whether the call was cancelled: the caller has gone, or has got the answer that it took too long.
     pub fn is_cancelled(&self) -> bool {
         self.0.as_ref().is_some_and(|caller| caller.is_cancelled())
     }
 
-    /// Fails when nobody waits for the answer any more.
+    /// Fails when the call was cancelled.
     ///
     /// # Errors
-    /// Nobody waits: return the error as it is.
+    /// The call was cancelled: return the error as it is.
     pub fn check(&self) -> Result<()> {
         if self.is_cancelled() {
             return Err(Error::user("the call was given up").tech("nobody waits for its answer any more"));
@@ -87,13 +86,13 @@ impl Call {
         Ok(())
     }
 
-    /// How long somebody will still wait; zero when nobody does. `None`: as long as it takes. A good limit for a network
-    /// call.
+    /// The time until the deadline; zero when it has passed or the call was cancelled. `None` when there is no deadline. A
+    /// good timeout for a network call.
     pub fn time_left(&self) -> Option<Duration> {
         self.0.as_ref().and_then(|caller| caller.time_left())
     }
 
-    /// Says what is being done, in a few words. The last ones go into the host's log and to its caller when the call takes
+    /// Reports what is being done, in a few words. The last ones go into the host's log and to its caller when the call takes
     /// too long: so no secrets.
     pub fn progress(&self, doing: impl Display) {
         if let Some(caller) = &self.0 {
@@ -101,10 +100,10 @@ impl Call {
         }
     }
 
-    /// Does something when nobody waits any more.
-    pub(crate) fn on_cancel(&self, tell: impl FnOnce() + Send + 'static) {
+    /// Runs a callback when the call is cancelled.
+    pub(crate) fn on_cancel(&self, callback: impl FnOnce() + Send + 'static) {
         if let Some(caller) = &self.0 {
-            caller.on_cancel(Box::new(tell));
+            caller.on_cancel(Box::new(callback));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Searching through columns: all actors at once, a field at a time.
+//! Columnar search: all actors at once, a field at a time.
 
 use std::ops::RangeBounds;
 
@@ -13,7 +13,7 @@ use crate::{DateTime, FieldType, Value};
 /// Stands behind each text. No text holds this byte, for it is never part of UTF-8.
 const SEPARATOR: u8 = 0xFF;
 
-/// The values of one field of many actors, made ready to be searched. For connectors that keep their actors in memory:
+/// The values of one field of many actors, prepared for searches. For connectors that keep their actors in memory:
 /// [`Matcher::find_in`] looks through such columns ten times as fast as [`Matcher::matches`] at each actor.
 ///
 /// ```
@@ -39,7 +39,7 @@ pub struct SearchColumn {
     values: Values,
 }
 
-/// Actors that a search looks through column by column. They are known by their numbers, from 0 on.
+/// Actors that a search looks through column by column. They are numbered from 0.
 pub trait Columns {
     /// How many actors there are.
     fn actors(&self) -> usize;

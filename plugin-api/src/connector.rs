@@ -7,14 +7,14 @@ use crate::{Actor, Field, Host, ListItem, Outcome, Parent, Restriction, Result, 
 /// A connector: what one plugin file offers. The host makes one when it loads the file and calls it from many threads
 /// at once.
 pub trait Connector: Sized + Send + Sync + 'static {
-    /// The name that SuperOffice and the operator know it by, such as `Excel`. Unique within a host.
+    /// The name that SuperOffice and the operator see, such as `Excel`. Unique within a host.
     const NAME: &'static str;
     /// One line for the operator.
     const DESCRIPTION: &'static str = "";
     /// The actor types that its connections may have, where that is known beforehand; shown to the operator.
     const ACTOR_TYPES: &'static [&'static str] = &[];
 
-    /// What an open connection is.
+    /// The type of an open connection.
     type Connection: Connection;
 
     /// Makes the connector. Called once, when the file is loaded: quick, and without a network.
@@ -39,7 +39,7 @@ pub trait Connector: Sized + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Tests settings before they are saved. Opens a connection and tests that one, unless the connector knows better.
+    /// Tests settings before they are saved. Opens a connection and tests that one, unless overridden.
     ///
     /// # Errors
     /// The settings do not work; the administrator reads why.
@@ -57,17 +57,17 @@ pub trait Connector: Sized + Send + Sync + 'static {
 
 /// An open connection to one ERP company.
 ///
-/// Whoever implements [`actor_types`](Connection::actor_types), [`fields`](Connection::fields) and
-/// [`actors`](Connection::actors) has a connector that can be read and searched in every way of the contract; the
+/// A connector that implements [`actor_types`](Connection::actor_types), [`fields`](Connection::fields) and
+/// [`actors`](Connection::actors) can be read and searched in every way of the contract; the
 /// other methods are there to do it faster, or to write.
 ///
 /// Methods that answer with actors push them to `rows`, one after the other: a result set of any size needs no memory.
 /// `rows` sends only the fields that the caller asked for.
 pub trait Connection: Send + Sync + 'static {
-    /// Says whether the connection works. A connection that could be opened does, unless it knows better.
+    /// Tests the connection. The default is Ok: a connection that could be opened works.
     ///
     /// # Errors
-    /// It does not; the administrator reads why.
+    /// It does not work; the administrator reads why.
     fn test(&self) -> Result<Outcome> {
         Ok(Outcome::ok())
     }
@@ -84,7 +84,7 @@ pub trait Connection: Send + Sync + 'static {
     /// There is no such actor type, or they cannot be read.
     fn fields(&self, actor_type: &str) -> Result<Vec<Field>>;
 
-    /// The keys of the fields that can be searched: all that hold a value, unless the connection knows better.
+    /// The keys of the fields that can be searched: all that hold a value, unless overridden.
     /// The text search looks into those that are text.
     ///
     /// # Errors
@@ -99,8 +99,7 @@ pub trait Connection: Send + Sync + 'static {
     /// There is no such actor type, or they cannot be read. Rows that were pushed before are dropped.
     fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome>;
 
-    /// The actors with these keys; keys that do not exist are left out. Looks through [`actors`](Connection::actors)
-    /// unless the connection knows better.
+    /// The actors with these keys; keys that do not exist are left out. Looks through [`actors`](Connection::actors) unless overridden.
     ///
     /// # Errors
     /// As for [`actors`](Connection::actors).
@@ -109,7 +108,7 @@ pub trait Connection: Send + Sync + 'static {
     }
 
     /// The actors that all restrictions hold for; without restrictions all. Filters [`actors`](Connection::actors) with
-    /// a [`Matcher`](crate::Matcher) of its searchable fields unless the connection knows better.
+    /// a [`Matcher`](crate::Matcher) of its searchable fields unless overridden.
     ///
     /// # Errors
     /// As for [`actors`](Connection::actors), or a restriction makes no sense for its field.
@@ -118,7 +117,7 @@ pub trait Connection: Send + Sync + 'static {
     }
 
     /// The actors with this text in one of their searchable text fields, or as their key, in any case; below a parent
-    /// if there is one. An empty text finds all. Filters [`actors`](Connection::actors) unless the connection knows better.
+    /// if there is one. An empty text finds all. Filters [`actors`](Connection::actors) unless overridden.
     ///
     /// # Errors
     /// As for [`actors`](Connection::actors).
@@ -133,7 +132,7 @@ pub trait Connection: Send + Sync + 'static {
     }
 
     /// The actors whose stamp is this one or a later one, all without a stamp. Compares
-    /// [`Actor::last_modified`] as texts, unless the connection knows better.
+    /// [`Actor::last_modified`] as texts, unless overridden.
     ///
     /// # Errors
     /// As for [`actors`](Connection::actors).
@@ -153,7 +152,7 @@ pub trait Connection: Send + Sync + 'static {
     /// Saves changed actors and pushes each as it is now, with its new stamp. Only the fields that came are changed.
     ///
     /// # Errors
-    /// They cannot be saved; the text says which.
+    /// They cannot be saved; the text names them.
     fn save(&self, actors: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
         let _ = rows;
         Err(search::read_only("saved", actors.first().map_or("actor", |actor| &actor.actor_type)))
@@ -169,7 +168,7 @@ pub trait Connection: Send + Sync + 'static {
     }
 
     /// The items of a list with these keys; keys that do not exist are left out. Filters
-    /// [`list`](Connection::list) unless the connection knows better. `None` when there is no such list.
+    /// [`list`](Connection::list) unless overridden. `None` when there is no such list.
     ///
     /// # Errors
     /// The list cannot be read.

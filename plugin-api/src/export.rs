@@ -27,8 +27,8 @@
 /// crate that forbids `unsafe`. A crate built with `panic = "abort"` is refused, because the host catches panics.
 ///
 /// The plugin runs in every host of this major version: what its host is too old for falls back to a default, such as
-/// [`Call::is_cancelled`](crate::Call::is_cancelled), which says no. A connector that cannot do without says which minor
-/// version it needs, and an older host refuses the file: `plugin_api::export!(MyConnector, needs_minor = 1);`
+/// [`Call::is_cancelled`](crate::Call::is_cancelled), which is always false. A connector that cannot do without names the
+/// minor version that it needs, and an older host refuses the file: `plugin_api::export!(MyConnector, needs_minor = 1);`
 ///
 /// The line exports a symbol of a fixed name, so only one crate of a linked file may have it: a plugin does not depend
 /// on another plugin, and a test program links one of them.

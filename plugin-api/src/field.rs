@@ -14,9 +14,9 @@ use crate::{Access, FieldType, Value};
 pub struct Field {
     /// The key, unique within its form or actor type. SuperOffice maps keys such as `NAME` by itself.
     pub key: String,
-    /// What a person sees, plain or localised; the key when not said.
+    /// The label that a person sees, plain or localised; the key when not set.
     pub label: Option<String>,
-    /// More to know, plain or localised.
+    /// The description, plain or localised.
     pub description: Option<String>,
     /// The type.
     pub field_type: FieldType,
@@ -28,7 +28,7 @@ pub struct Field {
     pub default: Option<String>,
     /// The longest text in characters; 0 for no limit.
     pub max_length: i32,
-    /// Where it stands among the others; its place in the answer when not said.
+    /// Where it stands among the others; its place in the answer when not set.
     pub rank: Option<i32>,
 }
 
@@ -90,7 +90,7 @@ impl Field {
         self
     }
 
-    /// Says more.
+    /// Sets the description.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());

@@ -1,4 +1,4 @@
-//! Comparing texts in any case.
+//! Case folding: comparing texts in any case.
 
 use std::cell::Cell;
 use std::cmp::Ordering;

@@ -1,8 +1,8 @@
-//! What the host tells a connector about where it runs.
+//! The host that a connector runs in: its version, data folder and options.
 
 use std::path::{Path, PathBuf};
 
-/// What the host tells a connector when it is loaded.
+/// The host that a connector runs in, as the connector gets it when it is loaded.
 #[derive(Debug, Clone, Default)]
 pub struct Host {
     /// The host's version.

@@ -80,10 +80,10 @@
 //! | answer with actors | [`Rows`], [`Actor`] |
 //! | read and write field values | [`Value`], [`DateTime`] |
 //! | search faster than by looking at all actors | [`Restriction`], [`Matcher`], [`TextMatcher`] |
-//! | say when an actor changed | [`Stamps`] |
-//! | say what went wrong, and to whom | [`Error`], [`Outcome`], [`ResultExt`] |
-//! | know where the connector runs | [`Host`] |
-//! | know whether anybody still waits, and how long | [`Call`] |
+//! | give actors stamps of their last change | [`Stamps`] |
+//! | report errors, to users and technicians | [`Error`], [`Outcome`], [`ResultExt`] |
+//! | read the host's version, folder and options | [`Host`] |
+//! | cancel work, and keep a deadline | [`Call`] |
 //! | test without a host | [`testing`] |
 //! | make the file | [`export!`] |
 //!
@@ -96,7 +96,7 @@
 //! # Versions
 //!
 //! A host runs every plugin that needs its own or an older minor version of the plugin API, which is this crate's version.
-//! A plugin needs 1.0 unless [`export!`] says more: what came later falls back to a default in an older host. [`abi`] is
+//! A plugin needs 1.0 unless [`export!`] names a later one: what came later falls back to a default in an older host. [`abi`] is
 //! the boundary behind it; authors need nothing of it.
 
 mod actor;

@@ -1,4 +1,4 @@
-//! Deciding whether an actor fits the restrictions of a search.
+//! The matcher: whether an actor fits the restrictions of a search.
 
 use std::ops::{Bound, RangeBounds};
 
@@ -9,7 +9,7 @@ use crate::{
     error_code,
 };
 
-/// The restrictions of an advanced search, made ready once and then held against any number of actors (contract page,
+/// The restrictions of an advanced search, prepared once and then compared with any number of actors (contract page,
 /// section 4).
 ///
 /// - **Text** is compared in any case (`SØNNER` is `sønner`); `between` goes by code points. A field that is null or
@@ -44,7 +44,7 @@ pub struct Matcher {
     pub(crate) parent: Option<Parent>,
 }
 
-/// What a search is held against: a row, an [`Actor`], or a type of the author's own.
+/// What a search is compared with: a row, an [`Actor`], or a type of the author's own.
 pub trait Candidate {
     /// The key in the ERP system.
     fn key(&self) -> &str;
@@ -92,7 +92,7 @@ pub(crate) enum TextTest {
 pub(crate) type Range<T> = (Bound<T>, Bound<T>);
 
 impl Matcher {
-    /// Makes restrictions ready for actors with these fields. Dates are compared without their seconds.
+    /// Prepares restrictions for actors with these fields. Dates are compared without their seconds.
     ///
     /// # Errors
     /// A restriction makes no sense: its field is not among `fields` (code

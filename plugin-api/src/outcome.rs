@@ -8,12 +8,12 @@ use crate::State;
 /// What a connector's methods return: a value, or an [`Error`] that becomes a reply with `State` Error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// How a call that worked ended, and what there is to tell about it (contract page, section 2: `State`,
+/// How a call that worked ended, with texts for the user and technicians (contract page, section 2: `State`,
 /// `UserExplanation`, `TechExplanation`, `ErrorCode`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// Ok, OkWithInfo or Warning; Error too, though returning an [`Error`] is the usual way to say so.
+    /// Ok, OkWithInfo or Warning; Error too, though returning an [`Error`] is the usual way.
     pub state: State,
     /// For the person at the screen, plain or localised (`US:"text";NO:"tekst"`).
     pub user: Option<String>,
@@ -90,7 +90,7 @@ impl Error {
         Error { user: Some(user.into()), tech: None, code: None, source: None }
     }
 
-    /// Adds a text for technicians; the causes are told after it.
+    /// Adds a text for technicians; the causes follow it.
     #[must_use]
     pub fn tech(mut self, tech: impl Into<String>) -> Self {
         self.tech = Some(tech.into());
@@ -114,7 +114,7 @@ impl Error {
         self
     }
 
-    /// The cause, for who wants to know what kind it is: `error.cause()?.downcast_ref::<std::io::Error>()`.
+    /// The cause, to find out its kind: `error.cause()?.downcast_ref::<std::io::Error>()`.
     pub fn cause(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_ref().map(|source| source.as_ref() as &(dyn StdError + 'static))
     }
@@ -135,7 +135,7 @@ impl Error {
         let mut cause = self.cause();
         while let Some(error) = cause {
             let text = error.to_string();
-            // An error that already tells its cause in its own text would tell it twice.
+            // Some errors have the text of their cause in their own.
             if !parts.last().is_some_and(|last| last.ends_with(&text)) {
                 parts.push(text);
             }
@@ -149,7 +149,7 @@ impl Error {
         self.code.as_deref()
     }
 
-    /// The error as a reply tells it: state Error, user text, technical text, code.
+    /// The error as a reply has it: state Error, user text, technical text, code.
     pub fn to_outcome(&self) -> Outcome {
         let tech = self.tech_text();
         Outcome {
@@ -183,7 +183,7 @@ impl fmt::Debug for Error {
 
 /// Adds texts to the error of a [`std::result::Result`].
 pub trait ResultExt<T> {
-    /// Says what the person at the screen should read when this failed; the error stays as the cause, and a text that
+    /// Adds a text for the person at the screen; the error stays as the cause, and a text that
     /// it had for the person at the screen goes to the technical text.
     ///
     /// # Errors

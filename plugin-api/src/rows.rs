@@ -82,7 +82,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Takes no more rows once nobody waits for this call any more.
+    /// Takes no more rows once this call is cancelled.
     pub(crate) fn stop_with(&mut self, call: Call) {
         self.call = call;
     }
@@ -102,7 +102,7 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// Whether a field will be looked at. Asking spares the work of making a value that nobody wants.
+    /// Whether a field will be looked at. Use it to skip values that are expensive to make.
     pub fn wants(&self, field: &str) -> bool {
         self.selects(field) || self.is_filtered_by(field)
     }
@@ -159,8 +159,8 @@ impl<'a> Rows<'a> {
 
 impl Drop for Rows<'_> {
     fn drop(&mut self) {
-        // A filtered `Rows` ends where it was made; its last batch goes with it. A host that wants no more rows says so
-        // again at the next batch, so nothing is lost by not hearing it here. After a panic nobody wants them.
+        // A filtered `Rows` ends where it was made; its last batch goes with it. A host that wants no more rows returns
+        // the same error at the next batch, so it may be ignored here. After a panic the rows are not used.
         if !std::thread::panicking() {
             let _ = self.flush();
         }
@@ -184,7 +184,7 @@ impl Row<'_, '_> {
         self
     }
 
-    /// Adds a field, unless nobody wants it. A text goes out as it is, so a value in wire form may be passed on.
+    /// Adds a field, if it was asked for. A text goes out as it is, so a value in wire form may be passed on.
     pub fn field<'v>(&mut self, key: &str, value: impl Into<Value<'v>>) -> &mut Self {
         let selected = self.rows.selects(key);
         if !self.ended && (selected || self.rows.is_filtered_by(key)) {

@@ -1,4 +1,4 @@
-//! Settings as a struct of the author's.
+//! The settings form: settings as a struct of the author's.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -20,20 +20,20 @@ use crate::{DateTime, Error, Field, FieldType, LocalizedText, Result, Settings, 
 /// | [`Secret`] | Password, mandatory |
 /// | `Option` of these | the same, may be left empty |
 ///
-/// Other types join in with [`SettingValue`]. Attributes, in `#[setting(..)]`:
+/// Other types implement [`SettingValue`]. Attributes, in `#[setting(..)]`:
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | `key = "Filename"` | the key on the wire; the field's name in PascalCase when not said |
+/// | `key = "Filename"` | the key on the wire; the field's name in PascalCase when not set |
 /// | `label = "File name"`, `label(us = "File name", no = "Filnavn")` | what stands before it |
-/// | `description = ".."`, `description(us = "..")` | what is said about it; the doc comment when not said |
+/// | `description = ".."`, `description(us = "..")` | the description; the doc comment when not set |
 /// | `default = "text"`, `5`, `1.5`, `true` | what stands in an empty form, and what [`read`](SettingsForm::read) takes when the setting does not come at all, as after an update that brought it |
 /// | `list = "Categories"` | a text is the key of an item of this list, see [`Connector::list`](crate::Connector::list) |
 /// | `password` | a text is masked and kept encrypted, as [`Secret`] is |
 /// | `max_length = 260` | the longest text in characters |
 /// | `mandatory` | a `bool` must come too |
 /// | `read_only` | shown, but not to be changed |
-/// | `rank = 1` | its place; their order when not said |
+/// | `rank = 1` | its place; their order when not set |
 ///
 /// ```
 /// use plugin_api::{Secret, Settings, SettingsForm};
@@ -63,7 +63,7 @@ pub trait SettingsForm: Sized {
     /// Reads the settings of a connection.
     ///
     /// # Errors
-    /// A setting is missing or not valid: says which, by its label, and what is expected, but never the value.
+    /// A setting is missing or not valid. The text has its label and what is expected, but never the value.
     fn read(settings: &Settings) -> Result<Self>;
 }
 
@@ -91,7 +91,7 @@ pub trait SettingValue: Sized {
     }
 }
 
-/// A text that must not be seen, such as a password. Its `Debug` tells nothing, and its memory is overwritten when it
+/// A text that must not be seen, such as a password. Its `Debug` hides it, and its memory is overwritten when it
 /// is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -119,7 +119,7 @@ impl Drop for Secret {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.0).into_bytes();
         bytes.fill(0);
-        // Somebody might look: so the compiler may not leave out the line above.
+        // The compiler must not leave out the line above.
         std::hint::black_box(&bytes);
     }
 }

@@ -24,13 +24,13 @@ pub struct Stamps {
 }
 
 impl Stamps {
-    /// Stamps that are all later than this one. A text that is not such a stamp is as good as none.
+    /// Stamps that are all later than this one. A text that is not such a stamp is ignored.
     pub fn after(newest: &str) -> Self {
         let ticks = DateTime::parse_sortable(newest).map_or(0, DateTime::ticks);
         Stamps { newest: AtomicU64::new(ticks) }
     }
 
-    /// A stamp for a change that happens now. Make it while nobody can read what changes: a reader who has seen a later
+    /// A stamp for a change that happens now. Make it while the change cannot be read yet: a reader who has seen a later
     /// stamp does not ask for this one again.
     pub fn next(&self) -> String {
         self.next_at(SystemTime::now())

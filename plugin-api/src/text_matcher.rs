@@ -1,10 +1,10 @@
-//! Deciding whether an actor fits a text search.
+//! The text matcher: whether an actor fits a text search.
 
 use crate::abi::RowRef;
 use crate::folded::Folded;
 use crate::{Candidate, Field, FieldType, Parent, RowFilter};
 
-/// A text search, made ready once and then held against any number of actors. The text is found in any case within a
+/// A text search, prepared once and then compared with any number of actors. The text is found in any case within a
 /// field of type Text, or as the whole key. Spaces around it do not count, and an empty one is found everywhere.
 ///
 /// ```
@@ -13,7 +13,7 @@ use crate::{Candidate, Field, FieldType, Parent, RowFilter};
 /// let company = Parent::new("Customer", "1");
 /// let matcher = TextMatcher::new("BERG", &[Field::text("NAME"), Field::text("CITY")], Some(&company));
 /// assert!(matcher.matches(&Actor::new("Person", "7").with("NAME", "Ada Bergen").below("Customer", "1")));
-/// assert!(!matcher.matches(&Actor::new("Person", "8").with("NAME", "Ada Bergen")), "below nobody");
+/// assert!(!matcher.matches(&Actor::new("Person", "8").with("NAME", "Ada Bergen")), "has no parent");
 /// ```
 #[derive(Debug, Clone)]
 pub struct TextMatcher {
@@ -23,10 +23,10 @@ pub struct TextMatcher {
 }
 
 impl TextMatcher {
-    /// Makes a search ready that looks into those of the fields that are text, below the parent if there is one.
+    /// Prepares a search that looks into those of the fields that are text, below the parent if there is one.
     pub fn new(text: &str, fields: &[Field], parent: Option<&Parent>) -> Self {
         let text = Folded::new(text.trim());
-        // Nobody has to write fields that are not looked at.
+        // Fields that are not searched need not be written.
         let looked_at = |field: &&Field| field.field_type == FieldType::Text && !text.is_empty();
         let fields = fields.iter().filter(looked_at).map(|field| field.key.clone()).collect();
         TextMatcher { text, fields, parent: parent.cloned() }

@@ -1,7 +1,7 @@
-//! What an author gets to read who uses the derive wrongly.
+//! The compiler errors for wrong uses of the derive.
 
 #[test]
-fn misuse_is_explained() {
+fn derive_errors_explain_the_mistake() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/misuse/*.rs");
 }

@@ -3,14 +3,14 @@
 use std::process::Command;
 
 #[test]
-fn the_export_line_refuses_it() {
+fn export_refuses_panic_abort() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.args(["rustc", "--locked", "--package=rogue-connector", "--lib", "--", "-C", "panic=abort"]);
     let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        !output.status.success() && told.contains("a connector must be built with panic = \"unwind\""),
-        "{told}"
+        !output.status.success() && stderr.contains("a connector must be built with panic = \"unwind\""),
+        "{stderr}"
     );
 }

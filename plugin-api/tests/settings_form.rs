@@ -132,7 +132,7 @@ fn values_are_read_as_their_types() {
 }
 
 #[test]
-fn what_does_not_come_is_the_default_and_what_comes_empty_is_empty() {
+fn missing_settings_take_the_default_and_empty_ones_stay_empty() {
     let setup = read(&[]).unwrap();
     assert_eq!(setup.file, PathBuf::from("erp.xlsx"));
     assert_eq!((setup.port, setup.offset, setup.factor, setup.log_calls), (8080, Some(-3), 2.0, true));
@@ -143,7 +143,7 @@ fn what_does_not_come_is_the_default_and_what_comes_empty_is_empty() {
 }
 
 #[test]
-fn errors_name_the_setting_by_its_label_and_never_its_value() {
+fn form_errors_have_the_label_and_never_the_value() {
     let wrong = "swordfish-swordfish";
     for (key, value, expected) in [
         ("Filename", "", "the setting File name is missing"),
@@ -187,7 +187,7 @@ fn secrets_stay_out_of_debug() {
 struct Nothing {}
 
 #[test]
-fn an_empty_form() {
+fn form_without_settings() {
     assert!(Nothing::fields().is_empty());
     let Nothing {} = Nothing::read(&Settings::default()).unwrap();
 }

@@ -1,4 +1,4 @@
-//! Writing the implementation of `SettingsForm`.
+//! Code generation: the implementation of `SettingsForm`.
 
 use std::collections::HashSet;
 
@@ -85,7 +85,7 @@ fn default_value(ty: &syn::Type, default: &DefaultValue) -> TokenStream {
         Literal::Checkbox(on) => quote!(.default(#on)),
         Literal::Double(number) => quote!(.default(#number)),
         Literal::Integer(number) => {
-            // Exact up to 2^53, and nobody types more than that into a form.
+            // Exact up to 2^53, and defaults are not larger.
             #[allow(clippy::cast_precision_loss, reason = "a default that a person wrote down")]
             let double = *number as f64;
             quote! {
@@ -98,7 +98,7 @@ fn default_value(ty: &syn::Type, default: &DefaultValue) -> TokenStream {
     }
 }
 
-/// What only the compiler knows: whether attributes fit the type behind a name.
+/// Checks for the compiler: whether attributes fit the type behind a name.
 fn checks(setting: &Setting) -> TokenStream {
     let ty = &setting.ty;
     let mut rules: Vec<(Span, &[&str], &str)> = Vec::new();
@@ -108,7 +108,7 @@ fn checks(setting: &Setting) -> TokenStream {
             &["Text", "List"],
             "the key of a list item is a text: use String or Option<String>",
         )),
-        // A type of the author's may be the key of a list item, but does not know of which list.
+        // A type of the author's may be the key of a list item, but it has no list of its own.
         None => rules.push((
             ty.span(),
             &["Checkbox", "Text", "Password", "Integer", "Double", "Datetime"],

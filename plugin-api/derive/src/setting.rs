@@ -1,4 +1,4 @@
-//! Reading a field of the struct, with its `#[setting(..)]` attributes.
+//! Parsing: a field of the struct, with its `#[setting(..)]` attributes.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use syn::{
 const ATTRIBUTES: &str =
     "key, label, description, default, list, max_length, rank, password, mandatory and read_only";
 
-/// A setting, as its field and attributes say.
+/// A setting, from a field and its attributes.
 pub(crate) struct Setting {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,

@@ -1,4 +1,4 @@
-//! A search through columns finds what a search that looks at each actor finds.
+//! Columnar search finds the same as comparing each actor.
 
 use proptest::prelude::*;
 
@@ -77,7 +77,7 @@ fn check(actors: &Actors, matcher: &Matcher) {
 }
 
 #[test]
-fn every_operator_finds_the_same_in_both_ways() {
+fn columnar_search_finds_the_same_for_every_operator() {
     let mut checked = 0;
     for field_type in TYPES {
         let fields = [Field::new("FIELD", field_type)];
@@ -107,7 +107,7 @@ fn every_operator_finds_the_same_in_both_ways() {
 }
 
 #[test]
-fn restrictions_and_parents_count_together() {
+fn columnar_search_combines_restrictions_and_parents() {
     let fields = [Field::text("NAME"), Field::integer("NUMBER")];
     let actor = |number: i64| {
         let actor = Actor::new("Person", number.to_string()).with("NAME", format!("Kari {number}").as_str());
@@ -130,7 +130,7 @@ fn restrictions_and_parents_count_together() {
 }
 
 #[test]
-fn a_column_of_another_type_finds_nothing() {
+fn columnar_search_in_a_column_of_another_type_finds_nothing() {
     let matcher =
         Matcher::new(&[Restriction::new("A", Operator::IsNot, ["x"])], &[Field::text("A")]).unwrap();
     let actors = Actors::new(vec![Actor::new("Customer", "1").with("A", 5)], &[Field::integer("A")]);
@@ -139,7 +139,7 @@ fn a_column_of_another_type_finds_nothing() {
 
 proptest! {
     #[test]
-    fn any_texts_are_found_in_both_ways(
+    fn columnar_search_finds_the_same_for_any_text(
         texts in prop::collection::vec("[abA\u{e6}\u{c6}\u{df}\u{0}]{0,5}", 0..40),
         wanted in "[abA\u{e6}\u{c6}\u{df}s\u{0}]{0,3}",
         operator in prop::sample::select(Restriction::operators(FieldType::Text).to_vec()),

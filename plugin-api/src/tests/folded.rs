@@ -1,4 +1,4 @@
-//! Comparing without case: the shortcuts for ASCII must say the same as the long way.
+//! Case folding: the fast path for ASCII gives the same results as the full one.
 
 use proptest::prelude::*;
 
@@ -21,7 +21,7 @@ fn fold(text: &str) -> String {
 
 proptest! {
     #[test]
-    fn comparing_is_comparing_the_folded_texts(wanted in texts(), text in texts()) {
+    fn folded_comparison_matches_comparing_folded_texts(wanted in texts(), text in texts()) {
         let (folded, by_hand, other) = (Folded::new(&wanted), fold(&wanted), fold(&text));
         prop_assert_eq!(folded.is(&text), other == by_hand);
         prop_assert_eq!(folded.begins(&text), other.starts_with(&by_hand));
@@ -31,7 +31,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_is_the_same_in_either_case(text in texts()) {
+    fn folded_text_equals_upper_and_lower_case(text in texts()) {
         let folded = Folded::new(&text);
         prop_assert!(folded.is(&text));
         prop_assert!(folded.is(&text.to_uppercase()), "{} {}", text, text.to_uppercase());
@@ -41,7 +41,7 @@ proptest! {
 }
 
 #[test]
-fn every_letter_is_its_other_case() {
+fn folded_letters_equal_their_other_case() {
     let has_case = |char: &char| !char.to_uppercase().eq([*char]) || !char.to_lowercase().eq([*char]);
     for char in ('\0'..=char::MAX).filter(has_case) {
         let folded = Folded::new(&char.to_string());

@@ -47,7 +47,7 @@ fn check(cases: &[Case<'_>]) {
 }
 
 #[test]
-fn text() {
+fn matcher_compares_text() {
     let t = FieldType::Text;
     check(&[
         (
@@ -116,7 +116,7 @@ fn text() {
 }
 
 #[test]
-fn numbers() {
+fn matcher_compares_numbers() {
     let (i, d) = (FieldType::Integer, FieldType::Double);
     for t in [i, d] {
         check(&[
@@ -173,7 +173,7 @@ fn numbers() {
 }
 
 #[test]
-fn checkboxes() {
+fn matcher_compares_checkboxes() {
     let t = FieldType::Checkbox;
     check(&[
         (
@@ -195,7 +195,7 @@ fn checkboxes() {
 }
 
 #[test]
-fn lists() {
+fn matcher_compares_lists() {
     let t = FieldType::List;
     check(&[
         (
@@ -215,7 +215,7 @@ fn lists() {
 }
 
 #[test]
-fn dates() {
+fn matcher_compares_dates() {
     let t = FieldType::Datetime;
     let noon = "[DT:05/13/2013 12:00:00.0000000]";
     let later_in_the_minute = "[DT:05/13/2013 12:00:59.9999999]";
@@ -248,7 +248,7 @@ fn dates() {
 }
 
 #[test]
-fn dates_with_their_seconds_when_asked() {
+fn matcher_compares_dates_with_seconds() {
     let second = "[DT:05/13/2013 12:00:30.0000000]";
     for (operator, hits, misses) in [
         (Op::Equal, vec![second], vec!["5/13/2013 12:00:31", "5/13/2013 12:00:30.0000001"]),
@@ -348,7 +348,7 @@ fn all_restrictions_must_hold() {
 }
 
 #[test]
-fn parents_come_as_a_pair() {
+fn parent_restrictions_come_as_a_pair() {
     let key = || Restriction::new(Restriction::PARENT_KEY, Op::Equal, ["7"]);
     let actor_type = || Restriction::new(Restriction::PARENT_TYPE, Op::Equal, ["Customer"]);
     let matcher = Matcher::new(&[key(), actor_type()], &[]).unwrap();
@@ -418,7 +418,7 @@ proptest! {
             let found = matches(&matcher(field_type, operator, &[&wanted]), value.as_deref());
             let rest = matches(&matcher(field_type, negated, &[&wanted]), value.as_deref());
             let broken = value.as_deref().is_some_and(|value| Value::parse(value, field_type).is_err());
-            // Whether a field is filled in can be said of a broken value too.
+            // Whether a field is filled in is defined for a broken value too.
             if broken && !wanted.is_empty() {
                 prop_assert!(!found && !rest);
             } else {
@@ -429,7 +429,7 @@ proptest! {
 
     /// What a range finds is what comparing finds.
     #[test]
-    fn ranges_agree_with_comparing(number in -5i64..5, low in -5i64..5, high in -5i64..5) {
+    fn ranges_agree_with_comparison(number in -5i64..5, low in -5i64..5, high in -5i64..5) {
         let (value, low_text, high_text) = (format!("[I:{number}]"), format!("[I:{low}]"), format!("[I:{high}]"));
         for field_type in [FieldType::Integer, FieldType::Double] {
             let finds = |operator, values: &[&str]| matches(&matcher(field_type, operator, values), Some(&value));

@@ -1,4 +1,4 @@
-//! Outcomes and errors: nothing that was said gets lost.
+//! Outcomes and errors: no text, code or cause gets lost.
 
 use std::{fmt, io};
 
@@ -51,7 +51,7 @@ fn any_error_converts_with_its_whole_chain() {
 }
 
 #[test]
-fn an_error_as_a_reply() {
+fn error_becomes_an_outcome() {
     let error = Error::user("the customer is locked").tech("lock 7").code(error_code::UNKOWN_FIELDKEY);
     let reply = error.caused_by(failed()).to_outcome();
     assert_eq!(reply.state, State::Error);
@@ -62,7 +62,7 @@ fn an_error_as_a_reply() {
 }
 
 #[test]
-fn texts_given_on_the_way_up_are_kept() {
+fn user_texts_of_outer_errors_keep_inner_ones() {
     let error: Result<()> = Err(Error::user("inner").tech("first").caused_by(failed()));
     let error = error.user("middle").user("outer").unwrap_err();
     assert_eq!(error.user_text(), "outer");
@@ -76,13 +76,13 @@ fn a_second_cause_does_not_replace_the_first() {
 }
 
 #[test]
-fn a_cause_that_tells_its_own_cause_is_not_told_twice() {
+fn tech_text_has_each_cause_once() {
     let error = Error::user("no").tech("the query failed: connection reset").caused_by(failed().1);
     assert_eq!(error.tech_text(), "the query failed: connection reset");
 }
 
 #[test]
-fn an_error_without_a_user_text_says_what_it_knows() {
+fn user_text_falls_back_to_the_tech_text_or_the_cause() {
     let error = Error::from(io::Error::other("disk full"));
     assert_eq!((error.user_text().as_str(), error.to_string().as_str()), ("disk full", "disk full"));
     assert_eq!(format!("{error:?}"), "disk full");

@@ -1,4 +1,4 @@
-//! Rows on their way to the host: what is written is what is read, whatever it holds.
+//! Rows: what a connector writes is what the host reads.
 
 use proptest::prelude::*;
 
@@ -93,7 +93,7 @@ impl RowFilter for Has {
 }
 
 #[test]
-fn filters_see_fields_that_nobody_asked_for() {
+fn filters_see_fields_that_were_not_asked_for() {
     let found = rows(Some(&["NAME"]), |rows| {
         assert!(rows.wants("NAME") && !rows.wants("CITY") && !rows.wants("KIND"));
         let in_oslo = Has("CITY", "Oslo");
@@ -185,13 +185,13 @@ fn actors() -> impl Strategy<Value = Actor> {
 
 proptest! {
     #[test]
-    fn any_actors_round_trip(sent in prop::collection::vec(actors(), 0..8)) {
+    fn rows_round_trip_any_actors(sent in prop::collection::vec(actors(), 0..8)) {
         let push = |rows: &mut Rows<'_>| sent.iter().try_for_each(|actor| rows.push(actor));
         prop_assert_eq!(rows(None, push), sent);
     }
 
     #[test]
-    fn any_selection_keeps_the_rest_of_a_row(actor in actors(), wanted in prop::collection::vec(texts(), 0..4)) {
+    fn rows_keep_the_rest_with_any_selection(actor in actors(), wanted in prop::collection::vec(texts(), 0..4)) {
         let mut message = Message::new();
         let mut writer = RowWriter::new(&mut message);
         writer.begin(&actor.actor_type, &actor.key);
@@ -209,7 +209,7 @@ proptest! {
 
     /// A row is read from whatever a broken plugin sends: it ends in an answer, never in a panic.
     #[test]
-    fn no_message_makes_reading_panic(text in any::<String>(), marks in prop::collection::vec(mark(), 0..24)) {
+    fn reader_does_not_panic_on_any_message(text in any::<String>(), marks in prop::collection::vec(mark(), 0..24)) {
         let mut reader = MessageRef { text: &text, marks: &marks }.reader();
         while let Ok(row) = RowRef::read(&mut reader) {
             let fields = row.fields().count();
@@ -221,7 +221,7 @@ proptest! {
 
     /// Cutting a good message anywhere is noticed.
     #[test]
-    fn a_message_that_is_cut_is_malformed(actor in actors(), cut in any::<prop::sample::Index>()) {
+    fn truncated_message_is_malformed(actor in actors(), cut in any::<prop::sample::Index>()) {
         let mut message = Message::new();
         let mut writer = RowWriter::new(&mut message);
         writer.begin(&actor.actor_type, &actor.key);

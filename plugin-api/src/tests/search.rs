@@ -1,4 +1,4 @@
-//! What a connection gets without writing it: everything but `actor_types`, `fields` and `actors`.
+//! The default methods of a connection: everything but `actor_types`, `fields` and `actors`.
 
 use crate::Operator as Op;
 use crate::testing::collect;
@@ -84,7 +84,7 @@ fn search_text(connection: &Plain, actor_type: &str, text: &str, parent: Option<
 }
 
 #[test]
-fn getting_by_keys_leaves_out_what_does_not_exist() {
+fn get_leaves_out_unknown_keys() {
     let plain = Plain::default();
     let get =
         |wanted: &[&str]| collect("Customer", None, |rows| plain.get("Customer", wanted, rows)).unwrap().0;
@@ -94,7 +94,7 @@ fn getting_by_keys_leaves_out_what_does_not_exist() {
 }
 
 #[test]
-fn searching_filters_the_actors() {
+fn search_filters_the_actors() {
     assert_eq!(keys(&search(&[])), ["C1", "C2", "C3"]);
     assert_eq!(keys(&search(&[Restriction::new("NAME", Op::Contains, ["SØNN"])])), ["C1"]);
     assert_eq!(keys(&search(&[Restriction::new("CITY", Op::Equal, [""])])), ["C2"]);
@@ -104,7 +104,7 @@ fn searching_filters_the_actors() {
 }
 
 #[test]
-fn searching_below_a_parent() {
+fn search_below_a_parent() {
     let plain = Plain::default();
     let below = [
         Restriction::new(Restriction::PARENT_KEY, Op::Equal, ["C1"]),
@@ -116,7 +116,7 @@ fn searching_below_a_parent() {
 }
 
 #[test]
-fn searching_for_a_text() {
+fn search_text_finds_text_and_keys() {
     let plain = Plain::default();
     for (text, found) in [
         ("berg", &["C1"][..]),
@@ -132,7 +132,7 @@ fn searching_for_a_text() {
 }
 
 #[test]
-fn searching_for_a_text_below_a_parent() {
+fn search_text_below_a_parent() {
     let plain = Plain::default();
     for (text, parent, found) in [
         ("berg", Parent::new("Customer", "C1"), &["P1"][..]),
@@ -145,7 +145,7 @@ fn searching_for_a_text_below_a_parent() {
 }
 
 #[test]
-fn the_text_matcher_holds_actors_to_the_same_rules() {
+fn text_matcher_agrees_with_search_text() {
     let connection = Plain::default();
     let fields = connection.fields("Customer").unwrap();
     let parent = Parent::new("Customer", "C1");
@@ -183,7 +183,7 @@ fn only_searchable_fields_are_searched() {
 }
 
 #[test]
-fn asking_since_a_stamp_includes_it_and_what_has_none() {
+fn changed_since_includes_the_stamp_and_actors_without_one() {
     let plain = Plain::default();
     let since =
         |stamp| collect("Customer", None, |rows| plain.changed_since("Customer", stamp, rows)).unwrap().0;
@@ -195,7 +195,7 @@ fn asking_since_a_stamp_includes_it_and_what_has_none() {
 }
 
 #[test]
-fn list_items_are_picked_from_the_list() {
+fn list_items_come_from_the_list() {
     let plain = Plain::default();
     assert_eq!(plain.list_items("Kinds", &["b", "c"]).unwrap(), Some(vec![ListItem::new("b", "Better")]));
     assert_eq!(plain.list_items("Kinds", &[]).unwrap(), Some(vec![]));
@@ -226,7 +226,7 @@ fn fields_are_selected_after_filtering() {
 }
 
 #[test]
-fn an_unknown_actor_type_fails_every_way() {
+fn unknown_actor_type_fails_in_every_method() {
     let plain = Plain::default();
     let fails = |method: &dyn Fn(&mut Rows<'_>) -> Result<Outcome>| {
         let error = collect("Ship", None, method).unwrap_err();
@@ -239,7 +239,7 @@ fn an_unknown_actor_type_fails_every_way() {
 }
 
 #[test]
-fn a_connection_that_cannot_write_says_so() {
+fn create_and_save_fail_by_default() {
     let plain = Plain::default();
     let actor = Actor::new("Customer", "");
     let error = collect("Customer", None, |rows| plain.create(&actor, rows)).unwrap_err();

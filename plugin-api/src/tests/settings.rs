@@ -1,4 +1,4 @@
-//! Settings as they come from an administrator.
+//! Settings and stamps.
 
 use crate::{Result, Settings, Stamps};
 
@@ -19,7 +19,7 @@ fn settings() -> Settings {
 }
 
 #[test]
-fn values_are_read_by_type() -> Result<()> {
+fn settings_are_read_by_type() -> Result<()> {
     let settings = settings();
     assert_eq!(settings.text("Server")?, "erp.local");
     assert_eq!(
@@ -35,7 +35,7 @@ fn values_are_read_by_type() -> Result<()> {
 }
 
 #[test]
-fn errors_name_the_setting_and_never_its_value() {
+fn setting_errors_name_the_setting_and_never_its_value() {
     let settings = settings();
     for (error, expected) in [
         (settings.text("Missing").unwrap_err(), "the setting Missing is missing"),
@@ -53,7 +53,7 @@ fn errors_name_the_setting_and_never_its_value() {
 }
 
 #[test]
-fn stamps_grow_though_the_clock_does_not() {
+fn stamps_grow_when_the_clock_does_not() {
     let stamps = Stamps::after("2030-01-01T00:00:00.0000000");
     let past = std::time::UNIX_EPOCH;
     assert_eq!(stamps.next_at(past), "2030-01-01T00:00:00.0000001");
