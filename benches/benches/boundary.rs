@@ -1,5 +1,5 @@
-//! What a call into a plugin file costs, in the host's process and in a worker process: a small one, one with a thousand
-//! rows, and a log record that nobody wants. And what memory a worker takes that does nothing.
+//! The plugin boundary: the cost of a call, in the host's process and in a worker process: a small one, one with a
+//! thousand rows, and a log record below the level. And the memory of an idle worker.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -35,7 +35,7 @@ fn boundary(c: &mut Criterion) {
         }
         let connection = open(isolation).expect("the rogue connector loads");
         if isolation == Isolation::Process {
-            tell_memory();
+            print_worker_memory();
         }
         calls(c, name, &connection);
     }
@@ -72,18 +72,18 @@ fn calls(c: &mut Criterion, name: &str, connection: &ConnectionClient) {
     group.finish();
 }
 
-/// Tells what memory the workers of this process take: all that they have, and what of it no other process shares.
-fn tell_memory() {
+/// Prints the memory of this process's workers: all of it, and the part that is not shared with other processes.
+fn print_worker_memory() {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return };
     let children =
         tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     for child in children.collect::<Vec<_>>().join(" ").split_whitespace() {
         let rollup = std::fs::read_to_string(format!("/proc/{child}/smaps_rollup")).unwrap_or_default();
-        let is_told = |line: &&str| ["Rss", "Private", "Pss:"].iter().any(|name| line.starts_with(name));
-        let told: Vec<_> = rollup.lines().filter(is_told).collect();
+        let is_wanted = |line: &&str| ["Rss", "Private", "Pss:"].iter().any(|name| line.starts_with(name));
+        let lines: Vec<_> = rollup.lines().filter(is_wanted).collect();
         println!(
             "worker {child}, idle: {}",
-            told.join(", ").split_whitespace().collect::<Vec<_>>().join(" ")
+            lines.join(", ").split_whitespace().collect::<Vec<_>>().join(" ")
         );
     }
 }

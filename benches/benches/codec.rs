@@ -1,4 +1,4 @@
-//! The contract's reader and writer: how many bytes a second, and what a small call costs.
+//! The contract's reader and writer: throughput in bytes a second, and the cost of a small call.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! Holding restrictions against rows: what a search costs that looks at all actors.
+//! The matcher: the cost of a search that compares all actors with restrictions.
 
 use std::hint::black_box;
 

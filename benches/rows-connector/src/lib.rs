@@ -1,5 +1,5 @@
 //! The connector that the speed comparison calls: rows of 20 fields from memory, the same as the gSOAP peer's
-//! (`benches/peers/gsoap/server.cpp`), so that what is compared are the servers and not what they serve.
+//! (`benches/peers/gsoap/server.cpp`), so that only the servers differ.
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;

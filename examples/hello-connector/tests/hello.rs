@@ -9,7 +9,7 @@ fn keys(found: &[Actor]) -> Vec<&str> {
 }
 
 #[test]
-fn every_way_to_search_comes_for_free() -> Result<()> {
+fn searches_work_with_the_default_methods() -> Result<()> {
     let company = connect::<HelloConnector>([])?;
     for (field, operator, value, found) in [
         ("NAME", Operator::Contains, "MØBLER", ["C2"]),
@@ -29,7 +29,7 @@ fn every_way_to_search_comes_for_free() -> Result<()> {
 }
 
 #[test]
-fn who_is_created_is_found_and_can_be_changed() -> Result<()> {
+fn created_actor_is_found_and_can_be_saved() -> Result<()> {
     let company = connect::<HelloConnector>([("Prefix", "NO-")])?;
     let fields = Some(&["NAME"][..]);
     let new = Actor::new("Customer", "").with("NAME", "Nye Venner").with("CREDIT", 1.5);
@@ -52,7 +52,7 @@ fn who_is_created_is_found_and_can_be_changed() -> Result<()> {
 }
 
 #[test]
-fn errors_say_what_is_wrong() -> Result<()> {
+fn errors_explain_what_is_wrong() -> Result<()> {
     let error = connect::<HelloConnector>([("Prefix", "too long")]).err().unwrap();
     assert_eq!(error.user_text(), "the setting Prefix is too long, expected at most 5 characters");
 

@@ -338,7 +338,7 @@ fn supplier_key(number: u32) -> String {
     format!("S-{:04}", number + 1)
 }
 
-/// An item, round and round.
+/// An item of a list, in turn.
 fn pick<T>(items: &[T], number: u32) -> &T {
     &items[usize::try_from(number).unwrap_or(0) % items.len()]
 }
