@@ -19,14 +19,14 @@ pub struct ExcelConnection {
     read_only: bool,
     reported: ReportedTypes,
     /// The workbook of the last call.
-    seen: Mutex<Option<Arc<TypedWorkbook>>>,
+    cached: Mutex<Option<Arc<TypedWorkbook>>>,
 }
 
 impl ExcelConnection {
     /// Opens the workbook and reads it.
     pub(crate) fn open(file: Arc<WorkbookFile>, read_only: bool, reported: ReportedTypes) -> Result<Self> {
         file.workbook()?;
-        Ok(ExcelConnection { file, read_only, reported, seen: Mutex::default() })
+        Ok(ExcelConnection { file, read_only, reported, cached: Mutex::default() })
     }
 
     #[cfg(test)]
@@ -37,12 +37,12 @@ impl ExcelConnection {
     /// The workbook as it is now.
     fn workbook(&self) -> Result<Arc<TypedWorkbook>> {
         let workbook = self.file.workbook()?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seen) = seen.as_ref().filter(|seen| Arc::ptr_eq(&seen.workbook, &workbook)) {
-            return Ok(Arc::clone(seen));
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cached) = cached.as_ref().filter(|cached| Arc::ptr_eq(&cached.workbook, &workbook)) {
+            return Ok(Arc::clone(cached));
         }
         let typed = Arc::new(TypedWorkbook::new(workbook, &self.reported));
-        *seen = Some(Arc::clone(&typed));
+        *cached = Some(Arc::clone(&typed));
         Ok(typed)
     }
 

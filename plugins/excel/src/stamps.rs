@@ -17,17 +17,17 @@ const TICKS_A_MS: u64 = 10_000;
 
 /// A row's contents, and the stamp that was given out for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct RowVersion {
     pub(crate) contents: u64,
     pub(crate) stamp: DateTime,
 }
 
-/// What is known of the rows of a sheet from before.
-pub(crate) enum Past<'a> {
-    /// The sheet was never seen: its own stamps count.
+/// The versions of a sheet's rows when it was last read.
+pub(crate) enum PriorVersions<'a> {
+    /// The sheet was never read: its own stamps count.
     Unknown,
-    /// What was seen, by the key of the row.
-    Known(&'a dyn Fn(&str) -> Option<Seen>),
+    /// By the key of the row.
+    Known(&'a dyn Fn(&str) -> Option<RowVersion>),
 }
 
 /// Gives stamps to the rows of a workbook that was read or is about to be written.
@@ -47,15 +47,15 @@ impl Stamping {
     /// The stamp of a row with this key and contents, whose `LastModified` cell holds `cell`.
     pub(crate) fn stamp(
         &self,
-        past: &Past<'_>,
+        prior: &PriorVersions<'_>,
         key: &str,
         contents: u64,
         cell: Option<DateTime>,
     ) -> DateTime {
-        let Past::Known(seen) = past else { return cell.unwrap_or(self.fresh) };
-        match seen(key) {
-            Some(seen) if seen.contents == contents => {
-                cell.filter(|cell| *cell > seen.stamp).unwrap_or(seen.stamp)
+        let PriorVersions::Known(versions) = prior else { return cell.unwrap_or(self.fresh) };
+        match versions(key) {
+            Some(version) if version.contents == contents => {
+                cell.filter(|cell| *cell > version.stamp).unwrap_or(version.stamp)
             }
             // New or changed: its own stamp counts only if no caller can have asked for later ones already.
             _ => cell.filter(|cell| Some(*cell) > self.newest).unwrap_or(self.fresh),
@@ -108,13 +108,13 @@ pub(crate) struct Ledger {
     pub(crate) sheets: HashMap<String, SheetLedger>,
 }
 
-/// What was seen of a sheet's rows.
+/// The versions of a sheet's rows.
 #[derive(Debug, Default)]
 pub(crate) struct SheetLedger {
     /// The highest key that there ever was.
     pub(crate) highest_key: Option<String>,
     /// By the digest of the row's key.
-    pub(crate) rows: HashMap<u64, Seen>,
+    pub(crate) rows: HashMap<u64, RowVersion>,
 }
 
 /// The folder for ledgers, inside the connector's own one.
@@ -164,8 +164,8 @@ impl Ledger {
                 bytes.extend(text.as_bytes());
             }
             bytes.extend(count(sheet.rows.len()).to_le_bytes());
-            for (key, seen) in &sheet.rows {
-                for number in [*key, seen.contents, seen.stamp.ticks()] {
+            for (key, version) in &sheet.rows {
+                for number in [*key, version.contents, version.stamp.ticks()] {
                     bytes.extend(number.to_le_bytes());
                 }
             }
@@ -193,7 +193,7 @@ impl Ledger {
             for _ in 0..rest.number()? {
                 let (key, contents) = (rest.number()?, rest.number()?);
                 let stamp = DateTime::from_ticks(rest.number()?)?;
-                rows.insert(key, Seen { contents, stamp });
+                rows.insert(key, RowVersion { contents, stamp });
             }
             if is_older {
                 rows.clear();

@@ -272,7 +272,7 @@ impl WorkbookFile {
         for (actor_type, key) in &plan.touched {
             let given = plan.given.get(actor_type).and_then(|given| given.get(key));
             let table = after.table(actor_type)?;
-            let found = table.seen(key).map(|seen| seen.stamp);
+            let found = table.row_version(key).map(|version| version.stamp);
             if found.is_none() || found != given.copied() {
                 return Err(Error::user(format!(
                     "nothing was saved, {actor_type} {key} would not be found again"

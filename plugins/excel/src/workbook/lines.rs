@@ -128,16 +128,16 @@ impl<'g> Lines<'g> {
         problems: &mut Vec<String>,
     ) -> Vec<(usize, String)> {
         let mut keyed = Vec::with_capacity(self.rows.len());
-        let mut seen: HashMap<String, u32> = HashMap::with_capacity(self.rows.len());
+        let mut rows_by_key: HashMap<String, u32> = HashMap::with_capacity(self.rows.len());
         let (mut without_key, mut duplicates) = (Examples::default(), Examples::default());
         for (line, (row, cells)) in self.rows.iter().enumerate() {
             match self.cell(line, id).and_then(|cell| cell.key(styles)) {
-                Some(key) => match seen.get(&key) {
+                Some(key) => match rows_by_key.get(&key) {
                     Some(first) => {
                         duplicates.add(|| format!("{} in row {} and {}", truncated(&key), first + 1, row + 1))
                     }
                     None => {
-                        seen.insert(key.clone(), *row);
+                        rows_by_key.insert(key.clone(), *row);
                         keyed.push((line, key));
                     }
                 },

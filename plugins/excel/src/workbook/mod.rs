@@ -21,7 +21,7 @@ use plugin_api::{DateTime, Error, Result, actor_type};
 
 use crate::cell::{DateSystem, NumberFormat};
 use crate::keys;
-use crate::stamps::{Ledger, Past, Stamping, key_digest};
+use crate::stamps::{Ledger, PriorVersions, Stamping, key_digest};
 use crate::xlsx::XlsxError;
 use crate::xlsx::book::{Book, SheetKind};
 use crate::xlsx::limits::{PartLimits, Reservation};
@@ -62,7 +62,7 @@ pub(crate) struct Styles {
 pub(crate) struct History<'a> {
     /// The workbook as it was read before.
     pub(crate) before: Option<&'a Workbook>,
-    /// What was seen before this start of the host.
+    /// The row versions from before the host was started.
     pub(crate) ledger: &'a Ledger,
     pub(crate) stamping: Stamping,
     /// Rows that are about to be written, and the stamps that they get: a change of ours to the workbook before, which
@@ -161,13 +161,15 @@ impl Workbook {
             // Searches keep a place for every actor in every column.
             let places = sheet.grid.headings(&styles).len().saturating_mul(sheet.grid.rows());
             memory.take(places.saturating_mul(PLACE)).map_err(XlsxError::from)?;
-            let seen = history.seen(actor_type);
+            let versions = history.prior_versions(actor_type);
             let context = ReadContext {
                 styles: &styles,
                 lists: &lists,
                 overrides: &overrides,
                 stamping: &history.stamping,
-                past: seen.as_ref().map_or(Past::Unknown, |seen| Past::Known(seen)),
+                prior: versions
+                    .as_ref()
+                    .map_or(PriorVersions::Unknown, |versions| PriorVersions::Known(versions)),
                 given: history.given.and_then(|given| given.get(actor_type)),
             };
             match Table::read(actor_type, sheet, &context, &mut problems) {
@@ -236,23 +238,23 @@ impl Workbook {
             let sheet = ledger.sheets.entry(table.actor_type.to_owned()).or_default();
             let highest_key = keys::higher(keys::highest(table.keys()), sheet.highest_key.as_deref());
             sheet.highest_key = highest_key.map(str::to_owned);
-            let seen = |key: &str| Some((key_digest(key), table.seen(key)?));
-            sheet.rows = table.keys().filter_map(seen).collect();
+            let versions = |key: &str| Some((key_digest(key), table.row_version(key)?));
+            sheet.rows = table.keys().filter_map(versions).collect();
         }
     }
 }
 
 impl History<'_> {
-    /// What was seen of a sheet, by key; `None` when it was never seen.
-    fn seen(&self, actor_type: &str) -> Option<impl Fn(&str) -> Option<crate::stamps::Seen>> {
+    /// The prior versions of a sheet's rows, by key; `None` for a sheet that was never read.
+    fn prior_versions(&self, actor_type: &str) -> Option<impl Fn(&str) -> Option<crate::stamps::RowVersion>> {
         let before =
             self.before.and_then(|before| before.tables.iter().find(|table| table.actor_type == actor_type));
         let ledger = self.ledger.sheets.get(actor_type);
-        let seen = move |key: &str| match before {
-            Some(table) => table.seen(key),
+        let versions = move |key: &str| match before {
+            Some(table) => table.row_version(key),
             None => ledger.and_then(|ledger| ledger.rows.get(&key_digest(key)).copied()),
         };
-        (before.is_some() || ledger.is_some()).then_some(seen)
+        (before.is_some() || ledger.is_some()).then_some(versions)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use plugin_api::DateTime;
 
-use crate::stamps::{Past, Stamping};
+use crate::stamps::{PriorVersions, Stamping};
 
 use super::Styles;
 use super::list::List;
@@ -16,7 +16,7 @@ pub(crate) struct ReadContext<'a> {
     pub(crate) lists: &'a [List],
     pub(crate) overrides: &'a Overrides,
     pub(crate) stamping: &'a Stamping,
-    pub(crate) past: Past<'a>,
+    pub(crate) prior: PriorVersions<'a>,
     /// The stamps of rows that are about to be written, by key.
     pub(crate) given: Option<&'a HashMap<String, DateTime>>,
 }

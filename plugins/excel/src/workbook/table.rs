@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use plugin_api::{DateTime, actor_type};
 
 use crate::cell::CellValue;
-use crate::stamps::{Digest, Seen};
+use crate::stamps::{Digest, RowVersion};
 use crate::xlsx::table_part::TablePart;
 
 use super::Styles;
@@ -58,7 +58,7 @@ struct Rows {
     parent_types: Texts,
     parent_keys: Texts,
     stamps: Texts,
-    seen: Vec<Seen>,
+    versions: Vec<RowVersion>,
 }
 
 /// A sheet of actors as it was read.
@@ -224,12 +224,12 @@ impl Table {
 
     /// The newest stamp.
     pub(crate) fn newest(&self) -> Option<DateTime> {
-        self.by_stamp.last().map(|actor| self.rows.seen[*actor].stamp)
+        self.by_stamp.last().map(|actor| self.rows.versions[*actor].stamp)
     }
 
-    /// What was seen of the actor with this key.
-    pub(crate) fn seen(&self, key: &str) -> Option<Seen> {
-        self.find(key).map(|actor| self.rows.seen[actor])
+    /// The contents and stamp of the actor with this key.
+    pub(crate) fn row_version(&self, key: &str) -> Option<RowVersion> {
+        self.find(key).map(|actor| self.rows.versions[actor])
     }
 
     fn take_rows(&mut self, keyed_lines: &[(usize, String)], lines: &Lines<'_>, context: &ReadContext<'_>) {
@@ -253,7 +253,7 @@ impl Table {
             let stamp = cell.and_then(|cell| stamp_of(cell, styles));
             let stamp = match context.given.and_then(|given| given.get(key)) {
                 Some(stamp) => *stamp,
-                None => context.stamping.stamp(&context.past, key, contents, stamp),
+                None => context.stamping.stamp(&context.prior, key, contents, stamp),
             };
             let rows = &mut self.rows;
             rows.numbers.push(lines.number(*line));
@@ -261,11 +261,11 @@ impl Table {
             rows.parent_types.push(parent_type.as_deref());
             rows.parent_keys.push(parent_key.as_deref());
             rows.stamps.push(Some(&stamp.to_sortable()));
-            rows.seen.push(Seen { contents, stamp });
+            rows.versions.push(RowVersion { contents, stamp });
             self.by_key.insert(key.as_str().into(), actor);
         }
         self.by_stamp = (0..keyed_lines.len()).collect();
-        self.by_stamp.sort_by_key(|actor| self.rows.seen[*actor].stamp);
+        self.by_stamp.sort_by_key(|actor| self.rows.versions[*actor].stamp);
     }
 }
 
