@@ -193,12 +193,7 @@ proptest! {
     #[test]
     fn rows_keep_the_rest_with_any_selection(actor in actors(), wanted in prop::collection::vec(texts(), 0..4)) {
         let mut message = Message::new();
-        let mut writer = RowWriter::new(&mut message);
-        writer.begin(&actor.actor_type, &actor.key);
-        for (key, value) in &actor.fields {
-            writer.field(key, &Value::from(value.as_deref()));
-        }
-        writer.end();
+        RowWriter::new(&mut message).actor(&actor);
         let row = RowRef::read(&mut message.as_ref().reader()).unwrap();
         let kept = row.with_fields(|key| wanted.iter().any(|wanted| wanted == key));
         let kept = RowRef::read(&mut kept.as_ref().reader()).unwrap();
@@ -223,12 +218,7 @@ proptest! {
     #[test]
     fn truncated_message_is_malformed(actor in actors(), cut in any::<prop::sample::Index>()) {
         let mut message = Message::new();
-        let mut writer = RowWriter::new(&mut message);
-        writer.begin(&actor.actor_type, &actor.key);
-        for (key, value) in &actor.fields {
-            writer.field(key, &Value::from(value.as_deref()));
-        }
-        writer.end();
+        RowWriter::new(&mut message).actor(&actor);
         let whole = message.as_ref();
         let cut = MessageRef { text: whole.text, marks: &whole.marks[..cut.index(whole.marks.len())] };
         prop_assert!(RowRef::read(&mut cut.reader()).is_err());
