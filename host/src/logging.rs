@@ -1,5 +1,7 @@
 //! The log of the host: one line to standard error for each event, as text or JSON. Each line is written at once, so none is
 //! lost when the process ends.
+//!
+//! `text_fields`: the fields of a line of text; [`rejection`]: rejected requests, with a limit of lines for each cause.
 
 use std::io::{self, IsTerminal};
 
@@ -8,6 +10,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 mod config;
 pub mod rejection;
+mod text_fields;
 
 pub use config::{LogConfig, LogFormat};
 
@@ -37,7 +40,10 @@ pub fn start(config: &LogConfig) -> Result<(), LogError> {
     let filter = filter(&config.level).ok_or_else(|| LogError::Level { level: config.level.clone() })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match config.format {
-        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).try_init(),
+        LogFormat::Text => {
+            let log = log.fmt_fields(text_fields::formatter());
+            log.with_ansi(io::stderr().is_terminal()).try_init()
+        }
         LogFormat::Json => {
             log.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
         }
@@ -72,39 +78,7 @@ fn filter(level: &str) -> Option<EnvFilter> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    /// Keeps what is written.
-    #[derive(Clone, Default)]
-    struct Recorder(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Recorder {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    /// Texts of callers are in the log: they must not command the terminal of the person who reads it.
-    #[test]
-    fn log_text_escapes_control_characters() {
-        let recorder = Recorder::default();
-        let writer = recorder.clone();
-        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(log, || {
-            let evil = "\u{1b}]0;owned\u{7} \u{9b}31m";
-            tracing::info!(shown = %evil, text = evil, "{evil}");
-        });
-        let text = String::from_utf8(recorder.0.lock().unwrap().clone()).unwrap();
-        assert!(!text.trim_end().chars().any(char::is_control), "{text:?}");
-        assert!(text.contains(r"\x1b]0;owned\x07 \u{9b}31m shown=\x1b]0;owned"), "{text}");
-    }
 
     #[test]
     fn filter_rejects_a_mistyped_level() {

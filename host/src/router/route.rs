@@ -109,7 +109,11 @@ impl Router {
     }
 
     /// Authenticate: for a connector, without a call of it.
-    async fn authenticate(&self, token: &str, context: &mut CallContext<'_>) -> Option<SignedApplicationToken> {
+    async fn authenticate(
+        &self,
+        token: &str,
+        context: &mut CallContext<'_>,
+    ) -> Option<SignedApplicationToken> {
         let caller = context.caller;
         let Ok(connector) = self.connectors.find(context.addressed_connector) else {
             rejection::log(Cause::NotAuthenticated, caller, "the address names no connector that is here");
