@@ -5,9 +5,10 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use erp_host_conformance::testing;
 use excel_connector::ExcelConnector;
 use plugin_api::abi::client;
-use plugin_api::{Actor, Connection, Connector, Operator, Restriction, Settings, actor_type, testing};
+use plugin_api::{Actor, Connection, Connector, Operator, Restriction, Settings, actor_type};
 use rust_xlsxwriter::Workbook;
 
 const ROWS: u32 = 10_000;

@@ -3,9 +3,10 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use erp_host_conformance::testing;
 use plugin_api::abi::{Message, RowRef, RowWriter};
 use plugin_api::{
-    Connection, Field, Matcher, Operator, Outcome, Restriction, Result, Rows, Value, actor_type, testing,
+    Connection, Field, Matcher, Operator, Outcome, Restriction, Result, Rows, Value, actor_type,
 };
 
 const ROWS: usize = 1000;

@@ -1,120 +1,109 @@
-//! Rules, and looking whether one is kept.
+//! Rules, what is found while one is checked, and the verdict.
 
-use std::pin::Pin;
+use crate::reply::{Evidence, HttpExchange};
 use std::sync::Arc;
 
-use super::subject::Subject;
-use erp_host_client::HttpExchange;
-
-/// A rule that a connector service must keep. Its number is never used again for another rule; the hundreds are its
-/// group.
+/// A rule that connectors must keep. Its number is never used again for another rule; the hundreds are its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     /// The number.
     pub number: u16,
-    /// What must be so.
+    /// What must hold.
     pub text: &'static str,
     /// Where that comes from: a section of the contract page, a recording, or why it was inferred.
     pub source: &'static str,
-    /// Whether SuperOffice can do without it: then it is worth a warning only.
+    /// What it means to break it, for the kind of subject that is checked.
     pub weight: Weight,
 }
 
 /// What it means to break a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
-    /// SuperOffice depends on it.
+    /// SuperOffice depends on it, or the plugin API promises it: breaking it is a failure.
     Must,
-    /// Good to have: other clients or later versions may depend on it.
+    /// SuperOffice can do without it: breaking it is a warning.
     Should,
 }
 
-/// What came of looking at a rule.
+/// The result of checking a rule.
 #[derive(Debug, Clone)]
 pub enum Verdict {
     /// It is kept.
     Passed,
     /// It is broken.
     Failed(Vec<Finding>),
-    /// It could not be judged, and why.
+    /// It could not be checked, and why.
     Skipped(String),
+    /// It is a rule for the other kind of subject: a service, or a connector in process.
+    NotApplicable,
 }
 
-/// Something that breaks a rule, and the exchange that shows it.
+/// Something that breaks a rule.
 #[derive(Debug, Clone)]
 pub struct Finding {
     /// What was seen, and what was expected.
     pub text: String,
-    /// What travelled.
+    /// The exchange of messages that shows it, if there was one.
     pub shown_by: Option<Arc<HttpExchange>>,
 }
 
-/// A look at a rule that cannot go on.
+/// Why the check of a rule ends early.
 #[derive(Debug)]
-pub(super) enum Stop {
-    /// It is broken.
+pub(crate) enum Stop {
+    /// The rule is broken.
     Failed(Finding),
-    /// It cannot be judged.
+    /// The rule cannot be checked.
     Skip(String),
 }
 
 impl Stop {
-    /// Nothing can be said before that rule is kept.
-    pub(super) fn after(rule: u16) -> Self {
+    /// The rule depends on another one, which is broken.
+    pub(crate) fn after(rule: u16) -> Self {
         Stop::Skip(format!("needs rule {rule}, which is not kept"))
     }
 
-    pub(super) fn skip(why: impl Into<String>) -> Self {
+    pub(crate) fn skip(why: impl Into<String>) -> Self {
         Stop::Skip(why.into())
     }
 
-    pub(super) fn failed(text: impl Into<String>, shown_by: &Arc<HttpExchange>) -> Self {
-        Stop::Failed(Finding { text: text.into(), shown_by: Some(Arc::clone(shown_by)) })
+    pub(crate) fn failed(text: impl Into<String>, shown_by: impl Into<Evidence>) -> Self {
+        Stop::Failed(Finding { text: text.into(), shown_by: shown_by.into().0 })
     }
 }
 
-/// A look at a rule, going on.
-pub(super) type Looking<'s> = Pin<Box<dyn Future<Output = Result<(), Stop>> + 's>>;
-
-/// Looks whether a rule is kept.
-pub(super) type Check = for<'s> fn(&'s Subject, &'s mut Findings) -> Looking<'s>;
-
-/// What was found about a rule.
+/// What is found while a rule is checked.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     found: Vec<Finding>,
     more: usize,
     expectations: usize,
     needs: Option<String>,
 }
 
-/// One broken row is like the next.
+/// Findings of one rule that are kept; more are only counted, for one broken row is like the next.
 const MOST_FINDINGS: usize = 12;
 
 impl Findings {
-    /// Expects something of an answer.
-    pub(super) fn expect(
+    /// Expects something of a reply.
+    pub(crate) fn expect(
         &mut self,
         holds: bool,
-        shown_by: &Arc<HttpExchange>,
+        shown_by: impl Into<Evidence>,
         otherwise: impl FnOnce() -> String,
     ) {
         self.expectations += 1;
         if !holds {
-            self.add(otherwise(), Some(Arc::clone(shown_by)));
+            self.add(otherwise(), shown_by.into().0);
         }
     }
 
-    /// Expects something that no single answer shows.
-    pub(super) fn expect_all(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
-        self.expectations += 1;
-        if !holds {
-            self.add(otherwise(), None);
-        }
+    /// Expects something that no single reply shows.
+    pub(crate) fn expect_all(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
+        self.expect(holds, Evidence::default(), otherwise);
     }
 
-    /// Notes what was found to be wrong.
-    pub(super) fn add(&mut self, text: String, shown_by: Option<Arc<HttpExchange>>) {
+    /// Adds something that breaks the rule.
+    pub(crate) fn add(&mut self, text: String, shown_by: Option<Arc<HttpExchange>>) {
         self.expectations += 1;
         if self.found.len() < MOST_FINDINGS {
             self.found.push(Finding { text, shown_by });
@@ -123,8 +112,8 @@ impl Findings {
         }
     }
 
-    /// Goes on after a part that failed: the rest can be judged all the same.
-    pub(super) fn take<T>(&mut self, part: Result<T, Stop>) -> Option<T> {
+    /// Goes on after a part that failed: the rest can be checked all the same.
+    pub(crate) fn take<T>(&mut self, part: Result<T, Stop>) -> Option<T> {
         match part {
             Ok(value) => Some(value),
             Err(Stop::Failed(finding)) => {
@@ -138,12 +127,12 @@ impl Findings {
         }
     }
 
-    /// Why nothing could be judged, if nothing is.
-    pub(super) fn needs(&mut self, what: impl Into<String>) {
+    /// The reason for skipping the rule if nothing is checked.
+    pub(crate) fn needs(&mut self, what: impl Into<String>) {
         self.needs = Some(what.into());
     }
 
-    pub(super) fn verdict(mut self, checked: Result<(), Stop>) -> Verdict {
+    pub(crate) fn verdict(mut self, checked: Result<(), Stop>) -> Verdict {
         let mut why = self.needs.take();
         let ended_early = checked.is_err();
         match checked {
@@ -157,7 +146,7 @@ impl Findings {
         if !self.found.is_empty() {
             Verdict::Failed(self.found)
         } else if ended_early || self.expectations == 0 {
-            Verdict::Skipped(why.unwrap_or_else(|| "there is nothing to judge it by".to_owned()))
+            Verdict::Skipped(why.unwrap_or_else(|| "there is nothing to check it with".to_owned()))
         } else {
             Verdict::Passed
         }

@@ -13,7 +13,8 @@
 //! Three methods make a connection that can be read and searched in every way of the contract:
 //!
 //! ```
-//! use plugin_api::{Connection, Connector, Error, Field, Host, Outcome, Result, Rows, Settings, SettingsForm, testing};
+//! use plugin_api::{Connection, Connector, Error, Field, Host, Outcome, Result, Rows, Settings, SettingsForm};
+//! use erp_host_conformance::testing;
 //!
 //! #[derive(SettingsForm)]
 //! struct Setup {
@@ -84,7 +85,7 @@
 //! | report errors, to users and technicians | [`Error`], [`Outcome`], [`ResultExt`] |
 //! | read the host's version, folder and options | [`Host`] |
 //! | cancel work, and keep a deadline | [`Call`] |
-//! | test without a host | [`testing`] |
+//! | test without a host | the crate `erp-host-conformance`, as a dev-dependency |
 //! | make the file | [`export!`] |
 //!
 //! # Threads, time and panics
@@ -118,7 +119,6 @@ mod stamps;
 mod text_matcher;
 
 pub mod abi;
-pub mod testing;
 
 pub use actor::{Actor, Parent};
 pub use call::Call;

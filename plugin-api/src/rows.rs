@@ -51,7 +51,7 @@ pub trait RowFilter {
 }
 
 /// Takes the batches of rows of a [`Rows`].
-pub(crate) trait RowSink {
+pub trait RowSink {
     /// Takes a batch; fails when no more rows are wanted.
     fn push(&mut self, batch: MessageRef<'_>) -> Result<()>;
 }
@@ -67,11 +67,9 @@ pub struct Row<'r, 'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(crate) fn new(
-        actor_type: &'a str,
-        selection: Option<&'a [&'a str]>,
-        sink: &'a mut dyn RowSink,
-    ) -> Self {
+    /// Rows of an actor type that go to this sink, with the selected fields; `None` for all. A host makes them, and so does
+    /// a test: an author is given them.
+    pub fn new(actor_type: &'a str, selection: Option<&'a [&'a str]>, sink: &'a mut dyn RowSink) -> Self {
         Rows {
             actor_type,
             selection,

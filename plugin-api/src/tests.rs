@@ -4,6 +4,4 @@ mod columns;
 mod folded;
 mod matcher;
 mod outcome;
-mod rows;
-mod search;
 mod settings;

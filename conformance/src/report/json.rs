@@ -1,18 +1,18 @@
 //! The report for programs: everything, exchanges whole.
 
+use erp_host_client::HttpExchange;
 use serde_json::{Value as Json, json};
 
-use super::{Report, word};
-use crate::group_name;
+use super::{Report, Target, word};
 use crate::rule::Verdict;
-use erp_host_client::HttpExchange;
+use crate::rules::group_name;
 
 impl Report {
     /// The whole report.
     pub fn to_json(&self) -> Json {
         let rules = self.results.iter().map(|(rule, verdict)| {
             let (reason, findings) = match verdict {
-                Verdict::Passed => (None, Vec::new()),
+                Verdict::Passed | Verdict::NotApplicable => (None, Vec::new()),
                 Verdict::Skipped(why) => (Some(why), Vec::new()),
                 Verdict::Failed(findings) => (None, findings.iter().collect()),
             };
@@ -25,41 +25,46 @@ impl Report {
                 "reason": reason,
                 "findings": findings.iter().map(|finding| json!({
                     "text": finding.text,
-                    "exchange": finding.shown_by.as_deref().map(|traffic| self.traffic(traffic)),
+                    "exchange": finding.shown_by.as_deref().map(|exchange| self.exchange(exchange)),
                 })).collect::<Vec<_>>(),
             })
         });
         let counts = self.counts();
+        let (service, dialect) = match &self.target {
+            Target::Connector(_) => (None, None),
+            Target::Service { address, dialect } => (Some(address), Some(dialect)),
+        };
         json!({
-            "service": self.address,
-            "dialect": self.dialect,
+            "service": service,
+            "dialect": dialect,
             "interrupted": self.interrupted,
             "passed": counts.passed,
             "failed": counts.failed,
             "warnings": counts.warned,
             "skipped": counts.skipped,
+            "not_applicable": counts.not_applicable,
             "left_behind": self.left_behind,
             "rules": rules.collect::<Vec<_>>(),
         })
     }
 
-    fn traffic(&self, traffic: &HttpExchange) -> Json {
+    fn exchange(&self, exchange: &HttpExchange) -> Json {
         let headers = |headers: &[(String, String)]| {
             headers.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
         };
         json!({
             "request": {
-                "method": traffic.request.method.as_str(),
-                "url": traffic.request.url.as_str(),
-                "headers": headers(&traffic.request.headers),
-                "body": self.shown_body(&traffic.request.body),
+                "method": exchange.request.method.as_str(),
+                "url": exchange.request.url.as_str(),
+                "headers": headers(&exchange.request.headers),
+                "body": self.shown_body(&exchange.request.body),
             },
             "answer": {
-                "status": traffic.response.status,
-                "headers": headers(&traffic.response.headers),
-                "body": self.shown_body(&traffic.response.body),
+                "status": exchange.response.status,
+                "headers": headers(&exchange.response.headers),
+                "body": self.shown_body(&exchange.response.body),
             },
-            "milliseconds": traffic.elapsed.as_secs_f64() * 1000.0,
+            "milliseconds": exchange.elapsed.as_secs_f64() * 1000.0,
         })
     }
 }

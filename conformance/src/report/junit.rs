@@ -3,23 +3,26 @@
 use std::fmt::Write;
 
 use super::Report;
-use crate::group_name;
-use crate::rule::{Verdict, Weight};
+use crate::rule::{Rule, Verdict, Weight};
+use crate::rules::group_name;
 
 impl Report {
-    /// The report in JUnit's form: a test suite for each group, a test case for each rule. A warning passes, and tells
-    /// what it has to tell as output.
+    /// The report in JUnit's form: a test suite for each group, a test case for each rule. A warning passes,
+    /// with its text as output.
     pub fn to_junit(&self) -> String {
         let mut out = String::from(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"erp-host verify\">\n",
         );
-        let mut rest = self.results.as_slice();
+        let applicable =
+            self.results.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::NotApplicable));
+        let applicable: Vec<&(Rule, Verdict)> = applicable.collect();
+        let mut rest = applicable.as_slice();
         while let Some((first, _)) = rest.first() {
             let group = first.number / 100;
             let length = rest.iter().take_while(|(rule, _)| rule.number / 100 == group).count();
             let (suite, after) = rest.split_at(length);
             rest = after;
-            let failed = |(rule, verdict): &&(_, Verdict)| is_failure(rule, verdict);
+            let failed = |(rule, verdict): &&&(_, Verdict)| is_failure(rule, verdict);
             let failures = suite.iter().filter(failed).count();
             let skipped = suite.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Skipped(_))).count();
             let name = escaped(group_name(first.number));
@@ -31,7 +34,7 @@ impl Report {
                 let case = escaped(&format!("{} {}", rule.number, rule.text));
                 let _ = write!(out, "    <testcase classname=\"{name}\" name=\"{case}\"");
                 let _ = match verdict {
-                    Verdict::Passed => writeln!(out, "/>"),
+                    Verdict::Passed | Verdict::NotApplicable => writeln!(out, "/>"),
                     Verdict::Skipped(why) => {
                         writeln!(out, "><skipped message=\"{}\"/></testcase>", escaped(why))
                     }
@@ -55,7 +58,7 @@ impl Report {
     }
 }
 
-fn is_failure(rule: &super::Rule, verdict: &Verdict) -> bool {
+fn is_failure(rule: &Rule, verdict: &Verdict) -> bool {
     rule.weight == Weight::Must && matches!(verdict, Verdict::Failed(_))
 }
 

@@ -1,29 +1,38 @@
-//! The report of a verification.
+//! The report: what was checked, and the verdict on each rule.
 
+#[cfg(feature = "soap")]
 mod json;
+#[cfg(feature = "soap")]
 mod junit;
 mod text;
 
-use super::rule::{Rule, Verdict, Weight};
+use crate::rule::{Rule, Verdict, Weight};
 
-/// What came of a verification.
+/// The verdicts on all rules. Its `Display` shows them for people.
 #[derive(Debug)]
 pub struct Report {
-    /// The address of the service.
-    pub address: String,
-    /// The dialect it was called in.
-    pub dialect: String,
-    /// Rules and verdicts, in the order in which they were looked at.
+    /// Rules and verdicts, in the order in which they were checked.
     pub results: Vec<(Rule, Verdict)>,
-    /// What was left behind in the service, as what the contract cannot delete.
+    /// Actors that were created, which the contract cannot delete, and connections that could not be deleted.
     pub left_behind: Vec<String>,
-    /// It was ended before its time.
+    /// Whether the check was interrupted: then the results end early.
     pub interrupted: bool,
+    pub(crate) target: Target,
     /// Values that must not be shown, in the form that they travel in.
-    pub(super) secrets: Vec<String>,
+    #[cfg(feature = "soap")]
+    pub(crate) secrets: Vec<String>,
 }
 
-/// How many rules came to what.
+/// What was checked.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// The connector of this name, in process.
+    Connector(&'static str),
+    #[cfg(feature = "soap")]
+    Service { address: String, dialect: String },
+}
+
+/// How many rules have which verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Rules that are kept.
@@ -32,12 +41,25 @@ pub struct Counts {
     pub failed: usize,
     /// Rules that are broken and that SuperOffice can do without.
     pub warned: usize,
-    /// Rules that could not be judged.
+    /// Rules that could not be checked.
     pub skipped: usize,
+    /// Rules for the other kind of subject: a service, or a connector in process.
+    pub not_applicable: usize,
 }
 
 impl Report {
-    /// How many rules came to what.
+    pub(crate) fn new(target: Target) -> Self {
+        Report {
+            results: Vec::new(),
+            left_behind: Vec::new(),
+            interrupted: false,
+            target,
+            #[cfg(feature = "soap")]
+            secrets: Vec::new(),
+        }
+    }
+
+    /// How many rules have which verdict.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for (rule, verdict) in &self.results {
@@ -46,9 +68,19 @@ impl Report {
                 (Verdict::Failed(_), Weight::Must) => &mut counts.failed,
                 (Verdict::Failed(_), Weight::Should) => &mut counts.warned,
                 (Verdict::Skipped(_), _) => &mut counts.skipped,
+                (Verdict::NotApplicable, _) => &mut counts.not_applicable,
             } += 1;
         }
         counts
+    }
+
+    /// The numbers of the rules that are broken, without warnings.
+    pub fn failed(&self) -> Vec<u16> {
+        let failed = self.results.iter().filter(|(rule, _)| rule.weight == Weight::Must);
+        failed
+            .filter(|(_, verdict)| matches!(verdict, Verdict::Failed(_)))
+            .map(|(rule, _)| rule.number)
+            .collect()
     }
 
     /// The numbers of the rules that are broken, warnings included.
@@ -66,7 +98,20 @@ impl Report {
         skipped.collect()
     }
 
+    /// Passes when no rule is broken; warnings pass too.
+    ///
+    /// # Panics
+    /// A rule is broken. The message is the whole report.
+    #[track_caller]
+    #[allow(clippy::panic, reason = "it is how a test fails")]
+    pub fn assert(&self) {
+        if !self.failed().is_empty() {
+            panic!("{self}");
+        }
+    }
+
     /// A body as it may be shown: without the secrets among the settings.
+    #[cfg(feature = "soap")]
     fn shown_body(&self, body: &[u8]) -> String {
         let mut text = String::from_utf8_lossy(body).into_owned();
         for secret in &self.secrets {
@@ -76,12 +121,13 @@ impl Report {
     }
 }
 
-/// `passed`, `FAILED`, `warning`, `skipped`.
-pub(super) fn word(rule: &Rule, verdict: &Verdict) -> &'static str {
+/// `passed`, `FAILED`, `warning`, `skipped`, `not applicable`.
+fn word(rule: &Rule, verdict: &Verdict) -> &'static str {
     match (verdict, rule.weight) {
         (Verdict::Passed, _) => "passed",
         (Verdict::Failed(_), Weight::Must) => "FAILED",
         (Verdict::Failed(_), Weight::Should) => "warning",
         (Verdict::Skipped(_), _) => "skipped",
+        (Verdict::NotApplicable, _) => "not applicable",
     }
 }

@@ -2,18 +2,20 @@
 
 use std::fmt;
 
-use super::{Report, word};
-use crate::group_name;
-use crate::rule::{Finding, Verdict};
-use erp_host_client::HttpExchange;
+use super::{Report, Target, word};
+use crate::rule::Verdict;
+use crate::rules::group_name;
 
 /// As much of a message as shows what is meant; all of it is in the JSON report.
+#[cfg(feature = "soap")]
 const SHOWN: usize = 700;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut group = 0;
-        for (rule, verdict) in &self.results {
+        for (rule, verdict) in
+            self.results.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::NotApplicable))
+        {
             if rule.number / 100 != group {
                 group = rule.number / 100;
                 writeln!(f, "\n{}", group_name(rule.number))?;
@@ -30,7 +32,8 @@ impl fmt::Display for Report {
                 for finding in findings {
                     writeln!(f, "  - {}", finding.text)?;
                 }
-                self.exchange(f, findings)?;
+                #[cfg(feature = "soap")]
+                self.write_exchange(f, findings)?;
             }
         }
         if !self.left_behind.is_empty() {
@@ -38,25 +41,31 @@ impl fmt::Display for Report {
             self.left_behind.iter().try_for_each(|one| writeln!(f, "  - {one}"))?;
         }
         let counts = self.counts();
-        writeln!(
+        write!(
             f,
-            "\n{} passed, {} failed, {} warnings, {} skipped: {} in dialect {}",
-            counts.passed, counts.failed, counts.warned, counts.skipped, self.address, self.dialect
+            "\n{} passed, {} failed, {} warnings, {} skipped, {} not applicable: ",
+            counts.passed, counts.failed, counts.warned, counts.skipped, counts.not_applicable
         )?;
+        match &self.target {
+            Target::Connector(name) => writeln!(f, "the connector {name} in process")?,
+            #[cfg(feature = "soap")]
+            Target::Service { address, dialect } => writeln!(f, "{address} in dialect {dialect}")?,
+        }
         if self.interrupted {
-            writeln!(f, "interrupted: the rules after the last one were not looked at")?;
+            writeln!(f, "interrupted: the rules after the last one were not checked")?;
         }
         Ok(())
     }
 }
 
+#[cfg(feature = "soap")]
 impl Report {
     /// The first exchange that shows it.
-    fn exchange(&self, f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
-        let Some(traffic) = findings.iter().find_map(|finding| finding.shown_by.as_deref()) else {
+    fn write_exchange(&self, f: &mut fmt::Formatter<'_>, findings: &[crate::rule::Finding]) -> fmt::Result {
+        let Some(exchange) = findings.iter().find_map(|finding| finding.shown_by.as_deref()) else {
             return Ok(());
         };
-        let HttpExchange { request, response, .. } = traffic;
+        let erp_host_client::HttpExchange { request, response, .. } = exchange;
         writeln!(f, "  > {} {}", request.method, request.url)?;
         for (name, value) in &request.headers {
             writeln!(f, "  > {name}: {value}")?;
@@ -72,6 +81,7 @@ impl Report {
     }
 }
 
+#[cfg(feature = "soap")]
 fn lines(f: &mut fmt::Formatter<'_>, before: &str, text: &str) -> fmt::Result {
     let mut shown: String = text.chars().take(SHOWN).collect();
     let rest = text.chars().count().saturating_sub(SHOWN);

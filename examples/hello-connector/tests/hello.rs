@@ -1,7 +1,7 @@
 //! What the connector answers, without a host.
 
+use erp_host_conformance::testing::{collect, connect};
 use hello_connector::HelloConnector;
-use plugin_api::testing::{collect, connect};
 use plugin_api::{Actor, Connection, Operator, Parent, Restriction, Result};
 
 fn keys(found: &[Actor]) -> Vec<&str> {

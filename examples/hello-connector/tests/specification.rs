@@ -1,7 +1,7 @@
 //! The connector keeps the rules that every connector must keep.
 
+use erp_host_conformance::Specification;
 use hello_connector::HelloConnector;
-use plugin_api::testing::Specification;
 use plugin_api::{Connector, Host, Result};
 
 #[test]

@@ -16,7 +16,7 @@ use erp_host_conformance::{Progress, Report, Verdict, Verification, Weight};
 /// Verify that a connector service keeps the rules that SuperOffice depends on
 ///
 /// It makes a connection with the given settings, tries every operation in every way that SuperOffice uses them, and
-/// judges the answers by numbered rules. The service may be anybody's. Use a test company: unless --read-only is given,
+/// checks the answers against numbered rules. The service may be anybody's. Use a test company: unless --read-only is given,
 /// actors are created and saved, and the contract cannot delete them. The connection is deleted at the end.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
@@ -55,8 +55,8 @@ Examples:
       --set Server=test --ask Password --read-only --junit verify.xml
   erp-host verify http://localhost:8080 --connection 3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf --read-only
 
-A rule that is broken fails, or is a warning where SuperOffice can do without it. One that cannot be judged, as the
-service has nothing to judge it by, is skipped with the reason. The rules and their sources: docs/verify.md.
+A rule that is broken fails, or is a warning where SuperOffice can do without it. One that cannot be checked, as the
+service has nothing to check it with, is skipped with the reason. The rules and their sources: docs/verify.md.
 
 Exit codes: 0 no rule failed, 1 some did, 2 it could not begin (no service, wrong settings, wrong usage), 130 interrupted.";
 
@@ -134,21 +134,21 @@ impl Shown {
         // Progress that cannot be shown is no reason to end.
         let mut out = io::stderr().lock();
         let _ = match progress {
-            Progress::Looking(rule, at, of) if self.at_terminal => {
+            Progress::Checking(rule, at, of) if self.at_terminal => {
                 let text: String = rule.text.chars().take(60).collect();
                 write!(out, "\r\x1b[K{at}/{of}  {} {text}", rule.number).and_then(|()| out.flush())
             }
-            Progress::Looking(rule, at, of) if at % 20 == 1 => {
-                writeln!(out, "looking at rule {} ({at} of {of})", rule.number)
+            Progress::Checking(rule, at, of) if at % 20 == 1 => {
+                writeln!(out, "checking rule {} ({at} of {of})", rule.number)
             }
-            Progress::Looking(..) => Ok(()),
-            Progress::Done(rule, Verdict::Failed(findings)) => {
+            Progress::Checking(..) => Ok(()),
+            Progress::Checked(rule, Verdict::Failed(findings)) => {
                 let word = if rule.weight == Weight::Must { "FAILED" } else { "warning" };
                 let first = findings.first().map(|finding| finding.text.as_str()).unwrap_or_default();
                 let clear = if self.at_terminal { "\r\x1b[K" } else { "" };
                 writeln!(out, "{clear}rule {} {word}: {first}", rule.number)
             }
-            Progress::Done(..) => Ok(()),
+            Progress::Checked(..) => Ok(()),
             Progress::CleaningUp if self.at_terminal => write!(out, "\r\x1b[Kcleaning up"),
             Progress::CleaningUp => Ok(()),
         };

@@ -60,6 +60,10 @@ fn a_new_connector_passes_its_tests_and_is_loaded() {
     cargo(&["fmt", "--check"]);
     let tested = cargo(&["test", "--offline"]);
     assert!(tested.contains("test keeps_the_specification ... ok"), "{tested}");
+    let built = cargo(&["tree", "--offline", "--prefix=none", "--edges=all"]);
+    for name in ["reqwest", "tokio", "hyper"] {
+        assert!(!built.contains(&format!("{name} v")), "the tests of a connector need no {name}: {built}");
+    }
 
     cargo(&["build", "--offline"]);
     let plugins = folder.join("plugins");
@@ -107,4 +111,6 @@ fn plugin_api_is_found_in_the_checkout_around_the_program() {
     let manifest: toml::Table = manifest.parse().unwrap();
     let api = manifest["dependencies"]["erp-host-plugin-api"]["path"].as_str().unwrap();
     assert!(folder.path().join("deep/er").join(api).join("Cargo.toml").is_file(), "{api}");
+    let kit = manifest["dev-dependencies"]["erp-host-conformance"]["path"].as_str().unwrap();
+    assert!(folder.path().join("deep/er").join(kit).join("Cargo.toml").is_file(), "{kit}");
 }

@@ -51,6 +51,7 @@ pub use version::ApiVersion;
 
 pub use crate::call::Caller;
 pub use crate::encoding::{Malformed, Message, MessageRef, Reader, RowRef, RowWriter};
+pub use crate::rows::RowSink;
 
 #[cfg(test)]
 mod tests;

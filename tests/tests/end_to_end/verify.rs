@@ -33,7 +33,7 @@ fn the_connectors_that_ship_with_the_host_keep_all_rules() {
     );
     assert_eq!(code, Some(0), "{out}{err}");
     assert!(out.contains(" 0 failed, 0 warnings, "), "{out}");
-    assert!(err.contains("looking at rule 101 (1 of "), "{err}");
+    assert!(err.contains("checking rule 101 (1 of "), "{err}");
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
     assert_eq!(report["failed"], 0);
     let skipped: Vec<u64> = report["rules"]

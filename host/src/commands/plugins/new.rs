@@ -15,8 +15,8 @@ use erp_host_runtime::is_connector_name;
 /// It has a connector with a settings form that keeps its actors in memory, tests (among them the rules for every
 /// connector), and a script for CI.
 ///
-/// The crate depends on erp-host-plugin-api, which comes from a checkout of erp-host. It is looked for above the current
-/// folder and above this program, unless --api-path names its folder.
+/// The crate depends on erp-host-plugin-api, and its tests on erp-host-conformance. Both come from a checkout of erp-host. It
+/// is looked for above the current folder and above this program, unless --api-path names its folder plugin-api.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The name of the crate, such as acme-connector. It gives the connector its name: Acme
@@ -163,8 +163,11 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         Some(path) => return Err(NewError::NotApi(path).into()),
         None => find_api()?,
     };
-    let api = dependency_path(&folder, &fs::canonicalize(api)?)?;
-    write(&folder, &names, &api).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
+    let api = fs::canonicalize(api)?;
+    let conformance = dependency_path(&folder, &api.with_file_name("conformance"))?;
+    let api = dependency_path(&folder, &api)?;
+    write(&folder, &names, &api, &conformance)
+        .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
 
     let Names { name, file, .. } = &names;
     let folder = folder.display();
@@ -244,7 +247,7 @@ fn is_api(folder: &Path) -> bool {
         })
 }
 
-/// The path from the new crate to plugin-api: relative where there is one, so that both can move together.
+/// The path from the new crate to a crate of the checkout: relative where there is one, so that both can move together.
 fn dependency_path(folder: &Path, api: &Path) -> io::Result<String> {
     let folder = std::path::absolute(folder)?;
     let parent = folder.parent().unwrap_or(&folder);
@@ -263,7 +266,7 @@ fn dependency_path(folder: &Path, api: &Path) -> io::Result<String> {
 }
 
 /// Writes the crate: whole, or not at all.
-fn write(folder: &Path, names: &Names, api: &str) -> io::Result<()> {
+fn write(folder: &Path, names: &Names, api: &str, conformance: &str) -> io::Result<()> {
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let scratch = tempfile::Builder::new().prefix(".erp-host-new-").tempdir_in(parent)?;
     let made = scratch.path().join("crate");
@@ -278,7 +281,8 @@ fn write(folder: &Path, names: &Names, api: &str) -> io::Result<()> {
             .replace("{{name}}", &names.name)
             .replace("{{file}}", &names.file)
             .replace("{{rust}}", env!("CARGO_PKG_RUST_VERSION"))
-            .replace("{{api}}", api);
+            .replace("{{api}}", api)
+            .replace("{{conformance}}", &toml::Value::from(conformance).to_string());
         fs::write(path, text)?;
     }
     #[cfg(unix)]

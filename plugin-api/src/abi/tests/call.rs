@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 use crate::abi::adapter::connector_object;
 use crate::abi::client::{ConnectionClient, ConnectorClient};
 use crate::abi::{ActorCall, ActorOperation, CallWatch};
-use crate::{
-    Actor, Call, Connection, Connector, Field, Host, Outcome, Result, Rows, Settings, State, testing,
-};
+use crate::{Actor, Call, Connection, Connector, Field, Host, Outcome, Result, Rows, Settings, State};
 
 /// Returns the state of its call in its outcome.
 struct CallReporter;
@@ -128,7 +126,9 @@ fn cancelled_save_goes_on_until_the_author_checks() {
         operation: ActorOperation::Save { actors: actors.into() },
     };
     let mut rows = 0;
-    let outcome = testing::cancelled(|| {
+    let watch = CallWatch::new(None);
+    watch.cancel();
+    let outcome = watch.during(|| {
         connection().actors(call, &mut |_| {
             rows += 1;
             ControlFlow::Continue(())
@@ -141,10 +141,12 @@ fn cancelled_save_goes_on_until_the_author_checks() {
 fn current_call_is_the_innermost_one() {
     let is_cancelled = || Call::current().is_cancelled();
     assert!(Call::current().check().is_ok());
-    testing::cancelled(|| {
+    let cancelled = CallWatch::new(None);
+    cancelled.cancel();
+    cancelled.during(|| {
         assert!(is_cancelled());
         assert!(Call::current().check().is_err());
-        testing::within(Duration::from_secs(3600), || {
+        CallWatch::new(Instant::now().checked_add(Duration::from_secs(3600))).during(|| {
             assert!(!is_cancelled() && Call::current().time_left().is_some());
         });
         assert!(is_cancelled());

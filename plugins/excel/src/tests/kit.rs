@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use plugin_api::testing::collect;
+use erp_host_conformance::testing::collect;
 use plugin_api::{Actor, Connection, Connector, DateTime, Error, Host, Result, Settings};
 use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 use tempfile::TempDir;

@@ -1,6 +1,6 @@
+use erp_host_conformance::testing::collect;
 use plugin_api::{Access, Connection, FieldType, Operator, Restriction, State, actor_type};
 
-use plugin_api::testing::collect;
 use proptest::prelude::*;
 use test_support::scale::cases;
 

@@ -1,0 +1,240 @@
+//! The adapter for a connector in this process: requests become calls of the plugin API's traits, as in a host.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use contract::{Dictionary, Guid, Request, Text, Texts};
+use plugin_api::abi::{MessageRef, RowSink};
+use plugin_api::{
+    Actor, Connection, Connector, Error, Field, ListItem, Outcome, Parent, Restriction, Result, Rows,
+    Settings,
+};
+
+use crate::reply::{self, Evidence, Payload, Reply, owned};
+use crate::rule::Stop;
+use crate::testing::collect;
+
+/// A connector in this process, with the connections that were opened.
+pub(crate) struct InProcess<'c, C: Connector> {
+    connector: &'c C,
+    connections: RefCell<Vec<(Guid, C::Connection)>>,
+}
+
+/// The calls to a connector, whatever its type.
+pub(crate) trait Calls {
+    /// Makes a call. A panic of the connector fails the rule that is checked.
+    fn call(&self, guid: Guid, request: &Request<'_>) -> Result<Reply, Stop>;
+
+    /// Makes calls of a connection at the same time, each in a thread of its own.
+    fn at_once(&self, guid: Guid, requests: &[Request<'_>]) -> Vec<Result<Reply, Stop>>;
+
+    /// Searches for all actors of a type while no rows are wanted.
+    fn refuse_rows(&self, guid: Guid, actor_type: &str) -> Result<RefusedRows, Stop>;
+
+    /// The actor types that the connector declares; none when it leaves that open.
+    fn declared_actor_types(&self) -> &'static [&'static str];
+}
+
+/// How a search ended that could not hand over its rows.
+pub(crate) struct RefusedRows {
+    /// How often it tried.
+    pub(crate) batches: usize,
+    /// Whether it reported an error.
+    pub(crate) failed: bool,
+}
+
+impl<'c, C: Connector> InProcess<'c, C> {
+    pub(crate) fn new(connector: &'c C) -> Self {
+        InProcess { connector, connections: RefCell::default() }
+    }
+
+    /// Calls a method of a connection.
+    fn with_connection<T>(
+        &self,
+        guid: Guid,
+        call: impl FnOnce(&C::Connection) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let connections = self.connections.borrow();
+        let known = connections.iter().find(|(known, _)| *known == guid);
+        let (_, connection) = known.ok_or_else(|| Stop::skip("the connection is not open"))?;
+        call(connection)
+    }
+}
+
+impl<C: Connector> Calls for InProcess<'_, C> {
+    fn call(&self, guid: Guid, request: &Request<'_>) -> Result<Reply, Stop> {
+        let connector = self.connector;
+        let settings =
+            |info: &Option<Dictionary<'_>>| -> Settings { info.iter().flat_map(Dictionary::iter).collect() };
+        match request {
+            Request::GetConfigData => reply(|| Ok(fields(connector.settings()?))),
+            Request::TestConfigData { connection_info } => {
+                reply(|| Ok((connector.test(&settings(connection_info))?, Payload::None)))
+            }
+            Request::SaveConnection { connection_info } => reply(|| {
+                let connection = connector.connect(&settings(connection_info))?;
+                self.connections.borrow_mut().push((guid, connection));
+                Ok((Outcome::ok(), Payload::None))
+            }),
+            Request::DeleteConnection => {
+                self.connections.borrow_mut().retain(|(known, _)| *known != guid);
+                Ok(Reply { outcome: Outcome::ok(), payload: Payload::None, shown_by: Evidence::default() })
+            }
+            Request::GetList { list_name } if guid == Guid::ZERO => {
+                reply(|| Ok(list(connector.list(&owned(list_name))?)))
+            }
+            _ => self.with_connection(guid, |connection| reply(|| perform(connection, request))),
+        }
+    }
+
+    fn at_once(&self, guid: Guid, requests: &[Request<'_>]) -> Vec<Result<Reply, Stop>> {
+        let replies = self.with_connection(guid, |connection| {
+            Ok(thread::scope(|scope| {
+                let one = |request| scope.spawn(move || reply(|| perform(connection, request)));
+                let threads: Vec<_> = requests.iter().map(one).collect();
+                let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
+                ended.map(|ended| ended.unwrap_or_else(|panic| Err(panicked(&*panic)))).collect()
+            }))
+        });
+        replies.unwrap_or_else(|stop| vec![Err(stop)])
+    }
+
+    fn refuse_rows(&self, guid: Guid, actor_type: &str) -> Result<RefusedRows, Stop> {
+        self.with_connection(guid, |connection| {
+            let mut refusing = Refusing(0);
+            let search =
+                || connection.search(actor_type, &[], &mut Rows::new(actor_type, None, &mut refusing));
+            let failed = guarded(search)?.is_err();
+            Ok(RefusedRows { batches: refusing.0, failed })
+        })
+    }
+
+    fn declared_actor_types(&self) -> &'static [&'static str] {
+        C::ACTOR_TYPES
+    }
+}
+
+/// Calls the method of a connection that an operation is for.
+fn perform(connection: &impl Connection, request: &Request<'_>) -> Result<(Outcome, Payload)> {
+    Ok(match request {
+        Request::TestConnection => (connection.test()?, Payload::None),
+        Request::GetSupportedActorTypes => texts(connection.actor_types()?),
+        Request::GetSupportedActorTypeFields { actor_type } => fields(connection.fields(&owned(actor_type))?),
+        Request::GetSearchableFields { actor_type } => {
+            texts(connection.searchable_fields(&owned(actor_type))?)
+        }
+        Request::GetActors { actor_type, erp_keys, field_keys } => {
+            let keys = strs(erp_keys.as_ref());
+            actors(actor_type, field_keys, |name, rows| connection.get(name, &keys, rows))?
+        }
+        Request::SearchActorsAdvanced { actor_type, restrictions, field_keys } => {
+            let restrictions = restrictions.iter().flatten().map(restriction).collect::<Result<Vec<_>>>()?;
+            actors(actor_type, field_keys, |name, rows| connection.search(name, &restrictions, rows))?
+        }
+        Request::SearchActors { actor_type, search_text, field_keys } => {
+            let text = owned(search_text);
+            actors(actor_type, field_keys, |name, rows| connection.search_text(name, &text, None, rows))?
+        }
+        Request::SearchActorByParent {
+            actor_type,
+            search_text,
+            parent_actor_type,
+            parent_actor_erp_key,
+            field_keys,
+        } => {
+            let (text, parent) =
+                (owned(search_text), Parent::new(owned(parent_actor_type), owned(parent_actor_erp_key)));
+            actors(actor_type, field_keys, |name, rows| {
+                connection.search_text(name, &text, Some(&parent), rows)
+            })?
+        }
+        Request::GetActorsByTimestamp { updated_on_or_after, actor_type, field_keys } => {
+            let stamp = updated_on_or_after.as_deref().filter(|stamp| !stamp.is_empty());
+            actors(actor_type, field_keys, |name, rows| connection.changed_since(name, stamp, rows))?
+        }
+        Request::CreateActor { actor: Some(actor) } => {
+            let new = reply::actor(actor);
+            actors(&actor.actor_type, &None, |_, rows| connection.create(&new, rows))?
+        }
+        Request::SaveActors { actors: Some(changed) } if !changed.is_empty() => {
+            let changes: Vec<Actor> = changed.iter().map(reply::actor).collect();
+            actors(&changed[0].actor_type, &None, |_, rows| connection.save(&changes, rows))?
+        }
+        Request::GetList { list_name } => list(connection.list(&owned(list_name))?),
+        Request::GetListItems { list_name, list_item_keys } => {
+            list(connection.list_items(&owned(list_name), &strs(list_item_keys.as_ref()))?)
+        }
+        other => return Err(Error::user(format!("{} does not reach a connector so", other.operation()))),
+    })
+}
+
+/// The reply to a call. An error of the connector is one too.
+fn reply(call: impl FnOnce() -> Result<(Outcome, Payload)>) -> Result<Reply, Stop> {
+    let (outcome, payload) = guarded(call)?.unwrap_or_else(|error| (error.to_outcome(), Payload::None));
+    Ok(Reply { outcome, payload, shown_by: Evidence::default() })
+}
+
+/// Makes a call whose panic fails the rule.
+fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Stop> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| panicked(&*panic))
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Stop {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Stop::failed(
+        format!("the connector panicked: {}", text.unwrap_or("without a message")),
+        Evidence::default(),
+    )
+}
+
+fn actors(
+    actor_type: &Text<'_>,
+    field_keys: &Option<Texts<'_>>,
+    method: impl FnOnce(&str, &mut Rows<'_>) -> Result<Outcome>,
+) -> Result<(Outcome, Payload)> {
+    let name = owned(actor_type);
+    let selection = field_keys.as_ref().map(|keys| strs(Some(keys)));
+    let (actors, outcome) = collect(&name, selection.as_deref(), |rows| method(&name, rows))?;
+    Ok((outcome, Payload::Actors(actors)))
+}
+
+fn fields(fields: Vec<Field>) -> (Outcome, Payload) {
+    (Outcome::ok(), Payload::Fields(Some(fields)))
+}
+
+fn texts(texts: Vec<String>) -> (Outcome, Payload) {
+    (Outcome::ok(), Payload::Texts(texts))
+}
+
+fn list(items: Option<Vec<ListItem>>) -> (Outcome, Payload) {
+    (Outcome::ok(), Payload::List(items))
+}
+
+/// The texts of an array that are not null.
+fn strs<'t>(texts: Option<&'t Texts<'_>>) -> Vec<&'t str> {
+    texts.into_iter().flatten().filter_map(|text| text.as_deref()).collect()
+}
+
+/// A restriction; fails on an operator that does not exist.
+fn restriction(restriction: &contract::Restriction<'_>) -> Result<Restriction> {
+    let field = owned(&restriction.field_key);
+    if field.is_empty() {
+        return Err(Error::user("FieldKey of a restriction is missing"));
+    }
+    let operator = restriction.operator.as_deref().unwrap_or_default().parse()?;
+    let values = restriction.effective_values().iter().map(owned);
+    Ok(Restriction::new(field, operator, values))
+}
+
+/// Takes no rows at all; counts the batches that were tried.
+struct Refusing(usize);
+
+impl RowSink for Refusing {
+    fn push(&mut self, _batch: MessageRef<'_>) -> Result<()> {
+        self.0 += 1;
+        Err(Error::user("no more rows are wanted"))
+    }
+}

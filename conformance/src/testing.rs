@@ -1,0 +1,86 @@
+//! Calls to a connector in a test, without a host.
+//!
+//! ```
+//! # use plugin_api::{Actor, Connection, Connector, Field, Host, Outcome, Result, Rows, Settings};
+//! # struct Hello;
+//! # struct Company;
+//! # impl Connector for Hello {
+//! #     const NAME: &'static str = "Hello";
+//! #     type Connection = Company;
+//! #     fn new(_: &Host) -> Result<Self> { Ok(Hello) }
+//! #     fn settings(&self) -> Result<Vec<Field>> { Ok(vec![]) }
+//! #     fn connect(&self, _: &Settings) -> Result<Company> { Ok(Company) }
+//! # }
+//! # impl Connection for Company {
+//! #     fn actor_types(&self) -> Result<Vec<String>> { Ok(vec!["Customer".to_owned()]) }
+//! #     fn fields(&self, _: &str) -> Result<Vec<Field>> { Ok(vec![Field::text("NAME")]) }
+//! #     fn actors(&self, _: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+//! #         rows.row(1).field("NAME", "Fjord & Fjell").end()?;
+//! #         rows.row(2).field("NAME", "Nordlys").end()?;
+//! #         Ok(Outcome::ok())
+//! #     }
+//! # }
+//! use erp_host_conformance::testing::{collect, connect};
+//!
+//! let company = connect::<Hello>([("Server", "erp.local")])?;
+//! let (found, _) = collect("Customer", None, |rows| company.search_text("Customer", "lys", None, rows))?;
+//! assert_eq!(found, [Actor::new("Customer", "2").with("NAME", "Nordlys")]);
+//! # Ok::<(), plugin_api::Error>(())
+//! ```
+
+use std::time::{Duration, Instant};
+
+use plugin_api::abi::{CallWatch, MessageRef, RowRef, RowSink};
+use plugin_api::{Actor, Connector, Host, Outcome, Result, Rows, Settings};
+
+/// Opens a connection of a connector with these settings.
+///
+/// The connector's data folder is the system's folder for temporary files: test a connector that keeps files there with
+/// [`Host::for_test`] and a folder of the test's own.
+///
+/// # Errors
+/// The connector cannot be made, or the connection not be opened.
+pub fn connect<C: Connector>(settings: impl Into<Settings>) -> Result<C::Connection> {
+    C::new(&Host::for_test(std::env::temp_dir()))?.connect(&settings.into())
+}
+
+/// Runs a method that answers with actors, and collects them.
+///
+/// `fields` are the keys of the fields that the caller asks for: `None` for all.
+///
+/// # Errors
+/// What the method returned.
+pub fn collect(
+    actor_type: &str,
+    fields: Option<&[&str]>,
+    method: impl FnOnce(&mut Rows<'_>) -> Result<Outcome>,
+) -> Result<(Vec<Actor>, Outcome)> {
+    let mut collected = Collected(Vec::new());
+    // The last batch comes when the rows are dropped.
+    let outcome = method(&mut Rows::new(actor_type, fields, &mut collected))?;
+    Ok((collected.0, outcome))
+}
+
+/// Runs code as in a host whose caller waits this long: see [`Call::time_left`](plugin_api::Call::time_left).
+pub fn within<T>(time: Duration, code: impl FnOnce() -> T) -> T {
+    CallWatch::new(Instant::now().checked_add(time)).during(code)
+}
+
+/// Runs code as in a host whose caller has gone: see [`Call::is_cancelled`](plugin_api::Call::is_cancelled).
+pub fn cancelled<T>(code: impl FnOnce() -> T) -> T {
+    let call = CallWatch::default();
+    call.cancel();
+    call.during(code)
+}
+
+struct Collected(Vec<Actor>);
+
+impl RowSink for Collected {
+    fn push(&mut self, batch: MessageRef<'_>) -> Result<()> {
+        let mut reader = batch.reader();
+        while !reader.is_empty() {
+            self.0.push(RowRef::read(&mut reader)?.to_actor());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,472 @@
+//! A connector in memory that keeps all rules but one.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+
+use plugin_api::abi::RowRef;
+use plugin_api::{
+    Actor, Connection, Connector, DateTime, Error, Field, Host, ListItem, Matcher, Operator, Outcome, Parent,
+    Restriction, Result, RowFilter, Rows, Settings, Stamps,
+};
+
+pub(crate) const SETTINGS: [(&str, &str); 1] = [("Server", "test")];
+
+/// A key and a name that nothing has: the one that the rules use.
+const NOBODY: &str = "erp-host-verify-nobody";
+
+/// The connector that breaks a rule.
+pub(crate) struct Broken {
+    rule: u16,
+    panics: bool,
+    many: bool,
+    opened: AtomicUsize,
+    /// Actor type and name of everything that was created.
+    created: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+/// A connection that breaks a rule in what it reads and writes.
+pub(crate) struct Company {
+    data: Data,
+    panics: bool,
+    home: ThreadId,
+    stamps: Stamps,
+    created: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+/// What there is. It is searched as the plugin API does it by default.
+struct Data {
+    rule: u16,
+    /// Which connection of its connector it is.
+    number: usize,
+    listed: AtomicUsize,
+    actors: Mutex<Vec<Actor>>,
+}
+
+impl Broken {
+    /// The one that breaks this rule; none for 0.
+    pub(crate) fn rule(rule: u16) -> Self {
+        let many = matches!(rule, 1202 | 1205);
+        Broken { rule, panics: false, many, opened: AtomicUsize::new(0), created: Arc::default() }
+    }
+
+    /// One that breaks no rule, and has ten thousand actors.
+    pub(crate) fn with_many() -> Self {
+        Broken { many: true, ..Broken::rule(0) }
+    }
+
+    /// One that panics when it is asked for list items.
+    pub(crate) fn panicking() -> Self {
+        Broken { panics: true, ..Broken::rule(0) }
+    }
+
+    /// The actor type of everything that was created.
+    pub(crate) fn written(&self) -> Vec<String> {
+        self.created.lock().unwrap().iter().map(|(actor_type, _)| actor_type.clone()).collect()
+    }
+
+    pub(crate) fn created_names(&self) -> Vec<String> {
+        self.created.lock().unwrap().iter().map(|(_, name)| name.clone()).collect()
+    }
+
+    fn breaks(&self, rule: u16) -> bool {
+        self.rule == rule
+    }
+}
+
+impl Connector for Broken {
+    const NAME: &'static str = "Broken";
+    type Connection = Company;
+
+    /// In a host, the option `rule` says which rule to break.
+    fn new(host: &Host) -> Result<Self> {
+        Ok(Broken::rule(host.option("rule").next().and_then(|rule| rule.parse().ok()).unwrap_or_default()))
+    }
+
+    fn settings(&self) -> Result<Vec<Field>> {
+        if self.breaks(401) {
+            return Err(Error::user("the form is out of order"));
+        }
+        let mut port = Field::integer("Port").default(80);
+        if self.breaks(403) {
+            port.default = Some("eighty".to_owned());
+        }
+        let list = if self.breaks(404) { "Nowhere" } else { "Companies" };
+        let mut form = vec![Field::text("Server").mandatory(), port, Field::list("Company", list)];
+        if self.breaks(402) {
+            form.push(Field::text("Server"));
+        }
+        Ok(form)
+    }
+
+    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+        Ok((name == "Companies").then(|| vec![ListItem::new("1", "One")]))
+    }
+
+    fn test(&self, settings: &Settings) -> Result<Outcome> {
+        assert!(!self.breaks(407) || settings.iter().next().is_some(), "no settings");
+        match self.rule {
+            405 => Err(Error::user("the server does not answer")),
+            502 => settings.text("Server").map(|_| Outcome::ok()),
+            _ => self.connect(settings)?.test(),
+        }
+    }
+
+    fn connect(&self, settings: &Settings) -> Result<Company> {
+        if self.breaks(502) {
+            return Err(Error::user("the server is busy"));
+        }
+        if !self.breaks(406) {
+            settings.text("Server")?;
+        }
+        let number = self.opened.fetch_add(1, Ordering::Relaxed);
+        let actors = Mutex::new(actors(self.rule, self.many, number));
+        Ok(Company {
+            data: Data { rule: self.rule, number, listed: AtomicUsize::new(0), actors },
+            panics: self.panics,
+            home: thread::current().id(),
+            stamps: Stamps::default(),
+            created: Arc::clone(&self.created),
+        })
+    }
+}
+
+fn date(second: u8) -> DateTime {
+    DateTime::from_date(2020, 1, 2).and_then(|day| day.at(10, 30, second, 0)).unwrap()
+}
+
+/// What the company has: also many actors, where that matters.
+fn actors(rule: u16, many: bool, connection: usize) -> Vec<Actor> {
+    let mut first = Actor::new("Customer", "C1")
+        .with("NAME", "Fjord & Fjell")
+        .with("NOTE", "Large")
+        .with("CATEGORY", if rule == 902 { "Z" } else { "A" })
+        .with("COUNT", 1)
+        .with("ACTIVE", true)
+        .with("SINCE", date(15));
+    if rule == 703 {
+        first.set("CREDIT", "n/a");
+    } else {
+        first.set("CREDIT", 100.0);
+    }
+    if rule == 607 {
+        first.fields.retain(|(key, _)| key != "NOTE");
+    }
+    let mut third = Actor::new("Customer", "C3").with("NAME", "fjellbygg");
+    if rule != 1002 && rule != 1003 {
+        third.last_modified = Some("2026-01-01T00:00:00".to_owned());
+    }
+    let company = if rule == 707 { "C99" } else { "C1" };
+    let mut actors = vec![
+        first.stamped("2026-01-01T00:00:01"),
+        Actor::new("Customer", "C2")
+            .with("NAME", "Nordlys Møbler")
+            .with("CATEGORY", "B")
+            .with("CREDIT", 250.5)
+            .with("COUNT", 5)
+            .with("ACTIVE", false)
+            .with("SINCE", date(45))
+            .stamped("2026-01-01T00:00:02"),
+        third,
+        Actor::new("Person", "P1")
+            .with("NAME", "Kari")
+            .below("Customer", company)
+            .stamped("2026-01-01T00:00:03"),
+        Actor::new("Person", "P2").with("NAME", "Ola").below("Customer", "C2").stamped("2026-01-01T00:00:04"),
+    ];
+    if rule == 708 {
+        for actor in &mut actors {
+            actor.key.push_str(&format!("-{connection}"));
+            if let Some(parent) = &mut actor.parent {
+                parent.key.push_str(&format!("-{connection}"));
+            }
+        }
+    }
+    if many {
+        let project = |number| {
+            Actor::new("Project", format!("J{number}")).with("NAME", "Many").stamped("2026-01-01T00:00:05")
+        };
+        actors.extend((0..10_000).map(project));
+    }
+    actors
+}
+
+impl Data {
+    fn breaks(&self, rule: u16) -> bool {
+        self.rule == rule
+    }
+
+    fn find(&self, key: &str) -> Option<Actor> {
+        self.actors.lock().unwrap().iter().find(|actor| actor.key == key).cloned()
+    }
+}
+
+impl Connection for Data {
+    fn actor_types(&self) -> Result<Vec<String>> {
+        let mut types = vec!["Customer".to_owned(), "Person".to_owned(), "Project".to_owned()];
+        if self.breaks(601) {
+            types.push("Customer".to_owned());
+        }
+        Ok(types)
+    }
+
+    fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+        assert!(!self.breaks(605) || !actor_type.is_empty(), "no actor type");
+        let name = Field::text("NAME").mandatory();
+        let mut count = Field::integer("COUNT");
+        if self.breaks(603) {
+            count.default = Some("many".to_owned());
+        }
+        let note = if self.breaks(607) { format!("NOTE{}", self.number) } else { "NOTE".to_owned() };
+        match actor_type {
+            "Customer" => Ok(vec![
+                name,
+                Field::text(note).max_length(60),
+                Field::list("CATEGORY", "Categories"),
+                Field::double("CREDIT"),
+                count,
+                Field::checkbox("ACTIVE"),
+                Field::date_time("SINCE"),
+                Field::password("SECRET"),
+                Field::text("OWNER").read_only(),
+            ]),
+            "Person" => Ok(vec![name]),
+            "Project" if self.breaks(602) => Ok(vec![]),
+            "Project" => Ok(vec![Field::text("NAME")]),
+            _ => Err(Error::user(format!("there is no actor type {actor_type:?}"))),
+        }
+    }
+
+    fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+        if !self.breaks(606) {
+            self.fields(actor_type)?;
+        }
+        self.listed.fetch_add(1, Ordering::Relaxed);
+        for actor in self.actors.lock().unwrap().iter().filter(|actor| actor.actor_type == actor_type) {
+            let mut actor = actor.clone();
+            if self.breaks(701) && actor.key == "P2" {
+                actor.actor_type = "Partner".to_owned();
+            }
+            rows.push(&actor)?;
+        }
+        Ok(Outcome::ok())
+    }
+
+    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+        let last = if self.breaks(901) { "A" } else { "B" };
+        let items = || vec![ListItem::new("A", "Shop"), ListItem::new(last, "Bar")];
+        Ok(match name {
+            "Categories" => Some(items()),
+            _ if self.breaks(904) => Some(Vec::new()),
+            _ => None,
+        })
+    }
+}
+
+/// Actors whose stamp is later, or that the other rule allows.
+struct Changed<'a>(&'a str, fn(Option<&str>, &str) -> bool);
+
+impl RowFilter for Changed<'_> {
+    fn needs(&self, _field: &str) -> bool {
+        false
+    }
+
+    fn matches(&self, row: &RowRef<'_>) -> bool {
+        (self.1)(row.last_modified, self.0)
+    }
+}
+
+impl Company {
+    fn breaks(&self, rule: u16) -> bool {
+        self.data.rule == rule
+    }
+
+    fn is_elsewhere(&self) -> bool {
+        thread::current().id() != self.home
+    }
+}
+
+impl Connection for Company {
+    fn actor_types(&self) -> Result<Vec<String>> {
+        self.data.actor_types()
+    }
+
+    fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+        self.data.fields(actor_type)
+    }
+
+    fn searchable_fields(&self, actor_type: &str) -> Result<Vec<String>> {
+        let mut keys = self.data.searchable_fields(actor_type)?;
+        if self.breaks(604) {
+            keys.push("SECRET".to_owned());
+        }
+        Ok(keys)
+    }
+
+    fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+        self.data.actors(actor_type, rows)
+    }
+
+    fn get(&self, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<Outcome> {
+        self.fields(actor_type)?;
+        if self.breaks(1201) && self.is_elsewhere() {
+            return Ok(Outcome::ok());
+        }
+        match self.data.rule {
+            704 => return self.data.get(actor_type, &keys[..keys.len().saturating_sub(1)], rows),
+            705 if keys.is_empty() => return self.actors(actor_type, rows),
+            706 => {
+                let keys: BTreeSet<_> = keys.iter().collect();
+                for mut actor in keys.into_iter().filter_map(|key| self.data.find(key)) {
+                    if !rows.wants("CREDIT") {
+                        actor.fields.clear();
+                    }
+                    rows.push(&actor)?;
+                }
+                return Ok(Outcome::ok());
+            }
+            709 => {
+                for actor in keys.iter().filter_map(|key| self.data.find(key)) {
+                    rows.push(&actor)?;
+                }
+                return Ok(Outcome::ok());
+            }
+            _ => {}
+        }
+        let few = if self.breaks(1202) { &keys[..keys.len().min(1000)] } else { keys };
+        self.data.get(actor_type, few, rows)
+    }
+
+    fn search(&self, actor_type: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<Outcome> {
+        let mut restrictions = restrictions.to_vec();
+        let is_below = restrictions.iter().any(|one| one.field == Restriction::PARENT_KEY);
+        for restriction in &mut restrictions {
+            match (self.data.rule, restriction.operator) {
+                (801, Operator::Begins) => restriction.operator = Operator::Contains,
+                (802, Operator::GreaterOrEqual) => restriction.operator = Operator::Greater,
+                (803, _) if restriction.field == "ACTIVE" => restriction.values = vec!["[I:1]".to_owned()],
+                (804, Operator::NotOneOf) => restriction.operator = Operator::OneOf,
+                _ => {}
+            }
+        }
+        match self.data.rule {
+            805 => {
+                let fields = self.fields(actor_type)?;
+                let matcher = Matcher::with_seconds(&restrictions, &fields)?;
+                return self.actors(actor_type, &mut rows.filtered(&matcher)?);
+            }
+            806 if !is_below => restrictions.truncate(1),
+            808 if restrictions.iter().any(|one| one.field == NOBODY) => return Ok(Outcome::ok()),
+            810 if is_below => restrictions.clear(),
+            812 if restrictions.iter().any(|one| one.field == "COUNT" && one.values == [NOBODY]) => {
+                return Ok(Outcome::ok());
+            }
+            1205 => {
+                let actors = self.data.actors.lock().unwrap();
+                let matcher = Matcher::new(&restrictions, &self.fields(actor_type)?)?;
+                let found = |actor: &&Actor| actor.actor_type == actor_type && matcher.matches(*actor);
+                for actor in actors.iter().filter(found) {
+                    let _ = rows.push(actor);
+                }
+                return Ok(Outcome::ok());
+            }
+            _ => {}
+        }
+        self.data.search(actor_type, &restrictions, rows)
+    }
+
+    fn search_text(
+        &self,
+        actor_type: &str,
+        text: &str,
+        parent: Option<&Parent>,
+        rows: &mut Rows<'_>,
+    ) -> Result<Outcome> {
+        self.fields(actor_type)?;
+        if self.breaks(809) && !text.is_empty() {
+            let exactly = [Restriction::new("NAME", Operator::Equal, [text])];
+            return self.data.search(actor_type, &exactly, rows);
+        }
+        // A category is no text.
+        if self.breaks(813) && text == "A" {
+            return self.actors(actor_type, rows);
+        }
+        let parent = parent.filter(|_| !self.breaks(811));
+        self.data.search_text(actor_type, text, parent, rows)
+    }
+
+    fn changed_since(&self, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
+        if !self.breaks(606) {
+            self.fields(actor_type)?;
+        }
+        let changed = match (self.data.rule, stamp) {
+            (702, None) => return Ok(Outcome::ok()),
+            (1001, Some(stamp)) => Changed(stamp, |own, stamp| own.is_none_or(|own| own > stamp)),
+            (1002, Some(stamp)) => Changed(stamp, |own, stamp| own.is_some_and(|own| own >= stamp)),
+            (1004, Some(stamp)) => {
+                assert!(stamp.starts_with(char::is_numeric), "this is no stamp: {stamp}");
+                return self.data.changed_since(actor_type, Some(stamp), rows);
+            }
+            _ => return self.data.changed_since(actor_type, stamp, rows),
+        };
+        self.actors(actor_type, &mut rows.filtered(&changed)?)
+    }
+
+    fn create(&self, actor: &Actor, rows: &mut Rows<'_>) -> Result<Outcome> {
+        self.fields(&actor.actor_type)?;
+        let mut actors = self.data.actors.lock().unwrap();
+        let mut created = Actor { key: format!("N{}", actors.len()), ..actor.clone() };
+        created.last_modified = Some(self.stamps.next());
+        match self.data.rule {
+            1101 => created.fields.retain(|(key, _)| key != "CREDIT"),
+            1102 => created.last_modified = Some("2000-01-01T00:00:00".to_owned()),
+            1109 if self.is_elsewhere() => created.key = "T".to_owned(),
+            _ => {}
+        }
+        let name = created.text("NAME").to_owned();
+        self.created.lock().unwrap().push((created.actor_type.clone(), name));
+        rows.push(&created)?;
+        actors.push(created);
+        Ok(Outcome::ok())
+    }
+
+    fn save(&self, changed: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
+        let mut actors = self.data.actors.lock().unwrap();
+        for changes in changed {
+            let Some(actor) = actors.iter_mut().find(|actor| actor.key == changes.key) else {
+                if self.breaks(1107) {
+                    continue;
+                }
+                return Err(Error::user(format!("nobody has the key {:?}", changes.key)));
+            };
+            let mut changes = changes.clone();
+            match self.data.rule {
+                1103 => actor.fields.clear(),
+                1105 => {
+                    for value in changes.fields.iter_mut().filter_map(|(_, value)| value.as_mut()) {
+                        value.retain(|letter| letter.is_ascii());
+                    }
+                }
+                1106 => changes.fields.retain(|(_, value)| value.is_some()),
+                _ => {}
+            }
+            actor.merge(&changes);
+            if !self.breaks(1104) {
+                actor.last_modified = Some(self.stamps.next());
+            }
+            rows.push(actor)?;
+        }
+        Ok(Outcome::ok())
+    }
+
+    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+        self.data.list(name)
+    }
+
+    fn list_items(&self, name: &str, keys: &[&str]) -> Result<Option<Vec<ListItem>>> {
+        assert!(!self.panics, "no list items today");
+        let wanted = |item: &ListItem| self.breaks(903) || keys.contains(&item.key.as_str());
+        Ok(self.list(name)?.map(|items| items.into_iter().filter(wanted).collect()))
+    }
+}

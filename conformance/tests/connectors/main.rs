@@ -1,0 +1,98 @@
+//! Connectors in process: every rule is broken by a connector that breaks just that one.
+
+#![allow(clippy::unwrap_used)]
+
+mod broken;
+
+use broken::Broken;
+
+use erp_host_conformance::{Report, Specification, Verdict, Weight};
+use plugin_api::Actor;
+
+fn writing(connector: &Broken) -> Report {
+    Specification::new(connector, broken::SETTINGS).writes().run()
+}
+
+#[test]
+fn sound_connector_keeps_all_rules() {
+    let report = writing(&Broken::with_many());
+    assert_eq!((report.broken(), report.skipped()), (vec![], vec![]), "{report}");
+    assert_eq!(report.counts().passed, 55, "{report}");
+}
+
+#[test]
+fn connector_that_breaks_a_rule_fails_that_rule_and_no_other() {
+    let rules = Specification::new(&Broken::rule(0), broken::SETTINGS).run().results;
+    let applicable = rules.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::NotApplicable));
+    for (rule, _) in applicable {
+        let report = writing(&Broken::rule(rule.number));
+        let found = if rule.weight == Weight::Must { report.failed() } else { report.broken() };
+        assert_eq!(found, [rule.number], "rule {}: {report}", rule.number);
+    }
+}
+
+#[test]
+fn nothing_is_written_unless_it_is_allowed() {
+    let connector = Broken::rule(0);
+    let report = Specification::new(&connector, broken::SETTINGS).run();
+    let skipped = report.skipped();
+    assert!(
+        (1101..=1107).chain([1109]).all(|rule| skipped.iter().any(|(skipped, _)| *skipped == rule)),
+        "{report}"
+    );
+    assert_eq!(connector.written(), Vec::<String>::new());
+
+    let report = Specification::new(&connector, broken::SETTINGS).writes_to(["Person"]).run();
+    report.assert();
+    let written = connector.written();
+    assert!(!written.is_empty() && written.iter().all(|actor_type| actor_type == "Person"), "{written:?}");
+    assert!(report.left_behind.iter().all(|one| one.starts_with("Person")), "{:?}", report.left_behind);
+}
+
+#[test]
+fn an_example_is_what_is_created() {
+    let connector = Broken::rule(0);
+    let example = Actor::new("Person", "").with("NAME", "Ada Lovelace");
+    Specification::new(&connector, broken::SETTINGS).writes_to(["Person"]).example(example).run().assert();
+    assert!(connector.created_names().iter().any(|name| name == "Ada Lovelace"));
+}
+
+#[test]
+fn panic_breaks_the_rules_that_meet_it() {
+    let report = Specification::new(&Broken::panicking(), broken::SETTINGS).run();
+    assert_eq!(report.failed(), [903, 904], "{report}");
+    let text = report.to_string();
+    assert!(text.contains("  - the connector panicked: no list items today\n"), "{text}");
+}
+
+#[test]
+fn settings_that_do_not_work_leave_the_rest_unchecked() {
+    let report = Specification::new(&Broken::rule(0), []).writes().run();
+    let failed = report.results.iter().find(|(rule, _)| rule.number == 405).map(|(_, verdict)| verdict);
+    let Some(Verdict::Failed(findings)) = failed else { panic!("{report}") };
+    let expected = "the settings do not pass the test: the setting Server is missing, it must be filled in";
+    assert!(findings[0].text.starts_with(expected), "{}", findings[0].text);
+    assert_eq!(report.failed(), [405]);
+    assert!(report.counts().passed < 10, "{report}");
+}
+
+#[test]
+#[should_panic(expected = "rule 1001 FAILED: What changed since the stamp of an actor includes that actor.")]
+fn assert_fails_a_test_with_the_report() {
+    Specification::new(&Broken::rule(1001), broken::SETTINGS).run().assert();
+}
+
+#[test]
+fn report_shows_what_was_seen_and_expected_and_the_source_of_the_rule() {
+    let text = Specification::new(&Broken::rule(1001), broken::SETTINGS).run().to_string();
+    for line in [
+        "rule 1001 FAILED: What changed since the stamp of an actor includes that actor.",
+        "  - Customer: what changed since \"2026-01-01T00:00:01\" lacks \"C1\", which has just that stamp",
+        "  source: section 2 (the answer includes equal stamps); `Connection::changed_since`",
+        "  1002  passed   What changed since a stamp includes every actor with a later one.",
+        "                 (writing was not allowed: see Specification::writes)",
+        "45 passed, 1 failed, 0 warnings, 9 skipped, 59 not applicable: the connector Broken in process",
+    ] {
+        assert!(text.lines().any(|one| one == line), "no line {line:?} in:\n{text}");
+    }
+}

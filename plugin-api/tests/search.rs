@@ -1,0 +1,253 @@
+//! The default methods of a connection: everything but `actor_types`, `fields` and `actors`.
+
+use erp_host_conformance::testing::collect;
+use plugin_api::Operator as Op;
+use plugin_api::{
+    Actor, Connection, Error, Field, ListItem, Outcome, Parent, Restriction, Result, Rows, TextMatcher,
+    error_code,
+};
+
+/// A connection that implements no more than it must.
+#[derive(Default)]
+struct Plain {
+    searchable: Option<Vec<String>>,
+}
+
+fn actors() -> Vec<Actor> {
+    let mut actors = vec![
+        Actor::new("Customer", "C1").with("NAME", "Sønner AS").with("CITY", "Bergen").with("SIZE", 3),
+        Actor::new("Customer", "C2").with("NAME", "Åse og Co").with("CITY", None::<&str>).with("SIZE", 40),
+        Actor::new("Customer", "C3").with("NAME", "c1 Holding").with("CITY", "Oslo"),
+        Actor::new("Person", "P1").with("NAME", "Ada Berg").below("Customer", "C1"),
+        Actor::new("Person", "P2").with("NAME", "Bo Berg").below("Customer", "C2"),
+        Actor::new("Person", "P3").with("NAME", "Cy Dal").below("Customer", "C1"),
+    ];
+    for (actor, stamp) in actors.iter_mut().zip([Some("2026-01"), Some("2026-02"), None]) {
+        actor.last_modified = stamp.map(str::to_owned);
+    }
+    actors
+}
+
+impl Connection for Plain {
+    fn actor_types(&self) -> Result<Vec<String>> {
+        Ok(vec!["Customer".to_owned(), "Person".to_owned()])
+    }
+
+    fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+        match actor_type {
+            "Customer" => Ok(vec![
+                Field::text("NAME"),
+                Field::text("CITY"),
+                Field::integer("SIZE"),
+                Field::password("PIN"),
+                Field::list("KIND", "Kinds"),
+            ]),
+            "Person" => Ok(vec![Field::text("NAME")]),
+            _ => Err(Error::user(format!("there is no actor type {actor_type:?}"))),
+        }
+    }
+
+    fn searchable_fields(&self, actor_type: &str) -> Result<Vec<String>> {
+        match &self.searchable {
+            Some(keys) => Ok(keys.clone()),
+            None => {
+                let fields = self.fields(actor_type)?.into_iter();
+                Ok(fields.filter(|field| field.key != "PIN").map(|field| field.key).collect())
+            }
+        }
+    }
+
+    fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+        self.fields(actor_type)?;
+        for actor in actors().iter().filter(|actor| actor.actor_type == actor_type) {
+            rows.push(actor)?;
+        }
+        Ok(Outcome::info("from the list"))
+    }
+
+    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+        Ok((name == "Kinds").then(|| vec![ListItem::new("a", "Good"), ListItem::new("b", "Better")]))
+    }
+}
+
+fn keys(found: &[Actor]) -> Vec<&str> {
+    found.iter().map(|actor| actor.key.as_str()).collect()
+}
+
+fn search(restrictions: &[Restriction]) -> Vec<Actor> {
+    let plain = Plain::default();
+    let (found, outcome) =
+        collect("Customer", None, |rows| plain.search("Customer", restrictions, rows)).unwrap();
+    assert_eq!(outcome, Outcome::info("from the list"), "the outcome comes through");
+    found
+}
+
+fn search_text(connection: &Plain, actor_type: &str, text: &str, parent: Option<&Parent>) -> Vec<Actor> {
+    collect(actor_type, None, |rows| connection.search_text(actor_type, text, parent, rows)).unwrap().0
+}
+
+#[test]
+fn get_leaves_out_unknown_keys() {
+    let plain = Plain::default();
+    let get =
+        |wanted: &[&str]| collect("Customer", None, |rows| plain.get("Customer", wanted, rows)).unwrap().0;
+    assert_eq!(keys(&get(&["C3", "C1", "nobody", "C1", "c2"])), ["C1", "C3"]);
+    assert_eq!(get(&["C2"])[0], actors()[1], "whole and unchanged");
+    assert!(get(&[]).is_empty());
+}
+
+#[test]
+fn search_filters_the_actors() {
+    assert_eq!(keys(&search(&[])), ["C1", "C2", "C3"]);
+    assert_eq!(keys(&search(&[Restriction::new("NAME", Op::Contains, ["SØNN"])])), ["C1"]);
+    assert_eq!(keys(&search(&[Restriction::new("CITY", Op::Equal, [""])])), ["C2"]);
+    let both =
+        [Restriction::new("SIZE", Op::GreaterOrEqual, ["3"]), Restriction::new("CITY", Op::IsNot, ["x"])];
+    assert_eq!(keys(&search(&both)), ["C1", "C2"]);
+}
+
+#[test]
+fn search_below_a_parent() {
+    let plain = Plain::default();
+    let below = [
+        Restriction::new(Restriction::PARENT_KEY, Op::Equal, ["C1"]),
+        Restriction::new(Restriction::PARENT_TYPE, Op::Equal, ["Customer"]),
+    ];
+    let (found, _) = collect("Person", None, |rows| plain.search("Person", &below, rows)).unwrap();
+    assert_eq!(keys(&found), ["P1", "P3"]);
+    assert_eq!(found[0].parent, Some(Parent::new("Customer", "C1")));
+}
+
+#[test]
+fn search_text_finds_text_and_keys() {
+    let plain = Plain::default();
+    for (text, found) in [
+        ("berg", &["C1"][..]),
+        ("  ÅSE ", &["C2"]),
+        ("c1", &["C1", "C3"]),
+        ("C", &["C2", "C3"]),
+        ("", &["C1", "C2", "C3"]),
+        ("3", &[]),
+        ("nowhere", &[]),
+    ] {
+        assert_eq!(keys(&search_text(&plain, "Customer", text, None)), found, "{text:?}");
+    }
+}
+
+#[test]
+fn search_text_below_a_parent() {
+    let plain = Plain::default();
+    for (text, parent, found) in [
+        ("berg", Parent::new("Customer", "C1"), &["P1"][..]),
+        ("", Parent::new("Customer", "C1"), &["P1", "P3"]),
+        ("", Parent::new("Supplier", "C1"), &[]),
+        ("p2", Parent::new("Customer", "C1"), &[]),
+    ] {
+        assert_eq!(keys(&search_text(&plain, "Person", text, Some(&parent))), found, "{text:?}");
+    }
+}
+
+#[test]
+fn text_matcher_agrees_with_search_text() {
+    let connection = Plain::default();
+    let fields = connection.fields("Customer").unwrap();
+    let parent = Parent::new("Customer", "C1");
+    for (actor_type, text, parent) in [
+        ("Customer", "berg", None),
+        ("Customer", "c1", None),
+        ("Customer", " ", None),
+        ("Customer", "3", None),
+    ]
+    .into_iter()
+    .chain([("Person", "berg", Some(&parent)), ("Person", "", Some(&parent))])
+    {
+        let matcher = TextMatcher::new(text, &fields, parent);
+        let all = actors();
+        let of_type = all.iter().filter(|actor| actor.actor_type == actor_type);
+        let found: Vec<_> = of_type.filter(|actor| matcher.matches(*actor)).cloned().collect();
+        assert_eq!(keys(&found), keys(&search_text(&connection, actor_type, text, parent)), "{text:?}");
+    }
+}
+
+#[test]
+fn only_searchable_fields_are_searched() {
+    assert_eq!(Plain::default().searchable_fields("Customer").unwrap(), ["NAME", "CITY", "SIZE", "KIND"]);
+    let only_city = Plain { searchable: Some(vec!["CITY".to_owned(), "SIZE".to_owned()]) };
+    assert_eq!(
+        keys(&search_text(&only_city, "Customer", "og", None)),
+        Vec::<&str>::new(),
+        "stands in NAME only"
+    );
+    assert_eq!(keys(&search_text(&only_city, "Customer", "oslo", None)), ["C3"]);
+    let by_name = [Restriction::new("NAME", Op::Equal, ["x"])];
+    let error = collect("Customer", None, |rows| only_city.search("Customer", &by_name, rows)).unwrap_err();
+    assert_eq!(error.error_code(), Some(error_code::UNKOWN_FIELDKEY));
+    assert!(error.user_text().contains("CITY, SIZE"), "{error}");
+}
+
+#[test]
+fn changed_since_includes_the_stamp_and_actors_without_one() {
+    let plain = Plain::default();
+    let since =
+        |stamp| collect("Customer", None, |rows| plain.changed_since("Customer", stamp, rows)).unwrap().0;
+    assert_eq!(keys(&since(None)), ["C1", "C2", "C3"]);
+    assert_eq!(keys(&since(Some(""))), ["C1", "C2", "C3"]);
+    assert_eq!(keys(&since(Some("2026-01"))), ["C1", "C2", "C3"]);
+    assert_eq!(keys(&since(Some("2026-02"))), ["C2", "C3"]);
+    assert_eq!(keys(&since(Some("2026-03"))), ["C3"]);
+}
+
+#[test]
+fn list_items_come_from_the_list() {
+    let plain = Plain::default();
+    assert_eq!(plain.list_items("Kinds", &["b", "c"]).unwrap(), Some(vec![ListItem::new("b", "Better")]));
+    assert_eq!(plain.list_items("Kinds", &[]).unwrap(), Some(vec![]));
+    assert_eq!(plain.list_items("Colours", &["b"]).unwrap(), None);
+}
+
+#[test]
+fn fields_are_selected_after_filtering() {
+    let plain = Plain::default();
+    let by_city = [Restriction::new("CITY", Op::Equal, ["bergen"])];
+    for (selection, fields) in [
+        (None, &["NAME", "CITY", "SIZE"][..]),
+        (Some(&["SIZE", "COLOUR"][..]), &["SIZE"]),
+        (Some(&["CITY"]), &["CITY"]),
+        (Some(&[]), &[]),
+    ] {
+        let (found, _) =
+            collect("Customer", selection, |rows| plain.search("Customer", &by_city, rows)).unwrap();
+        assert_eq!(keys(&found), ["C1"]);
+        let sent: Vec<_> = found[0].fields.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(sent, fields, "{selection:?}");
+        let (found, _) =
+            collect("Customer", selection, |rows| plain.search_text("Customer", "bergen", None, rows))
+                .unwrap();
+        let sent: Vec<_> = found[0].fields.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(sent, fields, "{selection:?}");
+    }
+}
+
+#[test]
+fn unknown_actor_type_fails_in_every_method() {
+    let plain = Plain::default();
+    let fails = |method: &dyn Fn(&mut Rows<'_>) -> Result<Outcome>| {
+        let error = collect("Ship", None, method).unwrap_err();
+        assert!(error.user_text().contains("\"Ship\""), "{error}");
+    };
+    fails(&|rows| plain.get("Ship", &["1"], rows));
+    fails(&|rows| plain.search("Ship", &[], rows));
+    fails(&|rows| plain.search_text("Ship", "x", None, rows));
+    fails(&|rows| plain.changed_since("Ship", None, rows));
+}
+
+#[test]
+fn create_and_save_fail_by_default() {
+    let plain = Plain::default();
+    let actor = Actor::new("Customer", "");
+    let error = collect("Customer", None, |rows| plain.create(&actor, rows)).unwrap_err();
+    assert_eq!(error.user_text(), "Customer cannot be created: this connector is read only");
+    let error = collect("Customer", None, |rows| plain.save(&[actor], rows)).unwrap_err();
+    assert_eq!(error.user_text(), "Customer cannot be saved: this connector is read only");
+    assert_eq!(plain.test().unwrap(), Outcome::ok());
+}
