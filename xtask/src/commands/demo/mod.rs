@@ -16,7 +16,7 @@ use test_support::build::{self, PLUGINS, Profile};
 use test_support::exchange::{self, Exchange};
 use test_support::host_process::HostProcess;
 
-/// The demo's connection. Always the same, so that commands that were kept go on working.
+/// The GUID of the demo's connection. It is constant, so that copied commands still work in the next demo.
 pub const CONNECTION: &str = "de30de30-de30-4de3-8de3-de30de30de30";
 
 const ADDRESS: &str = "127.0.0.1:8080";
@@ -25,11 +25,11 @@ const WORKBOOK: &str = "sample.xlsx";
 /// Builds everything, starts the host with the Excel connector as a real plugin file on a sample workbook, saves a
 /// connection, and shows calls to try with their real answers. Runs until Ctrl-C.
 ///
-/// What is changed stays until --fresh.
+/// Changes are kept until --fresh.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask demo                            the quickest start
-  cargo xtask demo --fresh                    begin again with a new sample workbook
+  cargo xtask demo --fresh                    start anew with a new sample workbook
   cargo xtask demo --release                  built as for operators: slower to build, faster to run
   cargo xtask demo --listen 0.0.0.0:8080      let other machines call")]
 pub struct Args {
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long)]
     release: bool,
 
-    /// Begin again: forget the demo's connections and changes
+    /// Start anew: remove the demo's connections and changes
     #[arg(long)]
     fresh: bool,
 
@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
 
     let folder = args.folder.clone().unwrap_or_else(|| build::target().join("demo"));
     let workbook = prepare(&folder, args.fresh)?;
-    // Only what this build made: a plugin of an older run would be loaded, too.
+    // The host must not load plugins of an older build.
     let _ = std::fs::remove_dir_all(folder.join("plugins"));
     build::install(&built, PLUGINS, &folder.join("plugins"))?;
 
@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         format!("{error}\nif data of an older version is in the way: cargo xtask demo --fresh")
     })?;
 
-    introduce(&host, &workbook)?;
+    show_calls(&host, &workbook)?;
     if !args.once {
         println!("\nThe host runs until Ctrl-C: {}, connection {CONNECTION}. Its log:\n", host.url());
         host.follow_log();
@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     if status.success() { Ok(ExitCode::SUCCESS) } else { Err(format!("the host ended with {status}").into()) }
 }
 
-/// The address asked for, or the usual one, or a free port.
+/// The requested address, or the default one, or a free port.
 fn free_address(asked: Option<&str>) -> Result<String, Box<dyn Error>> {
     let address = asked.unwrap_or(ADDRESS);
     match (TcpListener::bind(address), asked) {
@@ -106,7 +106,7 @@ fn free_address(asked: Option<&str>) -> Result<String, Box<dyn Error>> {
     }
 }
 
-/// Makes the folders and the sample workbook, unless they are there from another time.
+/// Creates the folders and the sample workbook, unless they exist.
 fn prepare(folder: &Path, fresh: bool) -> Result<PathBuf, Box<dyn Error>> {
     if fresh && folder.exists() {
         std::fs::remove_dir_all(folder)?;
@@ -126,14 +126,14 @@ fn start(program: &Path, folder: &Path, listen: &str) -> Result<HostProcess, Box
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ERP_HOST_")) {
         command.env_remove(name);
     }
-    // Ctrl-C is for us: the host is then asked to stop, once.
+    // Ctrl-C must not reach the host: this task stops it.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     HostProcess::start(command)
 }
 
-/// Makes the calls and prints them.
-fn introduce(host: &HostProcess, workbook: &Path) -> Result<(), Box<dyn Error>> {
+/// Makes the calls and prints them with their replies.
+fn show_calls(host: &HostProcess, workbook: &Path) -> Result<(), Box<dyn Error>> {
     let caller = Caller { address: host.address(), url: host.url() };
 
     let settings = || Some(Dictionary::from_iter([("Filename", Some(WORKBOOK))]));

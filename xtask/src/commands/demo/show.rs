@@ -1,8 +1,8 @@
-//! How calls and answers are shown.
+//! Formats calls as curl commands, and replies as indented XML.
 
 use test_support::exchange::Exchange;
 
-/// A command for a Unix shell that makes the same call.
+/// A shell command that makes the same call.
 pub(super) fn curl(url: &str, exchange: &Exchange) -> String {
     format!(
         "curl -sS {} \\\n  -H 'Content-Type: text/xml; charset=utf-8' \\\n  -H {} \\\n  --data-binary {}",
@@ -16,7 +16,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// XML on lines of its own, for people: an element with nothing but text stays on one.
+/// XML with a line for each tag. An element that has only text stays on one line.
 pub(super) fn indented(xml: &str) -> String {
     let mut out = String::new();
     let mut depth = 0usize;

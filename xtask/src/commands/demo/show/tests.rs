@@ -2,7 +2,7 @@ use super::*;
 use test_support::http::Response;
 
 #[test]
-fn xml_is_indented_and_loses_nothing() {
+fn indented_keeps_all_text() {
     let xml = r#"<a x="1"><b>text</b><c/><d><e></e>  </d></a>"#;
     let shown = indented(xml);
     assert_eq!(shown, "  <a x=\"1\">\n    <b>text</b>\n    <c/>\n    <d>\n      <e></e>  </d>\n  </a>");
@@ -11,7 +11,7 @@ fn xml_is_indented_and_loses_nothing() {
 }
 
 #[test]
-fn commands_survive_a_shell() {
+fn curl_quotes_for_the_shell() {
     let exchange = Exchange {
         action: "urn:x".into(),
         request: "<a>it's</a>".into(),
