@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::config::Limits;
+use super::connection_info::ConnectionInfo;
 use super::connection_limit::{ConnectionLimit, ConnectionPermit, LimitReached};
 use super::disconnect_detection::{DisconnectDetectingStream, DisconnectDetection};
 use super::endpoint::Endpoint;
@@ -25,21 +26,10 @@ use super::https_redirect;
 use super::rejection::Rejection;
 use super::slow_client::{SlowClientStream, StreamEnd};
 use super::tls::{HandshakeError, Tls};
-use crate::access::CertificateNames;
 use crate::logging::rejection::{self, Cause};
 
 /// A connection younger than this is not evicted.
 const EVICTION_GRACE: Duration = Duration::from_secs(1);
-
-/// What is known of a connection.
-#[derive(Debug, Clone)]
-pub(super) struct ConnectionInfo {
-    pub(super) peer: SocketAddr,
-    pub(super) local: SocketAddr,
-    pub(super) is_tls: bool,
-    /// The names of the client certificate, if the peer has shown one.
-    pub(super) certificate: Option<Arc<CertificateNames>>,
-}
 
 /// The kind of listener that a connection came in at.
 #[derive(Clone)]

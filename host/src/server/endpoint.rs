@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::body_memory::BodyMemory;
 use super::config::{Limits, ServerConfig};
-use super::connection::ConnectionInfo;
+use super::connection_info::ConnectionInfo;
 use super::connection_limit::LimitReached;
 use super::content_type::ContentType;
 use super::forwarded::{ProxyChain, TrustedProxies};
@@ -24,12 +24,10 @@ use super::query;
 use super::rejection::{PLAIN_TEXT, Rejection, TRY_AGAIN_AFTER};
 use super::reply_body::{ReplyBody, accepts_gzip};
 use super::request_body;
+use super::resource::{Resource, SERVICE_PATH};
 use crate::access::{Access, AccessDenied};
 use crate::caller::Caller;
 use crate::router::{RejectedCall, Router, SoapRequest, SoapResponse};
-
-/// Where the service is, below any base path and in any case (contract page, section 1).
-pub(super) const SERVICE_PATH: &str = "/Services/ErpConnectorWS.svc";
 
 /// The same from the root, relative so that it is right below any base path of a proxy.
 const SERVICE_FROM_ROOT: HeaderValue = HeaderValue::from_static("Services/ErpConnectorWS.svc");
@@ -49,17 +47,6 @@ pub(super) struct Endpoint {
     trusted_proxies: TrustedProxies,
     access: Access,
     help: HelpPage,
-}
-
-/// What an address names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Resource {
-    Service,
-    Root,
-    /// Whether the host is alive: answered however busy it is.
-    Health,
-    /// Whether it takes calls at the moment.
-    Ready,
 }
 
 impl Endpoint {
@@ -230,27 +217,6 @@ impl Endpoint {
             Err(RejectedCall::Busy) => Err(Rejection::connector_busy()),
             Err(RejectedCall::Charset(error)) => Err(Rejection::unsupported_charset(&error)),
         }
-    }
-}
-
-impl Resource {
-    fn at(path: &str) -> Option<Self> {
-        let service = path.strip_suffix('/').unwrap_or(path).as_bytes();
-        let start = service.len().checked_sub(SERVICE_PATH.len());
-        if start.is_some_and(|start| service[start..].eq_ignore_ascii_case(SERVICE_PATH.as_bytes())) {
-            return Some(Resource::Service);
-        }
-        match path {
-            "/" => Some(Resource::Root),
-            _ if path.eq_ignore_ascii_case("/health") => Some(Resource::Health),
-            _ if path.eq_ignore_ascii_case("/ready") => Some(Resource::Ready),
-            _ => None,
-        }
-    }
-
-    /// The methods that are served, for `Allow`.
-    fn methods(self) -> &'static str {
-        if self == Resource::Service { "GET, HEAD, POST" } else { "GET, HEAD" }
     }
 }
 

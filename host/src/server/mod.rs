@@ -9,7 +9,7 @@
 //!
 //! And a request through these:
 //!
-//! - `endpoint`: what each address answers; `https_redirect`: plain HTTP beside HTTPS; `help`: the help page;
+//! - `resource`: what an address names; `endpoint`: what each resource answers; `https_redirect`: plain HTTP beside HTTPS; `help`: the help page;
 //! - `forwarded`: headers of trusted proxies; `public_url`: the URL that a caller used; `content_type`, `query`;
 //! - `request_body`: receives a body; `body_memory`: the memory that all bodies may take;
 //! - `rejection`: the answer and the log line of every request that is not served;
@@ -21,6 +21,7 @@ mod accept;
 mod body_memory;
 mod config;
 mod connection;
+mod connection_info;
 mod connection_limit;
 mod content_type;
 mod disconnect_detection;
@@ -35,6 +36,7 @@ mod query;
 mod rejection;
 mod reply_body;
 mod request_body;
+mod resource;
 mod slow_client;
 mod tls;
 mod transfer_rate;
@@ -47,9 +49,10 @@ use tokio::net::TcpListener;
 
 pub use self::config::{Limits, ServerConfig, TlsConfig};
 use self::connection_limit::ConnectionLimit;
-use self::endpoint::{Endpoint, SERVICE_PATH};
+use self::endpoint::Endpoint;
 pub use self::graceful_shutdown::Drain;
 pub use self::help::{ConnectorCard, HelpPage};
+use self::resource::SERVICE_PATH;
 use self::tls::Tls;
 use crate::access::{Access, AccessConfig};
 use crate::file_reload::Reload;

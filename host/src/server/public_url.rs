@@ -3,7 +3,7 @@
 use hyper::HeaderMap;
 use hyper::header::{HOST, HeaderName};
 
-use super::connection::ConnectionInfo;
+use super::connection_info::ConnectionInfo;
 use super::forwarded::{ProxyChain, is_host};
 
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");

@@ -11,10 +11,10 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 
 use super::connection_limit::LimitReached;
-use super::endpoint::SERVICE_PATH;
 use super::framing::FramingError;
 use super::reply_body::ReplyBody;
 use super::request_body::BodyError;
+use super::resource::SERVICE_PATH;
 use crate::access::{AccessDenied, BASIC_CHALLENGE};
 use crate::logging::rejection::{self, Cause};
 
