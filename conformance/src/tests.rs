@@ -1,4 +1,4 @@
-//! The rules and their documentation. `tests/connectors` and the host's `tests/verify` try what breaks them.
+//! The rules and their documentation. `tests/in_process` and the host's `tests/verify` try what breaks them.
 
 use super::rule::Weight;
 use super::rules::{group_name, table};

@@ -7,9 +7,14 @@ use std::process::{Command, Stdio};
 /// The plugins that ship with the host, and the example: what the demo loads.
 pub const PLUGINS: &[&str] = &["excel-connector", "hello-connector"];
 
-/// Plugins that only tests load: one that misbehaves on purpose, and two versions of one.
-pub const TEST_PLUGINS: &[&str] =
-    &["mirror-connector", "rogue-connector", "versioned-connector-first", "versioned-connector-second"];
+/// Plugins that only tests load: one that breaks a conformance rule, a mirror, one with faults on request, and two versions of one.
+pub const TEST_PLUGINS: &[&str] = &[
+    "broken-connector",
+    "mirror-connector",
+    "rogue-connector",
+    "versioned-connector-first",
+    "versioned-connector-second",
+];
 
 /// How to build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

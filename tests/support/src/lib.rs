@@ -27,6 +27,6 @@ mod wait;
 
 pub use scale::scale;
 pub use test_host::{
-    EXCEL, HELLO, MIRROR, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, minimal_host, plugin_bytes,
+    BROKEN, EXCEL, HELLO, MIRROR, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, minimal_host, plugin_bytes,
 };
 pub use wait::wait_until;

@@ -17,6 +17,8 @@ pub const EXCEL: &str = "excel-connector";
 pub const HELLO: &str = "hello-connector";
 /// The package of the connector that does everything wrong.
 pub const ROGUE: &str = "rogue-connector";
+/// The package of the connector that breaks a conformance rule.
+pub const BROKEN: &str = "broken-connector";
 /// The package of the connector that gives back exactly what it was given.
 pub const MIRROR: &str = "mirror-connector";
 /// Two versions of a connector that says which one answers.

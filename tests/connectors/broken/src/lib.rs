@@ -1,4 +1,7 @@
-//! A connector in memory that keeps all rules but one.
+//! A connector in memory that keeps all conformance rules but one: an option of the host, or [`Broken::rule`], names that rule.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "it is for tests only")]
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,13 +14,14 @@ use plugin_api::{
     Restriction, Result, RowFilter, Rows, Settings, Stamps,
 };
 
-pub(crate) const SETTINGS: [(&str, &str); 1] = [("Server", "test")];
+/// The settings that a connection needs.
+pub const SETTINGS: [(&str, &str); 1] = [("Server", "test")];
 
 /// A key and a name that nothing has: the one that the rules use.
 const NOBODY: &str = "erp-host-verify-nobody";
 
 /// The connector that breaks a rule.
-pub(crate) struct Broken {
+pub struct Broken {
     rule: u16,
     panics: bool,
     many: bool,
@@ -27,7 +31,7 @@ pub(crate) struct Broken {
 }
 
 /// A connection that breaks a rule in what it reads and writes.
-pub(crate) struct Company {
+pub struct Company {
     data: Data,
     panics: bool,
     home: ThreadId,
@@ -46,27 +50,28 @@ struct Data {
 
 impl Broken {
     /// The one that breaks this rule; none for 0.
-    pub(crate) fn rule(rule: u16) -> Self {
+    pub fn rule(rule: u16) -> Self {
         let many = matches!(rule, 1202 | 1205);
         Broken { rule, panics: false, many, opened: AtomicUsize::new(0), created: Arc::default() }
     }
 
     /// One that breaks no rule, and has ten thousand actors.
-    pub(crate) fn with_many() -> Self {
+    pub fn with_many() -> Self {
         Broken { many: true, ..Broken::rule(0) }
     }
 
     /// One that panics when it is asked for list items.
-    pub(crate) fn panicking() -> Self {
+    pub fn panicking() -> Self {
         Broken { panics: true, ..Broken::rule(0) }
     }
 
     /// The actor type of everything that was created.
-    pub(crate) fn written(&self) -> Vec<String> {
+    pub fn written(&self) -> Vec<String> {
         self.created.lock().unwrap().iter().map(|(actor_type, _)| actor_type.clone()).collect()
     }
 
-    pub(crate) fn created_names(&self) -> Vec<String> {
+    /// The name of everything that was created.
+    pub fn created_names(&self) -> Vec<String> {
         self.created.lock().unwrap().iter().map(|(_, name)| name.clone()).collect()
     }
 
@@ -470,3 +475,5 @@ impl Connection for Company {
         Ok(self.list(name)?.map(|items| items.into_iter().filter(wanted).collect()))
     }
 }
+
+plugin_api::export!(Broken);

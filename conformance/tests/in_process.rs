@@ -2,15 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod broken;
-
-use broken::Broken;
-
+use broken_connector::{Broken, SETTINGS};
 use erp_host_conformance::{Report, Specification, Verdict, Weight};
 use plugin_api::Actor;
 
 fn writing(connector: &Broken) -> Report {
-    Specification::new(connector, broken::SETTINGS).writes().run()
+    Specification::new(connector, SETTINGS).writes().run()
 }
 
 #[test]
@@ -22,7 +19,7 @@ fn sound_connector_keeps_all_rules() {
 
 #[test]
 fn connector_that_breaks_a_rule_fails_that_rule_and_no_other() {
-    let rules = Specification::new(&Broken::rule(0), broken::SETTINGS).run().results;
+    let rules = Specification::new(&Broken::rule(0), SETTINGS).run().results;
     let applicable = rules.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::NotApplicable));
     for (rule, _) in applicable {
         let report = writing(&Broken::rule(rule.number));
@@ -34,7 +31,7 @@ fn connector_that_breaks_a_rule_fails_that_rule_and_no_other() {
 #[test]
 fn nothing_is_written_unless_it_is_allowed() {
     let connector = Broken::rule(0);
-    let report = Specification::new(&connector, broken::SETTINGS).run();
+    let report = Specification::new(&connector, SETTINGS).run();
     let skipped = report.skipped();
     assert!(
         (1101..=1107).chain([1109]).all(|rule| skipped.iter().any(|(skipped, _)| *skipped == rule)),
@@ -42,7 +39,7 @@ fn nothing_is_written_unless_it_is_allowed() {
     );
     assert_eq!(connector.written(), Vec::<String>::new());
 
-    let report = Specification::new(&connector, broken::SETTINGS).writes_to(["Person"]).run();
+    let report = Specification::new(&connector, SETTINGS).writes_to(["Person"]).run();
     report.assert();
     let written = connector.written();
     assert!(!written.is_empty() && written.iter().all(|actor_type| actor_type == "Person"), "{written:?}");
@@ -53,13 +50,13 @@ fn nothing_is_written_unless_it_is_allowed() {
 fn an_example_is_what_is_created() {
     let connector = Broken::rule(0);
     let example = Actor::new("Person", "").with("NAME", "Ada Lovelace");
-    Specification::new(&connector, broken::SETTINGS).writes_to(["Person"]).example(example).run().assert();
+    Specification::new(&connector, SETTINGS).writes_to(["Person"]).example(example).run().assert();
     assert!(connector.created_names().iter().any(|name| name == "Ada Lovelace"));
 }
 
 #[test]
 fn panic_breaks_the_rules_that_meet_it() {
-    let report = Specification::new(&Broken::panicking(), broken::SETTINGS).run();
+    let report = Specification::new(&Broken::panicking(), SETTINGS).run();
     assert_eq!(report.failed(), [903, 904], "{report}");
     let text = report.to_string();
     assert!(text.contains("  - the connector panicked: no list items today\n"), "{text}");
@@ -79,12 +76,12 @@ fn settings_that_do_not_work_leave_the_rest_unchecked() {
 #[test]
 #[should_panic(expected = "rule 1001 FAILED: What changed since the stamp of an actor includes that actor.")]
 fn assert_fails_a_test_with_the_report() {
-    Specification::new(&Broken::rule(1001), broken::SETTINGS).run().assert();
+    Specification::new(&Broken::rule(1001), SETTINGS).run().assert();
 }
 
 #[test]
 fn report_shows_what_was_seen_and_expected_and_the_source_of_the_rule() {
-    let text = Specification::new(&Broken::rule(1001), broken::SETTINGS).run().to_string();
+    let text = Specification::new(&Broken::rule(1001), SETTINGS).run().to_string();
     for line in [
         "rule 1001 FAILED: What changed since the stamp of an actor includes that actor.",
         "  - Customer: what changed since \"2026-01-01T00:00:01\" lacks \"C1\", which has just that stamp",
