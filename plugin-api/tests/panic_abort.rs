@@ -1,5 +1,12 @@
 //! A connector built with `panic = "abort"` is refused by the compiler, with the reason.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
+
 use std::process::Command;
 
 #[test]

@@ -1,5 +1,7 @@
 //! Rows: what a connector writes is what the host reads.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
+
 use proptest::prelude::*;
 
 use erp_host_conformance::testing::collect;

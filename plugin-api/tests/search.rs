@@ -1,5 +1,12 @@
 //! The default methods of a connection: everything but `actor_types`, `fields` and `actors`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
+
 use erp_host_conformance::testing::collect;
 use plugin_api::Operator as Op;
 use plugin_api::{

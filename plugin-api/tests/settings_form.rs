@@ -1,5 +1,12 @@
 //! The derived settings form, as an author uses it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
+
 use std::path::PathBuf;
 
 use plugin_api::{Access, DateTime, Field, FieldType, Result, Secret, SettingValue, Settings, SettingsForm};
