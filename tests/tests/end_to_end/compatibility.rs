@@ -139,7 +139,7 @@ fn calls_whose_caller_has_gone_are_cancelled() {
     let host = Setup::new().plugin_file("versioned.so", plugin_bytes(VERSIONS[0])).start();
     let client = saved(&host, &[("Name", "test")]);
     let caller = client.send(search("while somebody waits"));
-    wait_until("the call has begun", || host.log().contains("waits has_deadline="));
+    wait_until("the call has begun", || host.log().contains("has_deadline="));
     drop(caller);
     wait_until("the connector notices", || host.log().contains("waits no more"));
 }
