@@ -4,16 +4,19 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use contract::Operation;
 use plugin_api::abi::CallWatch;
 use plugin_api::abi::client::{ConnectionClient, ConnectorClient};
 use plugin_api::{Field, Outcome, Settings};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::spawn_blocking;
+use tokio::task::{block_in_place, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
 use super::circuit_breaker::CircuitBreaker;
 use super::concurrency_limit::{ConcurrencyLimit, QueueFull};
 use super::config::RouterConfig;
+use super::latency_estimate::LatencyEstimates;
 use erp_host_runtime::LogContext;
 
 /// A connector with its limits. It ends when it is dropped: after it was replaced or removed, and the last call in it has
@@ -26,6 +29,7 @@ pub(super) struct Connector {
     circuit_breaker: Arc<CircuitBreaker>,
     deadline: Duration,
     settings_form: OnceLock<Arc<[Field]>>,
+    latency: LatencyEstimates,
 }
 
 /// Why a call of a connector gave no result.
@@ -57,6 +61,7 @@ impl Connector {
             circuit_breaker: CircuitBreaker::new(Arc::clone(&name), config.max_timed_out_calls(&name)),
             deadline: config.call_deadline(&name),
             settings_form: OnceLock::new(),
+            latency: LatencyEstimates::default(),
             name,
         }
     }
@@ -91,13 +96,15 @@ impl Connector {
         Ok(LiveConnection { client: self.client().connect(settings)?, connector: Arc::clone(self) })
     }
 
-    /// Runs a call of the connector, which may block, on a thread of its own.
+    /// Runs a call of the connector, which may block: on a blocking thread, or on an I/O thread that has handed its other tasks to
+    /// another thread (`block_in_place`), if the call is expected to be quick. Calls without an operation are never expected to be.
     ///
     /// The caller may disconnect, and gets an error at the deadline; the call itself cannot be aborted. Its permit of the
     /// concurrency limit is kept until it has really ended: a connector that hangs fills its own limit and nothing else.
     pub(super) async fn call<R: Send + 'static>(
         &self,
         log_context: LogContext,
+        operation: Option<Operation>,
         deadline: Instant,
         call: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, CallError> {
@@ -113,7 +120,19 @@ impl Connector {
             let _working_side = working_side;
             watched.during(call)
         };
-        match timeout_at(deadline, spawn_blocking(with_permit(permit, deadline, log_context, call))).await {
+        let call = with_permit(permit, deadline, log_context, call);
+        // A call in a worker process takes longer, and depends on another process.
+        let estimate =
+            operation.filter(|_| self.client().is_in_process()).map(|operation| self.latency.of(operation));
+        let task = match estimate.cloned() {
+            // A task of its own, so that the caller need not wait for its end.
+            Some(estimate) if estimate.is_quick() && can_block_in_place() => {
+                tokio::spawn(async move { block_in_place(|| estimate.measure(call)) })
+            }
+            Some(estimate) => spawn_blocking(move || estimate.measure(call)),
+            None => spawn_blocking(call),
+        };
+        match timeout_at(deadline, task).await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => {
                 tracing::error!(connector = %self.name, %error, "a call panicked inside the host");
@@ -132,6 +151,11 @@ impl Connector {
     }
 }
 
+/// `block_in_place` needs another thread that the tasks can be handed to.
+fn can_block_in_place() -> bool {
+    Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread
+}
+
 /// Cancels a call when nobody waits for it any more: it has ended, its deadline has passed, or its caller has disconnected. The
 /// connector can ask for that.
 struct CancelOnDrop(CallWatch);
@@ -146,7 +170,7 @@ impl Drop for CancelOnDrop {
 impl Drop for Connector {
     fn drop(&mut self) {
         let client = self.client.take();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        if let Ok(runtime) = Handle::try_current() {
             runtime.spawn_blocking(move || drop(client));
         }
     }

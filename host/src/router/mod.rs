@@ -5,7 +5,7 @@
 //! - `route`: which connection and connector it belongs to; `early_outcome`: why it ends before the connector is called, or
 //!   without its result;
 //! - `connectors`: the registry of connectors; `connector`: one of them with its `concurrency_limit`, its call deadline and its
-//!   `circuit_breaker`;
+//!   `circuit_breaker`; `latency_estimate`: which calls are quick enough for an I/O thread;
 //! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
 //! - `reply`: writes the reply into a `spool`, whose memory is a buffer pool.
 
@@ -16,6 +16,7 @@ mod connector;
 mod connectors;
 mod convert;
 mod early_outcome;
+mod latency_estimate;
 mod perform;
 mod read;
 mod reply;

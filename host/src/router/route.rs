@@ -137,8 +137,9 @@ impl Router {
         let connector = self.connectors.find(context.addressed_connector)?;
         let deadline = context.assign(&connector);
         let (call, worker) = (Arc::clone(context.owned_call), Arc::clone(&connector));
+        let operation = Some(call.call().operation());
         let work = move || perform::in_setup(call.call(), &worker);
-        let replied = connector.call(context.log_context.clone(), deadline, work).await;
+        let replied = connector.call(context.log_context.clone(), operation, deadline, work).await;
         replied.map_err(|why| early_outcome::no_result(why, &connector))
     }
 
@@ -161,8 +162,9 @@ impl Router {
         let connector = Arc::clone(&open.connection().connector);
         let deadline = context.assign(&connector);
         let (call, spool) = (Arc::clone(context.owned_call), Arc::clone(&self.spool));
+        let operation = Some(call.call().operation());
         let work = move || perform::in_connection(call.call(), &open.connection().client, &spool);
-        let replied = connector.call(context.log_context.clone(), deadline, work).await;
+        let replied = connector.call(context.log_context.clone(), operation, deadline, work).await;
         replied.map_err(|why| early_outcome::no_result(why, &connector))
     }
 
@@ -232,7 +234,7 @@ impl Router {
         let deadline = context.assign(&connector);
         let worker = Arc::clone(&connector);
         let form =
-            connector.call(context.log_context.clone(), deadline, move || worker.settings_form()).await;
+            connector.call(context.log_context.clone(), None, deadline, move || worker.settings_form()).await;
         let form = form
             .map_err(|why| early_outcome::no_result(why, &connector))?
             .map_err(|outcome| early_outcome::connector_error(&outcome))?;
@@ -301,7 +303,7 @@ async fn open_stored(
     let worker = Arc::clone(&connector);
     let deadline = Instant::now() + connector.deadline();
     let settings = stored.settings.of_connection(stored.guid.to_string(), stored.revision.number());
-    let opened = connector.call(log_context, deadline, move || worker.open(&settings));
+    let opened = connector.call(log_context, None, deadline, move || worker.open(&settings));
     let opened = opened.await.map_err(|why| early_outcome::no_result(why, &connector))?;
     opened.map_err(|outcome| early_outcome::connector_error(&outcome))
 }

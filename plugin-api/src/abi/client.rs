@@ -136,6 +136,11 @@ impl ConnectorClient {
         ConnectorClient { name, transport }
     }
 
+    /// Whether the connector runs in this process, and not in a worker process.
+    pub fn is_in_process(&self) -> bool {
+        self.transport.is_in_process()
+    }
+
     /// Its transport, for a caller that forwards calls without reading them.
     pub fn transport(&self) -> &Arc<dyn ConnectorTransport> {
         &self.transport

@@ -26,6 +26,11 @@ pub trait ConnectorTransport: Send + Sync {
         replies: &mut dyn ReplyReceiver,
     ) -> Option<Box<dyn ConnectionTransport>>;
 
+    /// Whether the connector runs in this process: a call of a worker process is never as quick.
+    fn is_in_process(&self) -> bool {
+        true
+    }
+
     /// Why every call is rejected at the moment (the circuit breaker is open); `None` when calls are served.
     fn out_of_service(&self) -> Option<String> {
         None

@@ -66,6 +66,10 @@ impl ConnectorTransport for WorkerTransport {
         Some(Box::new(WorkerConnection { connector, settings: copy, opened: Mutex::new(opened) }))
     }
 
+    fn is_in_process(&self) -> bool {
+        false
+    }
+
     fn out_of_service(&self) -> Option<String> {
         self.0.worker.out_of_service()
     }
