@@ -87,6 +87,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .worker_threads(io_threads())
         .max_blocking_threads(MOST_THREADS)
         .build()?;
     let end = runtime.block_on(serve(&config, watcher))?;
@@ -94,6 +95,11 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     runtime.shutdown_timeout(end.saturating_duration_since(Instant::now()));
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// One I/O thread for each core, and one that takes over when a connector blocks one of them (see `router::watchdog`).
+fn io_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from) + 1
 }
 
 /// Serves until a signal; returns by when all must be over.

@@ -1,5 +1,5 @@
-//! A connector with its limits: every call of it passes the circuit breaker and the concurrency limit, runs on a thread that
-//! may block, and has a deadline.
+//! A connector with its limits: every call passes the circuit breaker and the concurrency limit, has a deadline, and delays no
+//! other call.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,15 +8,16 @@ use contract::Operation;
 use plugin_api::abi::CallWatch;
 use plugin_api::abi::client::{ConnectionClient, ConnectorClient};
 use plugin_api::{Field, Outcome, Settings};
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::{block_in_place, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use super::circuit_breaker::CircuitBreaker;
 use super::concurrency_limit::{ConcurrencyLimit, QueueFull};
 use super::config::RouterConfig;
 use super::latency_estimate::LatencyEstimates;
+use super::watchdog::Watchdog;
 use erp_host_runtime::LogContext;
 
 /// A connector with its limits. It ends when it is dropped: after it was replaced or removed, and the last call in it has
@@ -30,6 +31,7 @@ pub(super) struct Connector {
     deadline: Duration,
     settings_form: OnceLock<Arc<[Field]>>,
     latency: LatencyEstimates,
+    watchdog: Arc<Watchdog>,
 }
 
 /// Why a call of a connector gave no result.
@@ -52,7 +54,7 @@ pub(super) struct LiveConnection {
 }
 
 impl Connector {
-    pub(super) fn new(client: ConnectorClient, config: &RouterConfig) -> Self {
+    pub(super) fn new(client: ConnectorClient, config: &RouterConfig, watchdog: Arc<Watchdog>) -> Self {
         let name: Arc<str> = client.name().into();
         let (max_running, max_queued) = (config.concurrent_calls(&name), config.queued_calls as usize);
         Connector {
@@ -62,6 +64,7 @@ impl Connector {
             deadline: config.call_deadline(&name),
             settings_form: OnceLock::new(),
             latency: LatencyEstimates::default(),
+            watchdog,
             name,
         }
     }
@@ -96,8 +99,8 @@ impl Connector {
         Ok(LiveConnection { client: self.client().connect(settings)?, connector: Arc::clone(self) })
     }
 
-    /// Runs a call of the connector, which may block: on a blocking thread, or on an I/O thread that has handed its other tasks to
-    /// another thread (`block_in_place`), if the call is expected to be quick. Calls without an operation are never expected to be.
+    /// Runs a call of the connector, which may block: on a blocking thread; or on an I/O thread, under the watchdog, if its
+    /// operation is expected to be quick. A call without an operation, or of a worker process, always runs on a blocking thread.
     ///
     /// The caller may disconnect, and gets an error at the deadline; the call itself cannot be aborted. Its permit of the
     /// concurrency limit is kept until it has really ended: a connector that hangs fills its own limit and nothing else.
@@ -121,16 +124,15 @@ impl Connector {
             watched.during(call)
         };
         let call = with_permit(permit, deadline, log_context, call);
-        // A call in a worker process takes longer, and depends on another process.
-        let estimate =
-            operation.filter(|_| self.client().is_in_process()).map(|operation| self.latency.of(operation));
-        let task = match estimate.cloned() {
-            // A task of its own, so that the caller need not wait for its end.
-            Some(estimate) if estimate.is_quick() && can_block_in_place() => {
-                tokio::spawn(async move { block_in_place(|| estimate.measure(call)) })
-            }
-            Some(estimate) => spawn_blocking(move || estimate.measure(call)),
-            None => spawn_blocking(call),
+        let operation = operation.filter(|_| self.client().is_in_process());
+        let estimate = operation.map(|operation| Arc::clone(self.latency.of(operation)));
+        let slot =
+            estimate.as_ref().filter(|estimate| estimate.is_quick()).and_then(|_| self.watchdog.slot());
+        let task = match (slot, estimate) {
+            // A task of its own, so that the deadline ends the wait for it.
+            (Some(slot), Some(estimate)) => tokio::spawn(async move { slot.run(&estimate, call) }),
+            (_, Some(estimate)) => spawn_blocking(move || estimate.measure(call)),
+            (_, None) => spawn_blocking(call),
         };
         match timeout_at(deadline, task).await {
             Ok(Ok(result)) => Ok(result),
@@ -149,11 +151,6 @@ impl Connector {
     pub(super) async fn idle(&self) {
         self.concurrency_limit.wait_until_idle().await;
     }
-}
-
-/// `block_in_place` needs another thread that the tasks can be handed to.
-fn can_block_in_place() -> bool {
-    Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread
 }
 
 /// Cancels a call when nobody waits for it any more: it has ended, its deadline has passed, or its caller has disconnected. The

@@ -8,11 +8,13 @@ use plugin_api::abi::client::ConnectorClient;
 use super::config::RouterConfig;
 use super::connector::Connector;
 use super::early_outcome::{self, EarlyOutcome};
+use super::watchdog::Watchdog;
 
 /// The connectors by name. Lookups take no lock while connectors are added, replaced and removed: a call continues with the
 /// connector that it has found.
 pub(super) struct Connectors {
     config: RouterConfig,
+    watchdog: Arc<Watchdog>,
     /// In the order of their names.
     current: ArcSwap<Vec<Arc<Connector>>>,
     /// Connectors that were replaced or removed, as long as calls run in them. The lock also serialises changes of
@@ -22,8 +24,12 @@ pub(super) struct Connectors {
 
 impl Connectors {
     pub(super) fn new(config: &RouterConfig, connectors: impl IntoIterator<Item = ConnectorClient>) -> Self {
-        let all =
-            Connectors { config: config.clone(), current: ArcSwap::default(), draining: Mutex::default() };
+        let all = Connectors {
+            config: config.clone(),
+            watchdog: Arc::new(Watchdog::start()),
+            current: ArcSwap::default(),
+            draining: Mutex::default(),
+        };
         for client in connectors {
             all.put(client);
         }
@@ -32,7 +38,7 @@ impl Connectors {
 
     /// Adds a connector, or replaces the one of the same name. It serves all calls from now on.
     pub(super) fn put(&self, client: ConnectorClient) {
-        let connector = Arc::new(Connector::new(client, &self.config));
+        let connector = Arc::new(Connector::new(client, &self.config, Arc::clone(&self.watchdog)));
         self.change(|all| {
             let replaced = take(all, connector.name());
             let name = connector.name().to_lowercase();

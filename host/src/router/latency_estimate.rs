@@ -8,7 +8,8 @@ use contract::Operation;
 
 /// An operation with a mean latency below this is quick: a hop to another thread would cost it more than its own work.
 const QUICK: Duration = Duration::from_micros(100);
-/// A call counts for no more than this, so that a single slow call, or a thread that was preempted, does not count for much.
+/// A call counts for no more than this, so that a single slow call, or a thread that was preempted, does not count for much. Other
+/// tasks wait no longer for a slow call anyway (see the watchdog).
 const MAX_SAMPLE: Duration = Duration::from_millis(1);
 /// The weight of the last call in the mean is one part in so many.
 const WEIGHT: u32 = 16;
@@ -42,10 +43,19 @@ impl LatencyEstimate {
 
     /// Runs a call and adds its latency.
     pub(super) fn measure<R>(&self, call: impl FnOnce() -> R) -> R {
-        let start = Instant::now();
+        self.measure_since(Instant::now(), call)
+    }
+
+    /// The same for a call that starts now.
+    pub(super) fn measure_since<R>(&self, started: Instant, call: impl FnOnce() -> R) -> R {
         let result = call();
-        self.add(start.elapsed());
+        self.add(started.elapsed());
         result
+    }
+
+    /// Adds a call that is slow and has not ended yet.
+    pub(super) fn add_slow(&self) {
+        self.add(MAX_SAMPLE);
     }
 
     fn add(&self, latency: Duration) {

@@ -5,7 +5,7 @@
 //! - `route`: which connection and connector it belongs to; `early_outcome`: why it ends before the connector is called, or
 //!   without its result;
 //! - `connectors`: the registry of connectors; `connector`: one of them with its `concurrency_limit`, its call deadline and its
-//!   `circuit_breaker`; `latency_estimate`: which calls are quick enough for an I/O thread;
+//!   `circuit_breaker`; `latency_estimate`: which calls are quick enough for an I/O thread; `watchdog`: when one is not;
 //! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
 //! - `reply`: writes the reply into a `spool`, whose memory is a buffer pool.
 
@@ -22,6 +22,7 @@ mod read;
 mod reply;
 mod route;
 mod spool;
+mod watchdog;
 
 use std::io;
 use std::path::{Path, PathBuf};
