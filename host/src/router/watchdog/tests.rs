@@ -81,6 +81,71 @@ fn watchdog_keeps_sockets_served_while_all_slots_hang() {
 }
 
 #[test]
+fn watchdog_keeps_sockets_polled_while_the_polling_thread_hangs() {
+    use std::io::{Read, Write};
+
+    // Idle I/O threads sleep, all but the one that polls the sockets. If that one starts a call that hangs, nobody polls them
+    // until the watchdog wakes another thread.
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let _context = runtime.enter();
+    let watchdog = Arc::new(Watchdog::start());
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (start, started) = mpsc::channel();
+    let (end, ended) = mpsc::channel();
+    // An echo service; the byte 0 starts a call that hangs until its sender of releases is dropped.
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (watchdog, start, end) = (Arc::clone(&watchdog), start.clone(), end.clone());
+            tokio::spawn(async move {
+                let mut byte = [0];
+                while stream.read_exact(&mut byte).await.is_ok() {
+                    if byte == [0] {
+                        let slot = watchdog.slot().expect("a free slot");
+                        let (release, released) = mpsc::channel::<()>();
+                        let start = start.clone();
+                        let end = end.clone();
+                        tokio::spawn(async move {
+                            slot.run(&estimate(), || {
+                                start.send(release).unwrap();
+                                let _ = released.recv();
+                            });
+                            end.send(()).unwrap();
+                        });
+                    } else {
+                        stream.write_all(&byte).await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    // The client is outside of the runtime, as callers are: nothing but its bytes wakes an I/O thread.
+    let connect = || {
+        let stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+    };
+    let echo = |stream: &mut std::net::TcpStream| {
+        stream.write_all(&[1]).unwrap();
+        stream.read_exact(&mut [0]).expect("the echo service answers");
+    };
+    let mut caller = connect();
+    let mut other = connect();
+    for _ in 0..20 {
+        echo(&mut other);
+        echo(&mut caller);
+        caller.write_all(&[0]).unwrap();
+        let release = started.recv().unwrap();
+        echo(&mut other);
+        echo(&mut connect());
+        drop(release);
+        // Its slot must be free before the next call.
+        ended.recv().unwrap();
+    }
+}
+
+#[test]
 fn watchdog_hands_the_tasks_behind_a_hanging_call_to_another_thread() {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
