@@ -70,7 +70,7 @@ fn host_triple() -> &'static str {
 }
 
 #[test]
-fn crates_know_only_what_they_may() {
+fn crates_depend_only_on_what_they_may() {
     let table: &[(&str, &[&str])] = &[
         ("erp-host-values", &["erp-host-contract", "erp-host-plugin-api", "serde", "tokio"]),
         ("erp-host-contract", &["erp-host-plugin-api", "abi_stable", "tokio", "hyper", "http", "sqlx"]),
@@ -165,8 +165,44 @@ fn unsafe_code_stays_where_it_belongs() {
     }
 }
 
+/// The program is the crate that everything would grow into.
 #[test]
-fn names_are_the_domains() {
+fn host_stays_below_its_size() {
+    const MAX_LINES: usize = 14_000;
+    let is_test = |file: &&PathBuf| {
+        file.iter().any(|part| part == "tests") || file.file_name().is_some_and(|name| name == "tests.rs")
+    };
+    let files = rust_files();
+    let sources = files.iter().filter(|file| file.starts_with("host/src")).filter(|file| !is_test(file));
+    let lines = |file: &PathBuf| {
+        let text = std::fs::read_to_string(workspace().join(file)).unwrap();
+        text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().lines().count()
+    };
+    let lines: usize = sources.map(lines).sum();
+    assert!(lines > 5_000, "the sources are there");
+    assert!(lines < MAX_LINES, "host has {lines} lines: move a part into a crate");
+}
+
+/// The places that docs/architecture.md names exist.
+#[test]
+fn architecture_page_names_places_that_exist() {
+    let page = std::fs::read_to_string(workspace().join("docs/architecture.md")).unwrap();
+    let mut count = 0;
+    for code in page.split('`').skip(1).step_by(2) {
+        let is_place = !code.contains([' ', ':', '=', '"'])
+            && code
+                .split_once('/')
+                .is_some_and(|(folder, _)| workspace().join(folder).join("Cargo.toml").exists());
+        if is_place {
+            count += 1;
+            assert!(workspace().join(code).exists(), "{code} is not there any more");
+        }
+    }
+    assert!(count > 30, "{count} places were found");
+}
+
+#[test]
+fn file_names_are_not_empty_words() {
     const EMPTY_WORDS: &[&str] = &["manager", "helper", "helpers", "util", "utils", "data", "misc", "common"];
     for file in rust_files() {
         for part in file.iter() {
