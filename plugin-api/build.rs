@@ -1,4 +1,4 @@
-//! Tells the handshake which compiler and target a plugin was built with.
+//! Passes the names of compiler and target to the handshake.
 
 use std::env;
 use std::process::Command;

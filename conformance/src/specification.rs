@@ -13,7 +13,7 @@ use crate::subject::{Adapter, Subject, Writes};
 /// Checks the rules with a connector in this process.
 ///
 /// It only reads, unless [`writes`](Specification::writes) allows it to write. The connection should be one to a test
-/// company with some actors of each type, and nobody else may change that company while the rules are checked.
+/// company with some actors of each type, and nothing else may change that company while the rules are checked.
 ///
 /// See the [example of the crate](crate).
 #[derive(Debug)]

@@ -41,7 +41,7 @@ impl HostLock {
     /// Locks the data folder for a host. Where the file system has no locks the host runs without one, with a warning.
     pub(crate) fn acquire(data: &Path) -> Self {
         let lock = || -> io::Result<File> {
-            // Made by the host, so that its user owns the folder, whoever sends requests.
+            // Made by the host, so that the host's user owns the folder.
             fs::create_dir_all(data.join(FOLDER))?;
             let file = File::options().create(true).append(true).open(data.join(LOCK))?;
             file.lock_shared()?;

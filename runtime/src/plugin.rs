@@ -36,7 +36,7 @@ impl Plugin {
         file_name(&self.path)
     }
 
-    /// The first digits of its hash: enough to tell two builds apart.
+    /// The first digits of its hash: enough to distinguish two builds.
     pub fn short_hash(&self) -> &str {
         short_hash(&self.sha256)
     }

@@ -24,7 +24,7 @@ pub(crate) struct ServiceFlags {
     /// PEM file with the certificates to trust, instead of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Take any TLS certificate (for tests: whoever is between can read and change everything)
+    /// Take any TLS certificate (for tests only: allows man-in-the-middle attacks)
     #[arg(long)]
     insecure: bool,
 }

@@ -1,7 +1,7 @@
 //! Routes a call to its connection and connector, runs it there within its limits, and writes the reply.
 //!
 //! In the order of a call:
-//! - [`read`](mod@read): from bytes to a call, and its dialect;
+//! - `read`: from bytes to a call, and its dialect;
 //! - `route`: which connection and connector it belongs to; `early_outcome`: why it ends before the connector is called, or
 //!   without its result;
 //! - `connectors`: the registry of connectors; `connector`: one of them with its `concurrency_limit`, its call deadline and its

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::connection_limit::ConnectionLimit;
 
-/// Tells every connection to shut down when it is dropped.
+/// Starts the shutdown of every connection when it is dropped.
 pub(super) struct ShutdownTrigger(
     #[expect(dead_code, reason = "only dropping it matters")] watch::Sender<()>,
 );

@@ -33,7 +33,7 @@ fn access_networks_apply_to_the_client_behind_trusted_proxies() {
         // For monitors, and it says nothing.
         assert_eq!(host.exchange(&get("/health", headers)).status, 200);
     }
-    // Whoever is not a trusted proxy is taken for what they are.
+    // A peer that is not a trusted proxy is the client.
     let direct =
         Host::configured("[access]\nnetworks = [\"192.0.2.0/24\"]\nhealth_networks = [\"192.0.2.0/24\"]");
     assert_eq!(direct.exchange(&get(SERVICE, "X-Forwarded-For: 192.0.2.5\r\n")).status, 403);

@@ -106,7 +106,7 @@ impl Host {
         self.runtime.as_ref().unwrap().block_on(work)
     }
 
-    /// Tells the server to stop, as a signal does.
+    /// Stops the server, as a signal does.
     pub(crate) fn stop(&self) {
         self.stop.notify_one();
     }

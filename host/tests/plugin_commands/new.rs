@@ -104,9 +104,9 @@ fn a_folder_that_is_not_plugin_api_is_refused_and_nothing_is_made() {
 fn plugin_api_is_found_in_the_checkout_around_the_program() {
     let folder = TempDir::new().unwrap();
     let output = erp_host(folder.path(), &["new", "acme", "--path", "deep/er"]);
-    let told = text(&output.stdout);
+    let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(told.contains("(found above this program); Cargo.toml says so\n"), "{told}");
+    assert!(printed.contains("(found above this program); Cargo.toml says so\n"), "{printed}");
     let manifest = fs::read_to_string(folder.path().join("deep/er/Cargo.toml")).unwrap();
     let manifest: toml::Table = manifest.parse().unwrap();
     let api = manifest["dependencies"]["erp-host-plugin-api"]["path"].as_str().unwrap();

@@ -95,7 +95,7 @@ impl Crm {
     pub(super) async fn open(path: Option<&Path>) -> Result<Self> {
         let options = match path {
             None => SqliteConnectOptions::new().in_memory(true),
-            // A simulation is started anew after a crash of the machine, so the file need not survive one.
+            // A simulation is started again after a crash of the machine, so the file need not survive one.
             Some(path) => SqliteConnectOptions::new()
                 .filename(path)
                 .create_if_missing(true)

@@ -69,7 +69,7 @@ impl Connection for VersionedConnection {
         Ok(Outcome::ok())
     }
 
-    /// Rows that tell the version and the text. The text `until 127.0.0.1:4711` makes it wait until that address, to
+    /// Rows with the version and the text. The text `until 127.0.0.1:4711` makes it wait until that address, to
     /// which it connects, closes the connection; `while somebody waits` makes it wait until its caller does not, in a host
     /// that tells it.
     fn search_text(

@@ -149,7 +149,7 @@ impl Client {
         Ok(Answer::new(answer.reply, exchange.response.clone()))
     }
 
-    /// Sends a call, and leaves its answer to whoever reads the stream, or hangs up.
+    /// Sends a call without reading its reply; the returned stream can read it or close the connection.
     pub fn send(&self, request: Request<'_>) -> TcpStream {
         let call = self.with_envelope(request);
         let mut body = Vec::new();

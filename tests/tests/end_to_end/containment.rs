@@ -1,4 +1,4 @@
-//! What a connector does wrong hurts its own calls and nobody else's: in the host's process, and in a worker process.
+//! Faults of a connector affect its own calls only: in the host's process, and in a worker process.
 
 use contract::{Dialect, Request};
 use test_support::http;
@@ -16,28 +16,28 @@ enum Mode {
     Worker,
 }
 
-/// A deed, and what its caller reads.
+/// A fault, and what its caller reads.
 struct Case {
-    deed: &'static str,
+    fault: &'static str,
     /// The method that does it.
     method: &'static str,
     /// Whether it would end the host's own process.
     is_fatal: bool,
     /// What the answer says: its state, and a part of its explanations. `None`: it works.
-    told: Option<&'static str>,
+    reply: Option<&'static str>,
     /// What the log says.
     logged: Option<&'static str>,
 }
 
-/// A deed that the host's process survives.
-const fn harmless(deed: &'static str, told: Option<&'static str>, logged: Option<&'static str>) -> Case {
-    Case { deed, method: "get", is_fatal: false, told, logged }
+/// A fault that the host's process survives.
+const fn harmless(fault: &'static str, reply: Option<&'static str>, logged: Option<&'static str>) -> Case {
+    Case { fault, method: "get", is_fatal: false, reply, logged }
 }
 
-/// A deed that ends the process.
-const fn fatal(deed: &'static str, logged: &'static str) -> Case {
-    let told = Some("crashed during this call (reference ");
-    Case { deed, method: "get", is_fatal: true, told, logged: Some(logged) }
+/// A fault that ends the process.
+const fn fatal(fault: &'static str, logged: &'static str) -> Case {
+    let reply = Some("crashed during this call (reference ");
+    Case { fault, method: "get", is_fatal: true, reply, logged: Some(logged) }
 }
 
 const CASES: &[Case] = &[
@@ -62,7 +62,7 @@ const CASES: &[Case] = &[
     // Beyond its limit of memory, and of files.
     fatal("leak:4096", "memory allocation of"),
     harmless("open:64", None, None),
-    Case { told: Some("Too many open files"), logged: None, ..fatal("open:4096", "") },
+    Case { reply: Some("Too many open files"), logged: None, ..fatal("open:4096", "") },
 ];
 
 const LIMITS: &str = "
@@ -82,7 +82,7 @@ fn host(mode: Mode, more: &str) -> TestHost {
 
 fn save<'a>(orders: &[(&'a str, &'a str)]) -> Request<'a> {
     let server = [("Server", "erp")];
-    let orders = server.iter().chain(orders).map(|(method, deed)| (*method, Some(*deed)));
+    let orders = server.iter().chain(orders).map(|(method, fault)| (*method, Some(*fault)));
     Request::SaveConnection { connection_info: Some(orders.collect()) }
 }
 
@@ -107,7 +107,7 @@ fn check_the_others(host: &TestHost, after: &str) {
     assert_eq!(types.items, ["Customer", "Person"], "after {after}: {types:?}");
 }
 
-fn told(answer: &Answer) -> String {
+fn explanations(answer: &Answer) -> String {
     format!("{} | {} | {}", answer.user, answer.tech, answer.code)
 }
 
@@ -115,16 +115,16 @@ fn every_case(mode: Mode) {
     let mut host = host(mode, LIMITS);
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
     for case in CASES.iter().filter(|case| mode == Mode::Worker || !case.is_fatal) {
-        let Case { deed, method, told: expected, logged, .. } = *case;
+        let Case { fault, method, reply: expected, logged, .. } = *case;
         let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
-        client.ok(save(&[(method, deed)]));
+        client.ok(save(&[(method, fault)]));
         let answer = client.call(get());
         match expected {
-            None => assert_ne!(answer.state, State::Error, "{mode:?} {deed}: {answer:?}"),
+            None => assert_ne!(answer.state, State::Error, "{mode:?} {fault}: {answer:?}"),
             Some(text) => {
-                assert_eq!(answer.state, State::Error, "{mode:?} {deed}: {answer:?}");
-                assert!(told(&answer).contains(text), "{mode:?} {deed}: {}", told(&answer));
-                assert!(answer.actors.is_empty(), "{mode:?} {deed}: no half answers");
+                assert_eq!(answer.state, State::Error, "{mode:?} {fault}: {answer:?}");
+                assert!(explanations(&answer).contains(text), "{mode:?} {fault}: {}", explanations(&answer));
+                assert!(answer.actors.is_empty(), "{mode:?} {fault}: no half answers");
             }
         }
         if let Some((_, reference)) = answer.user.split_once("reference ") {
@@ -132,10 +132,10 @@ fn every_case(mode: Mode) {
             wait_until("the reference in the log", || host.log().contains(reference));
         }
         // What is printed in the host's own process is on its own output.
-        if let Some(text) = logged.filter(|_| mode == Mode::Worker || deed != "print") {
+        if let Some(text) = logged.filter(|_| mode == Mode::Worker || fault != "print") {
             wait_until(text, || host.log().contains(text));
         }
-        check_the_others(&host, deed);
+        check_the_others(&host, fault);
     }
     assert!(!host.log().contains("panicked inside the host"), "{}", host.log());
     // Nothing that was saved is lost.
@@ -145,12 +145,12 @@ fn every_case(mode: Mode) {
 }
 
 #[test]
-fn in_the_hosts_process() {
+fn faults_in_the_hosts_process_are_contained() {
     every_case(Mode::InProcess);
 }
 
 #[test]
-fn in_a_worker_process() {
+fn faults_in_a_worker_process_are_contained() {
     every_case(Mode::Worker);
 }
 
@@ -167,7 +167,7 @@ fn workers_of(host: u32) -> Vec<u32> {
 
 #[cfg(target_os = "linux")]
 fn runs(id: u32) -> bool {
-    // A zombie has ended, whoever has not heard of it yet.
+    // A zombie process has ended, although nobody has waited for it.
     std::fs::read_to_string(format!("/proc/{id}/stat"))
         .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
 }
@@ -192,46 +192,50 @@ fn workers_end_with_their_host_however_it_ends() {
 }
 
 #[test]
-fn a_call_that_hangs_is_ended_with_its_worker_and_the_next_one_works() {
+fn hanging_call_is_ended_with_its_worker_and_the_next_one_works() {
     let host = host(Mode::Worker, "call_deadline = \"1s\"\n[worker]\nmax_crashes_per_minute = 1000\n");
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
-    for deed in ["block", "busy"] {
+    for fault in ["block", "busy"] {
         let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
-        client.ok(save(&[("get", deed)]));
+        client.ok(save(&[("get", fault)]));
         let answer = client.call(get());
-        assert!(answer.user.contains("did not answer within 1 seconds"), "{deed}: {}", told(&answer));
+        assert!(
+            answer.user.contains("did not answer within 1 seconds"),
+            "{fault}: {}",
+            explanations(&answer)
+        );
         wait_until("its end", || host.log().contains("because a call took longer than"));
-        check_the_others(&host, deed);
+        check_the_others(&host, fault);
     }
 }
 
 #[test]
-fn processor_time_is_limited() {
+fn worker_processor_time_is_limited() {
     let host = host(Mode::Worker, "[connectors.Rogue.worker]\ncpu_time = \"1s\"\n");
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
     let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
     client.ok(save(&[("get", "busy")]));
     let answer = client.call(get());
-    assert!(answer.tech.contains("SIGXCPU"), "{}", told(&answer));
+    assert!(answer.tech.contains("SIGXCPU"), "{}", explanations(&answer));
     check_the_others(&host, "busy");
 }
 
 #[test]
-fn a_crash_loop_takes_the_connector_out_of_service_for_a_while() {
+fn crash_breaker_opens_after_a_crash_loop_and_closes_again() {
     let host = host(Mode::Worker, "[worker]\nmax_crashes_per_minute = 3\ncrash_backoff = \"2s\"\n");
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
     let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
     client.ok(save(&[("get", "abort")]));
     for crash in 1..=3 {
         let answer = client.call(get());
-        assert!(answer.user.contains("crashed during this call"), "{crash}: {}", told(&answer));
+        assert!(answer.user.contains("crashed during this call"), "{crash}: {}", explanations(&answer));
     }
     wait_until("the breaker", || host.log().contains("out of service: the connector crashed too often"));
     let answer = client.call(get());
     assert!(
         answer.user.contains("is out of service, because it crashed again and again"),
         "{}",
-        told(&answer)
+        explanations(&answer)
     );
     let other = host.client(Dialect::Message).connector("Hello").connection(OTHERS);
     other.ok(Request::GetSupportedActorTypes);
@@ -241,7 +245,7 @@ fn a_crash_loop_takes_the_connector_out_of_service_for_a_while() {
 
 /// Calls that never come back fill the connector's own places; beyond that callers are not made to wait.
 #[test]
-fn too_many_late_calls_take_the_connector_out_of_service_until_they_are_back() {
+fn circuit_breaker_opens_with_too_many_timed_out_calls_until_they_return() {
     let host =
         host(Mode::InProcess, "concurrent_calls = 4\nmax_timed_out_calls = 2\ncall_deadline = \"300ms\"\n");
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
@@ -254,7 +258,7 @@ fn too_many_late_calls_take_the_connector_out_of_service_until_they_are_back() {
     assert!(
         answer.user.contains("is out of service, because its calls do not come back"),
         "{}",
-        told(&answer)
+        explanations(&answer)
     );
     assert!(host.log().contains("out of service: too many calls have not come back in time"));
     assert!(is_healthy(&host));
@@ -266,7 +270,7 @@ fn too_many_late_calls_take_the_connector_out_of_service_until_they_are_back() {
 /// More calls hang than the host has I/O threads, in an operation that was quick so far. All other calls are answered before
 /// the hanging ones are released.
 #[test]
-fn containment_of_hanging_calls_delays_no_other_call() {
+fn hanging_calls_delay_no_other_call() {
     const HANGS: &str = "dddddddd-0000-4000-8000-000000000003";
     const RELEASES: &str = "dddddddd-0000-4000-8000-000000000004";
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -299,7 +303,7 @@ fn containment_of_hanging_calls_delays_no_other_call() {
 
 /// A connector that crashes as its file is opened or as it is made.
 #[test]
-fn a_plugin_that_crashes_as_it_is_made_is_refused_in_one_line() {
+fn plugin_that_crashes_while_it_is_created_is_refused_in_one_line() {
     let options = "isolation = \"process\"\n[connectors.Rogue.options]\nnew = \"segfault\"\n";
     let host = Setup::new().plugin(HELLO).plugin(ROGUE).configuration(options).start();
     let listed = String::from_utf8(host.command(&["plugins"]).stdout).unwrap();
@@ -317,7 +321,7 @@ fn a_plugin_that_crashes_as_it_is_made_is_refused_in_one_line() {
 
 /// One connector may run in a worker while the others do not.
 #[test]
-fn the_operator_says_for_each_connector_where_it_runs() {
+fn isolation_is_configured_for_each_connector() {
     let host = host(Mode::InProcess, "[connectors.rogue]\nisolation = \"process\"\n");
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
     let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);

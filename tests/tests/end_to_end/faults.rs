@@ -269,7 +269,7 @@ fn emptied_store_is_refused() {
         fs::write(&store, &bytes).unwrap();
         let refusal = host.try_start().expect_err("the host does not start").to_string();
         assert!(refusal.contains(expected) && refusal.contains("restore it from a backup"), "{refusal}");
-        assert_eq!(fs::read(&store).unwrap(), bytes, "nothing was made anew");
+        assert_eq!(fs::read(&store).unwrap(), bytes, "the store was not replaced");
     }
     fs::write(&store, kept).unwrap();
     host.start();

@@ -111,7 +111,7 @@ fn superoffice_online_authenticates_itself_in_every_dialect() {
             .expect("signed with the partner's key");
     }
 
-    // Whatever is wrong, the caller reads the same, and the log tells.
+    // The caller always gets the same text; the log has the reason.
     let stranger = token(&partner_pem, "1a2b3c4d5e6f", 360);
     let hello = format!("{PATH}?ConnectorName=Hello");
     let nobody = format!("{PATH}?ConnectorName=Nobody");

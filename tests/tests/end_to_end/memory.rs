@@ -81,7 +81,7 @@ fn large_replies_take_little_memory() {
         let (rows, bytes) = client.join().unwrap();
         // And one that the rogue connector adds by itself.
         assert_eq!(rows, ROWS + 1);
-        assert!(bytes > 40_000_000, "{bytes} bytes: too few to tell anything");
+        assert!(bytes > 40_000_000, "{bytes} bytes: too few for a conclusion");
     }
     let above = kilobytes(&mut host, "VmHWM") - idle;
     assert!(above < MOST, "{above} kB above idle");

@@ -51,7 +51,7 @@ pub(crate) fn recorded() -> Vec<Recorded> {
     all
 }
 
-/// Reads a message as the host and its clients do, and does with the result what they do. Tells whether it is a call.
+/// Reads a message as the host and its clients do, and does with the result what they do. Returns whether it is a call.
 fn serve(bytes: &[u8], like: &Recorded) -> bool {
     let mut is_call = false;
     for action in [Some(like.action.as_str()), None] {

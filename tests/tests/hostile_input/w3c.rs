@@ -10,7 +10,7 @@ use test_support::tools;
 /// Cases that are not well-formed and accepted all the same, and why.
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("o-p66fail5", "a reference to a control character, which .NET writes: contract page, section 5"),
-    // HTTP tells the encoding, or the byte order mark (RFC 7303); and .NET programs that write XML to a string say UTF-16 and
+    // The encoding comes from HTTP or the byte order mark (RFC 7303); and .NET programs that write XML to a string say UTF-16 and
     // send UTF-8.
     ("hst-lhs-007", "the encoding that the declaration names is not the document's"),
     ("hst-lhs-008", "the encoding that the declaration names is not the document's"),

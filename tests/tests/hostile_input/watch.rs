@@ -38,24 +38,24 @@ impl Watch {
     /// Runs a case.
     pub(crate) fn case<T>(&self, bytes: &[u8], run: impl FnOnce() -> T) -> T {
         *self.0.lock().unwrap() = Some(Case { since: Instant::now(), bytes: bytes.to_vec() });
-        let tell = TellCase(bytes);
+        let report = ReportCase(bytes);
         let result = run();
-        std::mem::forget(tell);
+        std::mem::forget(report);
         *self.0.lock().unwrap() = None;
         result
     }
 }
 
-/// Tells which case it was, unless it went well.
-struct TellCase<'a>(&'a [u8]);
+/// Prints the case, unless it succeeded.
+struct ReportCase<'a>(&'a [u8]);
 
-impl Drop for TellCase<'_> {
+impl Drop for ReportCase<'_> {
     fn drop(&mut self) {
         eprintln!("it was this case: {}", self.0.escape_ascii());
     }
 }
 
-/// The most memory that this process ever had, in KiB; `None` where the system does not tell.
+/// The most memory that this process ever had, in KiB; `None` where the system has no such figure.
 pub(crate) fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -169,7 +169,7 @@ fn unharmed(name: &str, before: &Parts, after: &Parts, has_table: bool) {
 }
 
 #[test]
-fn reported_types_outlive_a_restart_until_the_connection_is_saved_anew() {
+fn reported_types_survive_a_restart_until_the_connection_is_saved_again() {
     let (mut host, folder) = host();
     let workbook = folder.join("types.xlsx");
     std::fs::write(&workbook, layouts::ALL[0].workbook()).unwrap();
@@ -209,7 +209,7 @@ fn reported_types_outlive_a_restart_until_the_connection_is_saved_anew() {
     assert!(kept::text(part(&parts, sheet)).contains("<c r=\"D2\" s=\"2\"><v>50.25</v></c>"));
 
     let (client, _) = connected(&host, 0, "types.xlsx");
-    assert_eq!(type_of_credit(&client), "Text", "saved anew");
+    assert_eq!(type_of_credit(&client), "Text", "saved again");
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl SharedStrings {
 }
 
 /// Reads the text of an item (`<si>` or `<is>`), whose start tag was read, up to its end: its runs together, without
-/// what tells how they are pronounced.
+/// phonetic guides.
 ///
 /// # Errors
 /// The document is not well-formed, or cannot be read.

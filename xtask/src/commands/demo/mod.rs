@@ -29,7 +29,7 @@ const WORKBOOK: &str = "sample.xlsx";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask demo                            the quickest start
-  cargo xtask demo --fresh                    start anew with a new sample workbook
+  cargo xtask demo --fresh                    start again with a new sample workbook
   cargo xtask demo --release                  built as for operators: slower to build, faster to run
   cargo xtask demo --listen 0.0.0.0:8080      let other machines call")]
 pub struct Args {
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long)]
     release: bool,
 
-    /// Start anew: remove the demo's connections and changes
+    /// Start again: remove the demo's connections and changes
     #[arg(long)]
     fresh: bool,
 
