@@ -1,8 +1,28 @@
-//! A reference host for SuperOffice ERP Sync connectors: serves the SOAP contract, keeps every connection's settings,
-//! and routes each call by its ConnectionGuid to the connector plugin that owns it.
+//! The program `erp-host`: a host for SuperOffice ERP Sync connectors. It serves the SOAP contract, stores the settings of every
+//! connection, and routes each call by its ConnectionGuid to the connector plugin that owns the connection.
 //!
-//! A request flows one way: [`server`] (socket, limits, path) -> `contract` (bytes -> call) -> [`router`] (connection ->
-//! connector, off the I/O threads) -> `contract` (rows -> bytes) -> [`server`].
+//! ```
+//! use std::path::Path;
+//!
+//! use erp_host::config::Config;
+//!
+//! // What the program does first: everything else is made from the configuration.
+//! let config = Config::parse("listen = \"127.0.0.1:8443\"", Path::new("erp-host.toml"))?;
+//! assert_eq!(config.server.listen, "127.0.0.1:8443");
+//! # Ok::<(), erp_host::config::ConfigError>(())
+//! ```
+//!
+//! A call goes one way: [`server`] (socket, limits, path) -> `contract` (bytes -> call) -> [`router`] (connection -> connector)
+//! -> `contract` (rows -> bytes) -> [`server`].
+//!
+//! - [`commands`]: the command line, one module for each command; `cli`: what commands share;
+//! - [`config`]: the configuration file, composed of the configurations of the parts;
+//! - [`server`]: HTTP and TLS; [`access`]: who may call; [`caller`]: who does;
+//! - [`auth`]: online authentication;
+//! - [`router`]: from a message to its reply;
+//! - [`file_reload`]: hot reload of certificates and keys; `key_file`: reads private keys, which others may not read;
+//! - [`logging`]: the log, with a rate limit for rejections;
+//! - `control`: the lock of a running host and reload requests.
 
 pub mod access;
 pub mod auth;
@@ -15,6 +35,5 @@ pub mod file_reload;
 mod key_file;
 pub mod logging;
 mod quantity;
-
 pub mod router;
 pub mod server;

@@ -90,7 +90,7 @@ fn rich_workbook() -> Vec<u8> {
 
 #[test]
 fn everything_else_stays_byte_for_byte() {
-    let place = Place::new();
+    let place = WorkbookFolder::new();
     std::fs::write(place.path(), rich_workbook()).unwrap();
     let connection = place.connect();
     let before = entries(&std::fs::read(place.path()).unwrap());
@@ -115,7 +115,7 @@ fn everything_else_stays_byte_for_byte() {
 
 #[test]
 fn within_the_sheet_only_the_cells_change() {
-    let place = Place::new();
+    let place = WorkbookFolder::new();
     std::fs::write(place.path(), rich_workbook()).unwrap();
     let before = entry(&std::fs::read(place.path()).unwrap(), "xl/worksheets/sheet1.xml");
     save(&place.connect(), &[actor("Customer", "1002", &[("NAME", Some("New"))])]).unwrap();

@@ -9,13 +9,14 @@ use crate::ExcelConnector;
 const SHEET: &str = "xl/worksheets/sheet1.xml";
 
 /// A place whose first sheet, `Customer`, has these rows below its headings and these elements behind them.
-fn place(headings: &[&'static str], rows: &str, behind: &str) -> Place {
-    let place = Place::with(&[("Customer", vec![headings.iter().map(|heading| T(heading)).collect()])]);
+fn place(headings: &[&'static str], rows: &str, behind: &str) -> WorkbookFolder {
+    let place =
+        WorkbookFolder::with(&[("Customer", vec![headings.iter().map(|heading| T(heading)).collect()])]);
     change(&place, SHEET, |xml| xml.replace("</sheetData>", &format!("{rows}</sheetData>{behind}")));
     place
 }
 
-fn change(place: &Place, part: &str, change: impl FnOnce(String) -> String) {
+fn change(place: &WorkbookFolder, part: &str, change: impl FnOnce(String) -> String) {
     let bytes = with_entry(&std::fs::read(place.path()).unwrap(), part, |xml| {
         let new = change(xml.clone());
         assert_ne!(new, xml);
@@ -24,7 +25,7 @@ fn change(place: &Place, part: &str, change: impl FnOnce(String) -> String) {
     std::fs::write(place.path(), bytes).unwrap();
 }
 
-fn sheet(place: &Place) -> String {
+fn sheet(place: &WorkbookFolder) -> String {
     entry(&std::fs::read(place.path()).unwrap(), SHEET)
 }
 
@@ -37,7 +38,7 @@ fn row(number: u32, cells: &str) -> String {
 }
 
 /// What the test of the connection warns of.
-fn warning(place: &Place) -> String {
+fn warning(place: &WorkbookFolder) -> String {
     let outcome = place.connect().test().unwrap();
     assert_eq!(outcome.state, State::Warning, "{outcome:?}");
     outcome.user.unwrap()
@@ -113,7 +114,7 @@ fn cells_beside_the_columns_do_not_move_new_rows() {
 }
 
 /// A table around the customers with a row of totals in row 4; what more the sheet holds.
-fn with_totals(formula: &str, rows: &str, behind: &str) -> Place {
+fn with_totals(formula: &str, rows: &str, behind: &str) -> WorkbookFolder {
     let mut workbook = make(&[(
         "Customer",
         vec![
@@ -132,7 +133,7 @@ fn with_totals(formula: &str, rows: &str, behind: &str) -> Place {
     ];
     let table = rust_xlsxwriter::Table::new().set_name("Kunder").set_total_row(true).set_columns(&columns);
     sheet.add_table(0, 0, 3, 2, &table).unwrap();
-    let place = Place::new();
+    let place = WorkbookFolder::new();
     workbook.save(place.path()).unwrap();
     if !formula.is_empty() {
         change(&place, SHEET, |xml| {
@@ -198,7 +199,7 @@ fn totals_with_references_do_not_move() {
 
 #[test]
 fn times_of_day_and_durations_keep_their_formats() {
-    let place = Place::with(&[(
+    let place = WorkbookFolder::with(&[(
         "Customer",
         vec![
             vec![T("ID"), T("Opens"), T("Hours"), T("When")],
@@ -280,7 +281,7 @@ fn hyperlink_over_several_cells_is_not_split() {
 
 #[test]
 fn sheet_without_a_part_is_left_out() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     change(&place, "xl/workbook.xml", |xml| {
         xml.replace("</sheets>", "<sheet name=\"Person\" sheetId=\"9\"/></sheets>")
     });
@@ -292,7 +293,7 @@ fn sheet_without_a_part_is_left_out() {
 #[test]
 fn lists_and_keys_that_superoffice_cannot_use_give_warnings() {
     let long: &'static str = Box::leak("K".repeat(255).into_boxed_str());
-    let place = Place::with(&[
+    let place = WorkbookFolder::with(&[
         (
             "Customer",
             vec![
@@ -341,7 +342,7 @@ fn character_that_a_cell_cannot_hold_is_refused() {
 }
 
 /// The connector with these options, on a place.
-fn refusal_with(place: &Place, options: &[(&str, &str)]) -> Option<String> {
+fn refusal_with(place: &WorkbookFolder, options: &[(&str, &str)]) -> Option<String> {
     let host = Host::for_test(place.folder.path());
     let host = options.iter().fold(host, |host, (name, value)| host.with_option(*name, *value));
     let connector = ExcelConnector::new(&host).unwrap();
@@ -362,14 +363,14 @@ fn limits_are_named_when_a_workbook_exceeds_them() {
     let mut rows = vec![vec![T("ID"), T("Note")]];
     let long: &'static str = Box::leak("long ".repeat(2000).into_boxed_str());
     rows.extend((0..200).map(|id| vec![N(f64::from(id)), T(long)]));
-    let place = Place::with(&[("Customer", rows)]);
+    let place = WorkbookFolder::with(&[("Customer", rows)]);
     let refused = refusal_with(&place, &[("memory_mb", "2")]).unwrap();
     assert!(refused.contains("reading it takes more than the 2 MB of memory"), "{refused}");
     assert_eq!(refusal_with(&place, &[]), None);
 }
 
 /// A sheet of customers with these rows below its headings, and an Excel table.
-fn with_table(headings: &[&'static str], rows: &str, table: &str) -> Place {
+fn with_table(headings: &[&'static str], rows: &str, table: &str) -> WorkbookFolder {
     let relationship =
         |kind: &str| format!("http://schemas.openxmlformats.org/officeDocument/2006/relationships{kind}");
     let parts = format!(
@@ -435,7 +436,7 @@ fn totals_of_a_table_beside_the_keys_hide_no_actor() {
 fn warnings_about_the_sheet_fields_are_limited() {
     let mut fields = vec![vec![T("ActorType"), T("Column"), T("Type")]];
     fields.extend((0..500).map(|_| vec![T("Customer"), T("Nowhere"), T("Colour")]));
-    let place = Place::with(&[("Customer", vec![vec![T("ID"), T("Name")]]), ("Fields", fields)]);
+    let place = WorkbookFolder::with(&[("Customer", vec![vec![T("ID"), T("Name")]]), ("Fields", fields)]);
     let text = warning(&place);
     assert!(text.contains("more rows of the sheet Fields make no sense"), "{text}");
     assert!(text.contains("has not: \"Nowhere\" in row 2") && text.len() < 4000, "{text}");

@@ -8,7 +8,7 @@ use plugin_api::{Connection, DateTime};
 use super::archive::with_entry;
 use super::kit::*;
 
-fn rename(place: &Place, from: &'static str, to: &'static str) {
+fn rename(place: &WorkbookFolder, from: &'static str, to: &'static str) {
     // In place, as some programs do.
     let bytes = std::fs::read(place.path()).unwrap();
     let bytes = with_entry(&bytes, "xl/sharedStrings.xml", |xml| {
@@ -20,7 +20,7 @@ fn rename(place: &Place, from: &'static str, to: &'static str) {
 
 #[test]
 fn a_changed_file_is_read_again() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     rename(&place, "Alfa", "Omega");
     assert_eq!(get(&connection, "Customer", "1001").field("NAME"), Some(Some("Omega")));
@@ -42,7 +42,7 @@ fn a_changed_file_is_read_again() {
 
 #[test]
 fn damaged_file_is_an_error_until_it_is_repaired() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     let whole = std::fs::read(place.path()).unwrap();
     std::fs::write(place.path(), &whole[..whole.len() / 2]).unwrap();
@@ -60,18 +60,18 @@ fn damaged_file_is_an_error_until_it_is_repaired() {
 
 #[test]
 fn save_keeps_what_another_program_wrote() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     rename(&place, "Beta", "By hand");
     save(&connection, &[actor("Customer", "1001", &[("NAME", Some("By us"))])]).unwrap();
-    let anew = place.connect_at(0);
-    assert_eq!(get(&anew, "Customer", "1001").field("NAME"), Some(Some("By us")));
-    assert_eq!(get(&anew, "Customer", "1002").field("NAME"), Some(Some("By hand")));
+    let reopened = place.connect_at(0);
+    assert_eq!(get(&reopened, "Customer", "1001").field("NAME"), Some(Some("By us")));
+    assert_eq!(get(&reopened, "Customer", "1002").field("NAME"), Some(Some("By hand")));
 }
 
 #[test]
 fn a_change_during_the_write_is_not_lost() {
-    let place = Arc::new(Place::with(&customers()));
+    let place = Arc::new(WorkbookFolder::with(&customers()));
     let connection = place.connect();
     let (inner, mut left) = (Arc::clone(&place), 1);
     *connection.file().before_replacing.lock().unwrap() = Some(Box::new(move || {
@@ -81,9 +81,9 @@ fn a_change_during_the_write_is_not_lost() {
         }
     }));
     save(&connection, &[actor("Customer", "1001", &[("NAME", Some("By us"))])]).unwrap();
-    let anew = place.connect_at(0);
-    assert_eq!(get(&anew, "Customer", "1001").field("NAME"), Some(Some("By us")));
-    assert_eq!(get(&anew, "Customer", "1002").field("NAME"), Some(Some("Meanwhile")));
+    let reopened = place.connect_at(0);
+    assert_eq!(get(&reopened, "Customer", "1001").field("NAME"), Some(Some("By us")));
+    assert_eq!(get(&reopened, "Customer", "1002").field("NAME"), Some(Some("Meanwhile")));
 
     // Somebody who never stops wins.
     let inner = Arc::clone(&place);
@@ -101,7 +101,7 @@ fn a_change_during_the_write_is_not_lost() {
 #[test]
 fn a_workbook_that_is_open_elsewhere_is_not_written() {
     for (owner, program) in [("~$book.xlsx", "Excel"), (".~lock.book.xlsx#", "LibreOffice")] {
-        let place = Place::with(&customers());
+        let place = WorkbookFolder::with(&customers());
         let connection = place.connect();
         let before = std::fs::read(place.path()).unwrap();
         std::fs::write(place.folder.path().join(owner), "Anna").unwrap();
@@ -117,7 +117,7 @@ fn a_workbook_that_is_open_elsewhere_is_not_written() {
 
 #[test]
 fn concurrent_writers_lose_nothing() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     // Two connections that share the file in memory, and one that shares only the disk with them, like another process.
     let connections = [place.connect(), place.connect(), place.connect_at(7)];
     let created: Vec<_> = std::thread::scope(|scope| {
@@ -155,16 +155,16 @@ fn concurrent_writers_lose_nothing() {
     assert_eq!(keys.len(), 24, "every key is given once");
     let stamps: BTreeSet<_> = created.iter().flatten().map(|actor| actor.last_modified.clone()).collect();
     assert_eq!(stamps.len(), 48, "every stamp is given once");
-    let anew = place.connect_at(0);
-    assert_eq!(actors(&anew, "Customer").len(), 27);
+    let reopened = place.connect_at(0);
+    assert_eq!(actors(&reopened, "Customer").len(), 27);
     for actor in new {
-        assert_eq!(get(&anew, "Customer", &actor.key), *actor);
+        assert_eq!(get(&reopened, "Customer", &actor.key), *actor);
     }
 }
 
 #[test]
 fn stamps_grow_when_the_clock_stands_still_or_goes_back() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let connection = place.connect_at(86_400);
     let mut last = get(&connection, "Customer", "1003");
     for turn in 0..5 {
@@ -187,7 +187,7 @@ fn stamps_grow_when_the_clock_stands_still_or_goes_back() {
 fn stamps_grow_after_one_from_the_future() {
     let mut sheets = customers();
     sheets[0].1[2][7] = D("2099-12-31T23:59:59");
-    let place = Place::with(&sheets);
+    let place = WorkbookFolder::with(&sheets);
     let saved = save(&place.connect(), &[actor("Customer", "1001", &[])]).unwrap().remove(0);
     assert_eq!(saved.last_modified.as_deref(), Some("2099-12-31T23:59:59.0010000"));
     assert_eq!(get(&place.connect_at(0), "Customer", "1001"), saved);
@@ -199,7 +199,7 @@ fn stamps_are_texts_where_the_column_holds_texts() {
     for (row, text) in [(1, "2026-01-01T12:00:00"), (2, "2026-01-01 12:00"), (3, "last week")] {
         sheets[0].1[row][7] = T(text);
     }
-    let place = Place::with(&sheets);
+    let place = WorkbookFolder::with(&sheets);
     let connection = place.connect_at(86_400);
     assert_eq!(
         get(&connection, "Customer", "1002").last_modified.as_deref(),
@@ -223,7 +223,7 @@ fn stamps(connection: &crate::ExcelConnection) -> Vec<DateTime> {
 
 #[test]
 fn change_by_hand_gets_a_stamp_without_last_modified() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let connection = place.connect_at(86_400);
     let before = stamps(&connection);
     rename(&place, "Beta", "By hand");
@@ -246,7 +246,7 @@ fn sheet_without_last_modified_gets_stamps_for_every_change() {
     for row in &mut sheets[0].1 {
         row.pop();
     }
-    let place = Place::with(&sheets);
+    let place = WorkbookFolder::with(&sheets);
     let connection = place.connect_at(0);
     let first = stamps(&connection);
     assert!(first.iter().all(|stamp| *stamp == first[0]));
@@ -271,7 +271,7 @@ fn sheet_without_last_modified_gets_stamps_for_every_change() {
 
 #[test]
 fn damaged_ledger_is_replaced() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let before = stamps(&place.connect_at(0));
     let folder = place.folder.path().join(".stamps");
     let ledger = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
@@ -291,7 +291,7 @@ fn a_column_last_modified_of_formulas_is_not_used() {
     for row in 1..=3 {
         sheets[0].1[row][7] = X("=NOW()", "46000");
     }
-    let place = Place::with(&sheets);
+    let place = WorkbookFolder::with(&sheets);
     let connection = place.connect_at(0);
     let text = connection.test().unwrap().user.unwrap();
     assert!(text.contains("LastModified of the sheet Customer holds formulas"), "{text}");
@@ -301,7 +301,7 @@ fn a_column_last_modified_of_formulas_is_not_used() {
 
 #[test]
 fn a_sheet_that_comes_back_hides_no_change() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let connection = place.connect_at(0);
     let first = get(&connection, "Customer", "1002");
     rename(&place, "Beta", "Changed");
@@ -319,7 +319,7 @@ fn a_sheet_that_comes_back_hides_no_change() {
 
 #[test]
 fn written_workbook_is_cached() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     for turn in 0..3 {
         let name = turn.to_string();

@@ -38,21 +38,21 @@ pub(crate) use C::*;
 pub(crate) type Sheet = (&'static str, Vec<Vec<C>>);
 
 /// A folder with a workbook in it, and the connector on that folder.
-pub(crate) struct Place {
+pub(crate) struct WorkbookFolder {
     pub(crate) folder: TempDir,
     pub(crate) connector: ExcelConnector,
 }
 
-impl Place {
+impl WorkbookFolder {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let connector = ExcelConnector::new(&Host::for_test(folder.path())).unwrap();
-        Place { folder, connector }
+        WorkbookFolder { folder, connector }
     }
 
     /// With a workbook `book.xlsx` of these sheets.
     pub(crate) fn with(sheets: &[Sheet]) -> Self {
-        let place = Place::new();
+        let place = WorkbookFolder::new();
         write(&place.path(), sheets);
         place
     }

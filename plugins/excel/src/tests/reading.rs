@@ -6,19 +6,19 @@ use test_support::scale::cases;
 
 use super::kit::*;
 
-fn field_types(place: &Place, actor_type: &str) -> Vec<(String, FieldType)> {
+fn field_types(place: &WorkbookFolder, actor_type: &str) -> Vec<(String, FieldType)> {
     let fields = place.connect().fields(actor_type).unwrap();
     fields.into_iter().map(|field| (field.key, field.field_type)).collect()
 }
 
-fn values(place: &Place, key: &str) -> Vec<Option<String>> {
+fn values(place: &WorkbookFolder, key: &str) -> Vec<Option<String>> {
     let all = actors(&place.connect(), "Customer");
     all.iter().map(|actor| actor.field(key).unwrap().map(str::to_owned)).collect()
 }
 
 #[test]
 fn workbook_is_read_as_actors_fields_and_lists() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     assert_eq!(connection.actor_types().unwrap(), ["Customer"]);
     assert_eq!(
@@ -86,7 +86,7 @@ fn types_are_inferred_from_cells_and_their_formats() {
     ] {
         let mut rows = vec![vec![T("ID"), T("Thing")]];
         rows.extend((0..).zip(cells.clone()).map(|(id, cell)| vec![N(f64::from(id)), cell]));
-        let place = Place::with(&[("Customer", rows)]);
+        let place = WorkbookFolder::with(&[("Customer", rows)]);
         assert_eq!(field_types(&place, "Customer"), [("Thing".to_owned(), field_type)], "{cells:?}");
     }
 }
@@ -107,7 +107,7 @@ fn a_text_column_shows_what_the_cells_show() {
     ];
     let mut rows = vec![vec![T("ID"), T("Name")]];
     rows.extend((1..).zip(&cells).map(|(id, (cell, _))| vec![N(f64::from(id)), cell.clone()]));
-    let place = Place::with(&[("Customer", rows)]);
+    let place = WorkbookFolder::with(&[("Customer", rows)]);
     let shown: Vec<_> = cells.iter().map(|(_, shown)| Some((*shown).to_owned())).collect();
     assert_eq!(values(&place, "NAME"), shown);
 }
@@ -129,7 +129,8 @@ fn column_names_map_to_superoffice_keys() {
         (actor_type::PROJECT, "Zip", "Zip"),
         (actor_type::CUSTOMER, "Credit Limit", "Credit Limit"),
     ] {
-        let place = Place::with(&[(actor_type, vec![vec![T("ID"), T(heading)], vec![N(1.0), N(22.0)]])]);
+        let place =
+            WorkbookFolder::with(&[(actor_type, vec![vec![T("ID"), T(heading)], vec![N(1.0), N(22.0)]])]);
         let fields = place.connect().fields(actor_type).unwrap();
         assert_eq!(
             (fields[0].key.as_str(), fields[0].label.as_deref()),
@@ -168,7 +169,7 @@ fn sheet_fields_overrides_columns() {
             vec![T("Dog"), T("Name")],
         ],
     ));
-    let place = Place::with(&sheets);
+    let place = WorkbookFolder::with(&sheets);
     let connection = place.connect();
     let fields = connection.fields("Customer").unwrap();
     assert_eq!(fields[0].label.as_deref(), Some("US:\"Name\";NO:\"Navn\""));
@@ -189,7 +190,7 @@ fn sheet_fields_overrides_columns() {
 
 #[test]
 fn columns_that_are_formulas_are_read_only() {
-    let place = Place::with(&[(
+    let place = WorkbookFolder::with(&[(
         "Customer",
         vec![
             vec![T("ID"), T("Name"), T("Total"), T("Mixed")],
@@ -215,7 +216,7 @@ fn parents_come_from_their_columns() {
             vec![T("Dal"), E, T("Customer"), N(3.0)],
         ],
     ));
-    let place = Place::with(&sheets);
+    let place = WorkbookFolder::with(&sheets);
     let connection = place.connect();
     let parents: Vec<_> = actors(&connection, "Person")
         .into_iter()
@@ -240,7 +241,7 @@ fn searches_read_the_file_once() {
     rows.extend(
         (1..=10_000u32).map(|id| vec![N(f64::from(id)), if id == 7777 { T("Needle") } else { T("Hay") }, E]),
     );
-    let place = Place::with(&[("Customer", rows)]);
+    let place = WorkbookFolder::with(&[("Customer", rows)]);
     let connection = place.connect();
     for _ in 0..3 {
         let needle = [Restriction::new("NAME", Operator::Begins, ["need"])];
@@ -260,7 +261,7 @@ fn searches_read_the_file_once() {
 
 #[test]
 fn only_wanted_fields_are_sent_and_unknown_keys_are_left_out() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     let keys = ["1002", "nobody", "1001"];
     let (found, _) =
@@ -276,7 +277,7 @@ fn only_wanted_fields_are_sent_and_unknown_keys_are_left_out() {
 
 #[test]
 fn duplicate_and_missing_ids_give_warnings() {
-    let place = Place::with(&[
+    let place = WorkbookFolder::with(&[
         (
             "Customer",
             vec![
@@ -320,7 +321,7 @@ fn duplicate_and_missing_ids_give_warnings() {
 
 #[test]
 fn other_files_are_refused_with_the_reason() {
-    let place = Place::new();
+    let place = WorkbookFolder::new();
     let whole = make(&customers()).save_to_buffer().unwrap();
     for (bytes, part) in [
         (&b""[..], "the file is empty"),
@@ -342,7 +343,7 @@ fn other_files_are_refused_with_the_reason() {
 
 #[test]
 fn both_date_systems_are_honoured() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let bytes = std::fs::read(place.path()).unwrap();
     let old = super::archive::with_entry(&bytes, "xl/workbook.xml", |xml| {
         assert!(xml.contains("<workbookPr "));
@@ -404,7 +405,7 @@ proptest! {
             let to = if to.is_multiple_of(4) { to.max(from) } else { from };
             [&xml[..from], &junk, &xml[to..]].concat()
         });
-        let place = Place::new();
+        let place = WorkbookFolder::new();
         std::fs::write(place.path(), &bytes).unwrap();
         if let Ok(connection) = place.try_connect() {
             connection.test().unwrap();

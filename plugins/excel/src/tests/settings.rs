@@ -5,7 +5,7 @@ use crate::ExcelConnector;
 
 #[test]
 fn the_form_asks_for_a_file_name_and_whether_to_write() {
-    let fields = Place::new().connector.settings().unwrap();
+    let fields = WorkbookFolder::new().connector.settings().unwrap();
     let form: Vec<_> = fields.iter().map(|field| (field.key.as_str(), field.field_type)).collect();
     assert_eq!(form, [("Filename", FieldType::Text), ("ReadOnly", FieldType::Checkbox)]);
     let label = LocalizedText::parse(fields[0].label.as_deref().unwrap());
@@ -14,7 +14,7 @@ fn the_form_asks_for_a_file_name_and_whether_to_write() {
 
 #[test]
 fn only_workbooks_in_allowed_folders_are_opened() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let outside = tempfile::tempdir().unwrap();
     let allowed = tempfile::tempdir().unwrap();
     write(&outside.path().join("secret.xlsx"), &customers());
@@ -75,7 +75,7 @@ fn a_root_must_be_an_absolute_path() {
 
 #[test]
 fn read_only_refuses_to_write() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let settings = Settings::from([("Filename", "book.xlsx"), ("ReadOnly", "[I:1]")]);
     let connection = place.connector.connect(&settings).unwrap();
     let before = std::fs::read(place.path()).unwrap();

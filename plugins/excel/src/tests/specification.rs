@@ -18,7 +18,7 @@ fn keeps_the_specification() {
         vec![N(3.0), T("Per"), E, E, E],
     ];
     sheets.push(("Person", people));
-    let place = Place::with(&sheets);
+    let place = WorkbookFolder::with(&sheets);
     let report = Specification::new(&place.connector, [("Filename", "book.xlsx")]).writes().run();
     report.assert();
     // The form has no default and no list, and there are not many rows: see below.
@@ -29,7 +29,7 @@ fn keeps_the_specification() {
 fn keeps_the_specification_with_ten_thousand_rows() {
     let mut rows = vec![vec![T("ID"), T("Name")]];
     rows.extend((0..10_000).map(|number| vec![N(f64::from(number)), T("A project among many")]));
-    let place = Place::with(&[("Project", rows)]);
+    let place = WorkbookFolder::with(&[("Project", rows)]);
     let settings = [("Filename", "book.xlsx"), ("ReadOnly", "1")];
     let report = Specification::new(&place.connector, settings).run();
     report.assert();

@@ -8,7 +8,7 @@ use crate::{ExcelConnection, ExcelConnector};
 
 const GUID: &str = "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf";
 
-fn connect(place: &Place, guid: &str, revision: u64) -> ExcelConnection {
+fn connect(place: &WorkbookFolder, guid: &str, revision: u64) -> ExcelConnection {
     let settings = Settings::from([("Filename", "book.xlsx")]).of_connection(guid, revision);
     place.connector.connect(&settings).unwrap()
 }
@@ -26,7 +26,7 @@ fn sheets(credit: C, active: C) -> Vec<Sheet> {
     vec![("Customer", rows)]
 }
 
-fn cell(place: &Place, name: &str) -> String {
+fn cell(place: &WorkbookFolder, name: &str) -> String {
     let xml = entry(&std::fs::read(place.path()).unwrap(), "xl/worksheets/sheet1.xml");
     let at = xml.find(&format!("<c r=\"{name}\"")).unwrap_or_else(|| panic!("{name}: {xml}"));
     let end = xml[at..].find("/>").into_iter().chain(xml[at..].find("</c>")).min().unwrap();
@@ -35,7 +35,7 @@ fn cell(place: &Place, name: &str) -> String {
 
 #[test]
 fn reported_types_stay_when_cells_change() {
-    let place = Place::with(&sheets(N(200.5), B(true)));
+    let place = WorkbookFolder::with(&sheets(N(200.5), B(true)));
     let first = connect(&place, GUID, 1);
     assert_eq!(types(&first), [FieldType::Double, FieldType::Checkbox]);
     // A person types a remark, and clears the last box.
@@ -62,13 +62,13 @@ fn reported_types_stay_when_cells_change() {
     let (text, _) = error_of(save(&first, &[actor("Customer", "C1", &[("Credit limit", Some("ask Ola"))])]));
     assert!(text.contains("\"ask Ola\" is not a value of type Double"), "{text}");
 
-    // Saved anew: the types are those of today.
+    // Saved again: the types are those of today.
     assert_eq!(types(&connect(&place, GUID, 2)), [FieldType::Text, FieldType::Checkbox]);
 }
 
 #[test]
 fn double_field_stays_double_after_a_whole_number() {
-    let place = Place::with(&[("Customer", vec![vec![T("ID"), T("Rate")], vec![T("C1"), N(99.5)]])]);
+    let place = WorkbookFolder::with(&[("Customer", vec![vec![T("ID"), T("Rate")], vec![T("C1"), N(99.5)]])]);
     let connection = connect(&place, GUID, 1);
     assert_eq!(types(&connection), [FieldType::Double]);
     save(&connection, &[actor("Customer", "C1", &[("Rate", Some("[F:100]"))])]).unwrap();
@@ -83,7 +83,7 @@ fn double_field_stays_double_after_a_whole_number() {
 #[test]
 fn sheet_fields_overrides_reported_types() {
     let mut sheets = sheets(N(200.5), B(true));
-    let place = Place::with(&sheets);
+    let place = WorkbookFolder::with(&sheets);
     let connection = connect(&place, GUID, 1);
     assert_eq!(types(&connection)[0], FieldType::Double);
     sheets.push(("Fields", vec![vec![T("Column"), T("Type")], vec![T("Credit limit"), T("Text")]]));
@@ -103,7 +103,7 @@ fn wire_forms_are_not_written_to_cells() {
         vec![T("C2"), T("a text"), E, E],
     ];
     let terms = vec![vec![T("ID"), T("Text")], vec![N(10.0), T("10 days")], vec![N(30.0), T("30 days")]];
-    let place = Place::with(&[("Customer", rows), ("Terms", terms)]);
+    let place = WorkbookFolder::with(&[("Customer", rows), ("Terms", terms)]);
     let connection = place.connect();
     for (value, expected) in [
         ("[F:50.25]", "<v>50.25</v>"),

@@ -5,14 +5,14 @@ use test_support::scale::cases;
 use super::archive::{entry, with_entry};
 use super::kit::*;
 
-/// Reads the workbook anew, as another program would.
-fn anew(place: &Place) -> crate::ExcelConnection {
+/// Reads the workbook again, as another program would.
+fn reopened(place: &WorkbookFolder) -> crate::ExcelConnection {
     place.connect_at(0)
 }
 
 #[test]
 fn created_actor_is_in_the_workbook() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     let fields = [
         ("NAME", Some("Ny & Sønn <AS>")),
@@ -26,7 +26,7 @@ fn created_actor_is_in_the_workbook() {
     assert_eq!(created.key, "1004");
     assert_eq!(created.fields, actor("Customer", "", &fields).fields);
     assert_eq!(get(&connection, "Customer", "1004"), created);
-    assert_eq!(get(&anew(&place), "Customer", "1004"), created);
+    assert_eq!(get(&reopened(&place), "Customer", "1004"), created);
     assert_eq!(changed_since(&connection, "Customer", created.last_modified.as_deref().unwrap()), ["1004"]);
     let sheet = entry(&std::fs::read(place.path()).unwrap(), "xl/worksheets/sheet1.xml");
     assert!(sheet.contains("<dimension ref=\"A1:H5\"/>"), "{sheet}");
@@ -39,7 +39,7 @@ fn created_actor_is_in_the_workbook() {
 
 #[test]
 fn only_the_fields_that_came_are_saved_and_null_clears() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     let before = get(&connection, "Customer", "1001");
     let change = actor(
@@ -54,7 +54,7 @@ fn only_the_fields_that_came_are_saved_and_null_clears() {
     assert_eq!(saved.field("Active"), Some(Some("[I:0]")));
     assert_eq!(saved.field("Category"), before.field("Category"));
     assert!(stamp(&saved) > stamp(&before));
-    assert_eq!(get(&anew(&place), "Customer", "1001"), saved);
+    assert_eq!(get(&reopened(&place), "Customer", "1001"), saved);
     // Filling an empty date again finds the style in the cell, and one that was never filled takes that above.
     let date = Some("[DT:02/29/2024 00:00:00.0000000]");
     let all = [
@@ -62,10 +62,10 @@ fn only_the_fields_that_came_are_saved_and_null_clears() {
         actor("Customer", "1003", &[("Since", date), ("Active", Some("[I:1]"))]),
     ];
     save(&connection, &all).unwrap();
-    let anew = anew(&place);
-    assert_eq!(get(&anew, "Customer", "1003").field("Since"), Some(date));
-    assert_eq!(get(&anew, "Customer", "1003").field("Active"), Some(Some("[I:1]")));
-    assert_eq!(get(&anew, "Customer", "1001").field("Since"), Some(date));
+    let reopened = reopened(&place);
+    assert_eq!(get(&reopened, "Customer", "1003").field("Since"), Some(date));
+    assert_eq!(get(&reopened, "Customer", "1003").field("Active"), Some(Some("[I:1]")));
+    assert_eq!(get(&reopened, "Customer", "1001").field("Since"), Some(date));
 }
 
 #[test]
@@ -83,16 +83,16 @@ fn new_keys_follow_the_highest() {
     ] {
         let mut rows = vec![vec![T("ID"), T("Name")]];
         rows.extend(keys.iter().map(|key| vec![key.clone(), T("x")]));
-        let place = Place::with(&[("Customer", rows)]);
+        let place = WorkbookFolder::with(&[("Customer", rows)]);
         let created = create(&place.connect(), &actor("Customer", "", &[("NAME", Some("new"))])).unwrap();
         assert_eq!(created.key, next, "{keys:?}");
-        assert_eq!(get(&anew(&place), "Customer", next).field("NAME"), Some(Some("new")));
+        assert_eq!(get(&reopened(&place), "Customer", next).field("NAME"), Some(Some("new")));
     }
 }
 
 #[test]
 fn a_key_is_not_given_out_twice() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let empty = std::fs::read(place.path()).unwrap();
     let connection = place.connect();
     for key in ["1004", "1005"] {
@@ -102,15 +102,15 @@ fn a_key_is_not_given_out_twice() {
     std::fs::write(place.path(), empty).unwrap();
     assert_eq!(create(&connection, &actor("Customer", "", &[])).unwrap().key, "1006");
     // A restart forgets nothing.
-    assert_eq!(create(&anew(&place), &actor("Customer", "", &[])).unwrap().key, "1007");
-    // Keys of another kind begin anew.
+    assert_eq!(create(&reopened(&place), &actor("Customer", "", &[])).unwrap().key, "1007");
+    // Keys of another kind start again.
     write(&place.path(), &[("Customer", vec![vec![T("ID")], vec![T("K-9")]])]);
     assert_eq!(create(&connection, &actor("Customer", "", &[])).unwrap().key, "K-10");
 }
 
 #[test]
 fn a_given_key_is_taken_if_it_is_free() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     assert_eq!(create(&connection, &actor("Customer", "K-1", &[])).unwrap().key, "K-1");
     let (text, _) = error_of(create(&connection, &actor("Customer", "1001", &[])));
@@ -136,7 +136,7 @@ fn invalid_changes_are_refused_and_nothing_is_written() {
         vec![vec![T("ID"), T("LastName"), T("ParentID")], vec![N(1.0), T("Ås"), N(1001.0)]],
     ));
     sheets.push(("Project", vec![vec![T("ID"), T("Name")], vec![N(1.0), T("Bridge")]]));
-    let place = Place::with(&sheets);
+    let place = WorkbookFolder::with(&sheets);
     let connection = place.connect();
     let before = std::fs::read(place.path()).unwrap();
     let named =
@@ -216,7 +216,7 @@ fn parents_are_written_to_their_columns() {
             vec![N(1.0), T("Ås"), T("Customer"), N(1001.0)],
         ],
     ));
-    let place = Place::with(&sheets);
+    let place = WorkbookFolder::with(&sheets);
     let connection = place.connect();
     let parent = |key: &str| Some(Parent { actor_type: "customer".to_owned(), key: key.to_owned() });
     let new =
@@ -224,9 +224,9 @@ fn parents_are_written_to_their_columns() {
     let created = create(&connection, &new).unwrap();
     assert_eq!(created.parent, Some(Parent { actor_type: "Customer".to_owned(), key: "1002".to_owned() }));
     save(&connection, &[plugin_api::Actor { parent: parent("1003"), ..actor("Person", "1", &[]) }]).unwrap();
-    let anew = anew(&place);
-    assert_eq!(get(&anew, "Person", "1").parent.unwrap().key, "1003");
-    assert_eq!(get(&anew, "Person", "2"), created);
+    let reopened = reopened(&place);
+    assert_eq!(get(&reopened, "Person", "1").parent.unwrap().key, "1003");
+    assert_eq!(get(&reopened, "Person", "2"), created);
     // Nothing said about the parent: it stays.
     save(&connection, &[actor("Person", "1", &[("LASTNAME", Some("Dal"))])]).unwrap();
     assert_eq!(get(&connection, "Person", "1").parent.unwrap().key, "1003");
@@ -236,7 +236,7 @@ fn parents_are_written_to_their_columns() {
 fn several_types_are_saved_in_one_call() {
     let mut sheets = customers();
     sheets.push(("Project", vec![vec![T("ID"), T("Name")], vec![T("P1"), T("Bridge")]]));
-    let place = Place::with(&sheets);
+    let place = WorkbookFolder::with(&sheets);
     let connection = place.connect();
     let saved = save(
         &connection,
@@ -259,12 +259,12 @@ fn several_types_are_saved_in_one_call() {
         actor("Customer", "1002", &[("NAME", Some("Beta"))]),
     ];
     save(&connection, &back).unwrap();
-    assert_eq!(get(&anew(&place), "Customer", "1002").field("NAME"), Some(Some("Beta")));
+    assert_eq!(get(&reopened(&place), "Customer", "1002").field("NAME"), Some(Some("Beta")));
 }
 
 #[test]
 fn new_rows_go_below_all_others_and_use_rows_that_are_there() {
-    let place = Place::with(&[(
+    let place = WorkbookFolder::with(&[(
         "Customer",
         vec![
             vec![T("ID"), T("Name"), T("Since")],
@@ -286,9 +286,9 @@ fn new_rows_go_below_all_others_and_use_rows_that_are_there() {
         let row = &sheet[at..at + sheet[at..].find("</row>").unwrap()];
         assert!(row.contains(name), "{row}");
     }
-    let anew = anew(&place);
-    assert_eq!(actors(&anew, "Customer").len(), 5);
-    assert!(actors(&anew, "Customer")[2..].iter().all(|actor| actor.field("Since") == Some(since)));
+    let reopened = reopened(&place);
+    assert_eq!(actors(&reopened, "Customer").len(), 5);
+    assert!(actors(&reopened, "Customer")[2..].iter().all(|actor| actor.field("Since") == Some(since)));
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn sheet_xml_of_other_programs_is_patched_too() {
         vec![N(2.0), T("Beta"), N(6.0)],
     ];
     for (name, spelling) in spellings {
-        let place = Place::with(&[("Customer", sheet.clone())]);
+        let place = WorkbookFolder::with(&[("Customer", sheet.clone())]);
         let bytes = std::fs::read(place.path()).unwrap();
         let bytes = with_entry(&bytes, "xl/worksheets/sheet1.xml", |xml| {
             let spelt = spelling(xml);
@@ -343,7 +343,7 @@ fn sheet_xml_of_other_programs_is_patched_too() {
         assert_eq!(created.key, "3", "{name}");
         let written = entry(&std::fs::read(place.path()).unwrap(), "xl/worksheets/sheet1.xml");
         assert!(roxmltree::Document::parse(&written).is_ok(), "{name}: {written}");
-        let names: Vec<_> = actors(&anew(&place), "Customer")
+        let names: Vec<_> = actors(&reopened(&place), "Customer")
             .iter()
             .map(|actor| {
                 (
@@ -363,7 +363,7 @@ fn sheet_xml_of_other_programs_is_patched_too() {
 
 #[test]
 fn lists_of_numbers_and_checkboxes_of_numbers_stay_numbers() {
-    let place = Place::with(&[
+    let place = WorkbookFolder::with(&[
         (
             "Customer",
             vec![vec![T("ID"), T("Terms"), T("Flag")], vec![N(1.0), N(10.0), N(1.0)], vec![N(2.0), E, E]],
@@ -381,7 +381,7 @@ fn lists_of_numbers_and_checkboxes_of_numbers_stay_numbers() {
 
 #[test]
 fn a_date_needs_a_date_format_or_becomes_a_text() {
-    let place = Place::with(&[
+    let place = WorkbookFolder::with(&[
         ("Customer", vec![vec![T("ID"), T("Since")], vec![N(1.0)]]),
         ("Fields", vec![vec![T("Column"), T("Type")], vec![T("Since"), T("Date")]]),
     ]);
@@ -400,8 +400,10 @@ fn a_date_needs_a_date_format_or_becomes_a_text() {
 
 #[test]
 fn filled_cells_of_an_array_formula_are_not_written() {
-    let place =
-        Place::with(&[("Customer", vec![vec![T("ID"), T("A")], vec![N(1.0), N(5.0)], vec![N(2.0), N(6.0)]])]);
+    let place = WorkbookFolder::with(&[(
+        "Customer",
+        vec![vec![T("ID"), T("A")], vec![N(1.0), N(5.0)], vec![N(2.0), N(6.0)]],
+    )]);
     let bytes = std::fs::read(place.path()).unwrap();
     let bytes = with_entry(&bytes, "xl/worksheets/sheet1.xml", |xml| {
         let new = xml.replace(
@@ -418,7 +420,7 @@ fn filled_cells_of_an_array_formula_are_not_written() {
 
 #[test]
 fn save_without_actors_changes_nothing() {
-    let place = Place::with(&customers());
+    let place = WorkbookFolder::with(&customers());
     let before = std::fs::read(place.path()).unwrap();
     assert_eq!(save(&place.connect(), &[]).unwrap(), []);
     assert_eq!(std::fs::read(place.path()).unwrap(), before);
@@ -468,17 +470,17 @@ proptest! {
 
     #[test]
     fn any_text_reads_back_the_same(texts in prop::collection::vec(any_text(), 8)) {
-        let place = Place::with(&[("Customer", vec![vec![T("ID"), T("Name"), T("Note")]])]);
+        let place = WorkbookFolder::with(&[("Customer", vec![vec![T("ID"), T("Name"), T("Note")]])]);
         let connection = place.connect();
         let mut created = Vec::new();
         for pair in texts.chunks(2) {
             let fields = [("NAME", Some(pair[0].as_str())), ("Note", Some(pair[1].as_str()))];
             created.push(create(&connection, &actor("Customer", "", &fields)).unwrap());
         }
-        let anew = anew(&place);
+        let reopened = reopened(&place);
         for (actor, pair) in created.iter().zip(texts.chunks(2)) {
             prop_assert_eq!(actor.field("NAME"), Some(Some(pair[0].as_str())));
-            let read = get(&anew, "Customer", &actor.key);
+            let read = get(&reopened, "Customer", &actor.key);
             prop_assert_eq!(read.field("NAME"), Some(Some(pair[0].as_str())));
             prop_assert_eq!(read.field("Note"), Some(Some(pair[1].as_str())));
         }
@@ -486,11 +488,11 @@ proptest! {
 
     #[test]
     fn any_number_reads_back_the_same(number in any::<f64>().prop_filter("finite", |number| number.is_finite()), whole in -9_007_199_254_740_991i64..=9_007_199_254_740_991) {
-        let place = Place::with(&[("Customer", vec![vec![T("ID"), T("D"), T("I")], vec![N(1.0), N(0.5), N(1.0)]])]);
+        let place = WorkbookFolder::with(&[("Customer", vec![vec![T("ID"), T("D"), T("I")], vec![N(1.0), N(0.5), N(1.0)]])]);
         let (double, integer) = (format!("[F:{number}]"), format!("[I:{whole}]"));
         let fields = [("D", Some(double.as_str())), ("I", Some(integer.as_str()))];
         save(&place.connect(), &[actor("Customer", "1", &fields)]).unwrap();
-        let read = get(&anew(&place), "Customer", "1");
+        let read = get(&reopened(&place), "Customer", "1");
         let value = read.field("D").unwrap().unwrap();
         let read_number: f64 = value.trim_start_matches(['[', 'F', 'I', ':']).trim_end_matches(']').parse().unwrap();
         prop_assert_eq!(read_number, number);
@@ -503,7 +505,7 @@ fn writing_keeps_the_mode_of_the_file() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let place = Place::with(&customers());
+        let place = WorkbookFolder::with(&customers());
         std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o664)).unwrap();
         save(&place.connect(), &[actor("Customer", "1001", &[("NAME", Some("x"))])]).unwrap();
         assert_eq!(std::fs::metadata(place.path()).unwrap().permissions().mode() & 0o777, 0o664);
