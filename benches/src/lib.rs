@@ -1,1 +1,1 @@
-//! (in progress)
+//! Benchmarks: see `benches/benches`. The peers of `cargo xtask compare` are in `benches/peers`.

@@ -135,8 +135,8 @@ impl RuntimeConfig {
             user: worker.user.clone().or_else(|| all.user.clone()),
             environment: worker.environment.clone().or_else(|| all.environment.clone()).unwrap_or_default(),
             call_deadline: own.and_then(|own| own.call_deadline).unwrap_or(self.call_deadline),
-            crashes: max_crashes.map_or(WorkerConfig::MAX_CRASHES_PER_MINUTE, NonZeroU32::get),
-            crash_pause: worker.crash_backoff.or(all.crash_backoff).unwrap_or(WorkerConfig::CRASH_BACKOFF),
+            max_crashes_per_minute: max_crashes.map_or(WorkerConfig::MAX_CRASHES_PER_MINUTE, NonZeroU32::get),
+            crash_backoff: worker.crash_backoff.or(all.crash_backoff).unwrap_or(WorkerConfig::CRASH_BACKOFF),
         }
     }
 }

@@ -32,7 +32,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   erp-host serve                  serve what is in ./plugins, at 127.0.0.1:8080
-  erp-host serve --listen 0.0.0.0:80 --plugins /opt/erp-host --data /var/lib/erp-host
+  erp-host serve --listen 0.0.0.0:80 --plugins /opt/erp-host/plugins --data /var/lib/erp-host
   erp-host plugins                what is in ./plugins, and why a file is not loaded
   erp-host reload                 what the running host makes of ./plugins now
   erp-host connections list       which connections are stored

@@ -27,11 +27,11 @@ mod plugin_reload;
 use plugin_reload::{PluginReload, ReloadTrigger};
 
 /// Grace period: how long running calls may take to finish after a signal to stop.
-const GRACE: Duration = Duration::from_secs(30);
+const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(30);
 
 /// The most threads for blocking work: more than there ever is. What may run at once is limited where it begins, for each
 /// connector and for the HTTP connections; and connectors come and go, so that no sum of today's would do.
-const MOST_THREADS: usize = 1 << 16;
+const MAX_BLOCKING_THREADS: usize = 1 << 16;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -47,7 +47,7 @@ const EXAMPLES: &str = "\
 Examples:
   erp-host serve
   erp-host serve --listen 127.0.0.1:0 --plugins ./plugins --data ./data
-  erp-host serve --config /etc/erp-host.toml --log debug --log-format json
+  erp-host serve --config /etc/erp-host/erp-host.toml --log debug --log-format json
 
 A configuration file, with some of what it may say:
   listen = \"127.0.0.1:8080\"
@@ -88,7 +88,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(io_threads())
-        .max_blocking_threads(MOST_THREADS)
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
         .build()?;
     let end = runtime.block_on(serve(&config, watcher))?;
     // What still runs in a connector has the rest of the time, and no more.
@@ -128,8 +128,8 @@ async fn serve(config: &Config, watcher: PluginWatcher) -> Result<Instant, Box<d
     // Nothing is replaced any more.
     reloading.abort();
     drop((trigger, until_stopped));
-    tracing::info!("stopping: waiting for running calls, {} s at most", GRACE.as_secs());
-    let end = Instant::now() + GRACE;
+    tracing::info!("stopping: waiting for running calls, {} s at most", SHUTDOWN_GRACE_PERIOD.as_secs());
+    let end = Instant::now() + SHUTDOWN_GRACE_PERIOD;
     let finished = timeout_at(end, async {
         serving.finish().await;
         // A call that has timed out for its caller may still be changing something.

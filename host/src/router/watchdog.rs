@@ -2,7 +2,7 @@
 //!
 //! A call that is expected to be quick runs on an I/O thread, and may turn out to be slow. Then the tasks in the queue of this
 //! thread must not wait for it. The watchdog is a thread that checks the running calls every [`CHECK_INTERVAL`]. When a call
-//! has taken longer than [`GRACE`], the watchdog wakes another I/O thread, which steals the waiting tasks and polls the sockets.
+//! has taken longer than [`SLOW_CALL_THRESHOLD`], the watchdog wakes another I/O thread, which steals the waiting tasks and polls the sockets.
 //! There is always another I/O thread, because the watchdog has one slot fewer than there are I/O threads; a call without a
 //! slot runs on a blocking thread. So a hanging call delays other tasks by less than a millisecond, once.
 //!
@@ -22,12 +22,12 @@ use super::latency_estimate::LatencyEstimate;
 /// Time between two checks.
 const CHECK_INTERVAL: Duration = Duration::from_micros(400);
 /// How long a call may take before it counts as slow.
-const GRACE: Duration = Duration::from_micros(400);
+const SLOW_CALL_THRESHOLD: Duration = Duration::from_micros(400);
 /// After so many checks without a running call the watchdog sleeps until the next call.
 const IDLE_CHECKS: u32 = 16;
 
 // As the documentation promises.
-const _: () = assert!(CHECK_INTERVAL.as_micros() + GRACE.as_micros() < 1000);
+const _: () = assert!(CHECK_INTERVAL.as_micros() + SLOW_CALL_THRESHOLD.as_micros() < 1000);
 
 /// The watchdog. Its thread ends when it is dropped.
 #[derive(Debug)]
@@ -162,7 +162,7 @@ impl Shared {
             let mut call = slot.call();
             let Some(call) = &mut *call else { continue };
             is_any_running = true;
-            if now.saturating_duration_since(call.started) < GRACE {
+            if now.saturating_duration_since(call.started) < SLOW_CALL_THRESHOLD {
                 continue;
             }
             // At each check again, so that the estimate rises long before a hanging call ends.

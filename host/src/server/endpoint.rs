@@ -1,4 +1,4 @@
-//! The endpoint: which resource an address names, and what each one answers.
+//! The endpoint: which resource an address names, admission control of calls, and what each resource answers.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 pub(super) struct Endpoint {
     router: Arc<Router>,
     limits: Limits,
-    /// A permit for each call in progress, of `limits.calls`.
+    /// Admission control: a permit for each call in progress, of `limits.calls`.
     calls: Semaphore,
     body_memory: BodyMemory,
     trusted_proxies: TrustedProxies,

@@ -1,4 +1,4 @@
-//! Slow-client protection: a stream that ends when its client sends a head, or takes a reply, too slowly. It also checks
+//! Slow-client protection (against slowloris): a stream that ends when its client sends a head, or takes a reply, too slowly. It also checks
 //! `framing`. Request bodies have their own timeouts in `request_body`; hyper has the one between requests.
 
 use std::future::Future;

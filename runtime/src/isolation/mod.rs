@@ -65,9 +65,9 @@ pub struct Confinement {
     /// How long a call may take before the host ends the process.
     pub call_deadline: Duration,
     /// The number of crashes within a minute that take the connector out of service.
-    pub crashes: u32,
+    pub max_crashes_per_minute: u32,
     /// How long it is out of service the first time. It doubles each further time.
-    pub crash_pause: Duration,
+    pub crash_backoff: Duration,
 }
 
 /// The resource limits of a worker process; `None`: no limit.

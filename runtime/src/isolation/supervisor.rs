@@ -46,10 +46,10 @@ impl IsolatedPlugin {
             copy,
             label: label.to_owned(),
             worker: Arc::clone(&worker),
-            breaker: CrashBreaker::new(confinement.crashes, confinement.crash_pause),
+            breaker: CrashBreaker::new(confinement.max_crashes_per_minute, confinement.crash_backoff),
         };
         thread::Builder::new()
-            .name("worker".to_owned())
+            .name("supervisor".to_owned())
             .spawn(move || supervisor.run(&opened, &receiver))
             .map_err(|error| format!("its worker process cannot be started: {error}"))?;
         let about = result.recv().map_err(|_| ended_early())??;

@@ -205,7 +205,7 @@ impl Worker {
     /// Closes the connections and the connector, then ends the process. As closing runs the author's code, it has a
     /// time-out.
     fn shut_down(&self) {
-        let timer = thread::Builder::new().name("end".to_owned()).spawn(|| {
+        let timer = thread::Builder::new().name("shutdown-timer".to_owned()).spawn(|| {
             thread::sleep(SHUTDOWN_TIMEOUT);
             let _ = kill_process(getpid(), Signal::KILL);
         });

@@ -1,4 +1,4 @@
-//! The hash chain: a record is a line of JSON that repeats the SHA-256 of the line before it, and is signed with an HMAC.
+//! The audit chain, a hash chain: a record is a line of JSON that repeats the SHA-256 of the line before it, and is signed with an HMAC.
 //!
 //! The last two members of a line are `prev`, the SHA-256 of the line before it (without its line feed; empty in the first
 //! record), and `mac`, the HMAC-SHA-256 of the line without `,"mac":"..."`. Any tool that hashes lines can check the

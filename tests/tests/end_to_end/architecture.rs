@@ -74,7 +74,7 @@ fn crates_depend_only_on_what_they_may() {
     let table: &[(&str, &[&str])] = &[
         ("erp-host-values", &["erp-host-contract", "erp-host-plugin-api", "serde", "tokio"]),
         ("erp-host-contract", &["erp-host-plugin-api", "abi_stable", "tokio", "hyper", "http", "sqlx"]),
-        ("erp-host-plugin-api", &["erp-host-contract", "tokio", "hyper", "http", "sqlx", "libloading-0.9"]),
+        ("erp-host-plugin-api", &["erp-host-contract", "tokio", "hyper", "http", "sqlx"]),
         ("hello-connector", &["erp-host-contract", "tokio", "hyper"]),
         ("excel-connector", &["erp-host-contract", "tokio", "hyper"]),
         ("erp-host-runtime", &["erp-host-contract", "erp-host-store", "tokio", "hyper", "sqlx"]),

@@ -1,4 +1,4 @@
-//! Disks and files that fail under a running host: the caller is printed, the operator reads why, nothing is lost, and all is
+//! Disks and files that fail under a running host: the caller gets an error, the operator reads why, nothing is lost, and all is
 //! well again when the trouble is over.
 
 #![cfg(target_os = "linux")]

@@ -35,7 +35,7 @@ fn median(host: &TestHost, prepare: impl Fn()) -> Duration {
 
 #[test]
 #[ignore = "measures"]
-fn how_long_loading_takes() {
+fn loading_time_is_measured() {
     let plugin = match std::env::var_os("PLUGIN") {
         Some(file) => std::fs::read(file).unwrap(),
         None => plugin_bytes(HELLO),

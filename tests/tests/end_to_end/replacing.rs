@@ -375,7 +375,7 @@ fn reload_finds_no_host_where_there_is_none() {
 /// new version serves, called without a pause.
 #[test]
 #[ignore = "measures; nothing can be wrong with what it finds"]
-fn how_long_a_replacement_takes() {
+fn replacement_time_is_measured() {
     let (host, client) = host_with_first("");
     let files = VERSIONS.map(plugin_bytes);
     let mut seconds: Vec<f64> = (0..20)

@@ -13,7 +13,7 @@ use test_support::build::{self, PLUGINS, Profile, TEST_PLUGINS};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask test                                    everything
-  cargo xtask test --package contract                 one package
+  cargo xtask test --package erp-host-contract                 one package
   cargo xtask test --package end-to-end -- bad_input  the tests of a name")]
 pub struct Args {
     /// Passed on to `cargo test`; without a `--package` all packages are tested.

@@ -185,11 +185,11 @@ fn watchdog_finds_a_slow_call_once_and_raises_its_estimate() {
     let call = RunningCall { started, estimate: Arc::clone(&estimate), is_slow: false };
     *shared.slots[0].call() = Some(call);
 
-    assert!(shared.check(started + GRACE - Duration::from_nanos(1)));
+    assert!(shared.check(started + SLOW_CALL_THRESHOLD - Duration::from_nanos(1)));
     assert_eq!((is_slow(), estimate.is_quick()), (Some(false), true), "not slow yet");
-    assert!(shared.check(started + GRACE));
+    assert!(shared.check(started + SLOW_CALL_THRESHOLD));
     assert_eq!(is_slow(), Some(true));
-    shared.check(started + GRACE + CHECK_INTERVAL);
+    shared.check(started + SLOW_CALL_THRESHOLD + CHECK_INTERVAL);
     assert!(!estimate.is_quick(), "later calls run on blocking threads");
 }
 
