@@ -47,7 +47,7 @@ fn nothing_is_written_unless_it_is_allowed() {
 }
 
 #[test]
-fn an_example_is_what_is_created() {
+fn example_is_what_is_created() {
     let connector = Broken::rule(0);
     let example = Actor::new("Person", "").with("NAME", "Ada Lovelace");
     Specification::new(&connector, SETTINGS).writes_to(["Person"]).example(example).run().assert();

@@ -208,7 +208,7 @@ async fn wrong_usage_ends_with_2() {
 }
 
 #[tokio::test]
-async fn a_running_host_applies_a_delete() {
+async fn running_host_applies_a_delete() {
     let host = Host::with_connections().await;
     assert!(host.open(guid(1)).await.is_some());
     assert_eq!(host.run(&["delete", &guid(1).to_string(), "--yes"]).ok(), format!("deleted {}\n", guid(1)));
@@ -218,7 +218,7 @@ async fn a_running_host_applies_a_delete() {
 }
 
 #[tokio::test]
-async fn the_data_folder_may_come_from_the_configuration_or_the_environment() {
+async fn data_folder_may_come_from_the_configuration_or_the_environment() {
     let host = Host::with_connections().await;
     fs::rename(host.path("data"), host.path("other")).unwrap();
     fs::write(host.path("host.toml"), "data = \"other\"\n").unwrap();
@@ -229,7 +229,7 @@ async fn the_data_folder_may_come_from_the_configuration_or_the_environment() {
 }
 
 #[tokio::test]
-async fn an_export_can_be_imported_by_another_host() {
+async fn export_can_be_imported_by_another_host() {
     let (from, to) = (Host::with_connections().await, Host::start().await);
     let file = from.path("all.erpx");
     let file_name = file.to_str().unwrap();
@@ -252,7 +252,7 @@ async fn an_export_can_be_imported_by_another_host() {
 }
 
 #[tokio::test]
-async fn the_passphrase_can_come_from_a_file() {
+async fn passphrase_can_come_from_a_file() {
     let host = Host::with_connections().await;
     fs::write(host.path("pass"), format!("{PASSPHRASE}\r\nsecond line\n")).unwrap();
     host.run(&["export", "all.erpx", "--passphrase-file", "pass"]).ok();
@@ -267,7 +267,7 @@ async fn the_passphrase_can_come_from_a_file() {
 }
 
 #[tokio::test]
-async fn an_import_with_a_wrong_passphrase_fails() {
+async fn import_with_a_wrong_passphrase_fails() {
     let (from, to) = (Host::with_connections().await, Host::start().await);
     let file = from.path("all.erpx");
     from.run_with_passphrase(&["export", file.to_str().unwrap()], PASSPHRASE).ok();
@@ -277,7 +277,7 @@ async fn an_import_with_a_wrong_passphrase_fails() {
 }
 
 #[tokio::test]
-async fn an_export_overwrites_only_with_force() {
+async fn export_overwrites_only_with_force() {
     let host = Host::with_connections().await;
     fs::write(host.path("kept"), "precious").unwrap();
     host.run(&["export", "kept", "--masked"]).fails(1, "the file kept exists; name another, or add --force");
@@ -326,7 +326,7 @@ async fn only_secrets_and_changes_need_the_key() {
 }
 
 #[tokio::test]
-async fn a_damaged_store_is_reported() {
+async fn damaged_store_is_reported() {
     let host = Host::with_connections().await;
     fs::create_dir(host.path("damaged")).unwrap();
     fs::write(host.path("damaged").join(STORE_FILE), "no database".repeat(1000)).unwrap();
@@ -339,7 +339,7 @@ async fn a_damaged_store_is_reported() {
 }
 
 #[tokio::test]
-async fn the_help_of_every_command_has_an_example() {
+async fn help_of_every_command_has_an_example() {
     let host = Host::start().await;
     for command in ["list", "show", "delete", "export", "import", "rekey"] {
         let help = host.run(&[command, "--help"]).ok();

@@ -46,7 +46,7 @@ fn rows_carry_every_kind_of_value() {
 }
 
 #[test]
-fn an_actor_may_be_of_another_type_than_was_asked_for() {
+fn actor_may_be_of_another_type_than_was_asked_for() {
     let person = Actor::new("Person", "1").with("NAME", "Ada");
     let found = rows(None, |rows| {
         rows.push(&person)?;
@@ -56,7 +56,7 @@ fn an_actor_may_be_of_another_type_than_was_asked_for() {
 }
 
 #[test]
-fn a_row_that_is_not_ended_is_not_sent_and_a_row_ends_once() {
+fn row_that_is_not_ended_is_not_sent_and_a_row_ends_once() {
     let found = rows(None, |rows| {
         rows.row("begun").field("NAME", "x").last_modified("s");
         let mut row = rows.row("ended");

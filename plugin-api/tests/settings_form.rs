@@ -176,7 +176,7 @@ fn form_errors_have_the_label_and_never_the_value() {
 }
 
 #[test]
-fn a_maximum_length_counts_characters() {
+fn maximum_length_counts_characters() {
     assert!(read(&[("Filename", "åååååååååååå")]).is_ok());
     assert!(read(&[("Filename", "ååååååååååååå")]).is_err());
 }

@@ -4,7 +4,7 @@ use super::recordings::recordings;
 use crate::*;
 
 #[test]
-fn a_recorded_reply_loses_nothing() {
+fn recorded_reply_loses_nothing() {
     for recording in recordings() {
         let found =
             losses(recording.response.as_bytes(), recording.operation, &Envelope::new(recording.dialect));
@@ -85,7 +85,7 @@ fn each_kind_of_loss_is_found() {
 }
 
 #[test]
-fn a_client_of_another_dialect_loses_everything() {
+fn client_of_another_dialect_loses_everything() {
     for recording in recordings().iter().filter(|recording| recording.json.get("fault").is_none()) {
         let same_for_both = recording.operation == Operation::Authenticate;
         for &dialect in

@@ -98,13 +98,13 @@ fn faults_are_written_as_each_soap_version_has_it() {
 }
 
 #[test]
-fn the_default_envelope_is_in_the_contracts_namespace() {
+fn default_envelope_is_in_the_contracts_namespace() {
     assert_eq!(Envelope::default(), Envelope::new(Dialect::default()));
     assert_eq!(Envelope::default().namespace, namespace::CONTRACT);
 }
 
 #[test]
-fn a_payload_that_is_not_the_operations_is_null() {
+fn payload_that_is_not_the_operations_is_null() {
     for payload in [Payload::None, Payload::Items(Some(vec![]))] {
         let mut out = Vec::new();
         let reply =

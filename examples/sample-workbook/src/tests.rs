@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn the_sample_is_the_same_every_time() {
+fn sample_is_the_same_every_time() {
     let folder = tempfile::tempdir().unwrap();
     let (one, other) = (folder.path().join("one.xlsx"), folder.path().join("other.xlsx"));
     write_sample(&one).unwrap();

@@ -61,7 +61,7 @@ fn speaks_json() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_said() {
+fn folder_that_is_not_there_is_said() {
     let scene = PluginsFolder::new();
     std::fs::remove_dir(scene.plugins()).unwrap();
     let output = run(&scene, &[]);

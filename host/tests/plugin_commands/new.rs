@@ -30,7 +30,7 @@ fn refused(output: &Output) -> &str {
 
 /// From nothing to a connector that a host loads, as its author would do it.
 #[test]
-fn a_new_connector_passes_its_tests_and_is_loaded() {
+fn new_connector_passes_its_tests_and_is_loaded() {
     // Always the same folder, or cargo would keep what it built of each.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-connector");
     if folder.exists() {
@@ -93,7 +93,7 @@ fn what_is_there_is_left_alone() {
 }
 
 #[test]
-fn a_folder_that_is_not_plugin_api_is_refused_and_nothing_is_made() {
+fn folder_that_is_not_plugin_api_is_refused_and_nothing_is_made() {
     let folder = TempDir::new().unwrap();
     let output = erp_host(folder.path(), &["new", "acme", "--api-path", "."]);
     assert!(refused(&output).contains(". is not the folder of plugin-api"), "{}", refused(&output));

@@ -55,7 +55,7 @@ fn verify(verification: Verification) -> Result<Report, CannotBegin> {
 }
 
 #[test]
-fn a_sound_service_keeps_all_rules_in_every_dialect() {
+fn sound_service_keeps_all_rules_in_every_dialect() {
     let host = sound_host();
     for &dialect in contract::Dialect::ALL {
         let report =

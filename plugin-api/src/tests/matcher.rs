@@ -269,7 +269,7 @@ fn matcher_compares_dates_with_seconds() {
 }
 
 #[test]
-fn an_operator_of_another_type_is_refused_with_those_that_fit() {
+fn operator_of_another_type_is_refused_with_those_that_fit() {
     for &field_type in FieldType::ALL {
         let allowed = Restriction::operators(field_type);
         for &operator in Operator::ALL {
@@ -324,7 +324,7 @@ fn wrong_values_are_refused_with_what_is_expected() {
 }
 
 #[test]
-fn an_unknown_field_is_refused_with_the_known_ones() {
+fn unknown_field_is_refused_with_the_known_ones() {
     let unknown = [Restriction::new("COLOUR", Op::Equal, ["red"])];
     let error = Matcher::new(&unknown, &[Field::text("NAME"), Field::text("CITY")]).unwrap_err();
     assert_eq!(error.error_code(), Some(error_code::UNKOWN_FIELDKEY));

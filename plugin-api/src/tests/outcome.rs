@@ -70,7 +70,7 @@ fn user_texts_of_outer_errors_keep_inner_ones() {
 }
 
 #[test]
-fn a_second_cause_does_not_replace_the_first() {
+fn second_cause_does_not_replace_the_first() {
     let error = Error::user("no").caused_by(io::Error::other("first")).caused_by(io::Error::other("second"));
     assert_eq!(error.tech_text(), "first: second");
 }

@@ -75,7 +75,7 @@ async fn every_change_is_recorded_without_values() {
 }
 
 #[tokio::test]
-async fn a_failed_change_is_not_recorded() {
+async fn failed_change_is_not_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path()).await;
     stored.save(guid(1), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();
@@ -159,7 +159,7 @@ async fn records_wait_in_the_outbox_while_the_files_cannot_be_written() {
 }
 
 #[tokio::test]
-async fn a_rollback_of_the_store_is_recorded() {
+async fn rollback_of_the_store_is_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path()).await;
     stored.save(guid(1), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();
@@ -183,7 +183,7 @@ async fn a_rollback_of_the_store_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_new_store_continues_the_hash_chain_of_the_former_one() {
+async fn new_store_continues_the_hash_chain_of_the_former_one() {
     let folder = tempfile::tempdir().unwrap();
     let stored = open(folder.path()).await;
     stored.save(guid(1), "Excel", &settings("s", "p"), &["Password"], &by()).await.unwrap();

@@ -91,7 +91,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_restore_brings_back_the_state_of_the_backup() {
+async fn restore_brings_back_the_state_of_the_backup() {
     let fixture = Fixture::new(5).await;
     let made = fixture.back_up(None).await.unwrap();
     assert_eq!((made.connections, made.sha256), (5, audit::sha256_of_file(&fixture.file()).unwrap()));
@@ -115,7 +115,7 @@ async fn a_restore_brings_back_the_state_of_the_backup() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_backup_has_mode_0600() {
+async fn backup_has_mode_0600() {
     use std::os::unix::fs::PermissionsExt;
     let fixture = Fixture::new(1).await;
     fixture.back_up(Some(PASSPHRASE)).await.unwrap();
@@ -162,7 +162,7 @@ async fn backups_during_saves_are_consistent_snapshots() {
 }
 
 #[tokio::test]
-async fn a_backup_with_its_key_can_be_restored_on_another_machine() {
+async fn backup_with_its_key_can_be_restored_on_another_machine() {
     let fixture = Fixture::new(2).await;
     fixture.back_up(Some(PASSPHRASE)).await.unwrap();
     let bytes = fs::read(fixture.file()).unwrap();
@@ -181,7 +181,7 @@ async fn a_backup_with_its_key_can_be_restored_on_another_machine() {
 }
 
 #[tokio::test]
-async fn a_restore_brings_back_a_key_that_was_rotated_since() {
+async fn restore_brings_back_a_key_that_was_rotated_since() {
     let fixture = Fixture::new(2).await;
     fixture.back_up(Some(PASSPHRASE)).await.unwrap();
     let stored = open(&fixture.data()).await;
@@ -199,7 +199,7 @@ async fn a_restore_brings_back_a_key_that_was_rotated_since() {
 }
 
 #[tokio::test]
-async fn a_backup_is_not_restored_without_its_key() {
+async fn backup_is_not_restored_without_its_key() {
     let (fixture, other) = (Fixture::new(2).await, Fixture::new(1).await);
     fixture.back_up(None).await.unwrap();
     let before = fs::read(other.data().join(STORE_FILE)).unwrap();
@@ -215,7 +215,7 @@ async fn a_backup_is_not_restored_without_its_key() {
 }
 
 #[tokio::test]
-async fn a_damaged_backup_is_not_restored() {
+async fn damaged_backup_is_not_restored() {
     let fixture = Fixture::new(200).await;
     fixture.back_up(None).await.unwrap();
     let original = fs::read(fixture.file()).unwrap();
@@ -233,7 +233,7 @@ async fn a_damaged_backup_is_not_restored() {
 }
 
 #[tokio::test]
-async fn a_copy_made_by_another_program_is_restored() {
+async fn copy_made_by_another_program_is_restored() {
     let fixture = Fixture::new(3).await;
     fs::copy(fixture.data().join(STORE_FILE), fixture.file()).unwrap();
     let restored = fixture.restore_to(&fixture.data(), None).await.unwrap();
@@ -242,7 +242,7 @@ async fn a_copy_made_by_another_program_is_restored() {
 }
 
 #[tokio::test]
-async fn an_existing_store_is_replaced_only_on_demand() {
+async fn existing_store_is_replaced_only_on_demand() {
     let fixture = Fixture::new(3).await;
     fixture.back_up(None).await.unwrap();
     let (backup, data) = (fixture.file(), fixture.data());
@@ -253,7 +253,7 @@ async fn an_existing_store_is_replaced_only_on_demand() {
 }
 
 #[tokio::test]
-async fn an_interrupted_restore_keeps_the_host_from_starting_until_it_is_repeated() {
+async fn interrupted_restore_keeps_the_host_from_starting_until_it_is_repeated() {
     let fixture = Fixture::new(3).await;
     fixture.back_up(None).await.unwrap();
     // It ended between the former store and the new one.
@@ -270,7 +270,7 @@ async fn an_interrupted_restore_keeps_the_host_from_starting_until_it_is_repeate
 
 /// A file of the first version of the format, as operators may have kept it.
 #[tokio::test]
-async fn a_backup_of_format_version_1_can_be_restored_with_its_key() {
+async fn backup_of_format_version_1_can_be_restored_with_its_key() {
     let folder = tempfile::tempdir().unwrap();
     let backup = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/backup-1.sqlite");
     let data = folder.path().join("data");

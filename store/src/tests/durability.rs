@@ -24,7 +24,7 @@ fn numbered(number: u64) -> Settings {
 /// Not a test of its own: the process that the test below starts and kills. It saves in a loop, and prints each save when
 /// it is acknowledged.
 #[test]
-#[ignore = "started by a_killed_process_loses_no_acknowledged_save"]
+#[ignore = "started by killed_process_loses_no_acknowledged_save"]
 fn child() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -54,7 +54,7 @@ fn child() {
 }
 
 #[tokio::test]
-async fn a_killed_process_loses_no_acknowledged_save() {
+async fn killed_process_loses_no_acknowledged_save() {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged: HashMap<Guid, u64> = HashMap::new();
     // The number of acknowledgements after which it is killed. Other saves are under way at that moment.

@@ -123,7 +123,7 @@ async fn every_secret_has_its_own_nonce() {
 }
 
 #[tokio::test]
-async fn a_sealed_secret_is_bound_to_its_connection_and_setting() {
+async fn sealed_secret_is_bound_to_its_connection_and_setting() {
     let key = SecretKey::random().unwrap();
     let sealed = key.seal(guid(1), "Password", SECRET).unwrap();
     assert_eq!(key.open(guid(1), "Password", &sealed).unwrap(), SECRET);
@@ -158,7 +158,7 @@ async fn secrets_swapped_in_the_database_are_refused() {
 }
 
 #[tokio::test]
-async fn a_missing_key_is_refused_and_not_created_again() {
+async fn missing_key_is_refused_and_not_created_again() {
     let folder = written().await;
     let key_file = folder.path().join(KEY_FILE);
     let kept = fs::read(&key_file).unwrap();
@@ -171,7 +171,7 @@ async fn a_missing_key_is_refused_and_not_created_again() {
 }
 
 #[tokio::test]
-async fn a_store_that_has_a_key_but_no_connections_needs_it_too() {
+async fn store_that_has_a_key_but_no_connections_needs_it_too() {
     let folder = tempfile::tempdir().unwrap();
     close(open(folder.path(), None).await.unwrap()).await;
     fs::remove_file(folder.path().join(KEY_FILE)).unwrap();
@@ -179,7 +179,7 @@ async fn a_store_that_has_a_key_but_no_connections_needs_it_too() {
 }
 
 #[tokio::test]
-async fn the_wrong_key_is_refused() {
+async fn wrong_key_is_refused() {
     let (folder, other) = (written().await, written().await);
     let (own, wrong) = (folder.path().join(KEY_FILE), other.path().join(KEY_FILE));
     let error = refusal(folder.path(), Some(&wrong)).await;
@@ -190,7 +190,7 @@ async fn the_wrong_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_damaged_key_file_is_refused() {
+async fn damaged_key_file_is_refused() {
     let folder = written().await;
     let key_file = folder.path().join(KEY_FILE);
     let sound = fs::read_to_string(&key_file).unwrap();
@@ -220,7 +220,7 @@ async fn a_damaged_key_file_is_refused() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_key_file_that_others_can_read_is_refused() {
+async fn key_file_that_others_can_read_is_refused() {
     let folder = written().await;
     let key_file = folder.path().join(KEY_FILE);
     for (mode, shown) in [(0o640, "0640"), (0o604, "0604"), (0o620, "0620"), (0o777, "0777")] {
@@ -234,7 +234,7 @@ async fn a_key_file_that_others_can_read_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_file_that_is_a_folder_is_refused() {
+async fn key_file_that_is_a_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let key_file = folder.path().join("key");
     fs::create_dir(&key_file).unwrap();
@@ -244,7 +244,7 @@ async fn a_key_file_that_is_a_folder_is_refused() {
 }
 
 #[tokio::test]
-async fn the_key_file_may_be_in_another_folder() {
+async fn key_file_may_be_in_another_folder() {
     let (folder, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let key_file = keys.path().join("deeper").join("host.key");
     let stored = open(folder.path(), Some(&key_file)).await.unwrap();
@@ -257,7 +257,7 @@ async fn the_key_file_may_be_in_another_folder() {
 }
 
 #[tokio::test]
-async fn a_new_store_uses_an_existing_key_file() {
+async fn new_store_uses_an_existing_key_file() {
     let (old, new) = (written().await, tempfile::tempdir().unwrap());
     let key_file = old.path().join(KEY_FILE);
     close(open(new.path(), Some(&key_file)).await.unwrap()).await;

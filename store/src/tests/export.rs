@@ -64,7 +64,7 @@ async fn import(stored: &ConnectionRepository, archive: &Archive) -> ImportPlan 
 }
 
 #[tokio::test]
-async fn an_encrypted_export_can_be_imported_into_another_store() {
+async fn encrypted_export_can_be_imported_into_another_store() {
     let (_folder, from) = filled().await;
     let text = encrypted(&from).await;
     for hidden in ["hunter2", "Server", "Excel", &guid(1).to_string()] {
@@ -83,7 +83,7 @@ async fn every_export_has_its_own_salt_and_nonce() {
 }
 
 #[tokio::test]
-async fn a_masked_export_shows_where_secrets_are_but_not_their_values() {
+async fn masked_export_shows_where_secrets_are_but_not_their_values() {
     let (_folder, from) = filled().await;
     let text = masked(&from).await;
     assert!(!text.contains("hunter2"));
@@ -98,7 +98,7 @@ async fn a_masked_export_shows_where_secrets_are_but_not_their_values() {
 }
 
 #[tokio::test]
-async fn a_masked_secret_keeps_its_stored_value() {
+async fn masked_secret_keeps_its_stored_value() {
     let (_folder, stored) = filled().await;
     let text = masked(&stored).await.replace("srv ", "changed ");
     let before = stored.find(guid(1)).await.unwrap().unwrap();
@@ -111,7 +111,7 @@ async fn a_masked_secret_keeps_its_stored_value() {
 }
 
 #[tokio::test]
-async fn a_masked_secret_without_a_stored_value_is_reported() {
+async fn masked_secret_without_a_stored_value_is_reported() {
     let (_folder, from) = filled().await;
     let archive = open(&masked(&from).await).unwrap();
     let missing = [(guid(1), "Password".to_owned())];
@@ -129,7 +129,7 @@ async fn a_masked_secret_without_a_stored_value_is_reported() {
 }
 
 #[tokio::test]
-async fn an_import_fails_if_a_connection_was_saved_in_the_meantime() {
+async fn import_fails_if_a_connection_was_saved_in_the_meantime() {
     let (_folder, stored) = filled().await;
     let archive = open(&masked(&stored).await).unwrap();
     let import = ImportPlan::new(&stored, &archive).await.unwrap();
@@ -142,7 +142,7 @@ async fn an_import_fails_if_a_connection_was_saved_in_the_meantime() {
 }
 
 #[tokio::test]
-async fn a_file_with_readable_secrets_can_be_written_by_hand() {
+async fn file_with_readable_secrets_can_be_written_by_hand() {
     let text = r#"{
         "format": "erp-host connections", "version": 1,
         "connections": [{
@@ -157,7 +157,7 @@ async fn a_file_with_readable_secrets_can_be_written_by_hand() {
 }
 
 #[tokio::test]
-async fn the_wrong_passphrase_is_refused() {
+async fn wrong_passphrase_is_refused() {
     let (_folder, from) = filled().await;
     let ArchiveFile::Encrypted(sealed) = ArchiveFile::parse(encrypted(&from).await.as_bytes()).unwrap()
     else {
@@ -174,7 +174,7 @@ async fn the_wrong_passphrase_is_refused() {
 }
 
 #[tokio::test]
-async fn a_changed_file_is_refused() {
+async fn changed_file_is_refused() {
     let (_folder, from) = filled().await;
     let text = encrypted(&from).await;
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -270,7 +270,7 @@ async fn debug_shows_no_value() {
 
 /// A file of the first version of the format, as operators may have kept it.
 #[tokio::test]
-async fn an_export_of_format_version_1_can_be_imported() {
+async fn export_of_format_version_1_can_be_imported() {
     let text = include_str!("../../tests/fixtures/export-1.erpx");
     let (_folder, stored) = stored().await;
     import(&stored, &open(text).unwrap()).await;

@@ -64,7 +64,7 @@ async fn rotation_reencrypts_everything_and_removes_the_old_key() {
 }
 
 #[tokio::test]
-async fn a_running_host_works_through_rotations() {
+async fn running_host_works_through_rotations() {
     let (folder, host) = filled(3).await;
     let command = open(folder.path()).await;
     for round in 4..8 {
@@ -107,7 +107,7 @@ async fn concurrent_saves_and_rotations_lose_nothing() {
 
 /// After each step of a rotation everything can be decrypted, and the next rotation finishes it.
 #[tokio::test]
-async fn an_interrupted_rotation_is_finished_by_the_next_one() {
+async fn interrupted_rotation_is_finished_by_the_next_one() {
     for interrupted_after in
         ["new key in the file", "new key in the store", "some re-encrypted", "old key removed from the store"]
     {
@@ -157,7 +157,7 @@ async fn an_interrupted_rotation_is_finished_by_the_next_one() {
 }
 
 #[tokio::test]
-async fn an_old_key_in_use_is_not_removed() {
+async fn old_key_in_use_is_not_removed() {
     let (_folder, stored) = filled(1).await;
     let former = stored.key_file().read().unwrap().unwrap().remove(0);
     let new = SecretKey::random().unwrap();
@@ -168,7 +168,7 @@ async fn an_old_key_in_use_is_not_removed() {
 }
 
 #[tokio::test]
-async fn a_secret_sealed_with_an_unknown_key_is_not_saved() {
+async fn secret_sealed_with_an_unknown_key_is_not_saved() {
     let (_folder, stored) = filled(1).await;
     let stranger = SecretKey::random().unwrap().seal(guid(2), "Password", "x").unwrap();
     let setting = SealedSetting { key: "Password".to_owned(), value: SealedValue::Secret(Some(stranger)) };
@@ -178,7 +178,7 @@ async fn a_secret_sealed_with_an_unknown_key_is_not_saved() {
 }
 
 #[tokio::test]
-async fn a_damaged_secret_stops_the_rotation_and_nothing_else() {
+async fn damaged_secret_stops_the_rotation_and_nothing_else() {
     let (folder, stored) = filled(2).await;
     let mut sealed = stored.store().get(guid(1)).await.unwrap().unwrap().settings;
     if let SealedValue::Secret(Some(sealed)) = &mut sealed[1].value {
@@ -210,7 +210,7 @@ async fn rotation_keeps_the_owner_and_the_mode_of_the_key_file() {
 }
 
 #[tokio::test]
-async fn the_key_lock_excludes_rotations_during_a_rotation_or_a_backup() {
+async fn key_lock_excludes_rotations_during_a_rotation_or_a_backup() {
     let folder = tempfile::tempdir().unwrap();
     let backup = KeyLock::shared(folder.path()).unwrap().unwrap();
     assert!(KeyLock::shared(folder.path()).unwrap().is_some());

@@ -132,7 +132,7 @@ fn waiting(host: &Host) -> usize {
 }
 
 #[tokio::test]
-async fn an_open_connection_is_cached() {
+async fn open_connection_is_cached() {
     let (_folder, host) = host_with("one").await;
     assert!(host.get(guid(1)).is_none());
     let first = get(&host).await;
@@ -146,7 +146,7 @@ async fn an_open_connection_is_cached() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_not_stored_is_not_opened() {
+async fn connection_that_is_not_stored_is_not_opened() {
     let folder = tempfile::tempdir().unwrap();
     let host = host(folder.path()).await;
     let got = host.get_or_open(guid(1), |_| async { panic!("nothing to open") }).await;
@@ -172,7 +172,7 @@ async fn single_flight_opens_once_for_concurrent_calls() {
 }
 
 #[tokio::test]
-async fn an_opening_does_not_block_other_connections() {
+async fn opening_does_not_block_other_connections() {
     let (_folder, host) = host_with("one").await;
     host.save(guid(2), "Other", &settings("two", "secret"), &["Password"], &by()).await.unwrap();
     let slow = SlowCall::start(&host).await;
@@ -201,7 +201,7 @@ async fn single_flight_gives_an_error_to_all_calls_and_does_not_cache_it() {
 }
 
 #[tokio::test]
-async fn a_panic_while_opening_is_an_error_and_not_cached() {
+async fn panic_while_opening_is_an_error_and_not_cached() {
     let (_folder, host) = host_with("one").await;
     let got: Got = host.get_or_open(guid(1), |_| async { panic!("on purpose") }).await;
     assert!(matches!(got, Err(OpenError::Ended)));
@@ -209,7 +209,7 @@ async fn a_panic_while_opening_is_an_error_and_not_cached() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_decrypted_is_an_error_and_not_cached() {
+async fn secret_that_cannot_be_decrypted_is_an_error_and_not_cached() {
     let (_folder, host) = host_with("one").await;
     let store = host.shared.repository.store();
     let sealed = store.get(guid(1)).await.unwrap().unwrap();
@@ -225,7 +225,7 @@ async fn a_secret_that_cannot_be_decrypted_is_an_error_and_not_cached() {
 }
 
 #[tokio::test]
-async fn a_cancelled_call_does_not_cancel_the_opening() {
+async fn cancelled_call_does_not_cancel_the_opening() {
     let (_folder, host) = host_with("one").await;
     let opened = Arc::default();
     let slow = SlowCall::start(&host).await;
@@ -250,7 +250,7 @@ async fn a_cancelled_call_does_not_cancel_the_opening() {
 }
 
 #[tokio::test]
-async fn a_save_invalidates_the_connection() {
+async fn save_invalidates_the_connection() {
     let (_folder, host) = host_with("one").await;
     let mut closed = get_watched(&host).await;
     let revision = save(&host, "two").await;
@@ -260,7 +260,7 @@ async fn a_save_invalidates_the_connection() {
 }
 
 #[tokio::test]
-async fn a_running_call_keeps_its_connection_after_a_save() {
+async fn running_call_keeps_its_connection_after_a_save() {
     let (_folder, host) = host_with("one").await;
     let mut closed = get_watched(&host).await;
     let running = get(&host).await;
@@ -273,7 +273,7 @@ async fn a_running_call_keeps_its_connection_after_a_save() {
 }
 
 #[tokio::test]
-async fn a_save_during_an_opening_invalidates_it() {
+async fn save_during_an_opening_invalidates_it() {
     let (_folder, host) = host_with("one").await;
     let slow = SlowCall::start(&host).await;
     save(&host, "two").await;
@@ -286,7 +286,7 @@ async fn a_save_during_an_opening_invalidates_it() {
 }
 
 #[tokio::test]
-async fn a_stale_opening_is_not_cached() {
+async fn stale_opening_is_not_cached() {
     let (_folder, host) = host_with("one").await;
     let slow = SlowCall::start(&host).await;
     save(&host, "two").await;
@@ -296,7 +296,7 @@ async fn a_stale_opening_is_not_cached() {
 }
 
 #[tokio::test]
-async fn a_failed_stale_opening_does_not_remove_the_new_connection() {
+async fn failed_stale_opening_does_not_remove_the_new_connection() {
     let (_folder, host) = host_with("one").await;
     let slow = SlowCall::start(&host).await;
     save(&host, "two").await;
@@ -306,7 +306,7 @@ async fn a_failed_stale_opening_does_not_remove_the_new_connection() {
 }
 
 #[tokio::test]
-async fn a_delete_during_an_opening_invalidates_it() {
+async fn delete_during_an_opening_invalidates_it() {
     let (_folder, host) = host_with("one").await;
     let slow = SlowCall::start(&host).await;
     assert!(host.delete(guid(1), &by()).await.unwrap());
@@ -382,7 +382,7 @@ async fn settings_are_not_read_again_if_they_are_new_enough() {
 }
 
 #[tokio::test]
-async fn a_save_while_settings_are_found_missing_makes_them_read_again() {
+async fn save_while_settings_are_found_missing_makes_them_read_again() {
     let mut slow = SlowRead::start().await;
     slow.open.invalidate(guid(1), Revision(7));
     slow.give.send(None).unwrap();
@@ -392,7 +392,7 @@ async fn a_save_while_settings_are_found_missing_makes_them_read_again() {
 }
 
 #[tokio::test]
-async fn a_delete_while_settings_are_read_makes_them_read_again() {
+async fn delete_while_settings_are_read_makes_them_read_again() {
     let mut slow = SlowRead::start().await;
     slow.open.invalidate(guid(1), Revision(7));
     slow.read(3);
@@ -403,7 +403,7 @@ async fn a_delete_while_settings_are_read_makes_them_read_again() {
 }
 
 #[tokio::test]
-async fn a_delete_closes_the_connection() {
+async fn delete_closes_the_connection() {
     let (_folder, host) = host_with("one").await;
     let mut closed = get_watched(&host).await;
     assert!(host.delete(guid(1), &by()).await.unwrap());
@@ -413,7 +413,7 @@ async fn a_delete_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn a_stale_opening_does_not_survive_a_delete_and_a_new_save() {
+async fn stale_opening_does_not_survive_a_delete_and_a_new_save() {
     let (_folder, host) = host_with("one").await;
     let slow = SlowCall::start(&host).await;
     host.delete(guid(1), &by()).await.unwrap();
@@ -423,7 +423,7 @@ async fn a_stale_opening_does_not_survive_a_delete_and_a_new_save() {
 }
 
 #[tokio::test]
-async fn a_change_of_another_process_invalidates_the_connection() {
+async fn change_of_another_process_invalidates_the_connection() {
     let (folder, host) = host_with("one").await;
     let other = self::host(folder.path()).await;
     let mut closed = get_watched(&host).await;
@@ -456,7 +456,7 @@ async fn polling_own_changes_does_not_invalidate_newer_connections() {
 }
 
 #[tokio::test]
-async fn a_save_that_fails_leaves_the_connection_open() {
+async fn save_that_fails_leaves_the_connection_open() {
     let (_folder, host) = host_with("one").await;
     let open = get(&host).await;
     host.shared.repository.store().close().await.unwrap();

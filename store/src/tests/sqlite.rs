@@ -57,7 +57,7 @@ async fn refusal(path: &Path) -> String {
 }
 
 #[tokio::test]
-async fn a_text_file_is_refused() {
+async fn text_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(STORE_FILE);
     fs::write(&path, "connections: none\n".repeat(500)).unwrap();
@@ -66,7 +66,7 @@ async fn a_text_file_is_refused() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_refused() {
+async fn damaged_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&folder).await;
     let original = fs::read(&path).unwrap();
@@ -87,7 +87,7 @@ async fn a_damaged_file_is_refused() {
 }
 
 #[tokio::test]
-async fn the_database_of_another_program_is_refused() {
+async fn database_of_another_program_is_refused() {
     for sql in ["CREATE TABLE customer (id)", "PRAGMA application_id = 252006674"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(STORE_FILE);
@@ -100,7 +100,7 @@ async fn the_database_of_another_program_is_refused() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused() {
+async fn newer_schema_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&folder).await;
     let mut newer = raw(&path).await;
@@ -117,7 +117,7 @@ async fn a_newer_schema_is_refused() {
 }
 
 #[tokio::test]
-async fn a_changed_schema_is_refused() {
+async fn changed_schema_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&folder).await;
     let mut other = raw(&path).await;
@@ -128,7 +128,7 @@ async fn a_changed_schema_is_refused() {
 }
 
 #[tokio::test]
-async fn a_read_only_file_is_refused() {
+async fn read_only_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&folder).await;
     let mut permissions = fs::metadata(&path).unwrap().permissions();
@@ -139,14 +139,14 @@ async fn a_read_only_file_is_refused() {
 }
 
 #[tokio::test]
-async fn a_folder_is_refused() {
+async fn folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let error = open(folder.path()).await.unwrap_err().to_string();
     assert!(error.contains("is not a file"), "{error}");
 }
 
 #[tokio::test]
-async fn a_data_folder_that_cannot_be_created_is_refused() {
+async fn data_folder_that_cannot_be_created_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
@@ -155,7 +155,7 @@ async fn a_data_folder_that_cannot_be_created_is_refused() {
 }
 
 #[tokio::test]
-async fn a_store_that_must_exist_is_not_created() {
+async fn store_that_must_exist_is_not_created() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data").join(STORE_FILE);
     let error = SqliteStore::open(&path, IfMissing::Refuse).await.unwrap_err().to_string();
@@ -164,7 +164,7 @@ async fn a_store_that_must_exist_is_not_created() {
 }
 
 #[tokio::test]
-async fn a_locked_file_is_refused_until_it_is_unlocked() {
+async fn locked_file_is_refused_until_it_is_unlocked() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&folder).await;
     let mut other = raw(&path).await;
@@ -178,7 +178,7 @@ async fn a_locked_file_is_refused_until_it_is_unlocked() {
 }
 
 #[tokio::test]
-async fn a_save_fails_after_the_busy_timeout_and_reads_go_on() {
+async fn save_fails_after_the_busy_timeout_and_reads_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&folder).await;
     let store = open(&path).await.unwrap();
@@ -193,7 +193,7 @@ async fn a_save_fails_after_the_busy_timeout_and_reads_go_on() {
 }
 
 #[tokio::test]
-async fn an_interrupted_first_start_is_completed() {
+async fn interrupted_first_start_is_completed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(STORE_FILE);
     fs::write(&path, "").unwrap();
@@ -247,7 +247,7 @@ async fn all_files_have_mode_0600() {
 }
 
 #[tokio::test]
-async fn the_database_is_in_wal_mode_and_syncs_every_commit() {
+async fn database_is_in_wal_mode_and_syncs_every_commit() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join(STORE_FILE)).await.unwrap();
     let mut writer = store.writer.acquire().await.unwrap();

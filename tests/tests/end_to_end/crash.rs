@@ -272,7 +272,7 @@ impl CrashingHost {
 }
 
 #[test]
-fn a_host_killed_at_random_moments_loses_no_acknowledged_change() {
+fn host_killed_at_random_moments_loses_no_acknowledged_change() {
     let seed = match std::env::var("ERP_HOST_TEST_SEED") {
         Ok(seed) => seed.parse().expect("ERP_HOST_TEST_SEED is a number"),
         Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64,

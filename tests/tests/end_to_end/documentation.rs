@@ -93,7 +93,7 @@ fn every_page_of_the_book_is_in_its_summary() {
 }
 
 #[test]
-fn the_documented_configuration_is_the_default_one() {
+fn documented_configuration_is_the_default_one() {
     let blocks = code_blocks(&read("docs/operators/install.md"), "toml");
     let [example] = &blocks[..] else { panic!("expected one TOML example, found {}", blocks.len()) };
     let config =
@@ -143,7 +143,7 @@ fn xml_examples_are_well_formed() {
 }
 
 #[test]
-fn the_tutorial_shows_the_hello_connector_in_full() {
+fn tutorial_shows_the_hello_connector_in_full() {
     let source = read("examples/hello-connector/src/lib.rs");
     assert!(source.lines().count() < 100, "the smallest useful connector is under 100 lines");
     let tutorial = read("docs/authors/tutorial.md");
@@ -152,7 +152,7 @@ fn the_tutorial_shows_the_hello_connector_in_full() {
 }
 
 #[test]
-fn the_readme_shows_real_code() {
+fn readme_shows_real_code() {
     let source = read("examples/hello-connector/src/lib.rs");
     let shown = code_blocks(&read("README.md"), "rust").remove(0);
     for line in shown.lines().filter(|line| !line.trim().starts_with("// ...")) {

@@ -9,7 +9,7 @@ use test_support::tools;
 const MOST_EXPOSURE: &str = "20";
 
 #[test]
-fn the_systemd_unit_is_hardened() {
+fn systemd_unit_is_hardened() {
     if !tools::installed(&["systemd-analyze"], &[], "systemd") {
         return;
     }
@@ -86,7 +86,7 @@ const IIS: &[(&str, &[(&str, &[&str])])] = &[
 ];
 
 #[test]
-fn the_configuration_of_iis_is_within_its_schema() {
+fn configuration_of_iis_is_within_its_schema() {
     let examples = code_blocks(&read("docs/operators/iis.md"), "xml");
     let [example] = &examples[..] else { panic!("expected one web.config, found {}", examples.len()) };
     let document = roxmltree::Document::parse(example).unwrap();

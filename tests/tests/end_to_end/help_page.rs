@@ -5,7 +5,7 @@ use test_support::http::Request;
 use test_support::{EXCEL, HELLO, Setup, TestHost};
 
 #[test]
-fn the_help_page_says_what_runs_here() {
+fn help_page_says_what_runs_here() {
     let host = Setup::new().plugin(EXCEL).plugin(HELLO).start();
     let page = Request::get(PATH).send(host.address()).unwrap();
     assert_eq!(page.status, 200);
@@ -17,7 +17,7 @@ fn the_help_page_says_what_runs_here() {
 }
 
 #[test]
-fn the_path_has_no_case() {
+fn path_has_no_case() {
     let host = TestHost::with_excel();
     for path in ["/services/erpconnectorws.svc", "/SERVICES/ERPCONNECTORWS.SVC?singlewsdl"] {
         assert_eq!(Request::get(path).send(host.address()).unwrap().status, 200, "{path}");
@@ -25,7 +25,7 @@ fn the_path_has_no_case() {
 }
 
 #[test]
-fn the_wsdl_names_the_address_that_was_asked() {
+fn wsdl_names_the_address_that_was_asked() {
     let host = TestHost::with_excel();
     let address = |request: Request| {
         let wsdl = request.send(host.address()).unwrap();

@@ -40,7 +40,7 @@ fn settings_survive_a_kill_right_after_the_reply() {
 }
 
 #[test]
-fn a_deleted_connection_stays_deleted() {
+fn deleted_connection_stays_deleted() {
     let mut host = TestHost::with_excel();
     let client = host.client(Dialect::Message).connection(GUID);
     client.ok(Request::SaveConnection { connection_info: settings(WORKBOOK) });

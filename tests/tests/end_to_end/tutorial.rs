@@ -9,7 +9,7 @@ use test_support::documentation::{code_blocks, read};
 use test_support::{Setup, tools};
 
 #[test]
-fn the_tutorial_works() {
+fn tutorial_works() {
     let Some(_) = tools::curl() else { return };
     let page = read("docs/authors/tutorial.md");
     let manifest = code_blocks(&page, "toml").remove(0);

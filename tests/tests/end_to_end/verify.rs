@@ -10,7 +10,7 @@ fn run(host: &TestHost, arguments: &[&str]) -> (String, String, Option<i32>) {
 }
 
 #[test]
-fn the_connectors_that_ship_with_the_host_keep_all_rules() {
+fn connectors_that_ship_with_the_host_keep_all_rules() {
     let host = Setup::new().plugin(EXCEL).plugin(HELLO).start();
     let url = host.address().to_string();
     let junit = host.folder().join("verify.xml");
@@ -53,7 +53,7 @@ fn the_connectors_that_ship_with_the_host_keep_all_rules() {
 }
 
 #[test]
-fn a_verification_that_cannot_begin_says_why_in_a_sentence() {
+fn verification_that_cannot_begin_says_why_in_a_sentence() {
     let host = Setup::new().plugin(EXCEL).start();
     let url = host.address().to_string();
     for (arguments, expected) in [

@@ -163,7 +163,7 @@ fn each_has_one_line_with_file_reason_and_remedy() {
 
 /// What belongs to trust is said alike by the commands for it.
 #[test]
-fn a_signed_plugin_is_served_and_another_one_is_not() {
+fn signed_plugin_is_served_and_another_one_is_not() {
     let mut host = Setup::new()
         .plugin_file("hello.so", plugin_bytes(HELLO))
         .plugin_file("versioned.so", plugin_bytes(VERSIONS[0]))

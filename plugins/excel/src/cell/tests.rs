@@ -118,7 +118,7 @@ fn durations_are_no_dates() {
 
 proptest! {
     #[test]
-    fn a_millisecond_survives_a_date_cell(ms in 0u64..3_000_000_000_000) {
+    fn millisecond_survives_a_date_cell(ms in 0u64..3_000_000_000_000) {
         let first = DateTime::from_date(1904, 1, 2).unwrap();
         let date = DateTime::from_ticks(first.ticks() + ms * 10_000).unwrap();
         for system in [DateSystem::From1900, DateSystem::From1904] {

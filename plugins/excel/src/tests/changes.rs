@@ -19,7 +19,7 @@ fn rename(place: &WorkbookFolder, from: &'static str, to: &'static str) {
 }
 
 #[test]
-fn a_changed_file_is_read_again() {
+fn changed_file_is_read_again() {
     let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     rename(&place, "Alfa", "Omega");
@@ -70,7 +70,7 @@ fn save_keeps_what_another_program_wrote() {
 }
 
 #[test]
-fn a_change_during_the_write_is_not_lost() {
+fn change_during_the_write_is_not_lost() {
     let place = Arc::new(WorkbookFolder::with(&customers()));
     let connection = place.connect();
     let (inner, mut left) = (Arc::clone(&place), 1);
@@ -99,7 +99,7 @@ fn a_change_during_the_write_is_not_lost() {
 }
 
 #[test]
-fn a_workbook_that_is_open_elsewhere_is_not_written() {
+fn workbook_that_is_open_elsewhere_is_not_written() {
     for (owner, program) in [("~$book.xlsx", "Excel"), (".~lock.book.xlsx#", "LibreOffice")] {
         let place = WorkbookFolder::with(&customers());
         let connection = place.connect();
@@ -286,7 +286,7 @@ fn damaged_ledger_is_replaced() {
 }
 
 #[test]
-fn a_column_last_modified_of_formulas_is_not_used() {
+fn column_last_modified_of_formulas_is_not_used() {
     let mut sheets = customers();
     for row in 1..=3 {
         sheets[0].1[row][7] = X("=NOW()", "46000");
@@ -300,7 +300,7 @@ fn a_column_last_modified_of_formulas_is_not_used() {
 }
 
 #[test]
-fn a_sheet_that_comes_back_hides_no_change() {
+fn sheet_that_comes_back_hides_no_change() {
     let place = WorkbookFolder::with(&customers());
     let connection = place.connect_at(0);
     let first = get(&connection, "Customer", "1002");

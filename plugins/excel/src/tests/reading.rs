@@ -92,7 +92,7 @@ fn types_are_inferred_from_cells_and_their_formats() {
 }
 
 #[test]
-fn a_text_column_shows_what_the_cells_show() {
+fn text_column_shows_what_the_cells_show() {
     let cells = [
         (N(1001.0), "1001"),
         (N(2.5), "2.5"),
@@ -394,7 +394,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(cases(1_000)))]
 
     #[test]
-    fn a_damaged_workbook_is_read_or_refused((part, from, to, junk) in damaged()) {
+    fn damaged_workbook_is_read_or_refused((part, from, to, junk) in damaged()) {
         let parts = ["xl/worksheets/sheet1.xml", "xl/workbook.xml", "xl/styles.xml", "xl/_rels/workbook.xml.rels"];
         let bytes = make(&customers()).save_to_buffer().unwrap();
         let bytes = super::archive::with_entry(&bytes, parts[part], |xml| {

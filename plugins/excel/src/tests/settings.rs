@@ -4,7 +4,7 @@ use super::kit::*;
 use crate::ExcelConnector;
 
 #[test]
-fn the_form_asks_for_a_file_name_and_whether_to_write() {
+fn form_asks_for_a_file_name_and_whether_to_write() {
     let fields = WorkbookFolder::new().connector.settings().unwrap();
     let form: Vec<_> = fields.iter().map(|field| (field.key.as_str(), field.field_type)).collect();
     assert_eq!(form, [("Filename", FieldType::Text), ("ReadOnly", FieldType::Checkbox)]);
@@ -68,7 +68,7 @@ fn only_workbooks_in_allowed_folders_are_opened() {
 }
 
 #[test]
-fn a_root_must_be_an_absolute_path() {
+fn root_must_be_an_absolute_path() {
     let host = Host::for_test("/tmp").with_option("roots", "books");
     assert!(ExcelConnector::new(&host).err().unwrap().user_text().contains("\"books\" is no absolute path"));
 }

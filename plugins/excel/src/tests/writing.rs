@@ -91,7 +91,7 @@ fn new_keys_follow_the_highest() {
 }
 
 #[test]
-fn a_key_is_not_given_out_twice() {
+fn key_is_not_given_out_twice() {
     let place = WorkbookFolder::with(&customers());
     let empty = std::fs::read(place.path()).unwrap();
     let connection = place.connect();
@@ -109,7 +109,7 @@ fn a_key_is_not_given_out_twice() {
 }
 
 #[test]
-fn a_given_key_is_taken_if_it_is_free() {
+fn given_key_is_taken_if_it_is_free() {
     let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     assert_eq!(create(&connection, &actor("Customer", "K-1", &[])).unwrap().key, "K-1");
@@ -380,7 +380,7 @@ fn lists_of_numbers_and_checkboxes_of_numbers_stay_numbers() {
 }
 
 #[test]
-fn a_date_needs_a_date_format_or_becomes_a_text() {
+fn date_needs_a_date_format_or_becomes_a_text() {
     let place = WorkbookFolder::with(&[
         ("Customer", vec![vec![T("ID"), T("Since")], vec![N(1.0)]]),
         ("Fields", vec![vec![T("Column"), T("Type")], vec![T("Since"), T("Date")]]),

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_is_inserted_at_its_place() {
+    fn element_is_inserted_at_its_place() {
         let insert =
             |xml: &str| insert("p", xml, "c", &[("v", "1".to_owned())], |name| name == "d" || name == "e");
         assert_eq!(

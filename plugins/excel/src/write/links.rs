@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_follows_its_cell_when_it_leads_to_what_the_cell_shows() {
+    fn link_follows_its_cell_when_it_leads_to_what_the_cell_shows() {
         for (target, text, new, expected) in [
             ("mailto:a@x.no", "a@x.no", "b@y.no", Some("mailto:b@y.no")),
             ("mailto:A@x.no?subject=Hi", "a@x.no", "b@y.no", Some("mailto:b@y.no?subject=Hi")),

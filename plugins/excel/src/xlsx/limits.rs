@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reservation_grows_to_the_budget_and_gives_it_back() {
+    fn reservation_grows_to_the_budget_and_gives_it_back() {
         let budget = Arc::new(MemoryBudget::new(10 * MIB));
         let mut one = budget.reserve(4 * MIB).unwrap();
         let mut other = budget.reserve(100).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_workbook_waits_for_others() {
+    fn large_workbook_waits_for_others() {
         let budget = Arc::new(MemoryBudget::new(10 * MIB));
         let first = budget.reserve(6 * MIB).unwrap();
         std::thread::scope(|scope| {

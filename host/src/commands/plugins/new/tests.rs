@@ -1,7 +1,7 @@
 use super::{Names, NewError};
 
 #[test]
-fn the_connector_is_called_after_the_crate() {
+fn connector_is_called_after_the_crate() {
     for (crate_name, name) in [
         ("acme-connector", "Acme"),
         ("acme_connector", "Acme"),

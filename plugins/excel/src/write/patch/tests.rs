@@ -123,7 +123,7 @@ fn patch_adds_rows_to_empty_sheets() {
 }
 
 #[test]
-fn the_dimension_grows_to_the_new_cells() {
+fn dimension_grows_to_the_new_cells() {
     let rows = "<sheetData><row r=\"2\"><c r=\"B2\"/></row></sheetData>";
     for (old, cell, new) in [
         ("B2", "B2", "B2"),
