@@ -126,6 +126,8 @@ fn replacing_under_constant_load_loses_no_call() {
         let mut count = 0;
         while !is_over.load(Ordering::Relaxed) {
             count += 1;
+            // A call at any moment, and processors that are not busy with calls alone.
+            thread::sleep(Duration::from_millis(100));
             let (at_most, before) = {
                 let allowed = allowed.read().unwrap();
                 (allowed.versions.clone(), allowed.changes)
@@ -187,17 +189,17 @@ fn replacing_under_constant_load_loses_no_call() {
                 });
             }
             change(vec![NUMBERS[new]]);
-            // A few hundred calls of this version alone.
-            let enough = calls.load(Ordering::Relaxed) + 200;
+            // Dozens of calls of this version alone.
+            let enough = calls.load(Ordering::Relaxed) + 50;
             wait_until("calls go on", || {
                 calls.load(Ordering::Relaxed) > enough || is_over.load(Ordering::Relaxed)
             });
         }
         assert!(!is_over.load(Ordering::Relaxed), "a caller failed");
     });
-    assert!(calls.into_inner() > 200 * rounds);
+    assert!(calls.into_inner() > 50 * rounds);
     for (version, count) in NUMBERS.iter().zip(by_version) {
-        assert!(count.into_inner() > 60 * rounds, "{version} has answered its share");
+        assert!(count.into_inner() > 15 * rounds, "{version} has answered its share");
     }
     // On a slow machine a part of a file may stand still for long enough to be looked at, and be refused.
     let wrong = |line: &&str| {

@@ -140,11 +140,11 @@ const MODES: &[(&str, &[&str])] = &[
 fn slow_clients_do_not_affect_others() {
     let Some(slowhttptest) = tools::slowhttptest() else { return };
     let host =
-        host("[limits]\nheader_timeout = \"4s\"\nstall_timeout = \"4s\"\nconnections_per_peer = 2000\n", &[]);
+        host("[limits]\nheader_timeout = \"2s\"\nstall_timeout = \"2s\"\nconnections_per_peer = 2000\n", &[]);
     for (mode, arguments) in MODES {
         let mut slow = Command::new(&slowhttptest);
         let url = format!("http://{}{}", host.address(), exchange::PATH);
-        slow.args(*arguments).args(["-c", "400", "-r", "200", "-l", "8", "-p", "3", "-u", &url]);
+        slow.args(*arguments).args(["-c", "200", "-r", "200", "-l", "4", "-p", "3", "-u", &url]);
         // A content type that is served, or the body would not be waited for.
         slow.args(["-f", "text/xml"]);
         let mut output = None;
