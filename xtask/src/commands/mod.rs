@@ -25,21 +25,15 @@ struct Cli {
     task: Task,
 }
 
+// Without comments of their own: the help is that of the arguments.
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Build everything, start the host on a sample workbook, and show calls to try.
     Demo(demo::Args),
-    /// Run the benches, and show what moved since a baseline was saved.
     Bench(bench::Args),
-    /// Compare the host's speed with that of other servers, side by side.
     Compare(compare::Args),
-    /// Send the host more calls than it can serve, and show its goodput.
     Overload(overload::Args),
-    /// Write the sample workbook that is built into the program.
     SampleWorkbook(sample_workbook::Args),
-    /// Build the host and the plugin files, and run every test.
     Test(test::Args),
-    /// Run the tests that repeat one thing in large numbers, with all their repetitions.
     Soak(soak::Args),
 }
 

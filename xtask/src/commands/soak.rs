@@ -23,30 +23,30 @@ const PARTS: &[Part] = &[
     Part {
         name: "crash",
         about: "hosts are killed 200 times, and no acknowledged change is lost",
-        tests: &["--package=end-to-end", "--test=end_to_end", "--", "crash::"],
+        tests: &["--workspace", "--test=end_to_end", "--", "crash::"],
         property_cases: None,
     },
     Part {
         name: "mutations",
         about: "the reader gets 200,000 broken messages, and 5,000 from radamsa",
-        tests: &["--package=end-to-end", "--test=hostile_input", "--", "mutations::"],
+        tests: &["--workspace", "--test=hostile_input", "--", "mutations::"],
         property_cases: None,
     },
     Part {
         name: "attack",
         about: "a host gets 10,000 broken requests, and goes on serving",
-        tests: &["--package=end-to-end", "--test=hostile_input", "--", "live::"],
+        tests: &["--workspace", "--test=hostile_input", "--", "live::"],
         property_cases: None,
     },
     Part {
         name: "replace",
         about: "connectors are replaced 120 times under load, and no call is lost",
-        tests: &["--package=end-to-end", "--test=end_to_end", "--", "replacing::"],
+        tests: &["--workspace", "--test=end_to_end", "--", "replacing::"],
         property_cases: None,
     },
     Part {
         name: "store",
-        about: "a process that saves connections is killed, and 10,000 connections are stored",
+        about: "a process that saves connections is killed 60 times, and 640 odd connections are stored",
         tests: &["--package=erp-host-store", "--lib"],
         property_cases: None,
     },
@@ -73,7 +73,7 @@ const PARTS: &[Part] = &[
 
 /// Runs every test that repeats one thing in large numbers, with all its repetitions.
 ///
-/// `cargo xtask test` makes a twentieth of them. A soak takes the better part of an hour: run it before a release, and after
+/// `cargo xtask test` makes a twentieth of them. A part takes up to several minutes: run a soak before a release, and after
 /// a change of the reader, the store, the plugins' replacement or the Excel connector. The parts run one after the other;
 /// Ctrl-C ends the one that runs, and what the tests left in temporary folders is removed. The exit code is 0 when every
 /// part passed.
