@@ -126,15 +126,25 @@ impl AuditFiles {
             None => None,
         };
         let appended = known_end.take().filter(|appended| Some(&appended.end) == end.as_ref());
-        let newest = appended.as_ref().map(|appended| appended.newest);
+        let known_newest = appended.as_ref().map(|appended| appended.newest);
         // The records may include some that this process has appended already: if a save is cancelled while its record is
         // appended, nobody notes that it was.
-        let missing: Vec<_> = match newest {
+        let mut last_line = None;
+        let missing: Vec<_> = match known_newest {
             Some(newest) => records.iter().filter(|record| record.number > newest).collect(),
             None => {
                 let there = read_last_lines(&files)?;
-                records.iter().filter(|record| !there.contains(&record.line)).collect()
+                last_line = there.last;
+                records.iter().filter(|record| !there.lines.contains(&record.line)).collect()
             }
+        };
+        // Another process may have appended newer records than these. Then the newest one is not known, and the next append
+        // reads the files again.
+        let ends_with_last = missing.last().is_some_and(|record| record.number == last.number)
+            || last_line.as_deref() == Some(last.line.as_str());
+        let newest = match known_newest {
+            Some(newest) => Some(newest.max(last.number)),
+            None => ends_with_last.then_some(last.number),
         };
         let mut text = String::new();
         for record in missing {
@@ -165,10 +175,8 @@ impl AuditFiles {
         if is_new {
             sync_folder(&self.folder)?;
         }
-        *known_end = Some(Appended {
-            end: End { length: length + text.len() as u64, file },
-            newest: newest.map_or(last.number, |newest| newest.max(last.number)),
-        });
+        *known_end =
+            newest.map(|newest| Appended { end: End { length: length + text.len() as u64, file }, newest });
         Ok(())
     }
 }
@@ -188,10 +196,18 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     sync_folder(data)
 }
 
-/// The lines of the two newest files: what other processes, or this host before a crash, may have written. An incomplete
-/// line at the end is removed from the file.
-fn read_last_lines(files: &[PathBuf]) -> io::Result<HashSet<String>> {
-    let mut lines = HashSet::new();
+/// What other processes, or this host before a crash, may have appended.
+#[derive(Debug, Default)]
+struct LastLines {
+    /// The lines of the two newest files.
+    lines: HashSet<String>,
+    /// The last one of them.
+    last: Option<String>,
+}
+
+/// Reads the two newest files. An incomplete line at the end is removed from the file.
+fn read_last_lines(files: &[PathBuf]) -> io::Result<LastLines> {
+    let mut found = LastLines::default();
     for (age, path) in files.iter().rev().take(2).enumerate() {
         let mut file = File::options().read(true).write(age == 0).open(path)?;
         let mut text = Vec::new();
@@ -203,7 +219,11 @@ fn read_last_lines(files: &[PathBuf]) -> io::Result<HashSet<String>> {
             file.sync_all()?;
         }
         text.truncate(whole);
-        lines.extend(String::from_utf8_lossy(&text).lines().map(str::to_owned));
+        let text = String::from_utf8_lossy(&text);
+        if found.last.is_none() {
+            found.last = text.lines().last().map(str::to_owned);
+        }
+        found.lines.extend(text.lines().map(str::to_owned));
     }
-    Ok(lines)
+    Ok(found)
 }

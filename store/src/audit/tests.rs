@@ -177,6 +177,20 @@ fn append_skips_records_of_a_cancelled_append() {
     assert_sound(&files, &head, 3);
 }
 
+/// A process may have read the pending records before another one has appended those and newer ones.
+#[test]
+fn append_of_outdated_records_does_not_repeat_newer_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut head = Head::default();
+    let records = chained(1, &mut head, &["a", "b", "c"]);
+    let (one, other) = (AuditFiles::new(folder.path()), AuditFiles::new(folder.path()));
+    one.append(&records[..1]).unwrap();
+    one.append(&records[1..2]).unwrap();
+    other.append(&records[..1]).unwrap();
+    other.append(&records[1..]).unwrap();
+    assert_sound(&one, &head, 3);
+}
+
 #[test]
 fn append_replaces_a_record_that_a_crash_cut_off() {
     let folder = tempfile::tempdir().unwrap();
