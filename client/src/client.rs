@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use contract::{Call, Dialect, Envelope, Guid, Operation, ReplyError, ReplyMessage, Request, SoapVersion};
+use contract::{Call, Dialect, Envelope, Guid, Operation, ReplyError, ReplyMessage, Request};
 
 use crate::address::ServiceAddress;
 use crate::error::{CallError, CallErrorKind};
@@ -33,13 +33,6 @@ impl Client {
     #[must_use]
     pub fn in_dialect(mut self, dialect: Dialect) -> Self {
         self.envelope.dialect = dialect;
-        self
-    }
-
-    /// Sets the version of SOAP.
-    #[must_use]
-    pub fn in_soap(mut self, soap: SoapVersion) -> Self {
-        self.envelope.soap = soap;
         self
     }
 
