@@ -70,6 +70,10 @@ impl Connectors {
         all
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.current.load().is_empty()
+    }
+
     /// The connector of that name: the same spelling first, then without regard to case.
     pub(super) fn get(&self, name: &str) -> Option<Arc<Connector>> {
         let all = self.current.load();

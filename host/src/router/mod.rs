@@ -177,6 +177,11 @@ impl Router {
         Ok(SoapResponse { soap: envelope.soap, is_fault: false, body: reply.body })
     }
 
+    /// Whether any connector is loaded.
+    pub fn has_connectors(&self) -> bool {
+        !self.connectors.is_empty()
+    }
+
     /// Adds a connector, or replaces the one of the same name. Running calls end in the connector where they began; the next
     /// call of a connection opens it on the new one.
     pub fn put(&self, connector: ConnectorClient) {

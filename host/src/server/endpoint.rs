@@ -21,6 +21,7 @@ use super::forwarded::{ProxyChain, TrustedProxies};
 use super::help::HelpPage;
 use super::public_url::public_url;
 use super::query;
+use super::readiness::{Readiness, Reason};
 use super::rejection::{PLAIN_TEXT, Rejection, TRY_AGAIN_AFTER};
 use super::reply_body::{ReplyBody, accepts_gzip};
 use super::request_body;
@@ -33,6 +34,7 @@ use crate::router::{RejectedCall, Router, SoapRequest, SoapResponse};
 const SERVICE_FROM_ROOT: HeaderValue = HeaderValue::from_static("Services/ErpConnectorWS.svc");
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
 const SOAP_12: HeaderValue = HeaderValue::from_static("application/soap+xml; charset=utf-8");
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
@@ -133,12 +135,15 @@ impl Endpoint {
     }
 
     fn readiness(&self) -> Response<ReplyBody> {
-        if !self.is_at_call_limit() {
-            return page(PLAIN_TEXT, "ready\n");
+        let readiness = Readiness::new([
+            (Reason::CallLimitReached, self.is_at_call_limit()),
+            (Reason::NoConnectorLoaded, !self.router.has_connectors()),
+        ]);
+        let mut response = page(JSON, readiness.to_json() + "\n");
+        if !readiness.ready {
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response.headers_mut().insert(RETRY_AFTER, TRY_AGAIN_AFTER);
         }
-        let mut response = page(PLAIN_TEXT, "busy\n");
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        response.headers_mut().insert(RETRY_AFTER, TRY_AGAIN_AFTER);
         response
     }
 

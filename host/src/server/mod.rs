@@ -11,6 +11,7 @@
 //!
 //! - `resource`: what an address names; `endpoint`: what each resource answers; `https_redirect`: plain HTTP beside HTTPS; `help`: the help page;
 //! - `forwarded`: headers of trusted proxies; `public_url`: the URL that a caller used; `content_type`, `query`;
+//! - `readiness`: whether a load balancer should send calls here;
 //! - `request_body`: receives a body; `body_memory`: the memory that all bodies may take;
 //! - `rejection`: the answer and the log line of every request that is not served;
 //! - `reply_body`: sends a reply from memory or from a file.
@@ -33,6 +34,7 @@ mod help;
 mod https_redirect;
 mod public_url;
 mod query;
+mod readiness;
 mod rejection;
 mod reply_body;
 mod request_body;

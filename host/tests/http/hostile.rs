@@ -302,7 +302,10 @@ fn slow_clients_are_disconnected() {
 #[test]
 fn calls_of_the_whole_host_are_limited() {
     let host = Host::configured("[limits]\ncalls = 1");
-    assert_eq!(host.exchange(b"GET /ready HTTP/1.1\r\nHost: t\r\n\r\n").text(), "ready\n");
+    assert_eq!(
+        host.exchange(b"GET /ready HTTP/1.1\r\nHost: t\r\n\r\n").text(),
+        "{\"ready\":true,\"reasons\":[]}\n"
+    );
     host.save(&[("test_connection", "block")]);
     let blocks = call(Request::TestConnection);
     let whole = post(SERVICE, &soap_headers(&blocks), &message(&blocks));
@@ -311,7 +314,8 @@ fn calls_of_the_whole_host_are_limited() {
     loop {
         let ready = host.exchange(b"GET /ready HTTP/1.1\r\nHost: t\r\n\r\n");
         if ready.status == 503 {
-            assert_eq!((ready.text().as_str(), ready.header("retry-after")), ("busy\n", Some("5")));
+            let busy = "{\"ready\":false,\"reasons\":[\"call limit reached\"]}\n";
+            assert_eq!((ready.text().as_str(), ready.header("retry-after")), (busy, Some("5")));
             break;
         }
     }

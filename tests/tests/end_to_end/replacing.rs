@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use contract::{Dialect, Request};
 use test_support::build::not_for_others;
 use test_support::exchange::PATH;
+use test_support::http;
 use test_support::soap::{Answer, Client};
 use test_support::{Setup, TestHost, VERSIONS, plugin_bytes, scale, wait_until};
 
@@ -393,4 +394,16 @@ fn replacement_time_is_measured() {
         .collect();
     seconds.sort_by(f64::total_cmp);
     println!("least {:.2} s, median {:.2} s, most {:.2} s", seconds[0], seconds[10], seconds[19]);
+}
+
+#[test]
+fn readiness_is_503_until_a_connector_is_loaded() {
+    let host = Setup::new().start();
+    let ready = || {
+        let response = http::Request::get("/ready").send(host.address()).unwrap();
+        (response.status, response.text())
+    };
+    assert_eq!(ready(), (503, "{\"ready\":false,\"reasons\":[\"no connector loaded\"]}\n".to_owned()));
+    put(&host, &plugin_bytes(VERSIONS[0]), FILE);
+    wait_until("the host is ready", || ready() == (200, "{\"ready\":true,\"reasons\":[]}\n".to_owned()));
 }

@@ -1,0 +1,62 @@
+//! Readiness: whether a load balancer should send calls to this host, and the reasons if something is wrong (`GET /ready`).
+
+use serde::Serialize;
+
+/// What is wrong with this host. The text of a reason never changes: monitoring compares it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) enum Reason {
+    /// `limits.calls` calls are in progress: more are rejected.
+    #[serde(rename = "call limit reached")]
+    CallLimitReached,
+    /// No plugin file is loaded.
+    #[serde(rename = "no connector loaded")]
+    NoConnectorLoaded,
+}
+
+impl Reason {
+    /// Whether calls should go to another host: this one would reject them.
+    fn rejects_calls(self) -> bool {
+        match self {
+            Reason::CallLimitReached | Reason::NoConnectorLoaded => true,
+        }
+    }
+}
+
+/// The answer of `GET /ready`, as JSON: `{"ready":false,"reasons":["no connector loaded"]}`. It has no names, paths or
+/// versions, because it is answered without a secret.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Readiness {
+    /// `false`: the status is 503.
+    pub(super) ready: bool,
+    reasons: Vec<Reason>,
+}
+
+impl Readiness {
+    /// From pairs of a reason and whether it holds now.
+    pub(super) fn new(conditions: impl IntoIterator<Item = (Reason, bool)>) -> Self {
+        let reasons: Vec<Reason> =
+            conditions.into_iter().filter(|(_, holds)| *holds).map(|(reason, _)| reason).collect();
+        Readiness { ready: !reasons.iter().any(|reason| reason.rejects_calls()), reasons }
+    }
+
+    pub(super) fn to_json(&self) -> String {
+        // Serialising texts and a flag cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_is_json_with_the_reasons_that_hold() {
+        let none = Readiness::new([(Reason::CallLimitReached, false), (Reason::NoConnectorLoaded, false)]);
+        assert_eq!(none.to_json(), r#"{"ready":true,"reasons":[]}"#);
+        let both = Readiness::new([(Reason::CallLimitReached, true), (Reason::NoConnectorLoaded, true)]);
+        assert_eq!(
+            both.to_json(),
+            r#"{"ready":false,"reasons":["call limit reached","no connector loaded"]}"#
+        );
+    }
+}
