@@ -60,7 +60,10 @@ pub enum LoadError {
     #[error(transparent)]
     ObjectFile(#[from] ObjectFileError),
     /// The copy cannot be written.
-    #[error("it cannot be copied to {}: {source}; let the user of erp-host write there", folder.display())]
+    #[error(
+        "it cannot be copied to {}: {source}; let the user of erp-host write there, and make room if the disk is full",
+        folder.display()
+    )]
     Copy { folder: PathBuf, source: io::Error },
     /// The system cannot load it, or it is not a plugin.
     #[error(transparent)]

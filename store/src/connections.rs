@@ -2,8 +2,9 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plugin_api::Settings;
 use tokio::sync::Mutex;
@@ -18,6 +19,12 @@ use crate::store::{IfMissing, Revision, StoreError};
 
 /// How often to poll the store for changes of other processes.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often to check whether the disk is full.
+const DISK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often to check whether a full disk has room again.
+const FULL_DISK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The connections of a host: the stored ones, and those of them that are open. `T` is an open connection, `E` the error of
 /// opening one. Clones share everything.
@@ -39,6 +46,8 @@ pub(crate) struct Shared<T: Send + 'static, E> {
     pub(crate) open: Arc<OpenConnections<T, E>>,
     /// The newest revision that is applied to the cache. Locked during a poll.
     polled: Mutex<Revision>,
+    /// Whether the last poll failed.
+    is_unreachable: AtomicBool,
 }
 
 impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
@@ -58,7 +67,9 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
     /// The store fails.
     pub async fn new(repository: ConnectionRepository) -> Result<Self, StoreError> {
         let polled = Mutex::new(repository.store().latest_revision().await?);
-        let shared = Arc::new(Shared { repository, open: Arc::default(), polled });
+        repository.store().check_disk().await?;
+        let is_unreachable = AtomicBool::new(false);
+        let shared = Arc::new(Shared { repository, open: Arc::default(), polled, is_unreachable });
         let poller = tokio::spawn(poll_periodically(Arc::downgrade(&shared))).abort_handle();
         Ok(Connections { shared, poller })
     }
@@ -169,6 +180,17 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
         self.shared.poll_changes().await
     }
 
+    /// Whether the disk of the store is full. Then changes are refused, and calls are served. Found out by each change, and
+    /// every few seconds.
+    pub fn is_disk_full(&self) -> bool {
+        self.shared.repository.store().is_disk_full()
+    }
+
+    /// Whether the store could not be read when it was last polled. Then only connections that are open are served.
+    pub fn is_store_unreachable(&self) -> bool {
+        self.shared.is_unreachable.load(Ordering::Relaxed)
+    }
+
     /// Closes all open connections and the store, when the host ends. Later calls fail.
     pub async fn shut_down(&self) {
         self.poller.abort();
@@ -191,21 +213,34 @@ impl<T: Send + 'static, E> Shared<T, E> {
     }
 }
 
-/// Polls for changes of other processes until the connections are dropped.
+/// Polls for changes of other processes, and checks the disk, until the connections are dropped.
 async fn poll_periodically<T: Send + Sync + 'static, E: Send + Sync + 'static>(shared: Weak<Shared<T, E>>) {
     let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failing = false;
+    let mut disk_checked = Instant::now();
     loop {
         ticks.tick().await;
         let Some(shared) = shared.upgrade() else { return };
+        let store = shared.repository.store();
+        let interval = if store.is_disk_full() { FULL_DISK_INTERVAL } else { DISK_INTERVAL };
+        if disk_checked.elapsed() >= interval {
+            disk_checked = Instant::now();
+            if let Err(error) = store.check_disk().await {
+                tracing::warn!("the disk cannot be checked: {error}");
+            }
+        }
         let result = shared.poll_changes().await;
         // Logged once, not every second.
-        if let Err(error) = &result
-            && !failing
-        {
-            tracing::warn!("changes made by other programs are not noticed at the moment: {error}");
+        let is_unreachable = !matches!(result, Ok(()) | Err(StoreError::Full { .. }));
+        let was_unreachable = shared.is_unreachable.swap(is_unreachable, Ordering::Relaxed);
+        match result {
+            Err(error) if is_unreachable && !was_unreachable => {
+                tracing::error!(
+                    "the store cannot be read, and changes made by other programs are not noticed: {error}"
+                );
+            }
+            Ok(()) if was_unreachable => tracing::info!("the store can be read again"),
+            _ => {}
         }
-        failing = result.is_err();
     }
 }

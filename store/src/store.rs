@@ -161,6 +161,17 @@ pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
     /// Fails if the store is read-only: a host needs to save.
     fn check_writable(&self) -> StoreFuture<'_, ()>;
 
+    /// Whether the disk is full, as far as the last change or the last [`check_disk`](Self::check_disk) has shown.
+    fn is_disk_full(&self) -> bool;
+
+    /// Whether the store was opened for reading only, because the disk was full. It is opened for writing by the next
+    /// change, or the next [`check_disk`](Self::check_disk), that finds room on the disk.
+    fn is_read_only(&self) -> bool;
+
+    /// Finds out whether the disk is full, and opens the store for writing if it was opened for reading only and there is
+    /// room now. The host calls it every few seconds.
+    fn check_disk(&self) -> StoreFuture<'_, ()>;
+
     /// The revision of the newest change.
     fn latest_revision(&self) -> StoreFuture<'_, Revision>;
 
@@ -258,6 +269,12 @@ pub enum StoreError {
     /// The store cannot be used. Nothing in it was changed.
     #[error("the connection store {} {problem}; {remedy}", path.display())]
     Unusable { path: PathBuf, problem: String, remedy: String },
+    /// The disk is full. What is stored can be read.
+    #[error(
+        "the disk with the connection store {} is full: nothing can be stored; make room on it",
+        path.display()
+    )]
+    Full { path: PathBuf },
     /// Another program has locked the store for longer than the busy timeout.
     #[error(
         "the connection store {} is locked by another program (waited {waited_s} s); end the program that holds it, or \

@@ -135,6 +135,10 @@ pub(super) fn connector_error(outcome: &plugin_api::Outcome) -> EarlyOutcome {
 impl From<StoreError> for EarlyOutcome {
     fn from(error: StoreError) -> Self {
         tracing::error!("the connection store failed: {error}");
+        if let StoreError::Full { .. } = error {
+            let why = "the disk of the host is full, so nothing was changed; its administrator has to make room on it";
+            return EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(error.to_string()));
+        }
         EarlyOutcome::Reply(
             Outcome::error("the host cannot use its store of connections, see its log; nothing was changed")
                 .with_tech_explanation(error.to_string()),

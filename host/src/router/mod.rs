@@ -182,6 +182,16 @@ impl Router {
         !self.connectors.is_empty()
     }
 
+    /// Whether the disk of the store is full: changes are refused, and other calls are served.
+    pub fn is_disk_full(&self) -> bool {
+        self.connections.is_disk_full()
+    }
+
+    /// Whether the store of connections cannot be read.
+    pub fn is_store_unreachable(&self) -> bool {
+        self.connections.is_store_unreachable()
+    }
+
     /// Adds a connector, or replaces the one of the same name. Running calls end in the connector where they began; the next
     /// call of a connection opens it on the new one.
     pub fn put(&self, connector: ConnectorClient) {

@@ -138,6 +138,8 @@ impl Endpoint {
         let readiness = Readiness::new([
             (Reason::CallLimitReached, self.is_at_call_limit()),
             (Reason::NoConnectorLoaded, !self.router.has_connectors()),
+            (Reason::StoreUnreachable, self.router.is_store_unreachable()),
+            (Reason::DiskFull, self.router.is_disk_full()),
         ]);
         let mut response = page(JSON, readiness.to_json() + "\n");
         if !readiness.ready {

@@ -11,13 +11,20 @@ pub(super) enum Reason {
     /// No plugin file is loaded.
     #[serde(rename = "no connector loaded")]
     NoConnectorLoaded,
+    /// The store of connections cannot be read.
+    #[serde(rename = "store unreachable")]
+    StoreUnreachable,
+    /// The disk of the store is full: changes are refused, other calls are served.
+    #[serde(rename = "disk full")]
+    DiskFull,
 }
 
 impl Reason {
     /// Whether calls should go to another host: this one would reject them.
     fn rejects_calls(self) -> bool {
         match self {
-            Reason::CallLimitReached | Reason::NoConnectorLoaded => true,
+            Reason::CallLimitReached | Reason::NoConnectorLoaded | Reason::StoreUnreachable => true,
+            Reason::DiskFull => false,
         }
     }
 }
@@ -48,6 +55,14 @@ impl Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn readiness_stays_true_on_a_full_disk_and_not_without_a_store() {
+        let full = Readiness::new([(Reason::DiskFull, true)]);
+        assert_eq!(full.to_json(), r#"{"ready":true,"reasons":["disk full"]}"#);
+        let unreachable = Readiness::new([(Reason::StoreUnreachable, true)]);
+        assert_eq!(unreachable.to_json(), r#"{"ready":false,"reasons":["store unreachable"]}"#);
+    }
 
     #[test]
     fn readiness_is_json_with_the_reasons_that_hold() {

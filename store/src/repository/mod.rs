@@ -95,7 +95,9 @@ impl ConnectionRepository {
         audit_files: AuditFiles,
         restored: Option<(Event, Origin)>,
     ) -> Result<Self, StoreError> {
-        store.check_writable().await?;
+        if !store.is_read_only() {
+            store.check_writable().await?;
+        }
         let keys = KeyRing::open(store.as_ref(), path, key_file).await?;
         let audit = AuditLog::open(store.as_ref(), &keys, audit_files, restored).await?;
         Ok(ConnectionRepository {

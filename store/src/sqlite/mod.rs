@@ -3,28 +3,29 @@
 //! In WAL mode readers and a writer do not block each other, also across processes, so commands work while the host runs.
 //! `synchronous=FULL` syncs the write-ahead log at every commit, so a commit is durable before it returns.
 //!
-//! - here: opening and checking the file, connections and their settings;
+//! - here: connections and their settings;
+//! - `file`: creating and checking the file, and its errors; `pools`: the connections to it;
 //! - `encryption_keys`: key check values, re-encryption, internal secrets;
 //! - `audit_outbox`: the audit records that are not in the files yet;
 //! - `snapshot`: a copy of the database, for a backup.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::pool::PoolOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row, Sqlite, SqlitePool};
+use arc_swap::ArcSwap;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Row, Sqlite, SqlitePool, Transaction};
+use tokio::sync::Mutex;
 use values::Guid;
 
 use crate::audit::{AuditBatch, Head};
 use crate::keys::{KeyCheck, KeyId, SealedSecret};
-use crate::private_file::sync_folder;
 use crate::store::{
     AuditOutbox, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, IfMissing, Progress,
     Reencrypt, Revision, SealedConnection, SealedSetting, SealedValue, StoreError, StoreFuture,
@@ -32,7 +33,12 @@ use crate::store::{
 
 mod audit_outbox;
 mod encryption_keys;
+mod file;
+mod pools;
 mod snapshot;
+
+use self::file::File;
+use self::pools::Pools;
 
 pub(crate) use snapshot::BackupInfo;
 
@@ -44,15 +50,17 @@ const APPLICATION_ID: i32 = 0x4552_5048;
 /// How long to wait for a lock of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Size of the pool for reading.
-const READERS: u32 = 4;
+/// Time between two attempts of changes to open a read-only store for writing.
+const REOPEN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A [`ConnectionStore`] in an SQLite file.
 pub struct SqliteStore {
     path: PathBuf,
-    readers: SqlitePool,
-    /// A pool of one: SQLite has one writer at a time, so writes of this process queue here instead of waiting for the lock.
-    pub(crate) writer: SqlitePool,
+    busy_timeout: Duration,
+    pools: ArcSwap<Pools>,
+    /// When the store was last tried to be opened for writing, while it is read-only.
+    reopened: Mutex<Option<Instant>>,
+    is_disk_full: AtomicBool,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -62,7 +70,8 @@ impl fmt::Debug for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, creates it if it may be missing, and runs the migrations.
+    /// Opens the file, creates it if it may be missing, and runs the migrations. On a full disk an existing file is opened
+    /// for reading only.
     ///
     /// # Errors
     /// The file is damaged, locked, read-only, of a newer version, or of another program. Nothing is changed then.
@@ -75,76 +84,98 @@ impl SqliteStore {
         missing: IfMissing,
         busy_timeout: Duration,
     ) -> Result<Self, StoreError> {
-        create_file(path, missing)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(false)
-            .foreign_keys(true)
-            .busy_timeout(busy_timeout)
-            // Overwrites deleted settings, which would otherwise stay in free pages.
-            .pragma("secure_delete", "ON")
-            .disable_statement_logging();
+        file::create(path, missing)?;
         let file = File { path, busy_timeout };
-        // Checked before the journal mode is set, because that writes to the file.
-        check_file(&options, file).await?;
-        let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
-        let pool = |connections| {
-            PoolOptions::<Sqlite>::new()
-                .max_connections(connections)
-                .test_before_acquire(false)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                // When the disk is full SQLite rolls back by itself. sqlx does not notice, and could begin no transaction on
-                // that connection any more. Such a connection is closed, and the next write opens a new one.
-                .after_release(|connection, _| {
-                    Box::pin(async move {
-                        match connection.begin_with("BEGIN").await {
-                            Ok(transaction) => transaction.rollback().await.map(|()| true),
-                            Err(_) => Ok(false),
-                        }
-                    })
-                })
-                .connect_lazy_with(options.clone())
+        let pools = match Pools::open(file).await {
+            Err(StoreError::Full { .. }) => Pools::open_read_only(file).await?,
+            pools => pools?,
         };
-        let store = SqliteStore { path: path.to_owned(), writer: pool(1), readers: pool(READERS) };
-        if let Err(error) = store.migrate(file).await {
-            store.close_pools().await;
-            return Err(error);
+        let store = SqliteStore {
+            path: path.to_owned(),
+            busy_timeout,
+            is_disk_full: AtomicBool::new(false),
+            pools: ArcSwap::from_pointee(pools),
+            reopened: Mutex::default(),
+        };
+        if store.is_read_only() {
+            store.set_disk_full(true);
         }
         Ok(store)
     }
 
-    async fn migrate(&self, file: File<'_>) -> Result<(), StoreError> {
-        let mut attempts_left = 5;
-        loop {
-            let error = match MIGRATIONS.run(&self.writer).await {
-                Ok(()) => return Ok(()),
-                Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-                    file.error(error)
-                }
-                Err(error) => {
-                    return Err(file.unusable(
-                        format!("does not have the tables of this program ({error})"),
-                        "start the version of erp-host that wrote it, or restore it from a backup",
-                    ));
-                }
-            };
-            // Another process may have run the migrations at the same time: retry. If the file is locked, the busy timeout
-            // has passed already.
-            attempts_left -= 1;
-            if attempts_left == 0 || matches!(error, StoreError::Locked { .. }) {
-                return Err(error);
+    fn readers(&self) -> SqlitePool {
+        self.pools.load().readers.clone()
+    }
+
+    /// The pool for writing. Opens a read-only store for writing, if there is room on the disk again.
+    pub(crate) async fn writer(&self) -> Result<SqlitePool, sqlx::Error> {
+        if let Some(writer) = &self.pools.load().writer {
+            return Ok(writer.clone());
+        }
+        let mut reopened = self.reopened.lock().await;
+        if let Some(writer) = &self.pools.load().writer {
+            return Ok(writer.clone());
+        }
+        let full = || sqlx::Error::Io(io::ErrorKind::StorageFull.into());
+        if reopened.is_some_and(|at| at.elapsed() < REOPEN_INTERVAL) {
+            return Err(full());
+        }
+        *reopened = Some(Instant::now());
+        if !self.has_room().await {
+            return Err(full());
+        }
+        match Pools::open(self.file()).await {
+            Ok(pools) => {
+                let writer = pools.writer.clone();
+                // Reads that are under way end with the connection that they have.
+                self.pools.store(Arc::new(pools));
+                self.set_disk_full(false);
+                writer.ok_or_else(full)
+            }
+            Err(StoreError::Full { .. }) => Err(full()),
+            Err(error) => {
+                tracing::error!("the store of connections stays read-only: {error}");
+                Err(full())
             }
         }
     }
 
-    async fn close_pools(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+    async fn has_room(&self) -> bool {
+        let folder = self.path.parent().unwrap_or(Path::new(".")).to_owned();
+        tokio::task::spawn_blocking(move || file::has_room(&folder)).await.unwrap_or(true)
+    }
+
+    /// Logs a change of the state, not every change that is refused.
+    fn set_disk_full(&self, is_full: bool) {
+        if self.is_disk_full.swap(is_full, Ordering::Relaxed) == is_full {
+            return;
+        }
+        let path = self.path.display();
+        if is_full {
+            tracing::error!(
+                "the disk with the connection store {path} is full: changes are refused until there is room, calls are served"
+            );
+        } else {
+            tracing::info!("the disk with the connection store {path} has room again: changes are stored");
+        }
     }
 
     fn file(&self) -> File<'_> {
-        File { path: &self.path, busy_timeout: BUSY_TIMEOUT }
+        File { path: &self.path, busy_timeout: self.busy_timeout }
+    }
+
+    /// What an error of the database means.
+    fn failed(&self, error: sqlx::Error) -> StoreError {
+        let error = self.file().error(error);
+        if matches!(error, StoreError::Full { .. }) {
+            self.set_disk_full(true);
+        }
+        error
+    }
+
+    /// Begins a change. IMMEDIATE takes the write lock now: a deferred transaction could fail at its first write.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.writer().await?.begin_with("BEGIN IMMEDIATE").await
     }
 
     /// Runs SQL, and maps the error to one that names this file.
@@ -152,7 +183,7 @@ impl SqliteStore {
         &'a self,
         sql: impl Future<Output = Result<T, sqlx::Error>> + Send + 'a,
     ) -> StoreFuture<'a, T> {
-        Box::pin(async move { sql.await.map_err(|error| self.file().error(error)) })
+        Box::pin(async move { sql.await.map_err(|error| self.failed(error)) })
     }
 }
 
@@ -166,7 +197,7 @@ impl ConnectionStore for SqliteStore {
                  WHERE c.guid = ? ORDER BY s.position",
             )
             .bind(guid.to_string())
-            .fetch_all(&self.readers)
+            .fetch_all(&self.readers())
             .await?;
             Ok(connections(rows)?.pop())
         })
@@ -179,7 +210,7 @@ impl ConnectionStore for SqliteStore {
                      (SELECT count(*) FROM setting s WHERE s.guid = c.guid) AS settings
                  FROM connection c ORDER BY guid",
             )
-            .fetch_all(&self.readers)
+            .fetch_all(&self.readers())
             .await?
             .iter()
             .map(|row| {
@@ -202,7 +233,7 @@ impl ConnectionStore for SqliteStore {
                  FROM connection c LEFT JOIN setting s ON s.guid = c.guid
                  ORDER BY c.guid, s.position",
             )
-            .fetch_all(&self.readers)
+            .fetch_all(&self.readers())
             .await?;
             connections(rows)
         })
@@ -215,9 +246,8 @@ impl ConnectionStore for SqliteStore {
         progress: &'a (dyn Fn(usize) + Sync),
     ) -> StoreFuture<'a, Revision> {
         Box::pin(async move {
-            let failed = |error| self.file().error(error);
-            // IMMEDIATE takes the write lock now. A deferred transaction could fail at its first write.
-            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+            let failed = |error| self.failed(error);
+            let mut transaction = self.begin().await.map_err(failed)?;
             if !knows_keys_of(&mut transaction, connections).await.map_err(failed)? {
                 return Err(StoreError::KeyChanged);
             }
@@ -238,7 +268,7 @@ impl ConnectionStore for SqliteStore {
     fn delete<'a>(&'a self, guid: Guid, audit: &'a AuditBatch) -> StoreFuture<'a, Option<Revision>> {
         self.run(async move {
             let guid = guid.to_string();
-            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let mut transaction = self.begin().await?;
             let deleted = sqlx::query("DELETE FROM connection WHERE guid = ?")
                 .bind(&guid)
                 .execute(&mut *transaction)
@@ -260,17 +290,37 @@ impl ConnectionStore for SqliteStore {
 
     fn check_writable(&self) -> StoreFuture<'_, ()> {
         self.run(async {
-            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let mut transaction = self.begin().await?;
             // A read-only file or disk shows only at the first write.
             sqlx::query("UPDATE audit_head SET number = number").execute(&mut *transaction).await?;
             transaction.rollback().await
         })
     }
 
+    fn is_disk_full(&self) -> bool {
+        self.is_disk_full.load(Ordering::Relaxed)
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.pools.load().writer.is_none()
+    }
+
+    fn check_disk(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async {
+            if self.is_read_only() {
+                // Fails while the disk is full.
+                let _ = self.writer().await;
+            } else {
+                self.set_disk_full(!self.has_room().await);
+            }
+            Ok(())
+        })
+    }
+
     fn latest_revision(&self) -> StoreFuture<'_, Revision> {
         self.run(async {
             let latest =
-                sqlx::query_scalar("SELECT latest FROM revision_counter").fetch_one(&self.readers).await?;
+                sqlx::query_scalar("SELECT latest FROM revision_counter").fetch_one(&self.readers()).await?;
             Ok(Revision(latest))
         })
     }
@@ -283,7 +333,7 @@ impl ConnectionStore for SqliteStore {
                  ORDER BY revision",
             )
             .bind(revision.0)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.readers())
             .await?
             .iter()
             .map(|row| Ok(Change { guid: guid(row)?, revision: Revision(row.try_get("revision")?) }))
@@ -292,32 +342,33 @@ impl ConnectionStore for SqliteStore {
     }
 
     fn keys(&self) -> StoreFuture<'_, Vec<KeyCheck>> {
-        self.run(encryption_keys::all(&self.readers))
+        self.run(async move { encryption_keys::all(&self.readers()).await })
     }
 
     fn add_first_key(&self, check: KeyCheck) -> StoreFuture<'_, KeyCheck> {
-        self.run(encryption_keys::add_first(&self.writer, check))
+        self.run(async move { encryption_keys::add_first(&self.writer().await?, check).await })
     }
 
     fn add_key(&self, check: KeyCheck) -> StoreFuture<'_, ()> {
-        self.run(encryption_keys::add(&self.writer, check))
+        self.run(async move { encryption_keys::add(&self.writer().await?, check).await })
     }
 
     fn reencrypt_batch<'a>(&'a self, reencrypt: &'a Reencrypt<'a>) -> StoreFuture<'a, Progress> {
         Box::pin(async move {
-            match encryption_keys::reencrypt_batch(&self.writer, reencrypt).await {
+            let batch = async { encryption_keys::reencrypt_batch(&self.writer().await?, reencrypt).await };
+            match batch.await {
                 Ok(progress) => progress,
-                Err(error) => Err(self.file().error(error)),
+                Err(error) => Err(self.failed(error)),
             }
         })
     }
 
     fn remove_old_keys<'a>(&'a self, audit: &'a AuditBatch) -> StoreFuture<'a, bool> {
-        self.run(encryption_keys::remove_old(&self.writer, audit))
+        self.run(async move { encryption_keys::remove_old(&self.writer().await?, audit).await })
     }
 
     fn internal_secret<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<SealedSecret>> {
-        self.run(encryption_keys::internal_secret(&self.readers, name))
+        self.run(async move { encryption_keys::internal_secret(&self.readers(), name).await })
     }
 
     fn add_internal_secret<'a>(
@@ -325,28 +376,30 @@ impl ConnectionStore for SqliteStore {
         name: &'a str,
         secret: SealedSecret,
     ) -> StoreFuture<'a, Option<SealedSecret>> {
-        self.run(encryption_keys::add_internal_secret(&self.writer, name, secret))
+        self.run(
+            async move { encryption_keys::add_internal_secret(&self.writer().await?, name, secret).await },
+        )
     }
 
     fn record<'a>(&'a self, audit: &'a AuditBatch) -> StoreFuture<'a, ()> {
         self.run(async move {
-            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let mut transaction = self.begin().await?;
             audit_outbox::write(&mut transaction, audit).await?;
             transaction.commit().await
         })
     }
 
     fn audit_outbox(&self) -> StoreFuture<'_, AuditOutbox> {
-        self.run(audit_outbox::read(&self.readers))
+        self.run(async move { audit_outbox::read(&self.readers()).await })
     }
 
     fn continue_chain_after<'a>(&'a self, head: &'a Head, audit: &'a AuditBatch) -> StoreFuture<'a, ()> {
-        self.run(audit_outbox::continue_chain_after(&self.writer, head, audit))
+        self.run(async move { audit_outbox::continue_chain_after(&self.writer().await?, head, audit).await })
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
         self.run(async {
-            self.close_pools().await;
+            self.pools.load_full().close().await;
             Ok(())
         })
     }
@@ -482,141 +535,4 @@ fn milliseconds(time: SystemTime) -> i64 {
 
 fn time(milliseconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default())
-}
-
-/// Creates the file with mode 0600, if it is missing and may be created. SQLite gives the `-wal` and `-shm` files the same
-/// mode.
-///
-/// An existing file is not opened here: closing it would drop the locks of another store of this process on the same file,
-/// because POSIX locks belong to the process.
-fn create_file(path: &Path, missing: IfMissing) -> Result<(), StoreError> {
-    let file = File { path, busy_timeout: BUSY_TIMEOUT };
-    match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => {
-            return Err(file.unusable("is not a file", "give the folder that holds it with --data"));
-        }
-        Ok(metadata) if metadata.permissions().readonly() => {
-            let remedy = format!("make it writable for the host's user: chmod 600 {}", path.display());
-            return Err(file.unusable("is read-only", remedy));
-        }
-        Ok(_) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => {
-            return Err(file.unusable(format!("cannot be reached ({error})"), "check the data folder"));
-        }
-    }
-    if missing == IfMissing::Refuse {
-        return Err(file.unusable(
-            "does not exist",
-            "give the data folder of the host with --data, or start the host once to make it",
-        ));
-    }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let created = fs::create_dir_all(folder).and_then(|()| match options.open(path) {
-        // Another process has created it in the meantime.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-        Ok(_) => sync_folder(folder),
-    });
-    created.map_err(|error| {
-        file.unusable(
-            format!("cannot be created ({error})"),
-            "give the host's user write access to the data folder, or name another with --data",
-        )
-    })
-}
-
-/// Checks that the file is one of ours, has a schema version that we know, and is not damaged.
-async fn check_file(options: &SqliteConnectOptions, file: File<'_>) -> Result<(), StoreError> {
-    let failed = |error| file.error(error);
-    let mut connection = options.connect().await.map_err(failed)?;
-    let checks = async {
-        let application: i32 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut connection).await?;
-        // An interrupted first start leaves at most the table of migrations.
-        let foreign: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> '_sqlx_migrations' AND name NOT LIKE 'sqlite_%'",
-        )
-        .fetch_one(&mut connection)
-        .await?;
-        let version: Option<i64> = if application == APPLICATION_ID {
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut connection).await?
-        } else {
-            None
-        };
-        let damage: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection).await?;
-        Ok((application, foreign, version, damage))
-    };
-    let checks = checks.await;
-    connection.close().await.map_err(failed)?;
-    let (application, foreign, version, damage) = checks.map_err(failed)?;
-    if application != APPLICATION_ID && (application != 0 || foreign > 0) {
-        return Err(file.unusable(
-            "is the database of another program",
-            "name the data folder of erp-host with --data, or move that file away",
-        ));
-    }
-    let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-    if let Some(version) = version.filter(|version| *version > newest) {
-        return Err(file.unusable(
-            format!("was written by a newer erp-host (schema {version}, this one knows up to {newest})"),
-            "start the newer version again, or restore the backup made before the update",
-        ));
-    }
-    if damage != "ok" {
-        return Err(file.damaged(&damage));
-    }
-    Ok(())
-}
-
-/// The file, for error messages.
-#[derive(Clone, Copy)]
-struct File<'a> {
-    path: &'a Path,
-    busy_timeout: Duration,
-}
-
-impl File<'_> {
-    fn unusable(self, problem: impl Into<String>, remedy: impl Into<String>) -> StoreError {
-        StoreError::Unusable { path: self.path.to_owned(), problem: problem.into(), remedy: remedy.into() }
-    }
-
-    fn damaged(self, what: &str) -> StoreError {
-        self.unusable(
-            format!("is damaged ({what})"),
-            "stop the host and restore the file from a backup; keep the damaged one, and the -wal file beside it, for a \
-             look",
-        )
-    }
-
-    fn error(self, error: sqlx::Error) -> StoreError {
-        let database = error.as_database_error();
-        // The extended result code; its low byte is the kind (https://www.sqlite.org/rescode.html).
-        let code =
-            database.and_then(|error| error.code()).and_then(|code: Cow<'_, str>| code.parse::<i32>().ok());
-        let message = database.map(|error| error.message().to_owned()).unwrap_or_default();
-        match code.map(|code| code & 0xff) {
-            Some(5 | 6) => {
-                StoreError::Locked { path: self.path.to_owned(), waited_s: self.busy_timeout.as_secs() }
-            }
-            Some(10) => self.unusable(
-                format!("cannot be read or written ({message}, code {})", code.unwrap_or_default()),
-                "see whether the disk is full or failing",
-            ),
-            Some(11) => self.damaged(&message),
-            Some(26) => self.unusable(
-                "is not an SQLite database",
-                "restore it from a backup, or name the data folder of erp-host with --data",
-            ),
-            Some(8 | 14 | 23) => self.unusable(
-                format!("cannot be opened for writing ({message})"),
-                "give the host's user write access to the file and its folder, and see that the disk is not read-only",
-            ),
-            Some(13) => self.unusable("cannot grow, the disk is full", "make room on the disk"),
-            _ => StoreError::Failed { path: self.path.to_owned(), cause: Box::new(error) },
-        }
-    }
 }

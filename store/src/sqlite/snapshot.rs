@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection, Row};
 
-use super::{APPLICATION_ID, BUSY_TIMEOUT, File, SqliteStore, milliseconds, time};
+use super::file::File;
+use super::{APPLICATION_ID, BUSY_TIMEOUT, SqliteStore, milliseconds, time};
 use crate::store::StoreError;
 
 /// The description of a backup, stored in it.
@@ -30,7 +31,7 @@ impl SqliteStore {
         let failed = |error| self.file().error(error);
         sqlx::query("VACUUM INTO ?")
             .bind(copy.to_string_lossy())
-            .execute(&self.readers)
+            .execute(&self.readers())
             .await
             .map_err(|error| of_copy(copy).error(error))?;
         let mut connection = open_copy(copy).await.map_err(failed)?;

@@ -250,7 +250,7 @@ async fn all_files_have_mode_0600() {
 async fn database_is_in_wal_mode_and_syncs_every_commit() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join(STORE_FILE)).await.unwrap();
-    let mut writer = store.writer.acquire().await.unwrap();
+    let mut writer = store.writer().await.unwrap().acquire().await.unwrap();
     let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *writer).await.unwrap();
     let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *writer).await.unwrap();
     let foreign_keys: bool = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&mut *writer).await.unwrap();

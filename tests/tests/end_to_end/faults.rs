@@ -11,8 +11,9 @@ use std::process::{Command, Stdio};
 
 use contract::{Dialect, Request};
 use test_support::host_process::HostProcess;
+use test_support::http;
 use test_support::soap::Answer;
-use test_support::{ROGUE, Setup, TestHost, plugin_bytes};
+use test_support::{ROGUE, Setup, TestHost, plugin_bytes, wait_until};
 use values::State;
 
 const FIRST: &str = "cccccccc-0000-4000-8000-000000000001";
@@ -127,9 +128,7 @@ fn full_disk_refuses_changes_and_loses_none() {
     assert!(host.log().contains("the connection store failed"), "{}", host.log());
 
     host.kill();
-    if let Ok(started) = host.try_start() {
-        drop(started);
-    }
+    drop(host.try_start().unwrap_or_else(|error| panic!("{error}")));
     disk.make_room();
     host.start();
     assert_eq!(server_of(FIRST, &host), "before");
@@ -142,6 +141,97 @@ fn full_disk_refuses_changes_and_loses_none() {
     assert_eq!(save_as(FIRST, &host, "after").state, State::Ok);
     assert_eq!(server_of(FIRST, &host), "after");
     verified(&host);
+    drop(host);
+    drop(disk);
+}
+
+/// The answer of `/ready`.
+fn readiness(host: &TestHost) -> (u16, String) {
+    let response = http::Request::get("/ready").send(host.address()).expect("an answer");
+    (response.status, response.text().trim().to_owned())
+}
+
+const FULL: &str = r#"{"ready":true,"reasons":["disk full"]}"#;
+const READY: &str = r#"{"ready":true,"reasons":[]}"#;
+
+/// Each way in which the host has ended before, because each leaves other files behind.
+#[test]
+fn full_disk_at_the_start_leaves_reads_and_is_left_when_there_is_room() {
+    for is_killed in [false, true] {
+        let mut host = Setup::new().plugin(ROGUE).prepare();
+        let Some(disk) = Disk::new(&host.data()) else { return };
+        host.start();
+        assert_eq!(save_as(FIRST, &host, "before").state, State::Ok);
+        if is_killed {
+            host.kill();
+        } else {
+            assert!(host.stop().0.success());
+        }
+        disk.fill();
+        host.start();
+        assert_eq!(readiness(&host), (200, FULL.to_owned()));
+        assert_eq!(server_of(FIRST, &host), "before", "what is stored is served");
+        let long = "x".repeat(30_000);
+        for _ in 0..3 {
+            refused(&save_as(SECOND, &host, &long), "is full");
+        }
+        let delete = host.client(Dialect::Message).connection(FIRST).call(Request::DeleteConnection);
+        refused(&delete, "is full");
+        let listed = host.command(&["connections", "list"]);
+        let shown = String::from_utf8_lossy(&listed.stdout).into_owned();
+        assert!(listed.status.success() && shown.contains(FIRST), "{shown}{listed:?}");
+        // What is read only now, by a connection that is not open yet, is there after a restart too.
+        host.kill();
+        host.start();
+        assert_eq!(server_of(FIRST, &host), "before");
+
+        disk.make_room();
+        wait_until("the disk has room again", || readiness(&host) == (200, READY.to_owned()));
+        assert_eq!(save_as(SECOND, &host, "after").state, State::Ok);
+        assert_eq!(server_of(SECOND, &host), "after");
+        host.kill();
+        host.start();
+        assert_eq!((server_of(FIRST, &host), server_of(SECOND, &host)), ("before".into(), "after".into()));
+        verified(&host);
+        drop(host);
+        drop(disk);
+    }
+}
+
+#[test]
+fn full_disk_in_operation_is_a_reason_in_readiness() {
+    let mut host = Setup::new().plugin(ROGUE).prepare();
+    let Some(disk) = Disk::new(&host.data()) else { return };
+    host.start();
+    assert_eq!(save_as(FIRST, &host, "before").state, State::Ok);
+    assert_eq!(readiness(&host), (200, READY.to_owned()));
+    disk.fill();
+    // Without a change: by the check.
+    wait_until("the full disk is noticed", || readiness(&host) == (200, FULL.to_owned()));
+    assert_eq!(server_of(FIRST, &host), "before");
+    disk.make_room();
+    wait_until("the disk has room again", || readiness(&host) == (200, READY.to_owned()));
+    assert_eq!(save_as(FIRST, &host, "after").state, State::Ok);
+    drop(host);
+    drop(disk);
+}
+
+#[test]
+fn full_disk_without_the_copy_of_a_plugin_refuses_that_plugin() {
+    let mut host = Setup::new().plugin(ROGUE).prepare();
+    let Some(disk) = Disk::new(&host.data()) else { return };
+    host.start();
+    assert_eq!(save_as(FIRST, &host, "before").state, State::Ok);
+    host.stop();
+    fs::remove_dir_all(host.data().join("plugins-cache")).unwrap();
+    disk.fill();
+    host.start();
+    let expected = r#"{"ready":false,"reasons":["no connector loaded","disk full"]}"#;
+    assert_eq!(readiness(&host), (503, expected.to_owned()));
+    assert!(host.log().contains("make room if the disk is full"), "{}", host.log());
+    disk.make_room();
+    assert!(host.command(&["reload"]).status.success());
+    assert_eq!(server_of(FIRST, &host), "before");
     drop(host);
     drop(disk);
 }
