@@ -38,13 +38,7 @@ impl Server {
         let redirect_kind = ListenerKind::Redirect { https_port: address.port() };
         let (shutdown_trigger, shutdown) = graceful_shutdown::channel();
         let http = http1_builder(&limits);
-        let handler = ConnectionHandler {
-            http,
-            endpoint,
-            limits: Arc::new(limits),
-            connections: connections.clone(),
-            shutdown,
-        };
+        let handler = ConnectionHandler { http, endpoint, limits: Arc::new(limits), shutdown };
         let mut stop = pin!(stop);
         loop {
             let ((stream, peer), kind) = tokio::select! {

@@ -1,7 +1,7 @@
 //! One connection, from its handshake to its end.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,13 +14,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::config::Limits;
 use super::connection_info::ConnectionInfo;
-use super::connection_limit::{ConnectionLimit, ConnectionPermit, LimitReached};
+use super::connection_limit::{ConnectionPermit, LimitReached};
 use super::disconnect_detection::{DisconnectDetectingStream, DisconnectDetection};
 use super::endpoint::Endpoint;
+use super::eviction::{BodyInProgress, Evictable};
 use super::graceful_shutdown::ShutdownSignal;
 use super::https_redirect;
 use super::rejection::Rejection;
@@ -28,8 +29,8 @@ use super::slow_client::{SlowClientStream, StreamEnd};
 use super::tls::{HandshakeError, Tls};
 use crate::logging::rejection::{self, Cause};
 
-/// A connection younger than this is not evicted.
-const EVICTION_GRACE: Duration = Duration::from_secs(1);
+/// How long an evicted connection stays open for a request whose head has begun to come.
+const EVICTED_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The kind of listener that a connection came in at.
 #[derive(Clone)]
@@ -41,6 +42,9 @@ pub(super) enum ListenerKind {
     /// Plain HTTP that is redirected to HTTPS.
     Redirect { https_port: u16 },
 }
+
+/// How long the head of a request may take on a connection beyond the limit.
+const OVER_LIMIT_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What requests of a connection get.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +63,6 @@ pub(super) struct ConnectionHandler {
     pub(super) http: http1::Builder,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) limits: Arc<Limits>,
-    pub(super) connections: ConnectionLimit,
     pub(super) shutdown: ShutdownSignal,
 }
 
@@ -76,7 +79,8 @@ impl ConnectionHandler {
         let mut info = ConnectionInfo { peer, local, is_tls: false, certificate: None };
         // Replies are written whole; waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
-        let service = if !permit.is_within_limit().await {
+        let evictable = permit.within_limit().await;
+        let service = if evictable.is_none() {
             Rejection::too_many_connections(LimitReached::Total).log(peer.ip().to_canonical());
             Service::OverLimit
         } else if let ListenerKind::Redirect { https_port } = kind {
@@ -87,17 +91,18 @@ impl ConnectionHandler {
         let detection = DisconnectDetection::default();
         let ListenerKind::Https(tls) = kind else {
             let stream = DisconnectDetectingStream::new(stream, detection.clone());
-            return self.serve(stream, info, service, detection).await;
+            return self.serve(stream, info, service, evictable.as_ref(), detection).await;
         };
         let handshake = tokio::select! {
             handshake = tls.handshake(stream, &detection) => handshake,
             () = self.shutdown.received() => return,
+            () = eviction_requested(evictable.as_ref()) => return,
         };
         match handshake {
             Ok((stream, certificate)) => {
                 info.is_tls = true;
                 info.certificate = certificate.map(Arc::new);
-                self.serve(stream, info, service, detection).await;
+                self.serve(stream, info, service, evictable.as_ref(), detection).await;
             }
             Err(HandshakeError::Closed) => tracing::debug!(%peer, "a connection closed before its handshake"),
             Err(error) => rejection::log(Cause::TlsHandshake, peer.ip().to_canonical(), error),
@@ -110,12 +115,14 @@ impl ConnectionHandler {
         stream: impl AsyncRead + AsyncWrite + Unpin,
         info: ConnectionInfo,
         service: Service,
+        evictable: Option<&Evictable>,
         detection: DisconnectDetection,
     ) {
-        let ConnectionHandler { http, endpoint, limits, connections, mut shutdown } = self;
+        let ConnectionHandler { http, endpoint, limits, mut shutdown } = self;
         let (peer, info) = (info.peer.ip().to_canonical(), Arc::new(info));
         let (served, max_requests) = (AtomicU32::new(0), limits.requests_per_connection.get());
         let respond = service_fn(|request| {
+            let in_progress = evictable.map(Evictable::begin_request);
             detection.arm(&request);
             let detection = detection.clone();
             let is_last = served.fetch_add(1, Ordering::Relaxed) + 1 >= max_requests;
@@ -123,7 +130,7 @@ impl ConnectionHandler {
             // Boxed, because hyper gives a stream back only from a service with such futures.
             Box::pin(async move {
                 let mut response = match service {
-                    Service::OverLimit => return Ok::<_, Infallible>(endpoint.respond_over_limit(&request)),
+                    Service::OverLimit => endpoint.respond_over_limit(&request),
                     Service::HttpsRedirect { https_port } => https_redirect::respond(&request, https_port),
                     Service::Endpoint => endpoint.respond(request, &info).await,
                 };
@@ -131,14 +138,17 @@ impl ConnectionHandler {
                 if is_last {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok(response)
+                Ok::<_, Infallible>(response.map(|body| BodyInProgress::new(body, in_progress)))
             })
         });
-        let stream = TokioIo::new(SlowClientStream::new(stream, &limits));
+        let header_timeout = match service {
+            Service::OverLimit => limits.header_timeout.min(OVER_LIMIT_HEAD_TIMEOUT),
+            Service::Endpoint | Service::HttpsRedirect { .. } => limits.header_timeout,
+        };
+        let stream = TokioIo::new(SlowClientStream::new(stream, &limits, header_timeout));
         let mut connection = http.serve_connection(stream, respond);
-        let mut eviction = pin!(connections.eviction_requested());
-        let opened = Instant::now();
-        let (mut is_shutting_down, mut is_eviction_seen) = (false, false);
+        let mut evicted_head_timer = pin!(sleep(EVICTED_HEAD_TIMEOUT));
+        let (mut is_shutting_down, mut is_evicting) = (false, false);
         let result = loop {
             tokio::select! {
                 result = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break result,
@@ -146,11 +156,16 @@ impl ConnectionHandler {
                     is_shutting_down = true;
                     Pin::new(&mut connection).graceful_shutdown();
                 }
-                () = eviction.as_mut(), if !is_eviction_seen => {
-                    is_eviction_seen = true;
-                    // A request for an eviction may reach a connection that has only just opened.
-                    if opened.elapsed() > EVICTION_GRACE {
-                        Pin::new(&mut connection).graceful_shutdown();
+                () = eviction_requested(evictable) => {
+                    is_evicting = true;
+                    evicted_head_timer.as_mut().reset(Instant::now() + EVICTED_HEAD_TIMEOUT);
+                    // Closes it at once, unless a request has begun to come.
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
+                () = evicted_head_timer.as_mut(), if is_evicting => {
+                    is_evicting = false;
+                    if is_evicted(evictable) {
+                        break Ok(());
                     }
                 }
             }
@@ -167,6 +182,10 @@ impl ConnectionHandler {
                 rejection::log(Cause::SlowReader, peer, "it does not take its reply");
             }
             (Some(StreamEnd::Idle), _) => tracing::debug!(%peer, "a connection sent no request in time"),
+            // Nothing is on its way to the peer, and another connection waits for the place of this one.
+            (None, Ok(())) if is_evicted(evictable) => {
+                tracing::debug!(%peer, "an idle connection was evicted")
+            }
             (None, Ok(())) => stream.close().await,
             (None, Err(error)) => {
                 if error.is_parse() {
@@ -178,4 +197,16 @@ impl ConnectionHandler {
             }
         }
     }
+}
+
+/// Waits until the connection is to close for another one; for ever if it may not be evicted.
+async fn eviction_requested(evictable: Option<&Evictable>) {
+    match evictable {
+        Some(evictable) => evictable.eviction_requested().await,
+        None => pending().await,
+    }
+}
+
+fn is_evicted(evictable: Option<&Evictable>) -> bool {
+    evictable.is_some_and(Evictable::is_evicted)
 }

@@ -3,20 +3,26 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
 
 use super::config::{Limits, ServerConfig};
+use super::eviction::{Evictable, Evictions};
 
 /// Connections beyond the limit that still get an answer, so that a monitor can see that the host is full.
 const OVERFLOW: u32 = 64;
 
 /// How long one of those waits for another connection to close.
 const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
+/// Meanwhile it looks again so often for a connection that can be evicted: one that was busy or young may be idle now, and one
+/// that was evicted may take long to close.
+const EVICTION_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The connection limit.
 #[derive(Debug, Clone)]
@@ -24,8 +30,8 @@ pub(super) struct ConnectionLimit {
     max: u32,
     permits: Arc<Semaphore>,
     overflow_permits: Arc<Semaphore>,
-    /// Wakes the connection that has waited for it longest, which is the longest open one.
-    eviction: Arc<Notify>,
+    evictions: Evictions,
+    next_key: Arc<AtomicU64>,
     max_per_peer: u32,
     peers: Arc<Mutex<HashMap<IpAddr, u32>>>,
     /// Have any number of connections: they have many clients.
@@ -58,7 +64,8 @@ impl ConnectionLimit {
             max: connections.get(),
             permits: Arc::new(Semaphore::new(connections.get() as usize)),
             overflow_permits: Arc::new(Semaphore::new(OVERFLOW as usize)),
-            eviction: Arc::default(),
+            evictions: Evictions::new(),
+            next_key: Arc::default(),
             max_per_peer: connections_per_peer.get(),
             peers: Arc::default(),
             trusted_proxies: config.trusted_proxies.clone().into(),
@@ -84,16 +91,10 @@ impl ConnectionLimit {
         }
         acquired.permit = Arc::clone(&self.permits).try_acquire_owned().ok();
         if acquired.permit.is_none() {
-            self.eviction.notify_one();
             let overflow_permit = Arc::clone(&self.overflow_permits).try_acquire_owned();
             acquired.overflow_permit = Some(overflow_permit.map_err(|_| LimitReached::Total)?);
         }
         Ok(acquired)
-    }
-
-    /// Waits until this connection is to close for another one, if it is idle.
-    pub(super) async fn eviction_requested(&self) {
-        self.eviction.notified().await;
     }
 
     /// Waits until all connections are closed.
@@ -105,16 +106,26 @@ impl ConnectionLimit {
 }
 
 impl ConnectionPermit {
-    /// Whether the connection is within the limit, if necessary after a short wait for an eviction.
-    pub(super) async fn is_within_limit(&mut self) -> bool {
+    /// The connection among those that may be evicted, if it is within the limit; if necessary after a short wait for the
+    /// eviction of another one.
+    pub(super) async fn within_limit(&mut self) -> Option<Evictable> {
         if self.permit.is_none() {
-            let permit = timeout(EVICTION_TIMEOUT, Arc::clone(&self.limit.permits).acquire_owned()).await;
-            self.permit = permit.ok().and_then(Result::ok);
-            if self.permit.is_some() {
-                self.overflow_permit = None;
+            self.permit = Some(self.evict_another().await?);
+            self.overflow_permit = None;
+        }
+        Some(self.limit.evictions.add(self.limit.next_key.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    async fn evict_another(&self) -> Option<OwnedSemaphorePermit> {
+        let deadline = Instant::now() + EVICTION_TIMEOUT;
+        let mut permit = pin!(Arc::clone(&self.limit.permits).acquire_owned());
+        while Instant::now() < deadline {
+            self.limit.evictions.evict_longest_idle();
+            if let Ok(permit) = timeout(EVICTION_INTERVAL, permit.as_mut()).await {
+                return permit.ok();
             }
         }
-        self.permit.is_some()
+        None
     }
 }
 
@@ -174,15 +185,20 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]
-    async fn connection_limit_requests_an_eviction_and_waits_for_it() {
+    async fn connection_limit_evicts_an_idle_connection_for_a_new_one() {
         let limit = limit(1, 100);
         let mut first = limit.acquire(peer("192.0.2.1")).unwrap();
-        assert!(first.is_within_limit().await);
+        let evictable = first.within_limit().await.unwrap();
+        let request = evictable.begin_request();
         let mut second = limit.acquire(peer("192.0.2.2")).unwrap();
-        limit.eviction_requested().await;
-        assert!(!second.is_within_limit().await, "the first one stays");
-        drop(first);
-        assert!(second.is_within_limit().await);
+        assert!(second.within_limit().await.is_none(), "the first one is busy");
+        drop(request);
+        let close = async {
+            evictable.eviction_requested().await;
+            drop(first);
+        };
+        let (evicting, ()) = tokio::join!(second.within_limit(), close);
+        assert!(evicting.is_some());
         let overflow: Vec<_> = (0..OVERFLOW).map(|_| limit.acquire(peer("192.0.2.3")).unwrap()).collect();
         assert_eq!(limit.acquire(peer("192.0.2.4")).unwrap_err(), LimitReached::Total);
         drop((second, overflow));

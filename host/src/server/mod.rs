@@ -2,7 +2,7 @@
 //!
 //! A connection goes through these modules:
 //!
-//! - `accept`: the accept loop; `connection_limit`: how many connections there may be, and eviction of idle ones;
+//! - `accept`: the accept loop; `connection_limit`: how many connections there may be; `eviction` of idle ones;
 //! - `connection`: one connection from its handshake (`tls`) to its end; `graceful_shutdown`;
 //! - `slow_client`: slow-client protection, with the minimum `transfer_rate`; `framing`: strict checks of message framing
 //!   against request smuggling; `disconnect_detection`: clients that go away during a call.
@@ -27,6 +27,7 @@ mod connection_limit;
 mod content_type;
 mod disconnect_detection;
 mod endpoint;
+mod eviction;
 mod forwarded;
 mod framing;
 mod graceful_shutdown;

@@ -56,12 +56,12 @@ pub(super) enum StreamEnd {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> SlowClientStream<S> {
-    pub(super) fn new(stream: S, limits: &Limits) -> Self {
+    pub(super) fn new(stream: S, limits: &Limits, header_timeout: Duration) -> Self {
         SlowClientStream {
             stream,
             framing: Framing::new(limits.header_size, limits.header_lines.get() as usize),
-            head_timer: Box::pin(sleep(limits.header_timeout)),
-            header_timeout: limits.header_timeout,
+            head_timer: Box::pin(sleep(header_timeout)),
+            header_timeout,
             // For the first request from the beginning of the connection, for others from their first byte.
             is_head_timed: true,
             rate: MinTransferRate::new(limits),

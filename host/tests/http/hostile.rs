@@ -368,3 +368,55 @@ fn connection_limit_evicts_idle_connections() {
         assert_eq!(client.receive().status, 200);
     }
 }
+
+#[test]
+fn connection_limit_evicts_connections_that_were_too_young_before() {
+    let ready = b"GET /ready HTTP/1.1\r\nHost: t\r\n\r\n";
+    let host = Host::configured("[limits]\nconnections = 2");
+    let mut kept_alive = [host.client(), host.client()];
+    for client in &mut kept_alive {
+        client.send(ready);
+        assert_eq!(client.receive().status, 200);
+    }
+    // These may come before the others may be evicted.
+    let mut early = [host.client(), host.client()];
+    early.iter_mut().for_each(|client| client.send_some(ready));
+    for client in &mut early {
+        assert!([200, 503].contains(&client.receive().status));
+    }
+    assert_eq!(host.exchange(ready).status, 200, "a later one is served");
+}
+
+#[test]
+fn connection_limit_evicts_idle_connections_and_not_busy_ones() {
+    let host = Host::configured("[limits]\nconnections = 3\nheader_timeout = \"1h\"");
+    host.save(&[("test_connection", "block")]);
+    let blocks = call(Request::TestConnection);
+    let whole = post(SERVICE, &soap_headers(&blocks), &message(&blocks));
+    // Two have waited longest, but for replies; the third one is in the middle of a head.
+    let mut busy = vec![host.client(), host.client()];
+    busy.iter_mut().for_each(|client| client.send(&whole));
+    let ready = b"GET /ready HTTP/1.1\r\nHost: t\r\n\r\n";
+    let mut slow = loop {
+        let mut client = host.client();
+        client.send(ready);
+        if client.receive().status == 200 {
+            break client;
+        }
+    };
+    slow.send(b"GET /rea");
+    while host.exchange(ready).status != 200 {}
+    assert!(slow.is_closed());
+    // Beyond the limit nobody may be slow.
+    let mut beyond = loop {
+        let mut client = host.client();
+        client.send(ready);
+        if client.receive().status == 200 {
+            client.send(&whole);
+            busy.push(client);
+            break host.client();
+        }
+    };
+    assert!(beyond.is_closed());
+    assert!(!busy.iter().any(|client| client.has_response()));
+}
