@@ -30,6 +30,7 @@ pub(super) struct ConfigFile {
     #[serde(deserialize_with = "quantity::optional_duration")]
     call_deadline: Option<Duration>,
     concurrent_calls: Option<NonZeroU32>,
+    calls_per_connection: Option<NonZeroU32>,
     max_timed_out_calls: Option<NonZeroU32>,
     queued_calls: Option<u32>,
     isolation: Isolation,
@@ -113,6 +114,7 @@ struct WorkerSection {
 #[serde(default, deny_unknown_fields)]
 struct ConnectorSection {
     concurrent_calls: Option<NonZeroU32>,
+    calls_per_connection: Option<NonZeroU32>,
     max_timed_out_calls: Option<NonZeroU32>,
     #[serde(deserialize_with = "quantity::optional_duration")]
     call_deadline: Option<Duration>,
@@ -144,6 +146,7 @@ impl From<ConfigFile> for Config {
         set(&mut router.call_deadline, file.call_deadline);
         set(&mut router.concurrent_calls, file.concurrent_calls);
         set(&mut router.queued_calls, file.queued_calls);
+        router.calls_per_connection = file.calls_per_connection;
         router.max_timed_out_calls = file.max_timed_out_calls;
         file.limits.apply(&mut server.limits, &mut router);
 
@@ -207,6 +210,7 @@ impl ConnectorSection {
     fn into_parts(self) -> (ConnectorLimits, ConnectorConfig) {
         let ConnectorSection {
             concurrent_calls,
+            calls_per_connection,
             max_timed_out_calls,
             call_deadline,
             isolation,
@@ -214,7 +218,7 @@ impl ConnectorSection {
             options,
         } = self;
         (
-            ConnectorLimits { call_deadline, concurrent_calls, max_timed_out_calls },
+            ConnectorLimits { call_deadline, concurrent_calls, calls_per_connection, max_timed_out_calls },
             ConnectorConfig { isolation, worker: worker.into(), call_deadline, options },
         )
     }

@@ -62,6 +62,9 @@ pub enum ConfigError {
     /// The file is not valid TOML, or has an unknown key or a value that is not allowed.
     #[error("{}, line {line}: {reason}", file.display())]
     Line { file: PathBuf, line: usize, reason: String },
+    /// Two values contradict each other.
+    #[error("{}: {reason}", file.display())]
+    Contradiction { file: PathBuf, reason: String },
 }
 
 impl Default for Config {
@@ -85,7 +88,7 @@ impl Config {
             Err(cause) => return Err(ConfigError::Read { file: path.to_owned(), cause }),
         };
         file.apply(flags);
-        Ok(file.into())
+        compose(file, path)
     }
 
     /// Reads the text of a file; `file` names it in errors.
@@ -93,7 +96,15 @@ impl Config {
     /// # Errors
     /// It is not a valid configuration.
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
-        parse(text, file).map(Config::from)
+        compose(parse(text, file)?, file)
+    }
+}
+
+fn compose(file: ConfigFile, path: &Path) -> Result<Config, ConfigError> {
+    let config = Config::from(file);
+    match config.router.check() {
+        Ok(()) => Ok(config),
+        Err(reason) => Err(ConfigError::Contradiction { file: path.to_owned(), reason }),
     }
 }
 

@@ -113,6 +113,26 @@ fn config_errors_name_the_line() {
 }
 
 #[test]
+fn config_refuses_limits_that_contradict_each_other() {
+    for (text, reason) in [
+        (
+            "calls_per_connection = 33",
+            "calls_per_connection = 33 is more than concurrent_calls = 32; give calls_per_connection a number from 1 to 32, \
+             or leave it out",
+        ),
+        (
+            "calls_per_connection = 9\n[connectors.Excel]\nconcurrent_calls = 8\ncalls_per_connection = 9",
+            "calls_per_connection = 9 in [connectors.Excel] is more than concurrent_calls = 8;",
+        ),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.starts_with(&format!("erp-host.toml: {reason}")), "{error}");
+    }
+    let config = parse("calls_per_connection = 9\n[connectors.Excel]\nconcurrent_calls = 8").unwrap();
+    assert_eq!(config.router.calls_per_connection("Other"), 9);
+}
+
+#[test]
 fn renamed_keys_are_refused_with_their_new_name() {
     for (table, old, new) in [
         ("[limits]", "slowest", "min_bytes_per_second"),

@@ -1,124 +1,264 @@
 //! The concurrency limit of a connector: how many calls run at once, with a bounded queue of calls that wait
-//! (backpressure).
+//! (backpressure). Both are divided into shares, so that the calls of one connection do not use them up.
+//!
+//! A share may take places as long as it has fewer, weighed by [`Limits::running_per_share`], than are still free. So a lone
+//! share gets as many as it may have, and the more is taken, the smaller each share becomes: shares that have nothing yet
+//! still find free places. This is the dynamic threshold of buffers in switches (Choudhury and Hahne). The shares that wait
+//! take turns.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
+
+use super::share::Share;
+
+/// How many calls may run and wait.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    pub(super) running: usize,
+    /// Those of one share, while there is no other one.
+    pub(super) running_per_share: usize,
+    pub(super) queued: usize,
+    pub(super) queue_timeout: Duration,
+}
 
 /// Limits the calls that run in a connector at once, and those that wait for a permit.
 #[derive(Debug)]
 pub(super) struct ConcurrencyLimit {
-    running: Arc<Semaphore>,
-    max_running: usize,
-    queued: AtomicUsize,
-    max_queued: usize,
-    queue_timeout: Duration,
+    limits: Limits,
+    /// The part of the queue that a share may have, as `running_per_share`.
+    queued_per_share: usize,
+    state: Mutex<State>,
+    idle: Notify,
 }
 
-/// The queue is full, or the call has waited for the longest time that is allowed. The call was not started.
+#[derive(Debug, Default)]
+struct State {
+    running: usize,
+    queued: usize,
+    /// Only those with calls that run or wait.
+    shares: HashMap<Share, ShareState>,
+    /// The shares with calls that wait, in the order of their turns.
+    turns: VecDeque<Share>,
+    last_entry: u64,
+}
+
+#[derive(Debug, Default)]
+struct ShareState {
+    running: usize,
+    queue: VecDeque<QueueEntry>,
+}
+
+#[derive(Debug)]
+struct QueueEntry {
+    number: u64,
+    granted: oneshot::Sender<()>,
+}
+
+/// The call was not started: the queue is full, or the call has waited for the longest time that is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct QueueFull;
+pub(super) enum QueueFull {
+    /// The places are taken by many.
+    Connector,
+    /// This share has as many calls as it may have, while others are still served.
+    Share(Share),
+}
+
+/// The permit of a call to run. It counts as running until this is dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    limit: Arc<ConcurrencyLimit>,
+    share: Share,
+}
+
+/// Whether a share that has `own` of `all` places may take another one, when so many are taken.
+fn may_take(own: usize, per_share: usize, taken: usize, all: usize) -> bool {
+    taken < all && own.saturating_mul(all - per_share) < per_share.saturating_mul(all - taken)
+}
 
 impl ConcurrencyLimit {
-    pub(super) fn new(max_running: usize, max_queued: usize, queue_timeout: Duration) -> Self {
-        let max_running = max_running.clamp(1, Semaphore::MAX_PERMITS);
-        ConcurrencyLimit {
-            running: Arc::new(Semaphore::new(max_running)),
-            max_running,
-            queued: AtomicUsize::new(0),
-            max_queued,
-            queue_timeout,
-        }
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        let running = limits.running.max(1);
+        let running_per_share = limits.running_per_share.clamp(1, running);
+        let limits = Limits { running, running_per_share, ..limits };
+        let queued_per_share = (limits.queued * running_per_share).div_ceil(running);
+        Arc::new(ConcurrencyLimit { limits, queued_per_share, state: Mutex::default(), idle: Notify::new() })
     }
 
     /// Waits for a permit, until the call's deadline or the queue timeout, whichever comes first: a reply that comes too
-    /// late for its caller is wasted work. The call counts as running until the permit is dropped.
-    pub(super) async fn acquire(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, QueueFull> {
-        if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
-            return Ok(permit);
-        }
-        let _queued = QueueEntry::new(self)?;
-        let deadline = deadline.min(Instant::now() + self.queue_timeout);
-        match timeout_at(deadline, Arc::clone(&self.running).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(QueueFull),
+    /// late for its caller is wasted work.
+    pub(super) async fn acquire(
+        self: &Arc<Self>,
+        share: Share,
+        deadline: Instant,
+    ) -> Result<Permit, QueueFull> {
+        let mut waiting = {
+            let mut state = self.state();
+            if state.shares.get(&share).is_none_or(|own| own.queue.is_empty())
+                && self.start(&mut state, share)
+            {
+                return Ok(Permit { limit: Arc::clone(self), share });
+            }
+            self.enter_queue(&mut state, share)?
+        };
+        let deadline = deadline.min(Instant::now() + self.limits.queue_timeout);
+        match timeout_at(deadline, &mut waiting.granted).await {
+            Ok(Ok(())) => Ok(waiting.into_permit()),
+            _ => Err(self.reason(share)),
         }
     }
 
     /// Waits until no call runs.
     pub(super) async fn wait_until_idle(&self) {
-        let all = u32::try_from(self.max_running).unwrap_or(u32::MAX);
-        // Fails only when the semaphore is closed, which it never is.
-        let _ = self.running.acquire_many(all).await;
+        loop {
+            let idle = self.idle.notified();
+            if self.state().running == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place for a call of this share, if it may have one.
+    fn start(&self, state: &mut State, share: Share) -> bool {
+        let Limits { running, running_per_share, .. } = self.limits;
+        let own = state.shares.get(&share).map_or(0, |own| own.running);
+        let may_start = may_take(own, running_per_share, state.running, running);
+        if may_start {
+            state.running += 1;
+            state.shares.entry(share).or_default().running += 1;
+        }
+        may_start
+    }
+
+    fn enter_queue(self: &Arc<Self>, state: &mut State, share: Share) -> Result<Waiting, QueueFull> {
+        let own = state.shares.get(&share).map_or(0, |own| own.queue.len());
+        if !may_take(own, self.queued_per_share, state.queued, self.limits.queued) {
+            return Err(self.reason_in(state, share));
+        }
+        state.queued += 1;
+        state.last_entry += 1;
+        let number = state.last_entry;
+        let (sender, granted) = oneshot::channel();
+        if own == 0 {
+            state.turns.push_back(share);
+        }
+        state.shares.entry(share).or_default().queue.push_back(QueueEntry { number, granted: sender });
+        Ok(Waiting { limit: Arc::clone(self), share, number, granted, is_over: false })
+    }
+
+    /// Frees the place of a call that has ended, and starts those that wait and may run now.
+    fn release(&self, share: Share) {
+        let mut state = self.state();
+        state.running -= 1;
+        if let Some(own) = state.shares.get_mut(&share) {
+            own.running -= 1;
+        }
+        state.forget_if_unused(share);
+        self.start_waiting(&mut state);
+        if state.running == 0 {
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Starts calls that wait: one of each share that may have another place, in turns.
+    fn start_waiting(&self, state: &mut State) {
+        let mut refused = 0;
+        while refused < state.turns.len() && state.running < self.limits.running {
+            let Some(share) = state.turns.pop_front() else { return };
+            if !self.start(state, share) {
+                state.turns.push_back(share);
+                refused += 1;
+                continue;
+            }
+            refused = 0;
+            let Some(own) = state.shares.get_mut(&share) else { continue };
+            if let Some(entry) = own.queue.pop_front() {
+                state.queued -= 1;
+                // Its receiver leaves the queue before it is dropped, so it is there.
+                let _ = entry.granted.send(());
+            }
+            if !own.queue.is_empty() {
+                state.turns.push_back(share);
+            }
+        }
+    }
+
+    fn reason(&self, share: Share) -> QueueFull {
+        self.reason_in(&self.state(), share)
+    }
+
+    /// Why a call of this share is refused: its own calls are too many, if a share without any would be served.
+    fn reason_in(&self, state: &State, share: Share) -> QueueFull {
+        let has_own = state.shares.contains_key(&share);
+        let is_free = state.running < self.limits.running;
+        if has_own && is_free { QueueFull::Share(share) } else { QueueFull::Connector }
     }
 }
 
-/// An entry in the queue. Dropping it leaves the queue: a caller may disconnect while it waits.
-struct QueueEntry<'l>(&'l ConcurrencyLimit);
-
-impl<'l> QueueEntry<'l> {
-    fn new(limit: &'l ConcurrencyLimit) -> Result<Self, QueueFull> {
-        let entered = limit.queued.fetch_update(Ordering::AcqRel, Ordering::Acquire, |queued| {
-            (queued < limit.max_queued).then_some(queued + 1)
-        });
-        if entered.is_ok() { Ok(QueueEntry(limit)) } else { Err(QueueFull) }
+impl State {
+    fn forget_if_unused(&mut self, share: Share) {
+        if self.shares.get(&share).is_some_and(|own| own.running == 0 && own.queue.is_empty()) {
+            self.shares.remove(&share);
+        }
     }
 }
 
-impl Drop for QueueEntry<'_> {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.queued.fetch_sub(1, Ordering::AcqRel);
+        self.limit.release(self.share);
+    }
+}
+
+/// A call in the queue. Dropping it leaves the queue: a caller may disconnect while it waits.
+struct Waiting {
+    limit: Arc<ConcurrencyLimit>,
+    share: Share,
+    number: u64,
+    granted: oneshot::Receiver<()>,
+    is_over: bool,
+}
+
+impl Waiting {
+    /// Its permit was granted.
+    fn into_permit(mut self) -> Permit {
+        self.is_over = true;
+        Permit { limit: Arc::clone(&self.limit), share: self.share }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let mut state = self.limit.state();
+        let state_of_queue = &mut *state;
+        let Some(own) = state_of_queue.shares.get_mut(&self.share) else { return };
+        match own.queue.iter().position(|entry| entry.number == self.number) {
+            Some(position) => {
+                own.queue.remove(position);
+                if own.queue.is_empty() {
+                    state_of_queue.turns.retain(|share| *share != self.share);
+                }
+                state_of_queue.queued -= 1;
+                state_of_queue.forget_if_unused(self.share);
+            }
+            // Granted at the same time: nobody runs in this place.
+            None => {
+                drop(state);
+                self.limit.release(self.share);
+            }
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn limit() -> ConcurrencyLimit {
-        ConcurrencyLimit::new(1, 1, Duration::from_secs(30))
-    }
-
-    fn deadline() -> Instant {
-        Instant::now() + Duration::from_secs(60)
-    }
-
-    #[tokio::test(flavor = "current_thread", start_paused = true)]
-    async fn concurrency_limit_queues_and_then_rejects() {
-        let limit = limit();
-        let first = limit.acquire(deadline()).await.unwrap();
-        let mut second = std::pin::pin!(limit.acquire(deadline()));
-        assert!(timeout_at(Instant::now(), second.as_mut()).await.is_err());
-        assert_eq!(limit.acquire(deadline()).await.unwrap_err(), QueueFull);
-        drop(first);
-        let second = second.await.unwrap();
-        // The queue is empty again, so this one waits for the queue timeout.
-        assert_eq!(limit.acquire(deadline()).await.unwrap_err(), QueueFull);
-        drop(second);
-        limit.wait_until_idle().await;
-    }
-
-    #[tokio::test(flavor = "current_thread", start_paused = true)]
-    async fn concurrency_limit_ends_the_wait_at_the_queue_timeout_or_the_deadline() {
-        let limit = limit();
-        let _first = limit.acquire(deadline()).await.unwrap();
-        let start = Instant::now();
-        assert_eq!(limit.acquire(deadline()).await.unwrap_err(), QueueFull);
-        assert_eq!(start.elapsed(), Duration::from_secs(30));
-        assert_eq!(limit.acquire(start + Duration::from_secs(31)).await.unwrap_err(), QueueFull);
-        assert_eq!(start.elapsed(), Duration::from_secs(31), "its own deadline comes first");
-    }
-
-    #[tokio::test(flavor = "current_thread", start_paused = true)]
-    async fn concurrency_limit_frees_the_queue_entry_of_a_caller_that_disconnects() {
-        let limit = limit();
-        let _first = limit.acquire(deadline()).await.unwrap();
-        for _ in 0..3 {
-            // With the entry of an earlier round the queue would be full at once.
-            assert!(timeout_at(Instant::now(), limit.acquire(deadline())).await.is_err());
-        }
-    }
-}
+mod tests;

@@ -13,12 +13,14 @@ pub struct RouterConfig {
     pub call_deadline: Duration,
     /// How many calls may run at once in each connector.
     pub concurrent_calls: NonZeroU32,
+    /// How many of them may be calls of one connection, while no other connection has calls; `None`: half.
+    pub calls_per_connection: Option<NonZeroU32>,
     /// How many calls may wait for their turn at each connector; one more is refused with 503.
     pub queued_calls: u32,
     /// How long a call may wait for its turn; then it is refused with 503.
     pub queue_timeout: Duration,
-    /// With so many timed-out calls still running, a connector is out of service until fewer are; `None`: half of those
-    /// that may run at once.
+    /// With so many timed-out calls still running, a connector is out of service until fewer are; `None`: all that may run
+    /// at once.
     pub max_timed_out_calls: Option<NonZeroU32>,
     /// What differs for single connectors, by their names.
     pub connectors: BTreeMap<String, ConnectorLimits>,
@@ -37,6 +39,8 @@ pub struct ConnectorLimits {
     pub call_deadline: Option<Duration>,
     /// How many calls may run at once.
     pub concurrent_calls: Option<NonZeroU32>,
+    /// How many of them may be calls of one connection.
+    pub calls_per_connection: Option<NonZeroU32>,
     /// With so many timed-out calls still running, it is out of service.
     pub max_timed_out_calls: Option<NonZeroU32>,
 }
@@ -47,6 +51,7 @@ impl Default for RouterConfig {
             default_connector: None,
             call_deadline: Duration::from_secs(100),
             concurrent_calls: NonZeroU32::MIN.saturating_add(31),
+            calls_per_connection: None,
             queued_calls: 256,
             queue_timeout: Duration::from_secs(10),
             max_timed_out_calls: None,
@@ -70,12 +75,46 @@ impl RouterConfig {
         own.unwrap_or(self.concurrent_calls).get() as usize
     }
 
-    /// With so many timed-out calls still running, this connector is out of service: by default half of those that may
-    /// run at once, but at least two unless only one may.
+    /// How many calls of one connection may run at once in this connector, while no other connection has calls. By default
+    /// half of all, and fewer than take the connector out of service when they time out: one connection alone must not.
+    pub fn calls_per_connection(&self, connector: &str) -> usize {
+        let own = self.of(connector).and_then(|own| own.calls_per_connection).or(self.calls_per_connection);
+        let half = self.concurrent_calls(connector).div_ceil(2);
+        let below = (self.max_timed_out_calls(connector) - 1).max(1);
+        own.map_or(half.min(below), |most| most.get() as usize)
+    }
+
+    /// With so many timed-out calls still running, this connector is out of service: by default all that may run at once.
     pub fn max_timed_out_calls(&self, connector: &str) -> usize {
         let own = self.of(connector).and_then(|own| own.max_timed_out_calls).or(self.max_timed_out_calls);
-        let running = self.concurrent_calls(connector);
-        own.map_or((running / 2).max(running.min(2)), |most| most.get() as usize)
+        own.map_or_else(|| self.concurrent_calls(connector), |most| most.get() as usize)
+    }
+
+    /// With so many timed-out calls still running, a connection of this connector is out of service: half of those that it
+    /// may run at once, but at least two unless it may run only one.
+    pub fn max_timed_out_calls_per_connection(&self, connector: &str) -> usize {
+        let running = self.calls_per_connection(connector);
+        (running / 2).max(running.min(2))
+    }
+
+    /// Finds limits that contradict each other.
+    ///
+    /// # Errors
+    /// Which, and what to do.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let too_many = |most: Option<NonZeroU32>, of: usize, section: &str| {
+            let most = most.map_or(0, |most| most.get() as usize);
+            let remedy = format!("give calls_per_connection a number from 1 to {of}, or leave it out");
+            let why = format!(
+                "calls_per_connection = {most}{section} is more than concurrent_calls = {of}; {remedy}"
+            );
+            if most > of { Err(why) } else { Ok(()) }
+        };
+        too_many(self.calls_per_connection, self.concurrent_calls.get() as usize, "")?;
+        self.connectors.iter().try_for_each(|(name, own)| {
+            let section = format!(" in [connectors.{name}]");
+            too_many(own.calls_per_connection, self.concurrent_calls(name), &section)
+        })
     }
 
     /// What differs for this connector. Names of connectors are compared without regard to case.
@@ -89,12 +128,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn max_timed_out_calls_is_half_of_the_concurrent_ones_and_not_one_of_several() {
-        let limit = |concurrent_calls| {
-            let concurrent_calls = NonZeroU32::new(concurrent_calls).unwrap();
-            RouterConfig { concurrent_calls, ..RouterConfig::default() }.max_timed_out_calls("Any")
-        };
-        assert_eq!([1, 2, 3, 4, 32].map(limit), [1, 2, 2, 2, 16]);
+    fn limits_of_a_connection_are_a_half_and_never_enough_for_the_whole_connector() {
+        for (concurrent, timed_out, per_connection, per_connection_timed_out) in [
+            (1, None, 1, 1),
+            (2, None, 1, 1),
+            (3, None, 2, 2),
+            (4, None, 2, 2),
+            (32, None, 16, 8),
+            (32, Some(10), 9, 4),
+            (32, Some(2), 1, 1),
+            (32, Some(1), 1, 1),
+        ] {
+            let config = RouterConfig {
+                concurrent_calls: NonZeroU32::new(concurrent).unwrap(),
+                max_timed_out_calls: timed_out.and_then(NonZeroU32::new),
+                ..RouterConfig::default()
+            };
+            assert_eq!(
+                (config.calls_per_connection("Any"), config.max_timed_out_calls_per_connection("Any")),
+                (per_connection, per_connection_timed_out),
+                "{concurrent}, {timed_out:?}"
+            );
+            assert_eq!(config.max_timed_out_calls("Any"), timed_out.unwrap_or(concurrent) as usize);
+        }
     }
 
     #[test]

@@ -9,14 +9,14 @@ use plugin_api::abi::CallWatch;
 use plugin_api::abi::client::{ConnectionClient, ConnectorClient};
 use plugin_api::{Field, Outcome, Settings};
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use super::circuit_breaker::CircuitBreaker;
-use super::concurrency_limit::{ConcurrencyLimit, QueueFull};
+use super::circuit_breaker::{self, CircuitBreaker, Open};
+use super::concurrency_limit::{self, ConcurrencyLimit, Permit, QueueFull};
 use super::config::RouterConfig;
 use super::latency_estimate::LatencyEstimates;
+use super::share::Share;
 use super::watchdog::Watchdog;
 use erp_host_runtime::LogContext;
 
@@ -26,7 +26,7 @@ pub(super) struct Connector {
     name: Arc<str>,
     /// `None` only while it is dropped.
     client: Option<ConnectorClient>,
-    concurrency_limit: ConcurrencyLimit,
+    concurrency_limit: Arc<ConcurrencyLimit>,
     circuit_breaker: Arc<CircuitBreaker>,
     deadline: Duration,
     settings_form: OnceLock<Arc<[Field]>>,
@@ -34,15 +34,19 @@ pub(super) struct Connector {
     watchdog: Arc<Watchdog>,
 }
 
+/// How much longer a timed-out call of a worker process counts for its connection. It was ended with its process, and with
+/// the calls of other connections.
+const COOL_DOWN: Duration = Duration::from_secs(60);
+
 /// Why a call of a connector gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CallError {
     /// It was not started: too many calls run and wait.
-    QueueFull,
+    QueueFull(QueueFull),
     /// It has not ended by its deadline, and still runs. The text is the progress that it has reported last.
     DeadlineExceeded(Option<String>),
-    /// It was not started: the circuit breaker is open, with so many timed-out calls.
-    OutOfService(usize),
+    /// It was not started: the circuit breaker is open.
+    OutOfService(Open),
     /// It panicked in the host's own code.
     Panicked,
 }
@@ -56,11 +60,21 @@ pub(super) struct LiveConnection {
 impl Connector {
     pub(super) fn new(client: ConnectorClient, config: &RouterConfig, watchdog: Arc<Watchdog>) -> Self {
         let name: Arc<str> = client.name().into();
-        let (max_running, max_queued) = (config.concurrent_calls(&name), config.queued_calls as usize);
+        let concurrency_limit = ConcurrencyLimit::new(concurrency_limit::Limits {
+            running: config.concurrent_calls(&name),
+            running_per_share: config.calls_per_connection(&name),
+            queued: config.queued_calls as usize,
+            queue_timeout: config.queue_timeout,
+        });
+        let limits = circuit_breaker::Limits {
+            timed_out: config.max_timed_out_calls(&name),
+            timed_out_per_share: config.max_timed_out_calls_per_connection(&name),
+            cool_down: if client.is_in_process() { Duration::ZERO } else { COOL_DOWN },
+        };
         Connector {
             client: Some(client),
-            concurrency_limit: ConcurrencyLimit::new(max_running, max_queued, config.queue_timeout),
-            circuit_breaker: CircuitBreaker::new(Arc::clone(&name), config.max_timed_out_calls(&name)),
+            concurrency_limit,
+            circuit_breaker: CircuitBreaker::new(Arc::clone(&name), limits),
             deadline: config.call_deadline(&name),
             settings_form: OnceLock::new(),
             latency: LatencyEstimates::default(),
@@ -85,10 +99,15 @@ impl Connector {
         self.deadline
     }
 
-    /// The settings that a connection needs. Read once: they do not change while a connector runs.
+    /// The settings that a connection needs, if they were read before: they do not change while a connector runs.
+    pub(super) fn known_settings_form(&self) -> Option<Arc<[Field]>> {
+        self.settings_form.get().map(Arc::clone)
+    }
+
+    /// The settings that a connection needs. Blocks the first time.
     pub(super) fn settings_form(&self) -> Result<Arc<[Field]>, Outcome> {
-        if let Some(form) = self.settings_form.get() {
-            return Ok(Arc::clone(form));
+        if let Some(form) = self.known_settings_form() {
+            return Ok(form);
         }
         let form: Arc<[Field]> = self.client().settings_form()?.into();
         Ok(Arc::clone(self.settings_form.get_or_init(|| form)))
@@ -103,19 +122,20 @@ impl Connector {
     /// operation is expected to be quick. A call without an operation, or of a worker process, always runs on a blocking thread.
     ///
     /// The caller may disconnect, and gets an error at the deadline; the call itself cannot be aborted. Its permit of the
-    /// concurrency limit is kept until it has really ended: a connector that hangs fills its own limit and nothing else.
+    /// concurrency limit is kept until it has really ended: a connection that hangs fills its own share and nothing else.
     pub(super) async fn call<R: Send + 'static>(
         &self,
+        share: Share,
         log_context: LogContext,
         operation: Option<Operation>,
         deadline: Instant,
         call: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, CallError> {
-        if let Some(timed_out_calls) = self.circuit_breaker.open() {
-            return Err(CallError::OutOfService(timed_out_calls));
-        }
-        let permit = self.concurrency_limit.acquire(deadline).await?;
-        let (waiting_side, working_side) = self.circuit_breaker.track(deadline);
+        self.circuit_breaker.check(share)?;
+        let permit = self.concurrency_limit.acquire(share, deadline).await?;
+        // It may have opened while the call was in the queue.
+        self.circuit_breaker.check(share)?;
+        let (waiting_side, working_side) = self.circuit_breaker.track(share, deadline);
         let watch = CallWatch::new(Some(deadline.into_std()));
         let _cancel = CancelOnDrop(watch.clone());
         let watched = watch.clone();
@@ -175,7 +195,7 @@ impl Drop for Connector {
 
 /// A call that keeps its permit until it ends, and sets the log context for what is logged meanwhile.
 fn with_permit<R>(
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     deadline: Instant,
     log_context: LogContext,
     call: impl FnOnce() -> R,
@@ -196,7 +216,13 @@ fn with_permit<R>(
 }
 
 impl From<QueueFull> for CallError {
-    fn from(_: QueueFull) -> Self {
-        CallError::QueueFull
+    fn from(full: QueueFull) -> Self {
+        CallError::QueueFull(full)
+    }
+}
+
+impl From<Open> for CallError {
+    fn from(open: Open) -> Self {
+        CallError::OutOfService(open)
     }
 }

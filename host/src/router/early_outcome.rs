@@ -6,7 +6,10 @@ use std::time::Duration;
 use contract::{Call, Outcome, State};
 use values::{Guid, error_code};
 
+use super::circuit_breaker::Open;
+use super::concurrency_limit::QueueFull;
 use super::connector::{CallError, Connector};
+use super::share::Share;
 use erp_host_store::{OpenError, StoreError};
 
 /// Why a call ends early.
@@ -14,8 +17,8 @@ use erp_host_store::{OpenError, StoreError};
 pub(super) enum EarlyOutcome {
     /// The caller gets a reply with this outcome.
     Reply(Outcome<'static>),
-    /// The caller gets 503: see [`super::RejectedCall::Busy`].
-    Busy,
+    /// The caller gets 503: see [`super::RejectedCall::Busy`]. The text says what is busy.
+    Busy(String),
 }
 
 /// Parses the ConnectionGuid of a call.
@@ -90,11 +93,11 @@ pub(super) fn not_opened(error: &OpenError<EarlyOutcome>) -> EarlyOutcome {
 /// The call of a connector gave no result.
 pub(super) fn no_result(error: CallError, connector: &Connector) -> EarlyOutcome {
     match error {
-        CallError::QueueFull => EarlyOutcome::Busy,
+        CallError::QueueFull(full) => EarlyOutcome::Busy(busy(connector.name(), full)),
         CallError::DeadlineExceeded(progress) => {
             deadline_exceeded(connector.name(), connector.deadline(), progress.as_deref())
         }
-        CallError::OutOfService(timed_out_calls) => out_of_service(connector.name(), timed_out_calls),
+        CallError::OutOfService(open) => out_of_service(connector.name(), open),
         CallError::Panicked => self::error("the host failed to serve this call, see its log"),
     }
 }
@@ -111,11 +114,26 @@ pub(super) fn deadline_exceeded(connector: &str, deadline: Duration, progress: O
     EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(tech))
 }
 
+/// As many calls run and wait as may.
+fn busy(connector: &str, full: QueueFull) -> String {
+    match full {
+        QueueFull::Share(share) => {
+            format!("{share} has as many calls in the connector '{connector}' as one may have")
+        }
+        QueueFull::Connector => format!("the connector '{connector}' is busy with other calls"),
+    }
+}
+
 /// The circuit breaker is open.
-fn out_of_service(connector: &str, timed_out_calls: usize) -> EarlyOutcome {
-    let why = format!(
-        "the connector '{connector}' is out of service, because its calls do not come back; try again later"
-    );
+fn out_of_service(connector: &str, open: Open) -> EarlyOutcome {
+    let (what, timed_out_calls) = match open {
+        Open::Share(share @ Share::Connection(_), timed_out_calls) => (share.to_string(), timed_out_calls),
+        Open::Share(share, timed_out_calls) => {
+            (format!("{share} of the connector '{connector}'"), timed_out_calls)
+        }
+        Open::Connector(timed_out_calls) => (format!("the connector '{connector}'"), timed_out_calls),
+    };
+    let why = format!("{what} is out of service, because its calls do not come back; try again later");
     EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(format!(
         "{timed_out_calls} calls have not ended by their deadlines; it serves again as soon as enough of them have"
     )))

@@ -5,7 +5,7 @@
 //! - `route`: which connection and connector it belongs to; `early_outcome`: why it ends before the connector is called, or
 //!   without its result;
 //! - `connectors`: the registry of connectors; `connector`: one of them with its `concurrency_limit`, its call deadline and its
-//!   `circuit_breaker`; `latency_estimate`: which calls are quick enough for an I/O thread; `watchdog`: when one is not;
+//!   `circuit_breaker`, both divided into a `share` for each connection; `latency_estimate`: which calls are quick enough for an I/O thread; `watchdog`: when one is not;
 //! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
 //! - `reply`: writes the reply into a `spool`, whose memory is a buffer pool.
 
@@ -21,6 +21,7 @@ mod perform;
 mod read;
 mod reply;
 mod route;
+mod share;
 mod spool;
 mod watchdog;
 
@@ -98,8 +99,8 @@ pub struct SoapResponse {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RejectedCall {
     /// A limit of calls is reached: so many run and wait already.
-    #[error("the connector is busy with other calls, try again in a few seconds")]
-    Busy,
+    #[error("{0}, try again in a few seconds")]
+    Busy(String),
     /// The message is in an encoding that is not supported.
     #[error(transparent)]
     Charset(EncodingError),
@@ -162,11 +163,9 @@ impl Router {
         let reply = match result {
             Ok(reply) => reply,
             Err(EarlyOutcome::Reply(outcome)) => reply::outcome(envelope, operation, &outcome),
-            Err(EarlyOutcome::Busy) => {
-                let connector = log_context.connector.as_deref().unwrap_or_default();
-                let why = format_args!("the connector '{connector}' is busy with other calls");
-                rejection::log(Cause::Overload, &caller, why);
-                return Err(RejectedCall::Busy);
+            Err(EarlyOutcome::Busy(why)) => {
+                rejection::log(Cause::Overload, &caller, format_args!("{operation}: {why}"));
+                return Err(RejectedCall::Busy(why));
             }
         };
         if log_context.connector.is_none() && reply.error.is_some() {

@@ -14,6 +14,7 @@ use super::connectors::Connectors;
 use super::early_outcome::{self, EarlyOutcome};
 use super::read::OwnedCall;
 use super::reply::{self, WrittenReply};
+use super::share::Share;
 use super::{Router, convert, perform};
 use crate::auth::{Authenticated, SignedApplicationToken};
 use crate::caller::Caller;
@@ -137,9 +138,14 @@ impl Router {
         let connector = self.connectors.find(context.addressed_connector)?;
         let deadline = context.assign(&connector);
         let (call, worker) = (Arc::clone(context.owned_call), Arc::clone(&connector));
-        let operation = Some(call.call().operation());
+        let operation = call.call().operation();
+        if operation == Operation::GetConfigData && connector.known_settings_form().is_some() {
+            return Ok(perform::in_setup(call.call(), &worker));
+        }
+        let share = if operation == Operation::TestConfigData { Share::Tests } else { Share::SettingsForm };
         let work = move || perform::in_setup(call.call(), &worker);
-        let replied = connector.call(context.log_context.clone(), operation, deadline, work).await;
+        let replied =
+            connector.call(share, context.log_context.clone(), Some(operation), deadline, work).await;
         replied.map_err(|why| early_outcome::no_result(why, &connector))
     }
 
@@ -164,7 +170,8 @@ impl Router {
         let (call, spool) = (Arc::clone(context.owned_call), Arc::clone(&self.spool));
         let operation = Some(call.call().operation());
         let work = move || perform::in_connection(call.call(), &open.connection().client, &spool);
-        let replied = connector.call(context.log_context.clone(), operation, deadline, work).await;
+        let share = Share::Connection(guid);
+        let replied = connector.call(share, context.log_context.clone(), operation, deadline, work).await;
         replied.map_err(|why| early_outcome::no_result(why, &connector))
     }
 
@@ -232,12 +239,7 @@ impl Router {
             None => self.connectors.find(context.addressed_connector)?,
         };
         let deadline = context.assign(&connector);
-        let worker = Arc::clone(&connector);
-        let form =
-            connector.call(context.log_context.clone(), None, deadline, move || worker.settings_form()).await;
-        let form = form
-            .map_err(|why| early_outcome::no_result(why, &connector))?
-            .map_err(|outcome| early_outcome::connector_error(&outcome))?;
+        let form = settings_form(&connector, context.log_context.clone(), deadline).await?;
         // A missing setting has its default: SuperOffice may send settings that it stored before an update of the connector
         // added this one.
         let is_empty = |field: &Field| {
@@ -274,9 +276,10 @@ impl Router {
                 };
                 Outcome { state: State::Warning, tech_explanation: Some(tech.into()), ..outcome }
             }
-            Err(EarlyOutcome::Busy) => Outcome {
+            Err(EarlyOutcome::Busy(why)) => Outcome {
                 state: State::Warning,
                 ..Outcome::error("the settings are saved, but the connector was too busy to try them")
+                    .with_tech_explanation(why)
             },
         }))
     }
@@ -293,6 +296,22 @@ impl Router {
     }
 }
 
+/// The settings that a connection of the connector needs.
+async fn settings_form(
+    connector: &Arc<Connector>,
+    log_context: LogContext,
+    deadline: Instant,
+) -> Result<Arc<[Field]>, EarlyOutcome> {
+    if let Some(form) = connector.known_settings_form() {
+        return Ok(form);
+    }
+    let worker = Arc::clone(connector);
+    let read = move || worker.settings_form();
+    let form = connector.call(Share::SettingsForm, log_context, None, deadline, read).await;
+    form.map_err(|why| early_outcome::no_result(why, connector))?
+        .map_err(|outcome| early_outcome::connector_error(&outcome))
+}
+
 /// Opens a connection with its stored settings.
 async fn open_stored(
     connectors: Arc<Connectors>,
@@ -303,7 +322,8 @@ async fn open_stored(
     let worker = Arc::clone(&connector);
     let deadline = Instant::now() + connector.deadline();
     let settings = stored.settings.of_connection(stored.guid.to_string(), stored.revision.number());
-    let opened = connector.call(log_context, None, deadline, move || worker.open(&settings));
+    let share = Share::Connection(stored.guid);
+    let opened = connector.call(share, log_context, None, deadline, move || worker.open(&settings));
     let opened = opened.await.map_err(|why| early_outcome::no_result(why, &connector))?;
     opened.map_err(|outcome| early_outcome::connector_error(&outcome))
 }

@@ -221,7 +221,7 @@ impl Endpoint {
         };
         match self.router.answer(request).await {
             Ok(answer) => Ok(reply(answer, &head.headers, head.version).await),
-            Err(RejectedCall::Busy) => Err(Rejection::connector_busy()),
+            Err(busy @ RejectedCall::Busy(_)) => Err(Rejection::connector_busy(&busy)),
             Err(RejectedCall::Charset(error)) => Err(Rejection::unsupported_charset(&error)),
         }
     }

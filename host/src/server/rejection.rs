@@ -24,7 +24,7 @@ const CLOSE: HeaderValue = HeaderValue::from_static("close");
 /// Seconds after which a caller may try again.
 pub(super) const TRY_AGAIN_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-const CONNECTOR_BUSY: &str = "the connector is busy with other calls, try again in a few seconds";
+const TOO_MANY_CALLS: &str = "the host is busy with other calls, try again in a few seconds";
 
 /// A request that is not served: what its caller gets, and why.
 #[derive(Debug)]
@@ -84,14 +84,14 @@ impl Rejection {
 
     /// `limits.calls` is reached.
     pub(super) fn too_many_calls() -> Self {
-        Rejection::new(StatusCode::SERVICE_UNAVAILABLE, Cause::Overload, CONNECTOR_BUSY)
+        Rejection::new(StatusCode::SERVICE_UNAVAILABLE, Cause::Overload, TOO_MANY_CALLS)
             .reason("as many calls are under way as limits.calls allows")
             .header(RETRY_AFTER, TRY_AGAIN_AFTER)
     }
 
-    /// The concurrency limit of a connector is reached. The router has logged which one.
-    pub(super) fn connector_busy() -> Self {
-        Rejection { cause: None, ..Rejection::too_many_calls() }
+    /// The concurrency limit of a connector is reached, or that of a connection in it. The router has logged which one.
+    pub(super) fn connector_busy(busy: &impl Display) -> Self {
+        Rejection { cause: None, text: busy.to_string().into(), ..Rejection::too_many_calls() }
     }
 
     pub(super) fn too_many_connections(reached: LimitReached) -> Self {

@@ -43,11 +43,14 @@ fn call_deadline_answers_and_keeps_the_permit() {
         "queued_calls = 0\nmax_timed_out_calls = 2\n[connectors.Rogue]\nconcurrent_calls = 1\ncall_deadline = \"1s\"",
     );
     host.save(&[("test_connection", "block")]);
+    host.save_as(OTHER, &[]);
     let late = host.call(Request::TestConnection);
     assert_eq!(late.state, State::Error);
     assert!(late.user.contains("did not answer within 1 seconds"), "{}", late.user);
-    let next = host.exchange(&request(GUID, Request::GetSupportedActorTypes));
-    assert_eq!(next.status, 503, "the late call still runs");
+    let next = host.call(Request::GetSupportedActorTypes);
+    assert!(next.user.contains(&format!("the connection {GUID} is out of service")), "{}", next.user);
+    let other = host.exchange(&request(OTHER, Request::GetSupportedActorTypes));
+    assert_eq!(other.status, 503, "the late call still runs");
 }
 
 #[test]

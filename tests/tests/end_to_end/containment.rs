@@ -249,14 +249,17 @@ fn circuit_breaker_opens_with_too_many_timed_out_calls_until_they_return() {
     let host =
         host(Mode::InProcess, "concurrent_calls = 4\nmax_timed_out_calls = 2\ncall_deadline = \"300ms\"\n");
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
-    let client = host.client(Dialect::Message).connector("Rogue").connection(ROGUES);
-    client.ok(save(&[("get", "sleep:2000")]));
-    for _ in 0..2 {
-        assert!(client.call(get()).user.contains("did not answer within"));
+    let rogue = |guid| host.client(Dialect::Message).connector("Rogue").connection(guid);
+    let hanging = [ROGUES, "dddddddd-0000-4000-8000-000000000003"];
+    hanging.map(|guid| rogue(guid).ok(save(&[("get", "sleep:3000")])));
+    let client = rogue("dddddddd-0000-4000-8000-000000000004");
+    client.ok(save(&[]));
+    for guid in hanging {
+        assert!(rogue(guid).call(get()).user.contains("did not answer within"));
     }
     let answer = client.call(Request::GetSupportedActorTypes);
     assert!(
-        answer.user.contains("is out of service, because its calls do not come back"),
+        answer.user.contains("the connector 'Rogue' is out of service, because its calls do not come back"),
         "{}",
         explanations(&answer)
     );
@@ -275,7 +278,7 @@ fn hanging_calls_delay_no_other_call() {
     const RELEASES: &str = "dddddddd-0000-4000-8000-000000000004";
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let hanging = threads + 2;
-    let host = host(Mode::InProcess, &format!("concurrent_calls = {}\n", hanging + 2));
+    let host = host(Mode::InProcess, &format!("concurrent_calls = {}\n", 2 * hanging));
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
     let rogue = |guid| host.client(Dialect::Message).connector("Rogue").connection(guid);
     rogue(ROGUES).ok(save(&[]));

@@ -4,6 +4,7 @@ mod architecture;
 mod bad_input;
 mod commands;
 mod compatibility;
+mod connection_limits;
 mod containment;
 mod crash;
 mod demo;
