@@ -26,9 +26,14 @@ pub(crate) fn copy_name(sha256: &str, path: &Path) -> String {
 /// The folder cannot be created, or the copy cannot be written.
 pub(crate) fn copy(bytes: &[u8], folder: &Path, name: &str) -> io::Result<PathBuf> {
     make_private_folder(folder)?;
-    // Also of a folder that exists: a user who can write to it could run code as this user.
+    // Also of a folder that exists: a user who can write to it could run code as this user. One that users of worker processes
+    // may enter stays so: they open their copies again at every start.
     #[cfg(unix)]
-    fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(folder)?.permissions().mode();
+        fs::set_permissions(folder, PermissionsExt::from_mode(mode & 0o711 | 0o700))?;
+    }
     let path = folder.join(name);
     if has_content(&path, bytes).unwrap_or(false) {
         return Ok(path);

@@ -154,11 +154,9 @@ impl PluginPolicy for RuntimeConfig {
         (self.isolation(connector) == Isolation::Process).then(|| self.confined(self.of(connector)))
     }
 
-    fn initial_confinement(&self) -> Option<Confinement> {
-        let is_any = self.isolation == Isolation::Process
-            || self.connectors.values().any(|own| own.isolation == Some(Isolation::Process));
-        // The common user may not read the file before it is known whose connector it is.
-        is_any.then(|| Confinement { user: None, ..self.confined(None) })
+    fn isolates_any(&self) -> bool {
+        self.isolation == Isolation::Process
+            || self.connectors.values().any(|own| own.isolation == Some(Isolation::Process))
     }
 }
 

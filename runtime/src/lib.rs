@@ -24,6 +24,7 @@
 //! - `scan`: lists the plugin files of a folder, and shows whether one has changed;
 //! - `trust`, `signature`: whether a file may be loaded, by its permissions, its SHA-256 hash or its Ed25519 signature;
 //! - `object_file`: whether it is a complete shared library for this system;
+//! - `file_handshake`: reads the handshake from the file, without running its code;
 //! - `cache`, `library`: makes a private copy of it and opens the copy;
 //! - `load`: does all of this for one file: handshake, layout check, and the connector;
 //! - `plugins`: all plugins of a folder; `plugin`: one of them;
@@ -39,6 +40,7 @@
 
 mod cache;
 mod config;
+mod file_handshake;
 pub mod isolation;
 mod library;
 mod load;

@@ -12,11 +12,12 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::cache;
+use crate::file_handshake;
 use crate::isolation::{self, IsolatedPlugin};
 use crate::library::{self, OpenError};
 use crate::log_bridge::LogBridge;
 use crate::object_file::{self, ObjectFileError};
-use crate::plugin::{Plugin, file_name};
+use crate::plugin::Plugin;
 use crate::policy::PluginPolicy;
 use crate::scan::Fingerprint;
 use crate::trust::Untrusted;
@@ -79,6 +80,11 @@ pub enum LoadError {
         "its connector is called {0:?}; a name has up to 64 letters, digits, - and _, begins with a letter or digit, and is not the name of a folder of the host's own"
     )]
     Name(String),
+    /// The handshake in its file is not the one that its code shows.
+    #[error(
+        "the file says that its connector is {file:?}, and its code that it is {code:?} or another build; build the plugin again"
+    )]
+    Mismatch { file: String, code: String },
     /// Another file has a connector of this name.
     #[error("its connector {name} is already loaded from {}; keep one of the two files", other.display())]
     Duplicate { name: String, other: PathBuf },
@@ -135,32 +141,32 @@ impl Loader {
         }
         object_file::check(&bytes)?;
 
-        let LoadContext { data, policy, .. } = context;
-        let cache = data.join(cache::FOLDER);
+        // Where its code may run depends on the connector's name, so the name is known before any code runs.
+        let expected = if context.policy.isolates_any() {
+            let about = file_handshake::read(&bytes).map_err(client::LoadError::from)?;
+            self.about = Some(about.clone());
+            Some(Expected { folder: prepare(&about, context)?, about })
+        } else {
+            None
+        };
+        let cache = context.data.join(cache::FOLDER);
         let copy = cache::copy(&bytes, &cache, &cache::copy_name(&sha256, &self.path))
             .map_err(|source| LoadError::Copy { folder: cache, source })?;
         drop(bytes);
-        let opened = OpenedPlugin::open(&copy, *policy, &file_name(&self.path))?;
+
+        let opened = OpenedPlugin::open(&copy, context.policy, expected.as_ref())?;
         let about = opened.about()?;
         self.about = Some(about.clone());
-        about.check().map_err(client::LoadError::from)?;
-
+        let folder = match expected {
+            None => prepare(&about, context)?,
+            Some(expected) if expected.about == about => expected.folder,
+            Some(expected) => {
+                return Err(LoadError::Mismatch { file: expected.about.connector, code: about.connector });
+            }
+        };
         let name = &about.connector;
-        if !is_name(name) {
-            return Err(LoadError::Name(name.clone()));
-        }
-        if let Some(other) = (context.other_file)(name) {
-            return Err(LoadError::Duplicate { name: name.clone(), other });
-        }
-        let folder = data.join(name.to_lowercase());
-        cache::make_private_folder(&folder)
-            .map_err(|source| LoadError::DataFolder { folder: folder.clone(), source })?;
-        // Absolute, so that a connector does not depend on the working directory.
-        let folder =
-            std::path::absolute(&folder).map_err(|source| LoadError::DataFolder { folder, source })?;
         let _span = tracing::error_span!("load", connector = %name).entered();
-        let opened = opened.confine(&copy, &folder, *policy, name)?;
-        let (connector, description) = opened.make_connector(name, folder, policy.options(name))?;
+        let (connector, description) = opened.make_connector(name, folder, context.policy.options(name))?;
         let Description { description, actor_types, .. } = description;
         Ok(Arc::new(Plugin { path: self.path.clone(), sha256, about, description, actor_types, connector }))
     }
@@ -195,6 +201,29 @@ impl Loader {
     }
 }
 
+/// What the file of a plugin says about it, which its code must confirm.
+struct Expected {
+    about: About,
+    folder: PathBuf,
+}
+
+/// Checks that a connector fits this host, and creates its data folder. Returns the folder, as an absolute path: a connector
+/// does not depend on the working directory.
+fn prepare(about: &About, context: &LoadContext<'_>) -> Result<PathBuf, LoadError> {
+    about.check().map_err(client::LoadError::from)?;
+    let name = &about.connector;
+    if !is_name(name) {
+        return Err(LoadError::Name(name.clone()));
+    }
+    if let Some(other) = (context.other_file)(name) {
+        return Err(LoadError::Duplicate { name: name.clone(), other });
+    }
+    let folder = context.data.join(name.to_lowercase());
+    cache::make_private_folder(&folder)
+        .and_then(|()| std::path::absolute(&folder))
+        .map_err(|source| LoadError::DataFolder { folder, source })
+}
+
 /// A plugin whose library is open, and whose connector is not made yet.
 enum OpenedPlugin {
     InProcess(&'static Handshake),
@@ -202,20 +231,17 @@ enum OpenedPlugin {
 }
 
 impl OpenedPlugin {
-    /// Opens a file whose connector is not known yet.
-    fn open(copy: &Path, policy: &dyn PluginPolicy, label: &str) -> Result<Self, LoadError> {
-        match policy.initial_confinement() {
-            None => OpenedPlugin::in_process(copy),
-            Some(confinement) => OpenedPlugin::isolated(copy, &confinement, label),
+    /// Opens a file where its connector is configured to run. Without `expected` no connector runs in a worker process.
+    fn open(copy: &Path, policy: &dyn PluginPolicy, expected: Option<&Expected>) -> Result<Self, LoadError> {
+        let confined =
+            expected.and_then(|expected| Some((expected, policy.confinement(&expected.about.connector)?)));
+        let Some((Expected { about, folder }, confinement)) = confined else {
+            return Ok(OpenedPlugin::InProcess(library::open(copy)?));
+        };
+        if let Some(user) = &confinement.user {
+            isolation::grant_access(copy, folder, user).map_err(LoadError::Isolated)?;
         }
-    }
-
-    fn in_process(copy: &Path) -> Result<Self, LoadError> {
-        Ok(OpenedPlugin::InProcess(library::open(copy)?))
-    }
-
-    fn isolated(copy: &Path, confinement: &isolation::Confinement, label: &str) -> Result<Self, LoadError> {
-        let opened = IsolatedPlugin::open(copy.to_owned(), confinement, label);
+        let opened = IsolatedPlugin::open(copy.to_owned(), &confinement, &about.connector);
         opened.map(Box::new).map(OpenedPlugin::Isolated).map_err(LoadError::Isolated)
     }
 
@@ -224,35 +250,6 @@ impl OpenedPlugin {
             OpenedPlugin::InProcess(handshake) => handshake.about().map_err(client::LoadError::from)?,
             OpenedPlugin::Isolated(plugin) => plugin.about.clone(),
         })
-    }
-
-    /// Opens the plugin again where this connector is configured to run, unless it is there already.
-    fn confine(
-        self,
-        copy: &Path,
-        folder: &Path,
-        policy: &dyn PluginPolicy,
-        name: &str,
-    ) -> Result<Self, LoadError> {
-        let Some(confinement) = policy.confinement(name) else {
-            return match self {
-                OpenedPlugin::InProcess(_) => Ok(self),
-                OpenedPlugin::Isolated(_) => OpenedPlugin::in_process(copy),
-            };
-        };
-        if let Some(user) = &confinement.user {
-            isolation::grant_access(copy, folder, user).map_err(LoadError::Isolated)?;
-        }
-        match self {
-            OpenedPlugin::Isolated(plugin) if plugin.confinement == confinement => {
-                Ok(OpenedPlugin::Isolated(plugin))
-            }
-            other => {
-                // Ends its worker process, if it has one.
-                drop(other);
-                OpenedPlugin::isolated(copy, &confinement, name)
-            }
-        }
     }
 
     fn make_connector(

@@ -20,10 +20,10 @@ pub trait PluginPolicy {
         None
     }
 
-    /// How a file is opened before the name of its connector is known; `None`: in the host's process, because no
-    /// connector runs in a worker process.
-    fn initial_confinement(&self) -> Option<Confinement> {
-        None
+    /// Whether any connector runs in a worker process. Then the name of a file's connector is read without running any code
+    /// of the file, because it decides where that code may run.
+    fn isolates_any(&self) -> bool {
+        false
     }
 }
 

@@ -5,10 +5,12 @@ use std::fmt;
 use std::io;
 
 pub(crate) mod passphrase_flags;
+pub(crate) mod scratch_folder;
 pub(crate) mod service_flags;
 pub(crate) mod settings_flags;
 pub(crate) mod signals;
 pub(crate) mod store_flags;
+
 pub(crate) mod text;
 
 /// The command line is wrong in a way that its parser does not see: exit code 2.

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use crate::cli::scratch_folder::scratch_folder;
 use crate::config::{Config, Flags};
 use erp_host_runtime::{PluginFile, Plugins};
 
@@ -56,7 +57,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 fn list(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let config = Config::load(&args.flags)?;
     // Listing leaves no data folder behind where there was none.
-    let elsewhere = if config.data.is_dir() { None } else { Some(tempfile::TempDir::new()?) };
+    let elsewhere = if config.data.is_dir() { None } else { Some(scratch_folder()?) };
     let data = elsewhere.as_ref().map_or(config.data.as_path(), tempfile::TempDir::path);
     let plugins = Plugins::load(&config.plugins, data, &config.runtime)?;
     let mut output = io::stdout().lock();

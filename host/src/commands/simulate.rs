@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::cli::scratch_folder::scratch_folder;
 use crate::cli::service_flags::{DialectChoice, ServiceFlags};
 use crate::cli::settings_flags::SettingsFlags;
 use crate::cli::signals::StopSignals;
@@ -199,7 +200,7 @@ fn demo(
 ) -> Result<(Client, DemoHost), Box<dyn Error>> {
     let flags = Flags { plugins: args.plugins.clone(), ..Flags::default() };
     let config = Config::load(&flags)?;
-    let looked = tempfile::tempdir()?;
+    let looked = scratch_folder()?;
     let plugins = Plugins::load(&config.plugins, looked.path(), &config.runtime)?;
     let names: Vec<String> = plugins.connectors().iter().map(|plugin| plugin.name().to_owned()).collect();
     let find = |name: &str| names.iter().find(|known| known.eq_ignore_ascii_case(name));

@@ -2,6 +2,7 @@
 //! of the file, so that a plugin that does not fit is refused with one line instead of a crash.
 
 use std::fmt;
+use std::mem::offset_of;
 use std::{ptr, slice};
 
 use abi_stable::library::{AbiHeaderRef, CheckTypeLayout, LibHeader, RootModuleResult};
@@ -236,6 +237,54 @@ impl Text {
 }
 
 impl About {
+    /// Reads the handshake in a plugin file that is not loaded. `bytes` returns bytes of the handshake, by offset and length,
+    /// and `pointee` the bytes that the pointer at an offset of the handshake points to; both return `None` for what is not
+    /// in the file.
+    ///
+    /// # Errors
+    /// It is no handshake, or its content is invalid.
+    pub fn in_file<'f>(
+        bytes: impl Fn(usize, usize) -> Option<&'f [u8]>,
+        pointee: impl Fn(usize, usize) -> Option<&'f [u8]>,
+    ) -> Result<Self, Refused> {
+        let number = |offset: usize| {
+            let bytes = bytes(offset, size_of::<u32>()).and_then(|bytes| bytes.try_into().ok());
+            bytes.map(u32::from_ne_bytes).ok_or(Refused::NotAPlugin)
+        };
+        if bytes(offset_of!(Handshake, magic), MAGIC.len()) != Some(&MAGIC) {
+            return Err(Refused::NotAPlugin);
+        }
+        if (number(offset_of!(Handshake, size))? as usize) < size_of::<Handshake>() {
+            return Err(Refused::Broken("it is too short"));
+        }
+        let text = |offset: usize, broken: &'static str| -> Result<String, Refused> {
+            let length = bytes(offset + offset_of!(Text, length), size_of::<usize>());
+            let length = length.and_then(|bytes| bytes.try_into().ok()).map(usize::from_ne_bytes);
+            let text = match length {
+                Some(0) => Some(&[][..]),
+                Some(length @ ..=MAX_TEXT) => pointee(offset + offset_of!(Text, start), length),
+                _ => None,
+            };
+            let text = text.and_then(|bytes| str::from_utf8(bytes).ok());
+            text.map(str::to_owned).ok_or(Refused::Broken(broken))
+        };
+        let (major, minor) = (number(offset_of!(Handshake, major))?, number(offset_of!(Handshake, minor))?);
+        let built_minor = number(offset_of!(Handshake, built_minor))?;
+        Ok(About {
+            connector: text(offset_of!(Handshake, connector), "the connector's name is no text")?,
+            version: text(offset_of!(Handshake, version), "the version is no text")?,
+            api: ApiVersion {
+                major,
+                minor: built_minor.max(minor),
+                patch: number(offset_of!(Handshake, patch))?,
+            },
+            needs: ApiVersion { major, minor, patch: 0 },
+            rustc: text(offset_of!(Handshake, rustc), "the compiler's version is no text")?,
+            target: text(offset_of!(Handshake, target), "the target is no text")?,
+            panic_aborts: number(offset_of!(Handshake, panic_aborts))? != 0,
+        })
+    }
+
     /// Checks that the plugin is compatible with this host.
     ///
     /// # Errors

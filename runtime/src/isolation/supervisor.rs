@@ -20,7 +20,6 @@ use super::{Confinement, protocol};
 /// worker.
 pub(crate) struct IsolatedPlugin {
     pub(crate) about: About,
-    pub(crate) confinement: Confinement,
     worker: Arc<WorkerHandle>,
     requests: SyncSender<MakeConnector>,
 }
@@ -53,7 +52,7 @@ impl IsolatedPlugin {
             .spawn(move || supervisor.run(&opened, &receiver))
             .map_err(|error| format!("its worker process cannot be started: {error}"))?;
         let about = result.recv().map_err(|_| ended_early())??;
-        Ok(IsolatedPlugin { about, confinement: confinement.clone(), worker, requests })
+        Ok(IsolatedPlugin { about, worker, requests })
     }
 
     /// Makes the connector. Blocks.

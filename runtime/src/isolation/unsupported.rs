@@ -12,7 +12,6 @@ const UNSUPPORTED: &str =
 
 pub(crate) struct IsolatedPlugin {
     pub(crate) about: About,
-    pub(crate) confinement: Confinement,
 }
 
 impl IsolatedPlugin {

@@ -128,6 +128,13 @@ pub fn installed(programs: &[&str], files: &[&str], packages: &str) -> bool {
     }
 }
 
+/// Whether this process is root, which may start processes of other users.
+#[cfg(unix)]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+        || skip::<()>("only root may start processes of other users").is_some()
+}
+
 fn run(command: &mut Command) -> Result<(), String> {
     let output = command.output().map_err(|error| error.to_string())?;
     if output.status.success() {

@@ -27,4 +27,5 @@ mod stopping;
 mod tutorial;
 mod verify;
 mod workbook;
+mod worker_user;
 mod wrong_plugins;

@@ -10,6 +10,7 @@ use plugin_api::abi::ApiVersion;
 use plugin_api::{Field, LocalizedText};
 use serde_json::json;
 
+use crate::cli::scratch_folder::scratch_folder;
 use crate::config::{Config, Flags};
 use erp_host_runtime::PluginFile;
 
@@ -34,7 +35,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let config = Config::load(&args.flags)?;
-    let data = tempfile::TempDir::new()?;
+    let data = scratch_folder()?;
     let size = fs::metadata(&args.file).ok().map(|metadata| metadata.len());
     let file = PluginFile::load(args.file, data.path(), &config.runtime);
     let form =
