@@ -23,6 +23,19 @@ impl Caller {
     pub fn direct(peer: SocketAddr) -> Self {
         Caller { peer, client: Some(peer.ip().to_canonical()), name: None }
     }
+
+    /// The address that limits for each peer count: of the client, or else of the proxy in front.
+    pub(crate) fn network(&self) -> IpAddr {
+        network_of(self.client.unwrap_or(self.peer.ip()))
+    }
+}
+
+/// The address that counts as one peer: in IPv6 a single client has a whole /64.
+pub(crate) fn network_of(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
+        address => address,
+    }
 }
 
 /// For the audit log.

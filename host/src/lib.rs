@@ -22,6 +22,7 @@
 //! - [`router`]: from a message to its reply;
 //! - [`file_reload`]: hot reload of certificates and keys; `key_file`: reads private keys, which others may not read;
 //! - [`logging`]: the log, with a rate limit for rejections;
+//! - `shared_budget`: bytes of memory or disk that all peers share; `spool_file`: what does not stay in memory;
 //! - `control`: the lock of a running host and reload requests.
 
 pub mod access;
@@ -37,3 +38,5 @@ pub mod logging;
 mod quantity;
 pub mod router;
 pub mod server;
+mod shared_budget;
+mod spool_file;

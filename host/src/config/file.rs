@@ -56,6 +56,8 @@ struct LimitsSection {
     #[serde(deserialize_with = "quantity::optional_size")]
     total_body_memory: Option<usize>,
     #[serde(deserialize_with = "quantity::optional_size")]
+    total_body_spool: Option<usize>,
+    #[serde(deserialize_with = "quantity::optional_size")]
     reply_in_memory: Option<usize>,
     #[serde(deserialize_with = "quantity::optional_size")]
     reply: Option<usize>,
@@ -183,6 +185,7 @@ impl LimitsSection {
         set(&mut server.body, self.body);
         set(&mut server.gzip_ratio, self.gzip_ratio);
         set(&mut server.total_body_memory, self.total_body_memory);
+        set(&mut server.total_body_spool, self.total_body_spool);
         set(&mut server.header_size, self.header_size);
         set(&mut server.header_lines, self.header_lines);
         set(&mut server.connections, self.connections);

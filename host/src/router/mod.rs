@@ -133,6 +133,11 @@ impl Router {
         })
     }
 
+    /// The folder for what does not stay in memory.
+    pub(crate) fn spool_folder(&self) -> &Path {
+        self.spool.path()
+    }
+
     /// Answers a request.
     ///
     /// # Errors

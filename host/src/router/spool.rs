@@ -75,6 +75,10 @@ impl SpoolFolder {
         Ok(SpoolFolder { folder: folder.to_owned(), max_in_memory, pool, max_reply: max_reply as u64 })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.folder
+    }
+
     /// An empty spool.
     pub(super) fn spool(&self) -> Spool<'_> {
         let buffer = Buffer::unpooled(FIRST_BUFFER);

@@ -62,8 +62,11 @@ pub struct Limits {
     pub body: usize,
     /// How many times its size a gzip body may have when it is unpacked, from 1 MiB on; 413.
     pub gzip_ratio: NonZeroU32,
-    /// How many bytes the bodies of all requests may have together, from the first byte to the end of the call; 503.
+    /// How many bytes the bodies of all requests may have in memory together, from the first byte to the end of the call. While
+    /// more than half of it is taken, bodies are received into files; a complete one that finds no room is refused with 503.
     pub total_body_memory: usize,
+    /// How many bytes the bodies of all requests may have in files together, while they arrive; 503.
+    pub total_body_spool: usize,
     /// The largest request head in bytes; 431, or 414 when it is the request line.
     pub header_size: usize,
     /// The most header lines of a request; 431.
@@ -83,8 +86,7 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long a peer may make no progress in the middle of a request's body (408) or of a reply (its connection ends).
     pub stall_timeout: Duration,
-    /// The average number of bytes a second that a peer must send of a body, or take of a reply, after the first
-    /// `stall_timeout`; the same consequences.
+    /// How many bytes a second a peer must send of a body, or take of a reply, over each `stall_timeout`; the same consequences.
     pub min_bytes_per_second: usize,
     /// How long a connection may be open without a request. Longer than that of the proxy in front (nginx: 60 s), which
     /// would otherwise now and then send a request into a connection that is just closing.
@@ -111,6 +113,7 @@ impl Default for Limits {
             body: 16 << 20,
             gzip_ratio: number(100),
             total_body_memory: 256 << 20,
+            total_body_spool: 4 << 30,
             header_size: 64 << 10,
             header_lines: number(100),
             connections: number(2048),

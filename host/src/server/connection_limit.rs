@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::config::{Limits, ServerConfig};
 use super::eviction::{Evictable, Evictions};
+use crate::caller::network_of;
 
 /// Connections beyond the limit that still get an answer, so that a monitor can see that the host is full.
 const OVERFLOW: u32 = 64;
@@ -139,14 +140,6 @@ impl Drop for ConnectionPermit {
                 peers.remove(&peer);
             }
         }
-    }
-}
-
-/// The address that counts: in IPv6 a single client has a whole /64.
-fn network_of(peer: IpAddr) -> IpAddr {
-    match peer {
-        IpAddr::V4(_) => peer,
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
     }
 }
 

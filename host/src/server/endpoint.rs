@@ -12,7 +12,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::sync::Semaphore;
 
-use super::body_memory::BodyMemory;
+use super::body_spool::BodySpool;
 use super::config::{Limits, ServerConfig};
 use super::connection_info::ConnectionInfo;
 use super::connection_limit::LimitReached;
@@ -24,7 +24,7 @@ use super::query;
 use super::readiness::{Readiness, Reason};
 use super::rejection::{PLAIN_TEXT, Rejection, TRY_AGAIN_AFTER};
 use super::reply_body::{ReplyBody, accepts_gzip};
-use super::request_body;
+use super::request_body::{self, BodyError};
 use super::resource::{Resource, SERVICE_PATH};
 use crate::access::{Access, AccessDenied};
 use crate::caller::Caller;
@@ -45,7 +45,7 @@ pub(super) struct Endpoint {
     limits: Limits,
     /// Admission control: a permit for each call in progress, of `limits.calls`.
     calls: Semaphore,
-    body_memory: BodyMemory,
+    bodies: BodySpool,
     trusted_proxies: TrustedProxies,
     access: Access,
     help: HelpPage,
@@ -54,13 +54,13 @@ pub(super) struct Endpoint {
 impl Endpoint {
     pub(super) fn new(config: &ServerConfig, access: Access, router: Arc<Router>, help: HelpPage) -> Self {
         Endpoint {
-            router,
             limits: config.limits.clone(),
             calls: Semaphore::new(config.limits.calls.get() as usize),
-            body_memory: BodyMemory::new(config.limits.total_body_memory),
+            bodies: BodySpool::new(&config.limits, router.spool_folder()),
             trusted_proxies: TrustedProxies(config.trusted_proxies.clone()),
             access,
             help,
+            router,
         }
     }
 
@@ -137,6 +137,7 @@ impl Endpoint {
     fn readiness(&self) -> Response<ReplyBody> {
         let readiness = Readiness::new([
             (Reason::CallLimitReached, self.is_at_call_limit()),
+            (Reason::BodyMemoryExhausted, self.bodies.is_exhausted()),
             (Reason::NoConnectorLoaded, !self.router.has_connectors()),
             (Reason::StoreUnreachable, self.router.is_store_unreachable()),
             (Reason::DiskFull, self.router.is_disk_full()),
@@ -203,11 +204,13 @@ impl Endpoint {
         if self.is_at_call_limit() {
             return Err(Rejection::too_many_calls());
         }
-        let body = request_body::receive(&head.headers, body, &self.limits, &self.body_memory)
-            .await
-            .map_err(|error| Rejection::body(&error))?;
+        let peer = caller.network();
+        let received = request_body::receive(&head.headers, body, &self.limits, &self.bodies, peer).await;
+        let received = received.map_err(|error| self.reject_body(&error))?;
         // Acquired only now: a slow sender does not occupy a permit.
         let _permit = self.calls.try_acquire().map_err(|_| Rejection::too_many_calls())?;
+        let loaded = received.load(&self.limits, &self.bodies, peer).await;
+        let body = loaded.map_err(|error| self.reject_body(&error))?;
         let action = head.headers.get(SOAP_ACTION).map(header_text);
         let action = soap_action(action.as_deref(), || content_type.parameter("action"));
         let connector = query::parameter(query, "ConnectorName");
@@ -224,6 +227,13 @@ impl Endpoint {
             Err(busy @ RejectedCall::Busy(_)) => Err(Rejection::connector_busy(&busy)),
             Err(RejectedCall::Charset(error)) => Err(Rejection::unsupported_charset(&error)),
         }
+    }
+
+    fn reject_body(&self, error: &BodyError) -> Rejection {
+        if let BodyError::NoRoom(why) = error {
+            self.bodies.refuse(why);
+        }
+        Rejection::body(error)
     }
 }
 

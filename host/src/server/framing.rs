@@ -21,6 +21,8 @@ pub(super) struct Framing {
     /// The beginning of a line whose end has not come.
     line: Vec<u8>,
     head: Head,
+    /// Heads that are complete.
+    requests: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +97,13 @@ impl Framing {
             state: State::Head,
             line: Vec::new(),
             head: Head::default(),
+            requests: 0,
         }
+    }
+
+    /// How many requests have begun: their heads are complete.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// Whether a part of a head has come.
@@ -281,6 +289,7 @@ impl Framing {
         };
         // The lines of a trailer are counted separately.
         self.head = Head::default();
+        self.requests += 1;
         Ok(())
     }
 

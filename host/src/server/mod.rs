@@ -12,14 +12,14 @@
 //! - `resource`: what an address names; `endpoint`: what each resource answers; `https_redirect`: plain HTTP beside HTTPS; `help`: the help page;
 //! - `forwarded`: headers of trusted proxies; `public_url`: the URL that a caller used; `content_type`, `query`;
 //! - `readiness`: whether a load balancer should send calls here;
-//! - `request_body`: receives a body; `body_memory`: the memory that all bodies may take;
+//! - `request_body`: receives a body; `body_spool`: the memory and the files that all bodies may take;
 //! - `rejection`: the answer and the log line of every request that is not served;
 //! - `reply_body`: sends a reply from memory or from a file.
 //!
 //! Certificates and keys are reloaded by [`crate::file_reload`].
 
 mod accept;
-mod body_memory;
+mod body_spool;
 mod config;
 mod connection;
 mod connection_info;

@@ -8,6 +8,9 @@ pub(super) enum Reason {
     /// `limits.calls` calls are in progress: more are rejected.
     #[serde(rename = "call limit reached")]
     CallLimitReached,
+    /// There is no room for more request bodies (`limits.total_body_memory`, `limits.total_body_spool`): large ones are rejected.
+    #[serde(rename = "body memory exhausted")]
+    BodyMemoryExhausted,
     /// No plugin file is loaded.
     #[serde(rename = "no connector loaded")]
     NoConnectorLoaded,
@@ -23,7 +26,10 @@ impl Reason {
     /// Whether calls should go to another host: this one would reject them.
     fn rejects_calls(self) -> bool {
         match self {
-            Reason::CallLimitReached | Reason::NoConnectorLoaded | Reason::StoreUnreachable => true,
+            Reason::CallLimitReached
+            | Reason::BodyMemoryExhausted
+            | Reason::NoConnectorLoaded
+            | Reason::StoreUnreachable => true,
             Reason::DiskFull => false,
         }
     }

@@ -111,7 +111,7 @@ impl Rejection {
             BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, Cause::SlowBody),
             BodyError::UnknownEncoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Cause::NotServed),
             BodyError::BadGzip(_) | BodyError::Broken(_) => (StatusCode::BAD_REQUEST, Cause::BrokenBody),
-            BodyError::OutOfMemory => (StatusCode::SERVICE_UNAVAILABLE, Cause::Overload),
+            BodyError::NoRoom(_) => (StatusCode::SERVICE_UNAVAILABLE, Cause::Overload),
         };
         let rejection = Rejection::new(status, cause, error.to_string());
         match error {
@@ -119,8 +119,8 @@ impl Rejection {
                 rejection.header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))
             }
             BodyError::BadGzip(_) | BodyError::GzipRatio { .. } => rejection,
-            BodyError::OutOfMemory => {
-                rejection.header(RETRY_AFTER, TRY_AGAIN_AFTER).header(CONNECTION, CLOSE)
+            BodyError::NoRoom(why) => {
+                rejection.reason(why).header(RETRY_AFTER, TRY_AGAIN_AFTER).header(CONNECTION, CLOSE)
             }
             // Some of the body may still be on its way.
             BodyError::TooLarge { .. } | BodyError::TooSlow | BodyError::Broken(_) => {

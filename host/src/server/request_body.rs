@@ -1,9 +1,10 @@
-//! Receives and unpacks the body of a request, within limits of size, memory and time.
+//! Receives and unpacks the body of a request, within limits of size, room and time.
 
-use std::io::Read;
+use std::io::{self, Read};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
@@ -12,12 +13,11 @@ use hyper::header::{CONTENT_ENCODING, EXPECT};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::body_memory::{BodyMemory, OutOfBodyMemory, Reservation};
+use super::body_spool::{BodyReader, BodySpool, BodySpoolError, CompleteBody, PartialBody};
 use super::config::Limits;
 use super::transfer_rate::MinTransferRate;
+use crate::spool_file::SpoolError;
 
-/// The most that is allocated because a header announces it.
-const MAX_ANNOUNCED: usize = 256 * 1024;
 /// How long the rest of a rejected body is read, so that the client gets to read the response.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// A body is unpacked in steps of so many bytes.
@@ -37,42 +37,70 @@ pub(super) enum BodyError {
     #[error("the content encoding {0:?} is not known, expected gzip or none")]
     UnknownEncoding(String),
     #[error("the request body is not valid gzip: {0}")]
-    BadGzip(std::io::Error),
+    BadGzip(io::Error),
     /// The client went away, or its chunks are broken.
     #[error("the request body is broken: {0}")]
     Broken(hyper::Error),
-    #[error("the host has too many request bodies in memory, try again in a few seconds")]
-    OutOfMemory,
+    #[error("the host has no room for another request body, try again in a few seconds")]
+    NoRoom(#[from] BodySpoolError),
 }
 
-impl From<OutOfBodyMemory> for BodyError {
-    fn from(_: OutOfBodyMemory) -> Self {
-        BodyError::OutOfMemory
+impl From<SpoolError> for BodyError {
+    fn from(error: SpoolError) -> Self {
+        BodyError::NoRoom(error.into())
     }
 }
 
-/// Receives a body and unpacks it. Its memory is reserved until the last part of it is dropped.
+/// A body that has arrived, as it was sent.
+pub(super) struct ReceivedBody {
+    body: CompleteBody,
+    is_packed: bool,
+}
+
+/// Receives a body of this peer.
 pub(super) async fn receive(
     headers: &HeaderMap,
     body: &mut Incoming,
     limits: &Limits,
-    memory: &BodyMemory,
-) -> Result<Bytes, BodyError> {
-    let packed = is_packed(headers)?;
-    let mut reservation = memory.reserve();
-    let bytes = receive_packed(body, limits, &mut reservation).await?;
-    if !packed {
-        return Ok(reservation.attach(bytes));
+    spool: &BodySpool,
+    peer: IpAddr,
+) -> Result<ReceivedBody, BodyError> {
+    let is_packed = is_packed(headers)?;
+    let max = max_body(limits);
+    let announced = body.size_hint().lower();
+    if announced > max as u64 {
+        return Err(BodyError::TooLarge { limit: max });
     }
-    let (max, ratio, mut unpacked_reservation) = (limits.body, limits.gzip_ratio.get(), memory.reserve());
-    let unpack = move || {
-        let unpacked = gunzip(&bytes, max, ratio, &mut unpacked_reservation)?;
-        drop(reservation);
-        Ok(unpacked_reservation.attach(unpacked))
-    };
-    match spawn_blocking(unpack).await {
-        Ok(unpacked) => unpacked,
-        Err(error) => Err(BodyError::BadGzip(std::io::Error::other(error))),
+    let expected = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()).unwrap_or(max);
+    let body = receive_packed(body, limits, spool.begin(peer, expected)).await?;
+    Ok(ReceivedBody { body, is_packed })
+}
+
+/// A body has to fit into memory when it is complete.
+fn max_body(limits: &Limits) -> usize {
+    limits.body.min(limits.total_body_memory)
+}
+
+impl ReceivedBody {
+    /// Unpacks the body if necessary, and loads it into memory.
+    pub(super) async fn load(
+        self,
+        limits: &Limits,
+        spool: &BodySpool,
+        peer: IpAddr,
+    ) -> Result<Bytes, BodyError> {
+        if !self.is_packed {
+            return Ok(self.body.load().await?);
+        }
+        let (max, ratio) = (max_body(limits), limits.gzip_ratio.get());
+        let unpacked = spool.begin(peer, max);
+        let unpack = move || {
+            let packed = self.body.len();
+            gunzip(self.body.into_reader().map_err(BodySpoolError::from)?, packed, max, ratio, unpacked)
+        };
+        let unpacked =
+            spawn_blocking(unpack).await.map_err(|error| BodyError::BadGzip(io::Error::other(error)))?;
+        Ok(unpacked?.load().await?)
     }
 }
 
@@ -100,45 +128,37 @@ fn is_packed(headers: &HeaderMap) -> Result<bool, BodyError> {
 async fn receive_packed(
     body: &mut Incoming,
     limits: &Limits,
-    reservation: &mut Reservation,
-) -> Result<Bytes, BodyError> {
-    let announced = body.size_hint().lower();
-    if announced > limits.body as u64 {
-        return Err(BodyError::TooLarge { limit: limits.body });
-    }
-    // A body that comes in one piece is not copied.
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
+    mut partial: PartialBody,
+) -> Result<CompleteBody, BodyError> {
     let mut rate = MinTransferRate::new(limits);
     let last_deadline = Instant::now() + limits.body_timeout;
     loop {
         let deadline = rate.deadline(Instant::now()).min(last_deadline);
         let frame = match timeout_at(deadline, body.frame()).await {
             Err(_) => return Err(BodyError::TooSlow),
-            Ok(None) => break,
+            Ok(None) => return Ok(partial.finish()),
             Ok(Some(frame)) => frame.map_err(BodyError::Broken)?,
         };
         // Trailers are ignored.
-        let Ok(piece) = frame.into_data() else { continue };
-        rate.count(piece.len());
-        let length = first.len() + all.len() + piece.len();
-        if length > limits.body {
-            return Err(BodyError::TooLarge { limit: limits.body });
+        let Ok(mut piece) = frame.into_data() else { continue };
+        rate.count(piece.len(), Instant::now());
+        let limit = max_body(limits);
+        if partial.len() + piece.len() > limit {
+            return Err(BodyError::TooLarge { limit });
         }
-        reservation.grow_to(length)?;
-        if first.is_empty() && all.is_empty() {
-            first = piece;
-        } else {
-            if all.is_empty() {
-                let expected = usize::try_from(announced).unwrap_or(0).min(MAX_ANNOUNCED);
-                all.reserve(expected.max(first.len() + piece.len()));
-                all.extend_from_slice(&first);
-                first = Bytes::new();
-            }
-            all.extend_from_slice(&piece);
+        if partial.len() == 0 && body.is_end_stream() {
+            (partial, piece) = match partial.complete(piece) {
+                Ok(body) => return Ok(body),
+                Err(refused) => refused,
+            };
+        }
+        if !partial.append(&piece) {
+            // To the disk, off the I/O threads.
+            let write = move || partial.write(&piece);
+            partial =
+                spawn_blocking(write).await.map_err(|error| SpoolError::Disk(io::Error::other(error)))??;
         }
     }
-    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 /// Reads and drops the rest of a rejected body for a short while (lingering close): a client that is still sending would
@@ -151,23 +171,31 @@ pub(super) async fn linger(headers: &HeaderMap, body: &mut Incoming) {
     let _ = timeout(LINGER_TIMEOUT, rest).await;
 }
 
-/// Unpacks step by step, so that nothing grows beyond what is allowed.
-fn gunzip(packed: &[u8], max: usize, ratio: u32, reservation: &mut Reservation) -> Result<Bytes, BodyError> {
-    let by_ratio = packed.len().saturating_mul(ratio as usize).max(ANY_RATIO);
-    let mut unpacked = Vec::with_capacity(packed.len().saturating_mul(4).min(max).min(MAX_ANNOUNCED));
-    let mut decoder = MultiGzDecoder::new(packed);
+/// Unpacks step by step, so that nothing grows beyond what is allowed. `packed`: the size of what is read.
+fn gunzip(
+    reader: BodyReader,
+    packed: usize,
+    max: usize,
+    ratio: u32,
+    mut unpacked: PartialBody,
+) -> Result<CompleteBody, BodyError> {
+    let by_ratio = packed.saturating_mul(ratio as usize).max(ANY_RATIO);
+    let mut decoder = MultiGzDecoder::new(io::BufReader::with_capacity(STEP, reader));
+    let mut step = vec![0; STEP];
     loop {
-        let step = (&mut decoder).take(STEP as u64).read_to_end(&mut unpacked);
-        if step.map_err(BodyError::BadGzip)? == 0 {
-            return Ok(unpacked.into());
+        let length = decoder.read(&mut step).map_err(BodyError::BadGzip)?;
+        if length == 0 {
+            return Ok(unpacked.finish());
         }
-        if unpacked.len() > max {
+        if unpacked.len() + length > max {
             return Err(BodyError::TooLarge { limit: max });
         }
-        if unpacked.len() > by_ratio {
+        if unpacked.len() + length > by_ratio {
             return Err(BodyError::GzipRatio { ratio });
         }
-        reservation.grow_to(unpacked.len())?;
+        if !unpacked.append(&step[..length]) {
+            unpacked = unpacked.write(&step[..length])?;
+        }
     }
 }
 
@@ -186,8 +214,14 @@ mod tests {
             packer.write_all(bytes).unwrap();
             packer.finish().unwrap()
         };
-        let memory = BodyMemory::new(4 << 20);
-        let unpack = |packed: &[u8], max, ratio| gunzip(packed, max, ratio, &mut memory.reserve());
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { total_body_memory: 4 << 20, total_body_spool: 8 << 20, ..Limits::default() };
+        let spool = BodySpool::new(&limits, folder.path());
+        let peer = [192, 0, 2, 1].into();
+        let unpack = |packed: &[u8], max, ratio| {
+            let body = spool.begin(peer, 0).complete(packed.to_vec().into()).unwrap();
+            gunzip(body.into_reader().unwrap(), packed.len(), max, ratio, spool.begin(peer, max))
+        };
         let packed = gzip(&vec![b' '; 10_000]);
         assert_eq!(unpack(&packed, 10_000, 1).unwrap().len(), 10_000);
         assert!(matches!(unpack(&packed, 9_999, 1), Err(BodyError::TooLarge { limit: 9_999 })));
@@ -196,6 +230,6 @@ mod tests {
         assert!(matches!(unpack(&bomb, 16 << 20, 100), Err(BodyError::GzipRatio { ratio: 100 })));
         assert_eq!(unpack(&bomb, 16 << 20, 2000).unwrap().len(), 3 << 20);
         let two = [gzip(&vec![0; 3 << 20]), gzip(&vec![0; 3 << 20])].concat();
-        assert!(matches!(unpack(&two, 16 << 20, 2000), Err(BodyError::OutOfMemory)));
+        assert!(matches!(unpack(&two, 16 << 20, 2000), Err(BodyError::NoRoom(_))));
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct SlowClientStream<S> {
     header_timeout: Duration,
     is_head_timed: bool,
     rate: MinTransferRate,
+    /// The requests that have begun.
+    requests: u64,
     /// The deadline of a write that has to wait.
     write_timer: Pin<Box<Sleep>>,
     is_write_timed: bool,
@@ -65,6 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SlowClientStream<S> {
             // For the first request from the beginning of the connection, for others from their first byte.
             is_head_timed: true,
             rate: MinTransferRate::new(limits),
+            requests: 0,
             write_timer: Box::pin(sleep(limits.stall_timeout)),
             is_write_timed: false,
             end: None,
@@ -100,6 +103,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SlowClientStream<S> {
             Ok(()) => {
                 if !self.framing.is_in_head() {
                     self.is_head_timed = false;
+                }
+                if self.framing.requests() > self.requests {
+                    self.requests = self.framing.requests();
                     // The next reply is a new transfer.
                     self.rate.restart();
                 }
@@ -146,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SlowClientStream<S> {
         write: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = write {
-            self.rate.count(bytes);
+            self.rate.count(bytes, Instant::now());
         }
         self.limit_write(cx, write)
     }

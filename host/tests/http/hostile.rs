@@ -1,6 +1,7 @@
 //! Callers who mean no good.
 
 use contract::{Request, State};
+use test_support::http::Connection;
 
 use crate::host::{Host, call, gzip, message, post, soap_headers};
 
@@ -187,40 +188,98 @@ fn xml_limits_are_enforced() {
     }
 }
 
+/// The head of a call with a body of this length, from this client of a proxy.
+fn head_from(client: &str, length: usize) -> Vec<u8> {
+    format!(
+        "POST {SERVICE} HTTP/1.1\r\nHost: t\r\nX-Forwarded-For: {client}\r\nContent-Type: text/xml\r\n\
+         Content-Length: {length}\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// Sends a body of 900 kB that is no message, all but its last byte.
+fn send_slowly(host: &Host, from: &str) -> Connection {
+    let mut client = host.client();
+    client.send_some(&head_from(from, 900_000));
+    client.send_some(&vec![b' '; 899_999]);
+    client
+}
+
+/// Sends a body of spaces; returns the status: 500, a fault, when it has been read.
+fn status_of_body(host: &Host, from: &str, length: usize) -> u16 {
+    let mut client = host.client();
+    client.send_some(&head_from(from, length));
+    client.send_some(&vec![b' '; length]);
+    client.receive().status
+}
+
+const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: t\r\n\r\n";
+
 #[test]
-fn body_memory_is_shared_by_all_requests() {
-    let host = Host::configured("[limits]\ntotal_body_memory = \"1MiB\"\nbody = \"1MiB\"");
-    let head = |length: usize| {
-        format!(
-            "POST {SERVICE} HTTP/1.1\r\nHost: t\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\n\r\n"
-        )
-    };
-    // One of the two comes to be too much, whichever the host reads later, or both if it reads them together; until it is
-    // the second one alone.
-    let is_second_refused = || {
-        let mut first = host.client();
-        first.send(head(900_000).as_bytes());
-        first.send_some(&vec![b' '; 899_999]);
-        let mut second = host.client();
-        second.send(head(300_000).as_bytes());
-        second.send_some(&vec![b' '; 300_000]);
-        let response = second.receive();
-        if response.status != 503 || first.has_response() {
-            return false;
+fn body_memory_is_not_taken_by_bodies_that_do_not_end() {
+    let host = Host::configured("[limits]\ntotal_body_memory = \"1MiB\"");
+    let mut slow: Vec<_> = (0..16).map(|_| send_slowly(&host, "unused")).collect();
+    for length in [50_000, 300_000, 900_000] {
+        assert_eq!(status_of_body(&host, "unused", length), 500, "{length} bytes");
+    }
+    assert_eq!(status_of_body(&host, "unused", 1_100_000), 413, "what can never be in memory");
+    assert_eq!(host.exchange(READY).status, 200);
+    assert!(!slow.iter().any(Connection::has_response));
+    for client in &mut slow {
+        client.send(b" ");
+        assert_eq!(client.receive().status, 500, "its body is complete");
+    }
+}
+
+#[test]
+fn body_memory_and_files_are_shared_by_all_peers() {
+    let host = Host::configured(
+        "trusted_proxies = [\"127.0.0.1\"]\n[limits]\ntotal_body_memory = \"1MiB\"\ntotal_body_spool = \"8MiB\"",
+    );
+    let honest = send_slowly(&host, "203.0.113.2");
+    // As much as one peer gets, of all its addresses.
+    let mut greedy: Vec<_> =
+        (0..10).map(|number| send_slowly(&host, &format!("2001:db8::{number:x}"))).collect();
+    let refused = loop {
+        if let Some(refused) = greedy.iter().position(Connection::has_response) {
+            break greedy[refused].receive();
         }
-        let headers = (response.header("retry-after"), response.header("connection"));
-        assert_eq!(headers, (Some("5"), Some("close")));
-        // Small ones always have room.
-        let small = call(Request::TestConnection);
-        assert_eq!(host.post(&soap_headers(&small), &message(&small)).status, 200);
-        first.send_some(b" ");
-        let status = first.receive().status;
-        assert!([500, 503].contains(&status), "{status}");
-        status == 500
     };
-    assert!((0..50).any(|_| is_second_refused()), "the first one is never the one that is kept");
-    // The next large one has room once the first one is done.
-    assert_eq!(host.exchange(&[head(900_000).as_bytes(), &vec![b' '; 900_000]].concat()).status, 500);
+    let headers = (refused.header("retry-after"), refused.header("connection"));
+    assert_eq!((refused.status, headers), (503, (Some("5"), Some("close"))), "{}", refused.text());
+    assert_eq!(status_of_body(&host, "203.0.113.3", 900_000), 500, "another peer");
+    // Small ones always have room.
+    let small = call(Request::TestConnection);
+    assert_eq!(host.post(&soap_headers(&small), &message(&small)).status, 200);
+    assert_eq!(host.exchange(READY).status, 200);
+    assert!(!honest.has_response());
+
+    // More and more peers: there is less for each, and at last nothing.
+    let peers = (4..40).map(|number| format!("203.0.113.{number}"));
+    let mut others = Vec::new();
+    let exhausted = peers.flat_map(|peer| [peer.clone(), peer]).find_map(|peer| {
+        others.push(send_slowly(&host, &peer));
+        let ready = host.exchange(READY);
+        (ready.status == 503).then_some(ready)
+    });
+    let exhausted = exhausted.expect("so many do not fit into 8 MiB");
+    assert_eq!(exhausted.text(), "{\"ready\":false,\"reasons\":[\"body memory exhausted\"]}\n");
+    assert_eq!(host.exchange(HEALTH).status, 200);
+    assert!(!honest.has_response(), "what it has sent is kept");
+}
+
+#[test]
+fn body_that_cannot_be_kept_in_a_file_is_refused() {
+    let host = Host::configured("[limits]\ntotal_body_memory = \"1MiB\"");
+    std::fs::remove_dir(host.data.join("spool")).unwrap();
+    let mut client = host.client();
+    client.send(&head_from("unused", 900_000));
+    client.send_some(&vec![b' '; 900_000]);
+    let response = client.receive();
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("5")));
+    assert!(response.text().contains("no room for another request body"), "{}", response.text());
+    // In memory there is room for smaller ones.
+    assert_eq!(status_of_body(&host, "unused", 100_000), 500);
 }
 
 #[test]
@@ -278,6 +337,20 @@ fn slow_clients_are_disconnected() {
     while !client.has_response() {
         client.send_some(b" ");
     }
+    assert_eq!(client.receive().status, 408);
+
+    // It has sent a lot before: that does not let it be slow for longer.
+    let kept = Host::configured(
+        "[limits]\nstall_timeout = \"300ms\"\nmin_bytes_per_second = \"1KiB\"\nbody_timeout = \"1h\"",
+    );
+    let mut client = kept.client();
+    client.send_some(&head_from("unused", 9_000_000));
+    client.send_some(&vec![b' '; 8_000_000]);
+    let trickle = |_| {
+        client.send_some(b" ");
+        client.has_response()
+    };
+    assert!((0..5_000).any(trickle));
     assert_eq!(client.receive().status, 408);
 
     // A reply of which some is taken all the time.

@@ -1,9 +1,12 @@
 //! How many files the process may have open: every connection is one.
 
 use crate::server::Limits;
+use crate::spool_file::MAX_FILES;
 
-/// What else is open: plugin files, the store, replies in the spool folder, sockets of connectors.
+/// What else is open: plugin files, the store, sockets of connectors.
 const OTHERS: u64 = 512;
+/// Bodies and replies in the spool folder.
+const SPOOL_FILES: u64 = 2 * MAX_FILES as u64;
 
 /// Raises the limit as far as the system lets this process (usually 1024 at first, and far more on demand), and warns
 /// when that is too few for the connections that are configured.
@@ -11,7 +14,7 @@ const OTHERS: u64 = 512;
 pub(super) fn allow(limits: &Limits) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-    let wanted = u64::from(limits.connections.get()) + OTHERS;
+    let wanted = u64::from(limits.connections.get()) + SPOOL_FILES + OTHERS;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // No limit is enough.
     let Some(current) = current.filter(|&current| current < wanted) else { return };
@@ -23,7 +26,7 @@ pub(super) fn allow(limits: &Limits) {
         tracing::warn!(
             files,
             wanted,
-            "the process may have too few files open for limits.connections; raise its limit (LimitNOFILE, ulimit -n)"
+            "the process may have too few files open for limits.connections and the spool folder; raise its limit (LimitNOFILE, ulimit -n)"
         );
     }
 }
