@@ -123,8 +123,11 @@ fn check_settings(form: &[Field<'_>], given: &[(String, Option<String>)]) -> Res
 /// The values of password settings, as they stand in a message.
 fn secrets_of(form: &[Field<'_>], given: &[(String, Option<String>)]) -> Vec<String> {
     let is_secret = |key: &str| {
-        form.iter()
-            .any(|field| field.field_type == FieldType::Password && field.field_key.as_deref() == Some(key))
+        let is_declared = |field: &Field<'_>| {
+            field.field_type == FieldType::Password
+                && field.field_key.as_deref().is_some_and(|declared| declared.eq_ignore_ascii_case(key))
+        };
+        contract::is_secret_name(key) || form.iter().any(is_declared)
     };
     let values = given.iter().filter(|(key, _)| is_secret(key)).filter_map(|(_, value)| value.as_deref());
     let escaped = |value: &str| {

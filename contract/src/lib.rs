@@ -54,6 +54,7 @@ pub use read::{
 };
 pub use reply::{Authentication, Outcome, Payload, Reply};
 pub use request::{Call, Request};
+pub use values::is_secret_name;
 pub use values::{
     Access, DateTime, FieldType, Guid, LocalizedText, Operator, State, Value, actor_type, error_code,
 };

@@ -59,10 +59,11 @@ impl SimulatedConnection {
 
         let mut changes = self.crm.begin(self.connection).await?;
         for (key, value) in &filled.values {
-            let secret = form
+            let is_declared = form
                 .fields()
                 .iter()
-                .any(|field| &field.key == key && field.field_type == FieldType::Password);
+                .any(|field| field.key.eq_ignore_ascii_case(key) && field.field_type == FieldType::Password);
+            let secret = is_declared || values::is_secret_name(key);
             changes.setting(key, if secret { Some(MASK) } else { value.as_deref() }).await?;
         }
         changes.commit().await?;

@@ -76,6 +76,12 @@ impl SealedSetting {
     pub fn is_secret(&self) -> bool {
         matches!(self.value, SealedValue::Secret(_))
     }
+
+    /// Whether its value is shown masked: it is a secret, or has the [name](values::is_secret_name) of one. An earlier version
+    /// of the host may have stored it as it is.
+    pub fn is_shown_masked(&self) -> bool {
+        self.is_secret() || values::is_secret_name(&self.key)
+    }
 }
 
 impl fmt::Debug for SealedSetting {
@@ -260,6 +266,26 @@ pub enum IfMissing {
     Create,
     /// Refuse: a mistyped folder should not look like a store without connections.
     Refuse,
+}
+
+impl StoreError {
+    /// The error for a caller over the network, who learns no paths of this machine.
+    pub fn without_paths(&self) -> String {
+        match self {
+            StoreError::Unusable { problem, .. } => format!("the connection store {problem}"),
+            StoreError::Locked { waited_s, .. } => {
+                format!("the connection store is locked by another program (waited {waited_s} s)")
+            }
+            StoreError::Key(_) => "the key of the connection store cannot be used".to_owned(),
+            StoreError::Failed { .. } => "the connection store failed".to_owned(),
+            StoreError::Changed { .. }
+            | StoreError::OtherConnector { .. }
+            | StoreError::KeyChanged
+            | StoreError::OldKeyInUse { .. }
+            | StoreError::InternalSecret { .. }
+            | StoreError::Secret { .. } => self.to_string(),
+        }
+    }
 }
 
 /// Why a store failed. No message has the value of a setting.

@@ -21,17 +21,20 @@
 //! | `localized` | [`LocalizedText`]: texts in several languages |
 //! | `guid` | [`Guid`]: connection GUIDs |
 //! | `names` | the constants: [`State`], [`FieldType`], [`Access`], [`Operator`], [`actor_type`], [`error_code`] |
+//! | `secret_name` | [`is_secret_name`]: settings that are secrets by their names |
 
 mod date_time;
 mod guid;
 mod localized;
 mod names;
+mod secret_name;
 mod value;
 
 pub use date_time::{DateTime, DateTimeError};
 pub use guid::{Guid, GuidError};
 pub use localized::LocalizedText;
 pub use names::{Access, FieldType, Operator, State, UnknownName, actor_type, error_code};
+pub use secret_name::is_secret_name;
 pub use value::{Value, ValueError};
 
 #[cfg(test)]

@@ -105,7 +105,11 @@ impl Form {
             let _ =
                 write!(shown, "  {:key_width$}{marker} {:type_width$}  {name}", field.key, field.field_type);
             if let Some(value) = filled.and_then(|filled| filled.get(&field.key)) {
-                let value = if field.field_type == FieldType::Password { MASK } else { value };
+                let value = if field.field_type == FieldType::Password || values::is_secret_name(&field.key) {
+                    MASK
+                } else {
+                    value
+                };
                 let _ = write!(shown, " = {value}");
             }
             let description = field.description.get(language);

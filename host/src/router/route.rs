@@ -255,8 +255,8 @@ impl Router {
         if !missing.is_empty() {
             return Err(early_outcome::missing_settings(&missing));
         }
-        let secrets = form.iter().filter(|field| field.field_type == FieldType::Password);
-        let secrets: Vec<_> = secrets.map(|field| field.key.as_str()).collect();
+        let secrets: Vec<_> =
+            settings.iter().map(|(key, _)| key).filter(|key| is_secret(key, &form)).collect();
         let by = Origin::from(context.caller);
         match self.connections.save(guid, connector.name(), settings, &secrets, &by).await {
             Ok(_) => {}
@@ -310,6 +310,17 @@ async fn settings_form(
     let form = connector.call(Share::SettingsForm, log_context, None, deadline, read).await;
     form.map_err(|why| early_outcome::no_result(why, connector))?
         .map_err(|outcome| early_outcome::connector_error(&outcome))
+}
+
+/// Whether a setting is stored as a secret: the form declares it as one, in any spelling; or does not have it, so that nothing
+/// shows that it is none; or it has the name of a secret.
+fn is_secret(key: &str, form: &[Field]) -> bool {
+    if values::is_secret_name(key) {
+        return true;
+    }
+    let key = key.trim().to_lowercase();
+    let mut declared = form.iter().filter(|field| field.key.trim().to_lowercase() == key).peekable();
+    declared.peek().is_none() || declared.any(|field| field.field_type == FieldType::Password)
 }
 
 /// Opens a connection with its stored settings.

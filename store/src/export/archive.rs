@@ -133,13 +133,14 @@ impl Archive {
 
     /// An archive of these connections of a store, secrets masked. Needs no key.
     pub fn masked(connections: Vec<SealedConnection>) -> Self {
-        let masked = |setting: SealedSetting| ArchivedSetting {
-            key: setting.key,
-            value: match setting.value {
-                SealedValue::Plain(value) => ArchivedValue::Plain(value),
-                SealedValue::Secret(None) => ArchivedValue::Secret(None),
+        let masked = |setting: SealedSetting| {
+            let value = match setting.value {
                 SealedValue::Secret(Some(_)) => ArchivedValue::Masked,
-            },
+                SealedValue::Secret(None) => ArchivedValue::Secret(None),
+                SealedValue::Plain(Some(_)) if values::is_secret_name(&setting.key) => ArchivedValue::Masked,
+                SealedValue::Plain(value) => ArchivedValue::Plain(value),
+            };
+            ArchivedSetting { key: setting.key, value }
         };
         let connections = connections.into_iter().map(|connection| ArchivedConnection {
             guid: connection.guid,

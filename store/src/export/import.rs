@@ -44,7 +44,8 @@ impl ImportPlan {
             for setting in &connection.settings {
                 settings.push(match &setting.value {
                     ArchivedValue::Plain(value) => {
-                        repository.seal(guid, &setting.key, value.as_deref(), false)?
+                        let secret = values::is_secret_name(&setting.key);
+                        repository.seal(guid, &setting.key, value.as_deref(), secret)?
                     }
                     ArchivedValue::Secret(value) => {
                         repository.seal(guid, &setting.key, value.as_deref(), true)?

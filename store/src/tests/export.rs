@@ -281,3 +281,22 @@ async fn export_of_format_version_1_can_be_imported() {
     let secrets = vec![false, true, true, false];
     assert!(contents(&stored).await == [(guid(1), "Excel".to_owned(), expected, secrets)]);
 }
+
+/// An earlier version of the host has stored them as they are.
+#[tokio::test]
+async fn secret_names_are_masked_in_exports_and_sealed_by_imports() {
+    let (_folder, from) = stored().await;
+    let settings: Settings =
+        [("password", Some("hunter2")), ("API_KEY", Some("hunter2")), ("Server", Some("srv"))]
+            .into_iter()
+            .collect();
+    from.save(guid(1), "Excel", &settings, &["Password"], &by()).await.unwrap();
+    let text = masked(&from).await;
+    assert!(!text.contains("hunter2") && text.contains("srv"), "{text}");
+
+    let plain = text.replace("\"masked\": true", "\"value\": \"hunter2\"");
+    let (_folder, to) = stored().await;
+    import(&to, &open(&plain).unwrap()).await;
+    let imported = contents(&to).await.remove(0);
+    assert_eq!((imported.2, imported.3), (settings, vec![true, true, false]));
+}
