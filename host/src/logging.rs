@@ -5,6 +5,7 @@
 
 use std::io::{self, IsTerminal};
 
+use erp_host_client::terminal::PrintableWriter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -45,6 +46,8 @@ pub fn start(config: &LogConfig) -> Result<(), LogError> {
             log.with_ansi(io::stderr().is_terminal()).try_init()
         }
         LogFormat::Json => {
+            // The library escapes only what JSON demands.
+            let log = log.with_writer(|| PrintableWriter::new(io::stderr()));
             log.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
         }
     }

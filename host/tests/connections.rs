@@ -164,7 +164,7 @@ async fn shows_settings_with_secrets_masked() {
         let lines: Vec<&str> = out.lines().collect();
         assert_eq!(lines[0], "GUID       00000000-0000-0000-0000-000000000001");
         assert_eq!(lines[1], "connector  Excel");
-        assert_eq!(lines[4], "  Filename  kunder\\u{1b}[2J æøå.xlsx", "control characters are escaped");
+        assert_eq!(lines[4], "  Filename  kunder\\u001b[2J æøå.xlsx", "control characters are escaped");
         assert_eq!(lines[5], "  Password  ********");
         assert_eq!(lines[6], "  Empty     ");
         assert_eq!(lines[7], "  Null      (null)");

@@ -1,9 +1,10 @@
-//! What several commands share: flags, signals, questions at the terminal. Commands use this module and not each other.
+//! What several commands share: flags, signals, output, questions at the terminal. Commands use this module and not each other.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
+pub(crate) mod output;
 pub(crate) mod passphrase_flags;
 pub(crate) mod scratch_folder;
 pub(crate) mod service_flags;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use zeroize::Zeroizing;
 
 use crate::access::{SecretHash, new_secret};
+use crate::cli::output::stdout;
 
 /// Create a secret for callers, and its hash for the configuration
 ///
@@ -31,7 +32,7 @@ Examples:
                                         the lines for a secret that exists already";
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
-    let mut output = io::stdout().lock();
+    let mut output = stdout();
     let hash = if args.own {
         SecretHash::of_own(own_secret()?.trim_end_matches(['\r', '\n']))?
     } else {

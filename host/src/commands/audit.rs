@@ -10,6 +10,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value};
 
 use crate::cli::block_on;
+use crate::cli::output::stdout;
 use crate::cli::store_flags::StoreFlags;
 use erp_host_client::terminal::printable;
 use erp_host_store::audit::{self, AuditFiles, Head, Report};
@@ -104,7 +105,7 @@ fn show(newest: usize, json: bool, store_flags: &StoreFlags) -> Result<ExitCode,
             }
         }
     }
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(stdout());
     let written = if lines.is_empty() {
         writeln!(out, "no records in {}", files.folder().display())
     } else {
@@ -176,7 +177,7 @@ async fn verify(
     };
     let key = repository.as_ref().map(ConnectionRepository::audit_key);
     let report = audit::verify(&files, key, expected.as_ref()).map_err(|error| unreadable(&files, &error))?;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for found in report.breaks.iter().take(BREAKS_SHOWN) {
         writeln!(out, "{found}")?;
     }

@@ -1,11 +1,12 @@
 //! `erp-host backup`.
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::block_on;
+use crate::cli::output::stdout;
 use crate::cli::passphrase_flags::PassphraseFlags;
 use crate::cli::store_flags::{StoreFlags, close, existing_repository};
 use crate::cli::text::connection_count;
@@ -66,7 +67,7 @@ async fn make(args: Args) -> Result<(), Box<dyn Error>> {
     erp_host_store::ConnectionStore::close(&store).await?;
     close(repository).await?;
     let made = made?;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     writeln!(
         out,
         "wrote {} to {} (sha256 {})",

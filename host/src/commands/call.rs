@@ -13,6 +13,7 @@ use erp_host_client::call::{
 };
 
 use crate::cli::block_on;
+use crate::cli::output::{print_error, stdout};
 use crate::cli::service_flags::{DialectChoice, ServiceFlags};
 use crate::cli::settings_flags::SettingsFlags;
 
@@ -127,7 +128,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let (connection, request) = match args.arguments.call(args.operation) {
         Ok(call) => call,
         Err(error) => {
-            eprintln!("erp-host: {error}");
+            print_error(&error);
             return Ok(ExitCode::from(2));
         }
     };
@@ -138,7 +139,11 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
             DialectChoice::Only(dialect) => client.in_dialect(dialect).call_with(guid, request).await,
         }
     })?;
-    let mut out = BufWriter::new(io::stdout().lock());
+    // The messages are shown byte for byte, everything else without unprintable characters.
+    let mut out: Box<dyn Write> = match format {
+        OutputFormat::Raw => Box::new(BufWriter::new(io::stdout().lock())),
+        _ => Box::new(BufWriter::new(stdout())),
+    };
     let written = match &result {
         Ok(exchange) => write_exchange(&mut out, exchange, format),
         Err(error) => write_error_traffic(&mut out, error, format),

@@ -9,6 +9,7 @@ use clap::Subcommand;
 use serde_json::json;
 use values::Guid;
 
+use crate::cli::output::{print_error, stdout};
 use crate::cli::store_flags::{StoreFlags, close, existing_repository, existing_store};
 use crate::cli::text::{ask_yes_or_no, utc};
 use crate::cli::{UsageError, block_on};
@@ -97,7 +98,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     match result {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) if error.is::<UsageError>() => {
-            eprintln!("erp-host: {error}");
+            print_error(&error);
             Ok(ExitCode::from(2))
         }
         // The reader of our output has closed the pipe (`| head`).
@@ -114,7 +115,7 @@ async fn list(json: bool, store_flags: &StoreFlags) -> Result<(), Box<dyn Error>
     let (store, path) = existing_store(store_flags).await?;
     let connections = store.list().await?;
     store.close().await?;
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(stdout());
     if json {
         let connections: Vec<_> = connections
             .iter()
@@ -149,7 +150,7 @@ async fn show(guid: Guid, json: bool, store_flags: &StoreFlags) -> Result<(), Bo
     let connection = store.get(guid).await?;
     store.close().await?;
     let connection = connection.ok_or_else(|| not_found(guid, &path))?;
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(stdout());
     if json {
         serde_json::to_writer_pretty(&mut out, &shown_as_json(&connection)).map_err(io::Error::from)?;
         writeln!(out)?;
@@ -163,6 +164,7 @@ async fn show(guid: Guid, json: bool, store_flags: &StoreFlags) -> Result<(), Bo
         for (setting, key) in connection.settings.iter().zip(keys) {
             let value = match &setting.value {
                 SealedValue::Secret(Some(_)) => MASK.to_owned(),
+                SealedValue::Plain(Some(_)) if setting.is_shown_masked() => MASK.to_owned(),
                 SealedValue::Plain(Some(value)) => printable(value),
                 SealedValue::Plain(None) | SealedValue::Secret(None) => "(null)".to_owned(),
             };
@@ -178,6 +180,9 @@ fn shown_as_json(connection: &SealedConnection) -> serde_json::Value {
         .settings
         .iter()
         .map(|setting| match &setting.value {
+            SealedValue::Plain(Some(_)) if setting.is_shown_masked() => {
+                json!({ "key": setting.key, "value": MASK, "secret": true })
+            }
             SealedValue::Plain(value) => json!({ "key": setting.key, "value": value, "secret": false }),
             SealedValue::Secret(None) => json!({ "key": setting.key, "value": null, "secret": true }),
             SealedValue::Secret(Some(_)) => json!({ "key": setting.key, "value": MASK, "secret": true }),
@@ -202,7 +207,7 @@ async fn delete(guid: Guid, yes: bool, store_flags: &StoreFlags) -> Result<(), B
     };
     close(repository).await?;
     deleted?.ok_or_else(|| not_found(guid, &path))?;
-    writeln!(io::stdout(), "deleted {guid}")?;
+    writeln!(stdout(), "deleted {guid}")?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The commands of the `erp-host` program, one file each. They do not use each other: see `cli` for what they share.
 
+use crate::cli::output::print_error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -90,7 +91,7 @@ pub fn run() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("erp-host: {error}");
+            print_error(&error);
             ExitCode::FAILURE
         }
     }

@@ -11,7 +11,9 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::cli::scratch_folder::scratch_folder;
+use crate::cli::output::stdout;
 use crate::config::{Config, Flags};
+use erp_host_client::terminal::printable;
 use erp_host_runtime::{PluginFile, Plugins};
 
 /// Loads every plugin file as `serve` does, and shows what is in it or why it cannot be loaded.
@@ -60,7 +62,7 @@ fn list(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let elsewhere = if config.data.is_dir() { None } else { Some(scratch_folder()?) };
     let data = elsewhere.as_ref().map_or(config.data.as_path(), tempfile::TempDir::path);
     let plugins = Plugins::load(&config.plugins, data, &config.runtime)?;
-    let mut output = io::stdout().lock();
+    let mut output = stdout();
     if args.json {
         print_json(&plugins, &mut output)?;
     } else {
@@ -102,6 +104,7 @@ fn row(file: &PluginFile) -> [String; 5] {
         about(|about| about.api.to_string()),
         last,
     ]
+    .map(|cell| printable(&cell))
 }
 
 fn print_json(plugins: &Plugins, output: &mut impl Write) -> io::Result<()> {

@@ -10,6 +10,7 @@ use contract::SoapVersion;
 use zeroize::Zeroizing;
 
 use crate::cli::block_on;
+use crate::cli::output::stdout;
 use crate::cli::settings_flags::SettingsFlags;
 use erp_host_client::Options;
 use erp_host_client::register::{
@@ -151,7 +152,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         skip_url_test: args.skip_url_test,
     };
     block_on(async {
-        let mut out = io::stdout();
+        let mut out = stdout();
         let server = NetServerClient::sign_in(options, credentials).await?;
         if let Some(name) = server.user_name() {
             writeln!(out, "signed in as {name}")?;

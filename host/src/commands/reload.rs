@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::cli::output::stdout;
 use crate::config::{Config, Flags};
 use crate::control::{self, ReloadReport, ReloadRequest};
+use erp_host_client::terminal::printable;
 
 /// How long a running host may take to accept a request; usually a second.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -73,19 +75,19 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         }
         sleep(POLL_INTERVAL);
     };
-    print(&report, &mut io::stdout().lock())?;
+    print(&report, &mut stdout())?;
     Ok(if report.has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn print(report: &ReloadReport, output: &mut impl Write) -> io::Result<()> {
     for line in &report.changes {
-        writeln!(output, "{line}")?;
+        writeln!(output, "{}", printable(line))?;
     }
     if report.changes.is_empty() {
         writeln!(output, "nothing has changed")?;
     }
     for line in &report.serving {
-        writeln!(output, "serving: {line}")?;
+        writeln!(output, "serving: {}", printable(line))?;
     }
     if report.serving.is_empty() {
         writeln!(output, "serving: no connector")?;

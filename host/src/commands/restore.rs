@@ -1,11 +1,12 @@
 //! `erp-host restore`.
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::block_on;
+use crate::cli::output::stdout;
 use crate::cli::passphrase_flags::PassphraseFlags;
 use crate::cli::store_flags::StoreFlags;
 use crate::cli::text::{connection_count, utc};
@@ -70,7 +71,7 @@ async fn restore(args: Args) -> Result<(), Box<dyn Error>> {
         replace,
     };
     let restored = restored.run(&Origin::command("restore")).await?;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     let made = restored.made_at.map(|at| format!(", made at {}", utc(at))).unwrap_or_default();
     writeln!(out, "restored {} from {}{made}", connection_count(restored.connections), file.display())?;
     if restored.unreadable > 0 {

@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::cli::scratch_folder::scratch_folder;
+use crate::cli::output::{print_error, stdout};
 use crate::cli::service_flags::{DialectChoice, ServiceFlags};
 use crate::cli::settings_flags::SettingsFlags;
 use crate::cli::signals::StopSignals;
 use crate::cli::text::ask_yes_or_no;
 use crate::config::{Config, Flags};
 use erp_host_client::form::FormInput;
+use erp_host_client::terminal::PrintableWriter;
 use erp_host_client::{Client, Options};
 use erp_host_runtime::Plugins;
 use erp_host_simulator::{
@@ -122,7 +124,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let json = args.json.clone();
     match simulate(args) {
         Ok(report) => {
-            match report.write_text(&mut io::BufWriter::new(io::stdout().lock())) {
+            match report.write_text(&mut io::BufWriter::new(stdout())) {
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
                 _ => {}
             }
@@ -132,7 +134,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
             Ok(if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Err(error) => {
-            eprintln!("erp-host: {error}");
+            print_error(&error);
             Ok(ExitCode::from(COULD_NOT_RUN))
         }
     }
@@ -174,7 +176,8 @@ fn simulate(args: Args) -> Result<Report, Box<dyn Error>> {
         (_, true) => Verbosity::Everything,
         _ => Verbosity::Rounds,
     };
-    let progress = Progress::new(Box::new(io::stdout()), verbosity, args.connections > 1);
+    let progress =
+        Progress::new(Box::new(PrintableWriter::new(io::stdout())), verbosity, args.connections > 1);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let client = match args.dialect {

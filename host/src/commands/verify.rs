@@ -9,8 +9,10 @@ use std::process::ExitCode;
 use values::Guid;
 
 use crate::cli::block_on;
+use crate::cli::output::{print_error, stdout};
 use crate::cli::service_flags::{DialectChoice, ServiceFlags};
 use crate::cli::settings_flags::SettingsFlags;
+use erp_host_client::terminal::printable;
 use erp_host_conformance::{Progress, Report, Verdict, Verification, Weight};
 
 /// Verify that a connector service keeps the rules that SuperOffice depends on
@@ -90,7 +92,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(path) = &args.junit {
         write_file(path, &report.to_junit())?;
     }
-    match write!(io::stdout().lock(), "{report}") {
+    match write!(stdout(), "{report}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
@@ -107,7 +109,7 @@ fn exit_code(report: &Report, strict: bool) -> ExitCode {
 }
 
 fn cannot_begin(error: &impl std::fmt::Display) -> ExitCode {
-    eprintln!("erp-host: {error}");
+    print_error(&error);
     ExitCode::from(2)
 }
 
@@ -146,7 +148,7 @@ impl Shown {
                 let word = if rule.weight == Weight::Must { "FAILED" } else { "warning" };
                 let first = findings.first().map(|finding| finding.text.as_str()).unwrap_or_default();
                 let clear = if self.at_terminal { "\r\x1b[K" } else { "" };
-                writeln!(out, "{clear}rule {} {word}: {first}", rule.number)
+                writeln!(out, "{clear}rule {} {word}: {}", rule.number, printable(first))
             }
             Progress::Checked(..) => Ok(()),
             Progress::CleaningUp if self.at_terminal => write!(out, "\r\x1b[Kcleaning up"),

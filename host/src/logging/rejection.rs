@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use erp_host_client::terminal::printable;
 use tokio::runtime::Handle;
 
 /// The limit of lines holds for this time.
@@ -62,6 +63,8 @@ causes! {
     SlowReader = "slow reader",
     /// An address, method or content type that is not served.
     NotServed = "not served",
+    /// A header of a trusted proxy that cannot be used, and is ignored.
+    ForwardedHeader = "forwarded header",
     /// A message that the contract does not allow.
     BadMessage = "bad message",
     /// A call for a connection that is not stored, or for a connector that is not installed.
@@ -156,21 +159,21 @@ impl Window {
     }
 }
 
-/// A text as one line of limited length, with control characters escaped: parts of it may come from outside.
+/// A text as one line of limited length, with unprintable characters escaped: parts of it may come from outside.
 struct OneLine<T>(T);
 
 impl<T: Display> Display for OneLine<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        struct Cut<'a, 'b>(&'a mut fmt::Formatter<'b>, usize);
+        /// The beginning of a text.
+        struct Cut(String, usize);
 
-        impl Write for Cut<'_, '_> {
+        impl Write for Cut {
             fn write_str(&mut self, text: &str) -> fmt::Result {
                 for char in text.chars() {
                     match self.1 {
                         0 => return Ok(()),
-                        1 => self.0.write_str("...")?,
-                        _ if char.is_control() => write!(self.0, "{}", char.escape_default())?,
-                        _ => self.0.write_char(char)?,
+                        1 => self.0.push_str("..."),
+                        _ => self.0.push(char),
                     }
                     self.1 -= 1;
                 }
@@ -178,7 +181,9 @@ impl<T: Display> Display for OneLine<T> {
             }
         }
 
-        write!(Cut(f, MAX_REASON + 1), "{}", self.0)
+        let mut cut = Cut(String::new(), MAX_REASON + 1);
+        write!(cut, "{}", self.0)?;
+        f.write_str(&printable(&cut.0))
     }
 }
 
@@ -206,7 +211,7 @@ mod tests {
     fn one_line_escapes_and_cuts_a_reason() {
         let reason = format!("{:?} in\n\u{1b}[31m\u{85}caf\u{e9}{}", "<a>", "x".repeat(1000));
         let line = OneLine(&reason).to_string();
-        assert!(line.starts_with("\"<a>\" in\\n\\u{1b}[31m\\u{85}caf\u{e9}xx"), "{line}");
+        assert!(line.starts_with("\"<a>\" in\\u000a\\u001b[31m\\u0085caf\u{e9}xx"), "{line}");
         assert!(line.ends_with("x...") && line.len() < 350, "{line}");
     }
 }

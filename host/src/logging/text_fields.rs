@@ -1,8 +1,9 @@
-//! Formats the fields of a line of text as `tracing_subscriber` does, but without control characters. Texts of callers are in
-//! the log, and must not command the terminal of the person who reads it; the library escapes them in the message only.
+//! Formats the fields of a line of text as `tracing_subscriber` does, but with unprintable characters escaped. Texts of callers
+//! are in the log: they must not command the terminal of the person who reads it, and not look like another line.
 
 use std::fmt::{self, Write};
 
+use erp_host_client::terminal::printable_lines;
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::FormatFields;
@@ -14,27 +15,17 @@ pub(super) fn formatter() -> impl for<'w> FormatFields<'w> + Send + Sync + 'stat
         if field.name() != "message" {
             write!(writer, "{}=", field.name())?;
         }
-        write!(EscapeControls(writer), "{value:?}")
+        write!(Printable(writer), "{value:?}")
     })
     .delimited(" ")
 }
 
-/// Escapes control characters, but for white space: a stack trace may have several lines.
-struct EscapeControls<'f, 'w>(&'f mut Writer<'w>);
+/// Escapes unprintable characters. A stack trace may have several lines; all but the first are indented.
+struct Printable<'f, 'w>(&'f mut Writer<'w>);
 
-impl Write for EscapeControls<'_, '_> {
+impl Write for Printable<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let is_control = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r');
-        for part in text.split_inclusive(is_control) {
-            let control = part.chars().next_back().filter(|c| is_control(*c));
-            self.0.write_str(&part[..part.len() - control.map_or(0, char::len_utf8)])?;
-            match control.map(u32::from) {
-                Some(code) if code < 0x80 => write!(self.0, "\\x{code:02x}")?,
-                Some(code) => write!(self.0, "\\u{{{code:x}}}")?,
-                None => {}
-            }
-        }
-        Ok(())
+        self.0.write_str(&printable_lines(text).replace('\n', "\n    "))
     }
 }
 
@@ -85,10 +76,20 @@ mod tests {
     }
 
     #[test]
-    fn text_fields_have_no_control_characters() {
-        let evil = "\u{1b}]0;owned\u{7} \u{9b}31m";
+    fn text_fields_have_no_unprintable_characters() {
+        let evil = "\u{1b}]0;owned\u{7} \u{9b}31m \u{202e}\u{2028}\u{2066}\u{feff}\r";
         let text = lines(|| tracing::info!(shown = %evil, text = evil, "{evil}"));
-        assert!(!text.trim_end().chars().any(char::is_control), "{text:?}");
-        assert!(text.contains(r"\x1b]0;owned\x07 \u{9b}31m shown=\x1b]0;owned"), "{text}");
+        assert!(text.trim_end().is_ascii() && !text.trim_end().chars().any(char::is_control), "{text:?}");
+        let shown = r"\u001b]0;owned\u0007 \u009b31m \u202e\u2028\u2066\ufeff\u000d";
+        assert!(text.contains(&format!("{shown} shown={shown}")), "{text}");
+    }
+
+    #[test]
+    fn text_fields_do_not_look_like_another_line() {
+        let text = lines(|| tracing::info!(shown = %"a\n2026-01-01 INFO forged", "m"));
+        assert_eq!(
+            text,
+            " INFO erp_host::logging::text_fields::tests: m shown=a\n    2026-01-01 INFO forged\n"
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::cli::output::stdout;
 use crate::cli::passphrase_flags::PassphraseFlags;
 use crate::cli::store_flags::{StoreFlags, close, existing_repository, existing_store};
 use crate::cli::text::connection_count;
@@ -67,7 +68,7 @@ pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         _ => format!("the file {} cannot be written: {error}", file.display()),
     })?;
     let how = if masked { "secrets masked" } else { "encrypted" };
-    writeln!(io::stdout(), "wrote {} to {}, {how}", connection_count(count), file.display())?;
+    writeln!(stdout(), "wrote {} to {}, {how}", connection_count(count), file.display())?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use crate::cli::output::stdout;
 use crate::cli::passphrase_flags::PassphraseFlags;
 use crate::cli::store_flags::{StoreFlags, close};
 use crate::cli::text::{connection_count, first_few};
@@ -50,12 +51,7 @@ pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     close(repository).await?;
     result?;
     let (all, replaced) = (plan.saves.len(), plan.replaced.len());
-    writeln!(
-        io::stdout(),
-        "imported {}: {} new, {replaced} replaced",
-        connection_count(all),
-        all - replaced
-    )?;
+    writeln!(stdout(), "imported {}: {} new, {replaced} replaced", connection_count(all), all - replaced)?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 
+use crate::cli::output::stdout;
 use crate::cli::store_flags::{StoreFlags, close, existing_repository};
 use erp_host_store::KeyLock;
 use erp_host_store::audit::Origin;
@@ -48,7 +49,7 @@ pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let rotation = rotation?;
     let former: Vec<_> = rotation.former.iter().map(ToString::to_string).collect();
     let former = former.join(", ");
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if rotation.is_resumed {
         writeln!(out, "finished a rotation that was interrupted")?;
     }

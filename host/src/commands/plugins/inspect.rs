@@ -11,7 +11,9 @@ use plugin_api::{Field, LocalizedText};
 use serde_json::json;
 
 use crate::cli::scratch_folder::scratch_folder;
+use crate::cli::output::stdout;
 use crate::config::{Config, Flags};
+use erp_host_client::terminal::printable;
 use erp_host_runtime::PluginFile;
 
 /// Show everything about one plugin file, or why it is refused.
@@ -43,7 +45,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
             plugin.connector.settings_form().map_err(|outcome| outcome.user.unwrap_or_default())
         });
     let report = FileReport { file, size, form };
-    let mut output = io::stdout().lock();
+    let mut output = stdout();
     if args.json {
         report.print_json(&mut output)?;
     } else {
@@ -64,7 +66,8 @@ struct FileReport {
 
 impl FileReport {
     fn print_text(&self, output: &mut impl Write) -> io::Result<()> {
-        let mut line = |name: &str, value: &str| writeln!(output, "{:13}{value}", format!("{name}:"));
+        let mut line =
+            |name: &str, value: &str| writeln!(output, "{:13}{}", format!("{name}:"), printable(value));
         line("file", &self.file.path.display().to_string())?;
         if let Some(size) = self.size {
             line("size", &format!("{size} bytes"))?;
@@ -158,6 +161,7 @@ fn print_form(form: &[Field], output: &mut impl Write) -> io::Result<()> {
                 .as_deref()
                 .map_or_else(|| field.key.clone(), |label| LocalizedText::parse(label).get("US").to_owned()),
         ]
+        .map(|cell| printable(&cell))
     }));
     let widths: [usize; 7] = std::array::from_fn(|column| {
         rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()

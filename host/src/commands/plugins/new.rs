@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
+use crate::cli::output::stdout;
 use erp_host_runtime::is_connector_name;
 
 /// Write the crate of a new connector, which compiles and passes its tests
@@ -172,7 +173,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let Names { name, file, .. } = &names;
     let folder = folder.display();
     writeln!(
-        io::stdout().lock(),
+        stdout(),
         "made {folder}: the connector {name}
 erp-host-plugin-api comes from {api} ({how}); Cargo.toml says so
 

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use zeroize::Zeroizing;
 
+use crate::cli::output::stdout;
 use crate::config::{Config, Flags};
 use erp_host_runtime::{PublicKey, Signature, SigningKey, signature_path};
 use erp_host_store::private_file::{self, IfPresent};
@@ -78,7 +79,7 @@ pub(super) fn keygen(args: &KeygenArgs) -> Result<ExitCode, Box<dyn Error>> {
     private_file::write(&args.file, key.to_pem()?.as_bytes(), IfPresent::Keep)
         .map_err(|error| cannot(&args.file, error))?;
     fs::write(&public_file, key.public().to_pem()).map_err(|error| cannot(&public_file, error))?;
-    let mut output = io::stdout().lock();
+    let mut output = stdout();
     writeln!(output, "private key: {}, for whoever signs plugins and nobody else", args.file.display())?;
     writeln!(output, "public key:  {}", public_file.display())?;
     writeln!(output, "signers = [\"{}\"]", key.public())?;
@@ -88,7 +89,7 @@ pub(super) fn keygen(args: &KeygenArgs) -> Result<ExitCode, Box<dyn Error>> {
 pub(super) fn sign(args: &SignArgs) -> Result<ExitCode, Box<dyn Error>> {
     let text = Zeroizing::new(read_text(&args.key)?);
     let key = SigningKey::from_pem(&text).map_err(|error| format!("{}: {error}", args.key.display()))?;
-    let mut output = io::stdout().lock();
+    let mut output = stdout();
     for file in &args.files {
         let signature = key.sign(&read(file)?)?;
         let signature_file = signature_path(file);
@@ -117,7 +118,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode, Box<dyn Error>> {
     let shown = args.file.display();
     match signers.iter().find(|signer| signer.verifies(&bytes, &signature)) {
         Some(signer) => {
-            writeln!(io::stdout().lock(), "{shown}: signed by {signer}")?;
+            writeln!(stdout(), "{shown}: signed by {signer}")?;
             Ok(ExitCode::SUCCESS)
         }
         None => Err(format!(
