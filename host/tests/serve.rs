@@ -124,24 +124,35 @@ fn serve_prints_one_line_when_it_cannot_start() {
 
 /// Calls the service with a connection and this content; returns the body of the reply.
 fn call(host: &HostProcess, operation: &str, content: &str) -> String {
+    call_of("3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf", host, operation, content)
+}
+
+/// The same with this text as the ConnectionGuid.
+fn call_of(guid: &str, host: &HostProcess, operation: &str, content: &str) -> String {
     const NAMESPACE: &str = "http://www.superoffice.net/EIS/Connector/1.0";
     let class = if operation == "WSSaveConnection" { "SaveConnectionRequestWS" } else { "RequestBaseWS" };
     let message = format!(
         "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><{class} xmlns=\"{NAMESPACE}\" \
          xmlns:a=\"http://schemas.microsoft.com/2003/10/Serialization/Arrays\">\
-         <ConnectionGuid>3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf</ConnectionGuid>{content}</{class}></s:Body></s:Envelope>"
+         <ConnectionGuid>{guid}</ConnectionGuid>{content}</{class}></s:Body></s:Envelope>"
     );
     let action = format!("{NAMESPACE}/IErpConnectorWS/{operation}");
     Request::soap(SERVICE, &action, message).send(host.address()).unwrap().text()
 }
 
-#[test]
-fn log_has_every_call_and_no_secret() {
+/// A folder with the rogue connector in its plugins folder.
+fn with_rogue() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let name = format!("{}rogue_connector{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     std::fs::create_dir(folder.path().join("plugins")).unwrap();
     let file = std::env::current_exe().unwrap().with_file_name(&name);
     std::fs::copy(file, folder.path().join("plugins").join(&name)).unwrap();
+    folder
+}
+
+#[test]
+fn log_has_every_call_and_no_secret() {
+    let folder = with_rogue();
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--log", "trace", "--log-format", "json"];
     let mut host = start(folder.path(), &arguments);
 
@@ -176,5 +187,151 @@ fn log_has_every_call_and_no_secret() {
     for own in ["\"message\":\"an error\"", "\"number\":\"7\"", "from the log crate"] {
         assert!(has(&[own, CALL, connector, "WSTestConnection"]), "{own}: {lines:#?}");
     }
-    assert!(has(&["refused", "bad message", "<x> is closed by </y>"]), "{lines:#?}");
+    assert!(
+        has(&["refused", "bad message", "an element is closed by the end tag of another one at byte"]),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn log_has_no_value_of_a_request_in_any_element() {
+    const SECRET: &str = "hunter2-swordfish";
+    for format in ["text", "json"] {
+        let folder = with_rogue();
+        let every_line = "[log]\nrejection_lines_per_second = 1000\n";
+        std::fs::write(folder.path().join("erp-host.toml"), every_line).unwrap();
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--log", "trace", "--log-format", format];
+        let mut host = start(folder.path(), &arguments);
+        let entry = |key: &str, value: &str| {
+            format!(
+                "<ConnectionInfo><a:KeyValueOfstringstring><a:Key>Server</a:Key><a:Value>here</a:Value>\
+                 </a:KeyValueOfstringstring><a:KeyValueOfstringstring><a:Key>{key}</a:Key><a:Value>{value}</a:Value>\
+                 </a:KeyValueOfstringstring></ConnectionInfo>"
+            )
+        };
+        let saved = call(&host, "WSSaveConnection", &entry("Port", "1"));
+        assert!(saved.contains("<State>Ok</State>"), "{saved}");
+        let restriction = |member: &str| {
+            format!(
+                "<ActorType>Customer</ActorType><Restrictions><SearchRestrictionInfoWS><{member}>{SECRET}</{member}>\
+                 </SearchRestrictionInfoWS></Restrictions>"
+            )
+        };
+        let actor = |member: &str| {
+            format!("<Actor><ActorType>Customer</ActorType><{member}>{SECRET}</{member}></Actor>")
+        };
+        for (operation, content) in [
+            ("WSSaveConnection", entry(SECRET, "")),
+            ("WSSaveConnection", entry("Port", SECRET)),
+            ("WSSaveConnection", format!("<ConnectionInfo>{SECRET}</ConnectionInfo>")),
+            ("WSTestConfigData", entry("Port", SECRET)),
+            ("WSTestConnection", format!("&{SECRET};")),
+            ("WSTestConnection", format!("<{SECRET}>")),
+            ("WSTestConnection", format!("<ConnectionInfo a='1' {SECRET}='' {SECRET}=''/>")),
+            ("WSTestConnection", format!("<{SECRET}:a/>")),
+            ("WSTestConnection", format!("<?{SECRET}?>")),
+            ("WSGetList", format!("<ListName>{SECRET}</ListName>")),
+            ("WSGetActors", format!("<ActorType>{SECRET}</ActorType>")),
+            ("WSGetActors", format!("<ActorType><{SECRET}/></ActorType>")),
+            ("WSGetActors", format!("<ActorType>Customer</ActorType><ErpKeys>{SECRET}</ErpKeys>")),
+            ("WSSearchActorsAdvanced", restriction("FieldKey")),
+            ("WSSearchActorsAdvanced", restriction("Operator")),
+            ("WSSearchActorsAdvanced", restriction("ScalarValue")),
+            ("WSGetActorsByTimestamp", format!("<UpdatedOnOrAfter>{SECRET}</UpdatedOnOrAfter>")),
+            ("WSCreateActor", actor("ErpKey")),
+            ("WSCreateActor", actor("FieldValues")),
+            ("WSCreateActor", actor("LastModified")),
+            ("Authenticate", format!("<SignedToken>{SECRET}</SignedToken>")),
+        ] {
+            call(&host, operation, &content);
+        }
+        // The caller gets what it sent.
+        assert!(call_of(SECRET, &host, "WSTestConnection", "").contains(SECRET));
+        assert!(call_of(&format!("a<b>{SECRET}</b>"), &host, "WSTestConnection", "").contains("<faultstring>"));
+        assert!(call_of(&format!("a<{SECRET}>c"), &host, "WSTestConnection", "").contains(SECRET));
+        host.ask_to_stop().unwrap();
+        host.wait().unwrap();
+        let log = host.log();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(SECRET)).collect();
+        assert!(lines.is_empty(), "{lines:#?}");
+        assert!(log.contains("[ConnectionGuid]"), "what is wrong is in the log, without the value: {log}");
+    }
+}
+
+#[test]
+fn settings_that_look_like_secrets_are_stored_encrypted() {
+    let folder = with_rogue();
+    let mut host = start(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    let keys = ["password", " PASSWORD", "Passwort", "PWD", "ApiKey", "secret", "token", "NotInTheForm"];
+    let entries: String = [("Server", "visible-server")]
+        .into_iter()
+        .chain(keys.map(|key| (key, "hunter2-swordfish")))
+        .map(|(key, value)| {
+            format!("<a:KeyValueOfstringstring><a:Key>{key}</a:Key><a:Value>{value}</a:Value></a:KeyValueOfstringstring>")
+        })
+        .collect();
+    let saved = call(&host, "WSSaveConnection", &format!("<ConnectionInfo>{entries}</ConnectionInfo>"));
+    assert!(saved.contains("<State>Ok</State>"), "{saved}");
+    host.ask_to_stop().unwrap();
+    host.wait().unwrap();
+    let data = folder.path().join("data");
+    for file in
+        std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
+    {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(17).any(|part| part == b"hunter2-swordfish"), "{}", file.display());
+    }
+    for arguments in [
+        &["connections", "show", "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf"][..],
+        &["connections", "show", "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf", "--json"],
+    ] {
+        let output = program(folder.path(), arguments).output().unwrap();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert!(shown.contains("visible-server") && !shown.contains("hunter2"), "{shown}");
+    }
+    let output = program(folder.path(), &["connections", "export", "--masked", "e.json"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let exported = std::fs::read_to_string(folder.path().join("e.json")).unwrap();
+    assert!(exported.contains("visible-server") && !exported.contains("hunter2"), "{exported}");
+}
+
+#[test]
+fn unprintable_characters_of_callers_are_escaped_in_log_and_commands() {
+    let evil = "\u{202e}\u{2028}\u{2066}\u{feff}\u{85}\u{200b}\u{e0041}";
+    for format in ["text", "json"] {
+        let folder = with_rogue();
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--log", "debug", "--log-format", format];
+        let mut host = start(folder.path(), &arguments);
+        let encoded: String = evil.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let path = format!("{SERVICE}?ConnectorName={encoded}");
+        let message =
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body/></s:Envelope>";
+        let action = "http://www.superoffice.net/EIS/Connector/1.0/IErpConnectorWS/WSGetConfigData";
+        Request::soap(&path, action, message.to_owned()).send(host.address()).unwrap();
+        let entry = format!(
+            "<ConnectionInfo><a:KeyValueOfstringstring><a:Key>Server</a:Key><a:Value>a{evil}b</a:Value>\
+             </a:KeyValueOfstringstring><a:KeyValueOfstringstring><a:Key>k{evil}</a:Key><a:Value>1</a:Value>\
+             </a:KeyValueOfstringstring></ConnectionInfo>"
+        );
+        let saved = call(&host, "WSSaveConnection", &entry);
+        assert!(saved.contains("<State>Ok</State>"), "{saved}");
+        host.ask_to_stop().unwrap();
+        host.wait().unwrap();
+        let log = host.log();
+        assert!(!log.contains(|c| evil.contains(c)), "{format}: {log:?}");
+        let log = log.replace(r"\\", r"\");
+        assert!(log.contains(r"\u202e\u2028\u2066\ufeff\u0085\u200b\udb40\udc41"), "{format}: {log}");
+        for arguments in [
+            &["connections", "list"][..],
+            &["connections", "show", "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf"],
+            &["connections", "show", "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf", "--json"],
+            &["audit", "show"],
+            &["audit", "show", "--json"],
+        ] {
+            let output = program(folder.path(), arguments).output().unwrap();
+            let shown = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success() && !shown.is_empty(), "{arguments:?}");
+            assert!(!shown.contains(|c| evil.contains(c)), "{arguments:?}: {shown:?}");
+        }
+    }
 }

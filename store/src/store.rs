@@ -273,6 +273,7 @@ impl StoreError {
     pub fn without_paths(&self) -> String {
         match self {
             StoreError::Unusable { problem, .. } => format!("the connection store {problem}"),
+            StoreError::Full { .. } => "the disk with the connection store is full".to_owned(),
             StoreError::Locked { waited_s, .. } => {
                 format!("the connection store is locked by another program (waited {waited_s} s)")
             }

@@ -1,6 +1,7 @@
 //! A connector with its limits: every call passes the circuit breaker and the concurrency limit, has a deadline, and delays no
 //! other call.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(super) struct Connector {
     settings_form: OnceLock<Arc<[Field]>>,
     latency: LatencyEstimates,
     watchdog: Arc<Watchdog>,
+    /// Whether the log has the replacement of a character that XML has no form for.
+    has_replaced_characters: AtomicBool,
 }
 
 /// How much longer a timed-out call of a worker process counts for its connection. It was ended with its process, and with
@@ -79,7 +82,19 @@ impl Connector {
             settings_form: OnceLock::new(),
             latency: LatencyEstimates::default(),
             watchdog,
+            has_replaced_characters: AtomicBool::new(false),
             name,
+        }
+    }
+
+    /// Logs, once, that a reply had a character that XML has no form for.
+    pub(super) fn log_replaced_character(&self, operation: &str, place: &str) {
+        if !self.has_replaced_characters.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                connector = %self.name,
+                operation,
+                "characters that XML has no form for are replaced by U+FFFD in replies of the connector: first in {place}"
+            );
         }
     }
 

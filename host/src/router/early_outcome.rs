@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use contract::{Call, Outcome, State};
+use plugin_api::abi::new_reference;
 use values::{Guid, error_code};
 
 use super::circuit_breaker::Open;
@@ -80,14 +81,18 @@ pub(super) fn missing_settings(keys: &[&str]) -> EarlyOutcome {
 
 /// The connection could not be opened.
 pub(super) fn not_opened(error: &OpenError<EarlyOutcome>) -> EarlyOutcome {
-    let why = match error {
+    let (why, for_caller) = match error {
         OpenError::Connection(early) => return early.as_ref().clone(),
-        OpenError::Store(error) => error.to_string(),
-        OpenError::Ended => "opening it ended without a result".to_owned(),
+        OpenError::Store(error) => (error.to_string(), error.without_paths()),
+        OpenError::Ended => {
+            let why = "opening it ended without a result";
+            (why.to_owned(), why.to_owned())
+        }
     };
-    tracing::error!("a connection is not opened: {why}");
+    let reference = new_reference();
+    tracing::error!(%reference, "a connection is not opened: {why}");
     let outcome = Outcome::error("the connection could not be opened, see the host's log");
-    EarlyOutcome::Reply(outcome.with_tech_explanation(why))
+    EarlyOutcome::Reply(outcome.with_tech_explanation(format!("{for_caller} (reference {reference})")))
 }
 
 /// The call of a connector gave no result.
@@ -152,14 +157,16 @@ pub(super) fn connector_error(outcome: &plugin_api::Outcome) -> EarlyOutcome {
 
 impl From<StoreError> for EarlyOutcome {
     fn from(error: StoreError) -> Self {
-        tracing::error!("the connection store failed: {error}");
+        let reference = new_reference();
+        tracing::error!(%reference, "the connection store failed: {error}");
+        let tech = format!("{} (reference {reference})", error.without_paths());
         if let StoreError::Full { .. } = error {
             let why = "the disk of the host is full, so nothing was changed; its administrator has to make room on it";
-            return EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(error.to_string()));
+            return EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(tech));
         }
         EarlyOutcome::Reply(
             Outcome::error("the host cannot use its store of connections, see its log; nothing was changed")
-                .with_tech_explanation(error.to_string()),
+                .with_tech_explanation(tech),
         )
     }
 }

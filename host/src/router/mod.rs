@@ -7,6 +7,7 @@
 //! - `connectors`: the registry of connectors; `connector`: one of them with its `concurrency_limit`, its call deadline and its
 //!   `circuit_breaker`, both divided into a `share` for each connection; `latency_estimate`: which calls are quick enough for an I/O thread; `watchdog`: when one is not;
 //! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
+//! - `redaction`: takes the values of a request out of texts for the log;
 //! - `reply`: writes the reply into a `spool`, whose memory is a buffer pool.
 
 mod circuit_breaker;
@@ -19,6 +20,7 @@ mod early_outcome;
 mod latency_estimate;
 mod perform;
 mod read;
+mod redaction;
 mod reply;
 mod route;
 mod share;
@@ -31,16 +33,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use contract::{Dialect, EncodingError, Envelope, SoapVersion, State};
+use contract::{Call, Dialect, EncodingError, SoapVersion, State};
 use plugin_api::abi::client::{ConnectorClient, INVALID_ANSWER};
 use tokio::time::Instant;
-use tracing::field;
+use tracing::{Level, field};
 
 pub use self::config::{ConnectorLimits, RouterConfig};
 use self::connector::LiveConnection;
 use self::connectors::Connectors;
 use self::early_outcome::EarlyOutcome;
 use self::read::InvalidMessage;
+use self::redaction::RequestTexts;
 use self::reply::WrittenReply;
 use self::route::CallContext;
 use self::spool::SpoolFolder;
@@ -150,7 +153,6 @@ impl Router {
             Err(InvalidMessage::Charset(error)) => return Err(RejectedCall::Charset(error)),
             Err(InvalidMessage::Fault { soap, fault, reason }) => {
                 rejection::log(Cause::BadMessage, &caller, reason);
-                tracing::debug!("{fault}");
                 return Ok(SoapResponse { soap, is_fault: true, body: reply::fault(soap, &fault) });
             }
         };
@@ -174,9 +176,14 @@ impl Router {
             }
         };
         if log_context.connector.is_none() && reply.error.is_some() {
-            log_unknown_target(&log_context, &reply, &caller);
+            log_unknown_target(&log_context, owned_call.call(), &reply, &caller);
         } else {
-            log_call(&caller, &log_context, envelope, &reply, received);
+            log_call(&caller, &log_context, owned_call.call(), &reply, received);
+        }
+        if let (Some(place), Some(name)) = (&reply.replaced, &log_context.connector)
+            && let Some(connector) = self.connectors.get(name)
+        {
+            connector.log_replaced_character(log_context.operation, place);
         }
         Ok(SoapResponse { soap: envelope.soap, is_fault: false, body: reply.body })
     }
@@ -251,32 +258,25 @@ pub enum RouterError {
 }
 
 /// Logs a call whose connection or connector is unknown. Everybody can make such calls, so their number of lines is limited.
-fn log_unknown_target(context: &LogContext, reply: &WrittenReply, caller: &Caller) {
-    let error = reply.error.as_ref();
-    let why = error
-        .and_then(|error| error.error_code.as_deref())
-        .unwrap_or("it names no connection or connector here");
+fn log_unknown_target(context: &LogContext, call: &Call<'_>, reply: &WrittenReply, caller: &Caller) {
+    let explanation = reply.error.as_ref().and_then(|error| error.user_explanation.as_deref());
+    let why = RequestTexts::of(call).redact(explanation.unwrap_or_default());
     let operation = context.operation;
     match context.connection {
         Some(connection) => {
-            let why = format_args!("{operation} for {connection}: {why}");
-            rejection::log(Cause::UnknownTarget, caller, why);
+            let code = reply.error.as_ref().and_then(|error| error.error_code.as_deref()).unwrap_or(&why);
+            rejection::log(
+                Cause::UnknownTarget,
+                caller,
+                format_args!("{operation} for {connection}: {code}"),
+            );
         }
         None => rejection::log(Cause::UnknownTarget, caller, format_args!("{operation}: {why}")),
-    }
-    if let Some(error) = error {
-        tracing::debug!(operation, user = error.user_explanation.as_deref(), "why");
     }
 }
 
 /// Logs any other call, in one line.
-fn log_call(
-    caller: &Caller,
-    context: &LogContext,
-    envelope: &Envelope,
-    reply: &WrittenReply,
-    received: Instant,
-) {
+fn log_call(caller: &Caller, context: &LogContext, call: &Call<'_>, reply: &WrittenReply, received: Instant) {
     let connection = context.connection.map(field::display);
     macro_rules! log {
         ($level:ident $(, $name:ident = $value:expr)*) => {
@@ -285,7 +285,7 @@ fn log_call(
                 connector = context.connector.as_deref(),
                 connection,
                 %caller,
-                dialect = envelope.dialect.as_str(),
+                dialect = call.envelope.dialect.as_str(),
                 state = reply.state.map(State::as_str),
                 rows = reply.rows,
                 bytes = reply.body.len(),
@@ -309,14 +309,18 @@ fn log_call(
                     "an answer of the connector is refused"
                 );
             }
-            // Explanations may have values of fields, which are not logged above debug.
-            tracing::debug!(
-                operation = context.operation,
-                connection,
-                user = error.user_explanation.as_deref(),
-                tech = error.tech_explanation.as_deref(),
-                "why"
-            );
+            // Explanations may have values of fields, which are not logged above debug; those of the request not even there.
+            if tracing::enabled!(Level::DEBUG) {
+                let texts = RequestTexts::of(call);
+                let redacted = |text: &contract::Text<'_>| text.as_deref().map(|text| texts.redact(text));
+                tracing::debug!(
+                    operation = context.operation,
+                    connection,
+                    user = redacted(&error.user_explanation),
+                    tech = redacted(&error.tech_explanation),
+                    "why"
+                );
+            }
         }
     }
 }

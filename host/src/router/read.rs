@@ -75,14 +75,31 @@ impl From<ReadError> for InvalidMessage {
         let reason = match error.refusal {
             Refusal::Value { member, expected, .. } => format!("the value of <{member}> is not {expected}"),
             Refusal::TextAmongElements { element, .. } => format!("<{element}> holds text"),
-            Refusal::Xml(XmlError { kind: XmlErrorKind::Entity(_), at }) => format!("entity at byte {at}"),
-            Refusal::Xml(XmlError { kind: XmlErrorKind::CharacterReference(_), at }) => {
-                format!("character reference at byte {at}")
-            }
+            Refusal::ElementInText { member, .. } => format!("<{member}> holds an element, expected text"),
+            Refusal::Instruction(_) => "a processing instruction in the envelope".to_owned(),
+            Refusal::Xml(error) => without_names(&error),
             refusal => refusal.to_string(),
         };
         InvalidMessage::Fault { soap: error.soap, fault, reason }
     }
+}
+
+/// What is not well-formed, and where. A password that was not escaped may have become the name of an element or entity.
+fn without_names(error: &XmlError) -> String {
+    let at = error.at;
+    let what = match &error.kind {
+        XmlErrorKind::Entity(_) => "an unknown entity",
+        XmlErrorKind::CharacterReference(_) => "a character reference that is not a character",
+        XmlErrorKind::EndTag { .. } => "an element is closed by the end tag of another one",
+        XmlErrorKind::NotClosed(_) => "an element is not closed",
+        XmlErrorKind::NotOpen(_) => "an end tag closes nothing",
+        XmlErrorKind::AttributeTwice(_) => "an attribute comes twice",
+        XmlErrorKind::PrefixNotBound(_) => "a prefix is not bound to a namespace",
+        XmlErrorKind::QualifiedName(_) => "a name is not valid, or has a prefix where none may be",
+        XmlErrorKind::NamespaceDeclaration(_) => "a namespace declaration is not allowed",
+        _ => return format!("the message is not well-formed: {error}"),
+    };
+    format!("the message is not well-formed: {what} at byte {at}")
 }
 
 /// Reads a call.

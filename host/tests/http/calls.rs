@@ -205,6 +205,23 @@ fn nulls_follow_the_contract() {
     }
 }
 
+/// A connector that has done what was asked must not look as if it had failed.
+#[test]
+fn writes_with_a_character_that_xml_has_no_form_for_succeed() {
+    let host = Host::start();
+    host.save(&[("create", "nul"), ("save", "nul")]);
+    let actor = Actor { actor_type: Some("Customer".into()), erp_key: Some("2".into()), ..Actor::default() };
+    for request in [
+        Request::CreateActor { actor: Some(actor.clone()) },
+        Request::SaveActors { actors: Some(vec![actor.clone()]) },
+    ] {
+        let written = host.call(request);
+        assert_eq!(written.state, State::Ok, "{written:?}");
+        assert_eq!(written.rows()[0], "1:NAME=a\u{fffd}b");
+        roxmltree::Document::parse(&written.response.text()).unwrap();
+    }
+}
+
 #[test]
 fn operators_that_are_unknown_are_refused() {
     let host = Host::start();

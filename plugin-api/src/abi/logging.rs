@@ -154,7 +154,11 @@ pub(super) fn take_panic() -> Option<Panic> {
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("without a message");
     let text = match panic.location() {
-        Some(location) => format!("panicked at {location}: {message}"),
+        // Without the folders of the machine that it was built on: the caller gets this text.
+        Some(location) => {
+            let file = location.file().rsplit(['/', '\\']).next().unwrap_or_default();
+            format!("panicked at {file}:{}:{}: {message}", location.line(), location.column())
+        }
         None => format!("panicked: {message}"),
     };
     let panic = Panic { text, reference: new_reference() };

@@ -27,15 +27,11 @@ pub(super) struct ReplyValidator {
 }
 
 impl ReplyValidator {
-    /// Validates a reply. This is cheap: the text is searched once for NUL characters, and rows are only decoded when
-    /// something in them is long.
+    /// Validates a reply. This is cheap: rows are only decoded when something in them is long.
     ///
     /// # Errors
     /// The reply is refused.
     pub(super) fn check(&mut self, kind: Kind, reply: MessageRef<'_>) -> Result<(), InvalidReply> {
-        if reply.text.as_bytes().contains(&0) {
-            return Err(InvalidReply(format!("{} with a NUL character in it", place_of(kind, reply))));
-        }
         if kind == Kind::ROWS {
             // The mark of a null value is `u32::MAX`.
             let may_be_long = |&mark: &u32| mark as usize > MAX_KEY && mark != u32::MAX;
@@ -113,20 +109,6 @@ pub(super) fn unknown_in_outcome(reply: MessageRef<'_>) -> InvalidReply {
         }
         _ => Malformed.to_string(),
     })
-}
-
-/// Names the part of a reply that has a NUL character.
-fn place_of(kind: Kind, reply: MessageRef<'_>) -> String {
-    let has_nul = |text: &str| text.contains('\0');
-    let mut reader = reply.reader();
-    while kind == Kind::ROWS && !reader.is_empty() {
-        let Ok(row) = RowRef::read(&mut reader) else { break };
-        let is_bad = |(key, value): &(&str, Option<&str>)| !has_nul(key) && value.is_some_and(has_nul);
-        if let Some((key, _)) = row.fields().find(is_bad) {
-            return format!("a value of the field {key}");
-        }
-    }
-    format!("a text of {}", name_of(kind))
 }
 
 fn name_of(kind: Kind) -> &'static str {

@@ -1,5 +1,7 @@
 //! Writes replies: whole ones at once, replies with actors row by row as the connector pushes them.
 
+mod characters;
+
 use std::io;
 use std::ops::ControlFlow;
 
@@ -7,9 +9,10 @@ use contract::{
     ActorRow, Authentication, Envelope, Fault, Operation, Outcome, Payload, Reply, ReplyWriter, SoapVersion,
     State,
 };
-use plugin_api::abi::RowRef;
 use plugin_api::abi::client::INVALID_ANSWER;
+use plugin_api::abi::{RowRef, new_reference};
 
+use self::characters::Cleaner;
 use super::convert;
 use super::spool::{Spool, SpoolFolder, SpooledReply};
 
@@ -22,6 +25,8 @@ pub(super) struct WrittenReply {
     pub(super) rows: u64,
     /// The outcome if its state is Error.
     pub(super) error: Option<Outcome<'static>>,
+    /// Where the connector had a character that XML has no form for, if it had one.
+    pub(super) replaced: Option<String>,
 }
 
 /// A reply without a payload, or with a null one.
@@ -38,9 +43,18 @@ pub(super) fn payload(
     rows: usize,
 ) -> WrittenReply {
     let mut body = Vec::with_capacity(1024);
-    let (state, error) = (outcome.state, error_of(outcome));
-    contract::write_reply(&mut body, envelope, operation, &Reply::with(outcome.clone(), payload));
-    WrittenReply { body: SpooledReply::in_memory(body), state: Some(state), rows: rows as u64, error }
+    let (mut outcome, mut payload, mut cleaner) = (outcome.clone(), payload, Cleaner::default());
+    cleaner.outcome(&mut outcome);
+    cleaner.payload(&mut payload);
+    let (state, error) = (outcome.state, error_of(&outcome));
+    contract::write_reply(&mut body, envelope, operation, &Reply::with(outcome, payload));
+    WrittenReply {
+        body: SpooledReply::in_memory(body),
+        state: Some(state),
+        rows: rows as u64,
+        error,
+        replaced: cleaner.first,
+    }
 }
 
 /// The reply of Authenticate. Without a token the caller was rejected; the reason is only in the log (contract page,
@@ -57,13 +71,15 @@ pub(super) fn authentication(envelope: &Envelope, token: Option<&str>) -> Writte
     });
     let mut body = Vec::with_capacity(1024);
     contract::write_reply(&mut body, envelope, Operation::Authenticate, &reply);
-    WrittenReply { body: SpooledReply::in_memory(body), state: None, rows: 0, error: None }
+    WrittenReply { body: SpooledReply::in_memory(body), state: None, rows: 0, error: None, replaced: None }
 }
 
 /// A fault.
 pub(super) fn fault(soap: SoapVersion, fault: &Fault) -> SpooledReply {
     let mut body = Vec::with_capacity(512);
-    contract::write_fault(&mut body, soap, fault);
+    // It may quote the request.
+    let fault = Fault { code: fault.code.clone(), text: characters::clean(&fault.text).into_owned() };
+    contract::write_fault(&mut body, soap, &fault);
     SpooledReply::in_memory(body)
 }
 
@@ -91,6 +107,7 @@ pub(super) struct ActorsReplyWriter<'e> {
     bytes: u64,
     max_reply: u64,
     failure: Option<Failure>,
+    cleaner: Cleaner,
 }
 
 /// Why writing a reply was stopped.
@@ -116,6 +133,7 @@ impl<'e> ActorsReplyWriter<'e> {
             bytes: 0,
             max_reply,
             failure: None,
+            cleaner: Cleaner::default(),
         }
     }
 
@@ -129,6 +147,11 @@ impl<'e> ActorsReplyWriter<'e> {
         };
         let before = self.spool.buffer().len();
         self.writer.actor(self.spool.buffer(), &actor, row.fields());
+        // Searched after writing: that costs little, because rows have few references.
+        if characters::has_forbidden_reference(&self.spool.buffer()[before..]) {
+            self.spool.buffer().truncate(before);
+            self.push_cleaned(row);
+        }
         self.rows += 1;
         self.bytes += (self.spool.buffer().len() - before) as u64;
         if self.bytes > self.max_reply {
@@ -144,6 +167,30 @@ impl<'e> ActorsReplyWriter<'e> {
         }
     }
 
+    /// Writes an actor without the characters that XML has no form for.
+    fn push_cleaned(&mut self, row: &RowRef<'_>) {
+        let cleaner = &mut self.cleaner;
+        let fields: Vec<_> = row
+            .fields()
+            .map(|(key, value)| {
+                let place = || characters::place_of_field(key);
+                (cleaner.text(key, place), value.map(|value| cleaner.text(value, place)))
+            })
+            .collect();
+        let mut text = |text| cleaner.text(text, characters::place_of_key);
+        let (actor_type, erp_key) = (text(row.actor_type), text(row.key));
+        let last_modified = row.last_modified.map(&mut text);
+        let parent = row.parent.map(|(actor_type, key)| (text(actor_type), text(key)));
+        let actor = ActorRow {
+            actor_type: &actor_type,
+            erp_key: &erp_key,
+            last_modified: last_modified.as_deref(),
+            parent: parent.as_ref().map(|(actor_type, key)| (&**actor_type, &**key)),
+        };
+        let fields = fields.iter().map(|(key, value)| (&**key, value.as_deref()));
+        self.writer.actor(self.spool.buffer(), &actor, fields);
+    }
+
     /// Ends the reply with the connector's outcome.
     pub(super) fn finish(self, outcome: &plugin_api::Outcome) -> WrittenReply {
         let ActorsReplyWriter {
@@ -156,13 +203,15 @@ impl<'e> ActorsReplyWriter<'e> {
             bytes: _,
             max_reply,
             failure,
+            mut cleaner,
         } = self;
         match failure {
             Some(Failure::Disk(error)) => return spool_failed(envelope, operation, &error),
             Some(Failure::TooLarge) => return too_large(envelope, operation, rows, max_reply),
             None => {}
         }
-        let outcome = convert::outcome(outcome);
+        let mut outcome = convert::outcome(outcome);
+        cleaner.outcome(&mut outcome);
         if outcome.state == State::Error {
             return self::outcome(envelope, operation, &outcome);
         }
@@ -173,7 +222,10 @@ impl<'e> ActorsReplyWriter<'e> {
             (head, new_head)
         });
         match spool.finish(new_head) {
-            Ok(body) => WrittenReply { body, state: Some(outcome.state), rows, error: None },
+            Ok(body) => {
+                let (state, replaced) = (Some(outcome.state), cleaner.first);
+                WrittenReply { body, state, rows, error: None, replaced }
+            }
             Err(error) => spool_failed(envelope, operation, &error),
         }
     }
@@ -191,9 +243,10 @@ fn too_large(envelope: &Envelope, operation: Operation, rows: u64, max_reply: u6
 
 /// The reply to a call whose rows could not be written to the spool folder.
 fn spool_failed(envelope: &Envelope, operation: Operation, error: &io::Error) -> WrittenReply {
-    tracing::error!(%error, "a reply cannot be kept in the spool folder; is the disk full?");
+    let reference = new_reference();
+    tracing::error!(%error, %reference, "a reply cannot be kept in the spool folder; is the disk full?");
     let outcome = Outcome::error("the host has no room for this reply, see its log")
-        .with_tech_explanation(error.to_string());
+        .with_tech_explanation(format!("{} (reference {reference})", error.kind()));
     self::outcome(envelope, operation, &outcome)
 }
 

@@ -83,3 +83,77 @@ fn actors_reply_with_an_error_has_no_rows() {
     assert_eq!((outcome.error_code.as_deref(), written.rows), (Some("LATE"), 0));
     assert_eq!(written.error, Some(outcome));
 }
+
+/// The bytes of a reply, which a strict reader can read.
+fn well_formed(reply: &mut SpooledReply) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while !reply.is_empty() {
+        bytes.extend_from_slice(&reply.next_block().unwrap());
+    }
+    roxmltree::Document::parse(std::str::from_utf8(&bytes).unwrap()).unwrap();
+    bytes
+}
+
+#[test]
+fn replies_are_well_formed_whatever_characters_a_connector_has() {
+    const EVIL: &str = "a\0\u{1}\u{b}\u{1f}\u{fffe}\u{ffff}\r\n\tb&#x1;";
+    const CLEAN: &str = "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\r\n\tb&#x1;";
+    let folder = tempfile::tempdir().unwrap();
+    let spools = SpoolFolder::new(folder.path(), usize::MAX, usize::MAX).unwrap();
+    for &dialect in Dialect::ALL {
+        let envelope = Envelope::new(dialect);
+        let mut reply = ActorsReplyWriter::new(&envelope, Operation::SearchActors, &spools);
+        for key in ["1", EVIL] {
+            let mut message = Message::new();
+            let mut writer = RowWriter::new(&mut message);
+            writer.begin(EVIL, key);
+            writer.parent(EVIL, EVIL);
+            writer.last_modified(EVIL);
+            writer.field("GOOD", &Value::from("x"));
+            writer.field(EVIL, &Value::from(EVIL));
+            writer.end();
+            let row = RowRef::read(&mut message.as_ref().reader()).unwrap();
+            assert_eq!(reply.push(&row), ControlFlow::Continue(()));
+        }
+        let outcome = plugin_api::Outcome::warning(EVIL).tech(EVIL).code(EVIL);
+        let mut written = reply.finish(&outcome);
+        assert!(written.replaced.as_deref().is_some_and(|place| place.contains("field")), "{written:?}");
+        let bytes = well_formed(&mut written.body);
+        let read = contract::read_reply(&bytes, Operation::SearchActors).unwrap().reply;
+        let Reply::Result { outcome, payload: Payload::Actors(Some(actors)) } = read else {
+            panic!("{read:?}")
+        };
+        assert_eq!((outcome.state, outcome.user_explanation.as_deref()), (State::Warning, Some(CLEAN)));
+        assert_eq!((actors.len(), actors[1].erp_key.as_deref()), (2, Some(CLEAN)));
+        assert_eq!(actors[0].field_values.as_ref().unwrap().get("GOOD"), Some(Some("x")));
+        assert_eq!(actors[0].field_values.as_ref().unwrap().get(CLEAN), Some(Some(CLEAN)));
+
+        // Everything that is written at once.
+        let text = || Some(std::borrow::Cow::Borrowed(EVIL));
+        let field = contract::Field {
+            field_key: text(),
+            display_name: text(),
+            display_description: text(),
+            default_value: text(),
+            list_name: text(),
+            ..contract::Field::default()
+        };
+        let items = [(EVIL, Some(EVIL))].into_iter().collect();
+        for (operation, payload) in [
+            (Operation::GetConfigData, Payload::Fields(Some(vec![field]))),
+            (Operation::GetSupportedActorTypes, Payload::Items(Some(vec![text()]))),
+            (Operation::GetList, Payload::ListItems(Some(items))),
+        ] {
+            let mut written = self::payload(
+                &envelope,
+                operation,
+                &convert::outcome(&plugin_api::Outcome::info(EVIL)),
+                payload,
+                1,
+            );
+            well_formed(&mut written.body);
+            assert!(written.replaced.is_some());
+        }
+    }
+    well_formed(&mut fault(SoapVersion::V12, &Fault::client(EVIL)));
+}
