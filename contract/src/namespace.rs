@@ -13,6 +13,8 @@ pub const PLAIN_AUTHENTICATION: &str =
 pub const PLAIN_PREFIX: &str = "http://schemas.datacontract.org/2004/07/";
 /// `i:nil`.
 pub const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
+/// The headers of a WCF message without WS-Addressing.
+pub const ADDRESSING_NONE: &str = "http://schemas.microsoft.com/ws/2005/05/addressing/none";
 /// The SOAP 1.1 envelope.
 pub const SOAP_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 /// The SOAP 1.2 envelope.

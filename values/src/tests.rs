@@ -93,6 +93,36 @@ fn values_of_the_wrong_type_give_an_error_with_the_expectation() {
     }
 }
 
+/// Forms of the vendor's formatter that are read, and not written.
+#[test]
+fn money_and_dates_of_the_vendors_formatter_are_read() {
+    let day = || Value::DateTime(DateTime::from_date(2017, 11, 9).unwrap());
+    for (wire, value, field_type) in [
+        ("[M:123.45]", Value::Double(123.45), FieldType::Double),
+        ("[M:-5]", Value::Double(-5.0), FieldType::Double),
+        ("[D:11/09/2017]", day(), FieldType::Datetime),
+        ("[D:11/09/2017 00:00:00]", day(), FieldType::Datetime),
+        ("[D:09.11.2017]", day(), FieldType::Datetime),
+        ("[D:2017-11-09]", day(), FieldType::Datetime),
+    ] {
+        assert_eq!(Value::from_wire(wire), value, "{wire}");
+        assert_eq!(Value::parse(wire, field_type).unwrap(), value, "{wire}");
+        // Without its end, as a recorded client sends values.
+        assert_eq!(Value::parse(&wire[..wire.len() - 1], field_type).unwrap(), value, "{wire}");
+        assert!(!value.to_wire().unwrap().starts_with("[M:") && !value.to_wire().unwrap().starts_with("[D:"));
+    }
+    assert_eq!(Value::parse("[M:3]", FieldType::Integer).unwrap(), Value::Integer(3));
+    for text in
+        ["[M:a]", "[D:]", "[D:31.02.2017]", "[D:+9.11.2017]", "[D:13/31/2017]", "[D:9.11]", "[M:1", "[MM:1]"]
+    {
+        assert_eq!(Value::from_wire(text), Value::from(text), "{text}");
+    }
+    assert!(Value::parse("[D:31.02.2017]", FieldType::Datetime).is_err());
+    // People type dots in other orders: they count only within the form.
+    assert!(Value::parse("09.11.2017", FieldType::Datetime).is_err());
+    assert_eq!(Value::parse("[M:1.5]", FieldType::Text).unwrap(), Value::from("[M:1.5]"));
+}
+
 #[test]
 fn every_day_of_the_calendar_converts_both_ways() {
     let mut ticks = 0;

@@ -6,7 +6,8 @@ use std::fmt;
 use crate::{DateTime, FieldType};
 
 /// A field's value. On the wire it is a text: typed ones in brackets, `[I:123]`, `[F:1.5]`,
-/// `[DT:12/31/2013 23:59:59.0000000]`, a checkbox `[I:1]` or `[I:0]`; text and list keys raw (contract page, section 4).
+/// `[DT:12/31/2013 23:59:59.0000000]`, a checkbox `[I:1]` or `[I:0]`; text and list keys raw (contract page, section 4). Money,
+/// `[M:1.5]`, and dates, `[D:12/31/2013]`, are read as well.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
     /// No value: `i:nil="true"` on the wire, which is not the same as an empty text.
@@ -39,16 +40,22 @@ impl<'a> Value<'a> {
         if let Some(number) = bracketed(text, "[I:").and_then(|inner| inner.trim().parse().ok()) {
             return Value::Integer(number);
         }
-        if let Some(number) = bracketed(text, "[F:").and_then(parse_double) {
-            return Value::Double(number);
+        // The vendor's formatter writes money as `[M:..]` and a date as `[D:..]`.
+        for number in ["[F:", "[M:"] {
+            if let Some(number) = bracketed(text, number).and_then(parse_double) {
+                return Value::Double(number);
+            }
         }
         if let Some(date) = bracketed(text, "[DT:").and_then(|inner| inner.parse().ok()) {
+            return Value::DateTime(date);
+        }
+        if let Some(date) = bracketed(text, "[D:").and_then(parse_date) {
             return Value::DateTime(date);
         }
         Value::Text(Cow::Borrowed(text))
     }
 
-    /// Reads a value of a known type. The brackets may be missing, as people type values, or lack their end, as a
+    /// Reads a value of a known type, in any form that the vendor's formatter has for it. The brackets may be missing, as people type values, or lack their end, as a
     /// recorded client sends them; numbers may stand in either number form. An empty text is [`Value::Null`], except
     /// for texts.
     ///
@@ -74,6 +81,9 @@ impl<'a> Value<'a> {
                 word if word.eq_ignore_ascii_case("false") => Ok(Value::Checkbox(false)),
                 _ => Err(error()),
             },
+            FieldType::Datetime if text.trim_start().starts_with("[D:") => {
+                parse_date(inner).map(Value::DateTime).ok_or_else(error)
+            }
             FieldType::Datetime => {
                 let date = inner.parse().or_else(|_| DateTime::parse_sortable(inner));
                 date.map(Value::DateTime).map_err(|_| error())
@@ -112,13 +122,27 @@ fn bracketed<'a>(text: &'a str, opening: &str) -> Option<&'a str> {
 
 /// The text without a bracket form around it, complete or not.
 fn inner(text: &str) -> &str {
-    let opened = ["[I:", "[F:", "[DT:"].iter().find_map(|opening| text.trim().strip_prefix(opening));
+    let opened =
+        ["[I:", "[F:", "[M:", "[DT:", "[D:"].iter().find_map(|opening| text.trim().strip_prefix(opening));
     opened.map_or(text, |inner| inner.strip_suffix(']').unwrap_or(inner))
 }
 
 /// A finite number with a decimal point; `NaN` and infinity are no field values.
 fn parse_double(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// What is inside of `[D:..]`: a date as in `[DT:..]`, with or without a time, or day first with dots, `31.12.2013`, as the
+/// vendor's documentation shows it.
+fn parse_date(text: &str) -> Option<DateTime> {
+    let dotted = || {
+        let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let mut parts =
+            text.trim().splitn(3, '.').map(|part| part.parse::<u16>().ok().filter(|_| is_number(part)));
+        let (day, month, year) = (parts.next()??, parts.next()??, parts.next()??);
+        DateTime::from_date(year, month.try_into().ok()?, day.try_into().ok()?)
+    };
+    text.parse().or_else(|_| DateTime::parse_sortable(text)).ok().or_else(dotted)
 }
 
 /// A whole number, also when written as `3.0`.

@@ -48,8 +48,16 @@ fn call<'a>(
     soap: &mut SoapVersion,
 ) -> Result<Call<'a>, Refusal> {
     let mut reader = Reader::new(envelope::text(body)?, limits);
-    let headers = envelope::open(&mut reader, soap)?;
-    let by_action = match action.and_then(soap_action) {
+    let mut headers = envelope::open(&mut reader, soap)?;
+    let in_header = headers.action.take();
+    let in_header = in_header.as_deref().map(str::trim).filter(|action| !action.is_empty());
+    let action = match (action.and_then(soap_action), in_header) {
+        (Some(action), Some(in_header)) if action != in_header => {
+            return Err(Refusal::OtherAction { header: cut(in_header), action: cut(action) });
+        }
+        (action, in_header) => action.or(in_header),
+    };
+    let by_action = match action {
         None => None,
         Some(action) => {
             let parts = Operation::from_action(action);

@@ -10,6 +10,8 @@ use crate::{SoapVersion, namespace};
 pub(super) struct Headers<'a> {
     pub(super) connection_guid: Text<'a>,
     pub(super) signed_token: Text<'a>,
+    /// `Action` of a WCF message without WS-Addressing: the SOAPAction once more.
+    pub(super) action: Text<'a>,
 }
 
 /// The text of a message.
@@ -74,6 +76,11 @@ fn header<'a>(
     match local {
         "ConnectionGuid" => headers.connection_guid = reader.text("ConnectionGuid")?,
         "SignedToken" => headers.signed_token = reader.text("SignedToken")?,
+        "Action" if reader.namespace() == namespace::ADDRESSING_NONE => {
+            headers.action = reader.text("Action")?
+        }
+        // The address that the client has sent the message to: it is here.
+        "To" if reader.namespace() == namespace::ADDRESSING_NONE => reader.skip()?,
         _ if must_understand(reader, soap) => return Err(Refusal::MustUnderstand(cut(local))),
         _ => reader.skip()?,
     }

@@ -46,6 +46,10 @@ pub enum Refusal {
     )]
     UnknownAction(String),
     #[error(
+        "the header <Action> says {header:?}, but the SOAPAction is {action:?}: both must name the same operation"
+    )]
+    OtherAction { header: String, action: String },
+    #[error(
         "unknown body element <{0}>, expected an operation such as <WSGetActors> or a request class such as <GetActorsRequestWS>"
     )]
     UnknownBodyElement(String),

@@ -199,6 +199,36 @@ fn guid_and_token_may_stand_in_the_header() {
     }
 }
 
+/// As WCF writes its own headers when there is no WS-Addressing.
+#[test]
+fn action_header_of_wcf_is_accepted_if_it_agrees() {
+    const NONE: &str = namespace::ADDRESSING_NONE;
+    let test = action(Operation::TestConnection);
+    for soap in [namespace::SOAP_11, namespace::SOAP_12] {
+        let message = |in_header: &str| {
+            format!(
+                "<s:Envelope xmlns:s='{soap}'><s:Header><To s:mustUnderstand='1' xmlns='{NONE}'>http://erp/</To>\
+                 <Action s:mustUnderstand='1' xmlns='{NONE}'>{in_header}</Action></s:Header><s:Body>\
+                 <RequestBaseWS xmlns='{NS}'/></s:Body></s:Envelope>"
+            )
+        };
+        for soap_action in [Some(test.clone()), Some(format!("\"{test}\"")), Some(String::new()), None] {
+            let message = message(&format!(" {test}\n"));
+            let call = read_call(message.as_bytes(), soap_action.as_deref()).unwrap();
+            assert_eq!(call.request, Request::TestConnection, "{soap_action:?}");
+        }
+        let other = action(Operation::DeleteConnection);
+        let error = read_call(message(&other).as_bytes(), Some(&test)).unwrap_err().refusal;
+        assert_eq!(error, Refusal::OtherAction { header: other.clone(), action: test.clone() });
+        let error = read_call(message("urn:x").as_bytes(), None).unwrap_err().refusal;
+        assert_eq!(error, Refusal::UnknownAction("urn:x".to_owned()));
+        // Another namespace is another header.
+        let addressing = message(&test).replace(NONE, "http://www.w3.org/2005/08/addressing");
+        let error = read_call(addressing.as_bytes(), Some(&test)).unwrap_err().refusal;
+        assert_eq!(error.code(), FaultCode::MustUnderstand);
+    }
+}
+
 #[test]
 fn soap_12_is_answered_in_soap_12() {
     let message = format!(

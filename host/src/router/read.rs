@@ -76,6 +76,10 @@ impl From<ReadError> for InvalidMessage {
             Refusal::Value { member, expected, .. } => format!("the value of <{member}> is not {expected}"),
             Refusal::TextAmongElements { element, .. } => format!("<{element}> holds text"),
             Refusal::ElementInText { member, .. } => format!("<{member}> holds an element, expected text"),
+            Refusal::OtherAction { .. } => "the header <Action> is not the SOAPAction".to_owned(),
+            Refusal::UnknownAction(action) if !action.starts_with("http") && !action.starts_with("urn:") => {
+                format!("unknown SOAPAction of {} characters", action.chars().count())
+            }
             Refusal::Instruction(_) => "a processing instruction in the envelope".to_owned(),
             Refusal::Xml(error) => without_names(&error),
             refusal => refusal.to_string(),

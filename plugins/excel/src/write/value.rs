@@ -148,8 +148,8 @@ fn own_form(text: &str) -> Value<'_> {
             let field_type = match text.trim_start() {
                 text if text.ends_with(']') => FieldType::Text,
                 text if text.starts_with("[I:") => FieldType::Integer,
-                text if text.starts_with("[F:") => FieldType::Double,
-                text if text.starts_with("[DT:") => FieldType::Datetime,
+                text if text.starts_with("[F:") || text.starts_with("[M:") => FieldType::Double,
+                text if text.starts_with("[DT:") || text.starts_with("[D:") => FieldType::Datetime,
                 _ => FieldType::Text,
             };
             Value::parse(text, field_type).unwrap_or(text.into())
