@@ -157,7 +157,13 @@ fn parse(response: &HttpResponse, operation: Operation) -> Result<ReplyMessage<'
     if !response.is_xml() {
         return Err(CallErrorKind::not_soap(response));
     }
-    match contract::read_reply(&response.body, operation) {
+    let charset = response.charset();
+    let body = match contract::decode(&response.body, charset.as_deref()) {
+        Ok(body) => body,
+        Err(_) if response.status != 200 => return Err(CallErrorKind::not_soap(response)),
+        Err(error) => return Err(CallErrorKind::Encoding(error)),
+    };
+    match contract::read_reply(&body, operation) {
         Ok(answer) => Ok(answer.into_owned()),
         Err(ReplyError::Fault(fault)) => Err(CallErrorKind::Fault(fault)),
         Err(ReplyError::Read(_)) if response.status != 200 => Err(CallErrorKind::not_soap(response)),

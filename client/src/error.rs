@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use contract::{Fault, LocalizedText, Operation, Outcome, ReadError, error_code};
+use contract::{EncodingError, Fault, LocalizedText, Operation, Outcome, ReadError, error_code};
 
 use crate::http_message::{HttpExchange, HttpResponse};
 
@@ -45,9 +45,14 @@ pub enum CallErrorKind {
     #[error("the answer is larger than {limit} bytes, the most that is taken")]
     TooLarge { limit: usize },
     #[error(
-        "the address redirects to {to} (status {status}), which SuperOffice does not follow: give the final address"
+        "the address redirects to {to} (status {status}), which SuperOffice does not follow: {}",
+        redirect_advice(to)
     )]
     Redirect { status: u16, to: String },
+    #[error("{}", status_advice(*.status, header.as_deref(), what))]
+    Status { status: u16, header: Option<String>, what: String },
+    #[error("the answer cannot be decoded: {0}")]
+    Encoding(EncodingError),
     #[error("there is no connector at this address: it answers with status {status} and {what}")]
     NoConnector { status: u16, what: String },
     #[error(
@@ -106,12 +111,18 @@ impl CallErrorKind {
         let (status, start) = (response.status, excerpt(&response.text()));
         let title = html_title(&response.text());
         let is_html = response.media_type().contains("html") || title.is_some();
+        let html = || title.map_or("an HTML page".to_owned(), |title| format!("the HTML page {title:?}"));
+        if let Some(header) = telling_header(status) {
+            let what = match (is_html, start.as_str()) {
+                (true, _) => html(),
+                (false, "") => "no text".to_owned(),
+                (false, start) => format!("the text {start:?}"),
+            };
+            let header = response.header(header).map(|value| format!("{header}: {}", excerpt(value)));
+            return CallErrorKind::Status { status, header, what };
+        }
         match (status, is_html) {
-            (_, true) => {
-                let what =
-                    title.map_or("an HTML page".to_owned(), |title| format!("the HTML page {title:?}"));
-                CallErrorKind::NoConnector { status, what }
-            }
+            (_, true) => CallErrorKind::NoConnector { status, what: html() },
             (200, _) => {
                 let content_type = response.header("Content-Type").unwrap_or_default().to_owned();
                 CallErrorKind::ContentType { status, content_type, start }
@@ -119,6 +130,60 @@ impl CallErrorKind {
             (_, _) if start.is_empty() => CallErrorKind::NoConnector { status, what: "no text".to_owned() },
             (_, _) => CallErrorKind::NoConnector { status, what: format!("the text {start:?}") },
         }
+    }
+}
+
+/// The header that a response of this status explains itself with; `None` for a status that says nothing of its own.
+fn telling_header(status: u16) -> Option<&'static str> {
+    match status {
+        401 => Some("WWW-Authenticate"),
+        407 => Some("Proxy-Authenticate"),
+        403 | 429 | 502 | 503 | 504 => Some("Retry-After"),
+        _ => None,
+    }
+}
+
+/// What a status means, and what to do.
+fn status_advice(status: u16, header: Option<&str>, what: &str) -> String {
+    let header = header.map(|header| format!(", {header}")).unwrap_or_default();
+    let (meaning, advice) = match status {
+        401 if takes_basic(&header) => {
+            ("the service asks for a name and a password", "give them with --credentials FILE")
+        }
+        401 => (
+            "the service asks for credentials",
+            "--credentials FILE sends a header or a name and a password; SuperOffice itself sends none, so exempt its \
+             network or let a proxy add them",
+        ),
+        407 => ("a proxy asks for credentials", "let this machine reach the service without that proxy"),
+        403 => (
+            "the service refuses this caller",
+            "its operator decides which networks, certificates and secrets are allowed; --credentials FILE sends a secret",
+        ),
+        429 | 503 => {
+            ("the service is not available at the moment", "try again later; its log says what it lacks")
+        }
+        _ => (
+            "the proxy in front of the service gets no answer from it",
+            "see whether the service runs, and where the proxy forwards to",
+        ),
+    };
+    format!("{meaning}: it answers with status {status}{header} and {what}; {advice}")
+}
+
+fn takes_basic(header: &str) -> bool {
+    header.to_ascii_lowercase().contains("basic")
+}
+
+/// What to do about a redirect.
+fn redirect_advice(to: &str) -> &'static str {
+    let to = to.to_ascii_lowercase();
+    let is_sign_in =
+        ["login", "logon", "signin", "sign-in", "sign_in", "oauth", "saml", "/auth", "/adfs/", "/account"];
+    if is_sign_in.iter().any(|part| to.contains(part)) {
+        "this is a page to sign in, for people; exempt the service's path from it"
+    } else {
+        "give the final address"
     }
 }
 

@@ -116,13 +116,24 @@ impl HttpResponse {
         value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
+    /// The charset that the content type names.
+    pub fn charset(&self) -> Option<String> {
+        let value = self.header("Content-Type")?;
+        value.split(';').skip(1).find_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            let is_charset = name.trim().eq_ignore_ascii_case("charset");
+            is_charset.then(|| value.trim().trim_matches(['"', '\'']).to_owned())
+        })
+    }
+
     /// Whether the media type is one of SOAP messages.
     pub fn is_xml(&self) -> bool {
         matches!(self.media_type().as_str(), "text/xml" | "application/soap+xml" | "application/xml")
     }
 
-    /// The body as text. Bytes that are no UTF-8 are replaced.
+    /// The body as text, decoded as its content type and its byte order mark say. Bytes that are no text are replaced.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+        let decoded = contract::decode(&self.body, self.charset().as_deref());
+        String::from_utf8_lossy(decoded.as_deref().unwrap_or(&self.body)).into_owned()
     }
 }

@@ -40,5 +40,5 @@ pub use client::Client;
 pub use error::{CallError, CallErrorKind};
 pub use exchange::Exchange;
 pub use http_message::{BodyFraming, HttpExchange, HttpRequest, HttpResponse};
-pub use options::Options;
+pub use options::{Credentials, Options};
 pub use transport::SetupError;

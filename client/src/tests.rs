@@ -86,6 +86,17 @@ fn reply(dialect: Dialect, operation: Operation, reply: &Reply<'_>) -> Vec<u8> {
     http("200 OK", XML, std::str::from_utf8(&body).unwrap())
 }
 
+fn reply_body(reply: &Reply<'_>) -> Vec<u8> {
+    let mut body = Vec::new();
+    contract::write_reply(
+        &mut body,
+        &Envelope::new(Dialect::Message),
+        Operation::GetSupportedActorTypes,
+        reply,
+    );
+    body
+}
+
 fn fault(text: &str) -> Vec<u8> {
     let mut body = Vec::new();
     contract::write_fault(&mut body, SoapVersion::V11, &Fault::client(text));
@@ -166,6 +177,35 @@ fn call_error_names_each_kind_of_bad_response_in_one_sentence() {
         ),
         (http("502 Bad Gateway", "", ""), "status 502 and no text"),
         (
+            http(
+                "401 Unauthorized",
+                "WWW-Authenticate: Basic realm=\"erp\"\r\nContent-Type: text/html\r\n",
+                html,
+            ),
+            "asks for a name and a password: it answers with status 401, WWW-Authenticate: Basic realm=\"erp\"",
+        ),
+        (
+            http("401 Unauthorized", "WWW-Authenticate: Negotiate\r\nContent-Type: text/html\r\n", html),
+            "asks for credentials: it answers with status 401, WWW-Authenticate: Negotiate",
+        ),
+        (http("401 Unauthorized", "Content-Type: text/xml\r\n", "<a/>"), "--credentials FILE"),
+        (
+            http("403 Forbidden", "Content-Type: text/html\r\n", html),
+            "refuses this caller: it answers with status 403",
+        ),
+        (
+            http("503 Service Unavailable", "Retry-After: 5\r\nContent-Type: text/plain\r\n", "busy"),
+            "not available at the moment: it answers with status 503, Retry-After: 5 and the text \"busy\"; try again",
+        ),
+        (
+            http("302 Found", "Location: https://sso.example.com/login?to=x\r\n", ""),
+            "(status 302), which SuperOffice does not follow: this is a page to sign in",
+        ),
+        (
+            http("200 OK", "Content-Type: text/xml; charset=iso-8859-1\r\n", "<a/>"),
+            "the answer cannot be decoded: charset \"iso-8859-1\" is not supported",
+        ),
+        (
             http("302 Found", "Location: https://erp.example.com/\r\n", ""),
             "redirects to https://erp.example.com/ (status 302), which SuperOffice does not follow",
         ),
@@ -209,6 +249,55 @@ fn call_error_names_each_kind_of_bad_response_in_one_sentence() {
         let error = error_at(&service.url());
         assert!(error.contains(expected), "{error:?} lacks {expected:?}");
         assert!(!error.contains('\n') && !error.ends_with('.'), "one sentence: {error}");
+    }
+}
+
+#[test]
+fn call_reads_replies_in_utf_16() {
+    let message = String::from_utf8(reply_body(&items())).unwrap();
+    let little: Vec<u8> = message.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = message.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let marked = |mark: [u8; 2], text: &[u8]| [&mark, text].concat();
+    for (content_type, body) in [
+        ("text/xml; charset=utf-16", marked([0xff, 0xfe], &little)),
+        ("text/xml; charset=\"UTF-16\"", marked([0xfe, 0xff], &big)),
+        ("text/xml; charset=utf-16le", little.clone()),
+        ("text/xml;charset=utf-16BE", big.clone()),
+        ("text/xml; charset=unicode", little.clone()),
+        ("text/xml", marked([0xff, 0xfe], &little)),
+        ("text/xml; charset=utf-8", [&[0xef, 0xbb, 0xbf], message.as_bytes()].concat()),
+    ] {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        let service = Service::answering([head.as_bytes(), &body].concat());
+        let client = client(&service.url(), &Options::default());
+        let exchange = run(client.call(None, Request::GetSupportedActorTypes)).unwrap();
+        assert_eq!(exchange.answer.reply, items(), "{content_type}");
+    }
+}
+
+#[test]
+fn credentials_are_headers_or_a_name_and_a_password() {
+    let credentials =
+        Credentials::parse("# of the test system\n\nX-Connector-Secret:  s3cret \neis:pass word:1\n")
+            .unwrap();
+    assert!(!format!("{credentials:?}").contains("s3cret"), "{credentials:?}");
+    let (sender, received) = mpsc::channel();
+    let service = Service::with(move |request| {
+        sender.send(request.to_ascii_lowercase()).unwrap();
+        reply(Dialect::Message, Operation::GetSupportedActorTypes, &items())
+    });
+    let options = Options { credentials, ..Options::default() };
+    run(client(&service.url(), &options).call(None, Request::GetSupportedActorTypes)).unwrap();
+    let request = received.recv().unwrap();
+    assert!(request.contains("x-connector-secret: s3cret\r\n"), "{request}");
+    let basic = "authorization: basic ZWlzOnBhc3Mgd29yZDox".to_ascii_lowercase();
+    assert!(request.contains(&basic), "{request}");
+    for wrong in ["s3cret", ":s3cret", "X Y: s3cret"] {
+        let error = Credentials::parse(wrong).unwrap_err();
+        assert!(error.contains("line 1") && !error.contains("s3cret"), "{error}");
     }
 }
 

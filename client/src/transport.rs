@@ -17,7 +17,7 @@ use reqwest::{Certificate, Client, RequestBuilder, Response, Url, Version};
 use crate::address::ServiceAddress;
 use crate::error::CallErrorKind;
 use crate::http_message::{BodyFraming, HttpExchange, HttpRequest, HttpResponse};
-use crate::options::Options;
+use crate::options::{Credentials, Options};
 
 /// Idle connections are closed after this time, before a usual server closes them: a request sent just as the server
 /// closes is lost.
@@ -45,6 +45,7 @@ pub(super) struct Transport {
     timeout: Duration,
     connect_timeout: Duration,
     max_response_bytes: usize,
+    credentials: Credentials,
 }
 
 impl Transport {
@@ -68,7 +69,8 @@ impl Transport {
         }
         let client = builder.build().map_err(|error| SetupError::Tls(root_cause(&error)))?;
         let Options { timeout, connect_timeout, max_response_bytes, .. } = *options;
-        Ok(Transport { client, timeout, connect_timeout, max_response_bytes })
+        let credentials = options.credentials.clone();
+        Ok(Transport { client, timeout, connect_timeout, max_response_bytes, credentials })
     }
 
     pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpExchange, CallErrorKind> {
@@ -106,6 +108,9 @@ impl Transport {
     fn build(&self, request: &HttpRequest) -> RequestBuilder {
         let mut builder = self.client.request(request.method.clone(), request.url.clone());
         for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        for (name, value) in self.credentials.headers() {
             builder = builder.header(name, value);
         }
         if request.accept_gzip {

@@ -153,10 +153,10 @@ fn unavailability(kind: &CallErrorKind) -> Option<Unavailable> {
         | CallErrorKind::ConnectionRefused { .. }
         | CallErrorKind::Connect { .. }
         | CallErrorKind::ConnectTimeout { .. }
-        | CallErrorKind::NoConnector { status: 429 | 503, .. } => Some(Unavailable::NotProcessed),
+        | CallErrorKind::Status { status: 429 | 503, .. } => Some(Unavailable::NotProcessed),
         CallErrorKind::Timeout { .. }
         | CallErrorKind::Lost { .. }
-        | CallErrorKind::NoConnector { status: 502 | 504, .. } => Some(Unavailable::MayBeProcessed),
+        | CallErrorKind::Status { status: 502 | 504, .. } => Some(Unavailable::MayBeProcessed),
         _ => None,
     }
 }

@@ -1,12 +1,16 @@
 //! Flags of commands that call a connector service.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use contract::Dialect;
-use erp_host_client::{Client, Options, ServiceAddress};
+use erp_host_client::{Client, Credentials, Options, ServiceAddress};
+use zeroize::Zeroizing;
 
 /// The address of the service, and the options of the client.
 #[derive(Debug, Clone, clap::Args)]
@@ -27,6 +31,10 @@ pub(crate) struct ServiceFlags {
     /// Take any TLS certificate (for tests only: allows man-in-the-middle attacks)
     #[arg(long)]
     insecure: bool,
+    /// File with credentials to send with every request, a line each: `user:password` for basic authentication, or a
+    /// header such as `X-Connector-Secret: ..`; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    credentials: Option<PathBuf>,
 }
 
 /// The dialect of calls.
@@ -64,7 +72,12 @@ impl ServiceFlags {
             Some(name) => self.url.clone().connector(name),
             None => self.url.clone(),
         };
+        let credentials = match &self.credentials {
+            Some(path) => read_credentials(path)?,
+            None => Credentials::default(),
+        };
         let options = Options {
+            credentials,
             timeout: Duration::from_secs_f32(self.timeout),
             ca: self.ca.clone(),
             insecure: self.insecure,
@@ -72,4 +85,13 @@ impl ServiceFlags {
         };
         Ok(Client::new(address, &options)?)
     }
+}
+
+fn read_credentials(path: &Path) -> Result<Credentials, String> {
+    let refused =
+        |error: &dyn Display| format!("the credentials in {} cannot be read: {error}", path.display());
+    let text =
+        if path == Path::new("-") { io::read_to_string(io::stdin()) } else { fs::read_to_string(path) };
+    Credentials::parse(&Zeroizing::new(text.map_err(|error| refused(&error))?))
+        .map_err(|error| refused(&error))
 }
