@@ -17,6 +17,9 @@ pub struct OnlineConfig {
     /// By how much the caller's clock and this machine's may differ.
     #[serde(deserialize_with = "quantity::duration")]
     pub clock_skew: Duration,
+    /// The longest that a token may be valid.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub token_lifetime: Duration,
     /// What belongs to each client ID (without `app://` or `spn:`).
     pub clients: BTreeMap<String, OnlineClient>,
 }
@@ -43,6 +46,7 @@ impl Default for OnlineConfig {
         OnlineConfig {
             issuer: "SuperOffice AS".to_owned(),
             clock_skew: Duration::from_secs(120),
+            token_lifetime: Duration::from_secs(3600),
             clients: BTreeMap::new(),
         }
     }

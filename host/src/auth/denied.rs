@@ -45,6 +45,11 @@ pub enum Denied {
     /// Too early.
     #[error("client {client}: the token is not valid yet; is this machine's clock right?")]
     NotYetValid { client: String },
+    /// It is valid for longer than any token of SuperOffice.
+    #[error(
+        "client {client}: the token is valid for {seconds} seconds, which is longer than online.token_lifetime allows"
+    )]
+    Lifetime { client: String, seconds: String },
     /// A nonce that must not be signed: the reply could mean something else.
     #[error(
         "client {client}: the token's nonce is longer than 128 characters or has other ones than letters, digits and -_+/=:~{{}}"

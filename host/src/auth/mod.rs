@@ -31,10 +31,15 @@ use self::token::{Expected, Unverified};
 use self::verification_key::{MOST_KEYS, VerificationKey, read_certificates};
 use crate::file_reload::{Reload, Reloadable};
 
+/// Bounds of `online.token_lifetime`.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
+const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
 /// Online authentication of all client IDs. Without a client ID nobody is authenticated.
 pub struct Online {
     issuer: String,
     clock_skew: Duration,
+    token_lifetime: Duration,
     clients: Vec<Client>,
 }
 
@@ -79,6 +84,13 @@ impl Online {
     /// # Errors
     /// A file cannot be read, or its content is not valid. The text names the file and what is expected.
     pub fn new(config: &OnlineConfig) -> Result<Self, String> {
+        let lifetime = config.token_lifetime;
+        if !(SHORTEST_LIFETIME..=LONGEST_LIFETIME).contains(&lifetime) {
+            let seconds = lifetime.as_secs_f64();
+            return Err(format!(
+                "online.token_lifetime is {seconds} seconds, expected 1m to 24h; SuperOffice's tokens are valid for about six minutes"
+            ));
+        }
         let mut clients: Vec<Client> = Vec::new();
         for (id, client) in &config.clients {
             if clients.iter().any(|other| other.id.eq_ignore_ascii_case(id)) {
@@ -88,7 +100,12 @@ impl Online {
                 Client::new(id, client).map_err(|reason| format!("online.clients.{id}: {reason}"))?;
             clients.push(client);
         }
-        Ok(Online { issuer: config.issuer.clone(), clock_skew: config.clock_skew, clients })
+        Ok(Online {
+            issuer: config.issuer.clone(),
+            clock_skew: config.clock_skew,
+            token_lifetime: lifetime,
+            clients,
+        })
     }
 
     /// Keys and certificates, which are reloaded when their files change.
@@ -158,8 +175,13 @@ impl Online {
         key_set: &[VerificationKey],
     ) -> Result<Authenticated, Denied> {
         let now = SystemTime::now();
-        let expected =
-            Expected { client: &client.id, issuer: &self.issuer, clock_skew: self.clock_skew, now };
+        let expected = Expected {
+            client: &client.id,
+            issuer: &self.issuer,
+            clock_skew: self.clock_skew,
+            lifetime: self.token_lifetime,
+            now,
+        };
         let certificates = client.certificates.get();
         let verified = token.verify(certificates.iter().chain(key_set), &expected)?;
         // After the signature: nobody but SuperOffice may find out which connectors are here.

@@ -43,6 +43,8 @@ pub(super) struct Expected<'c> {
     pub(super) client: &'c str,
     pub(super) issuer: &'c str,
     pub(super) clock_skew: Duration,
+    /// The longest that it may be valid.
+    pub(super) lifetime: Duration,
     pub(super) now: SystemTime,
 }
 
@@ -67,6 +69,9 @@ enum OneOrMore {
 
 #[derive(Deserialize)]
 struct Claims {
+    // Of another type they count as missing.
+    exp: Option<serde_json::Value>,
+    nbf: Option<serde_json::Value>,
     iat: Option<f64>,
     nonce: Option<String>,
     sub: Option<String>,
@@ -160,6 +165,7 @@ impl Claims {
         if self.iat.is_some_and(|issued| latest.as_ref().is_ok_and(|latest| issued > latest.as_secs_f64())) {
             return Err(Denied::NotYetValid { client: client() });
         }
+        self.check_lifetime(expected)?;
         let nonce = self.nonce.ok_or(Denied::MissingClaim("nonce"))?;
         // It becomes a part of a text that this host signs, whose parts are separated by dots.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+/=:~{}".contains(&byte);
@@ -173,6 +179,23 @@ impl Claims {
             return Err(Denied::Context { client: client() });
         }
         Ok(Verified { nonce, context })
+    }
+}
+
+impl Claims {
+    /// A token that is stolen is of use as long as it is valid.
+    fn check_lifetime(&self, expected: &Expected<'_>) -> Result<(), Denied> {
+        let number = |claim: &Option<serde_json::Value>| claim.as_ref().and_then(serde_json::Value::as_f64);
+        let exp = number(&self.exp).ok_or(Denied::MissingClaim("exp"))?;
+        let lifetime = expected.lifetime.as_secs_f64();
+        let now = expected.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let left = exp - now - expected.clock_skew.as_secs_f64();
+        let whole = self.iat.into_iter().chain(number(&self.nbf)).map(|begin| exp - begin);
+        let longest = whole.chain([left]).fold(f64::NEG_INFINITY, f64::max);
+        if longest <= lifetime {
+            return Ok(());
+        }
+        Err(Denied::Lifetime { client: expected.client.to_owned(), seconds: format!("{longest:.0}") })
     }
 }
 

@@ -66,6 +66,49 @@ async fn token_times_may_differ_by_the_clock_skew() {
 }
 
 #[tokio::test]
+async fn token_that_is_valid_for_too_long_is_denied() {
+    const HOUR: i64 = 3600;
+    let scene = Scene::new();
+    let configured = |key: &str| {
+        scene.online(&format!(
+            "[online]\n{key}\n[online.clients.ab12cd]\ncertificates = [\"FOLDER/superoffice.pem\"]\n\
+             private_key = \"FOLDER/partner.pem\"\n"
+        ))
+    };
+    let usual = configured("").unwrap();
+    let long = configured("token_lifetime = \"12h\"").unwrap();
+    for (exp, iat, nbf, is_accepted, is_accepted_by_long) in [
+        (360, Some(0), Some(0), true, true),
+        (HOUR - 60, Some(-30), None, true, true),
+        (360, Some(-2 * HOUR), None, false, true),
+        (360, None, Some(-2 * HOUR), false, true),
+        (2 * HOUR, None, None, false, true),
+        (13 * HOUR, None, None, false, false),
+        (10 * 365 * 24 * HOUR, Some(0), Some(0), false, false),
+        (10 * 365 * 24 * HOUR, None, None, false, false),
+    ] {
+        let mut claims = claims();
+        let object = claims.as_object_mut().unwrap();
+        for (claim, offset) in [("exp", Some(exp)), ("iat", iat), ("nbf", nbf)] {
+            match offset {
+                Some(offset) => object.insert(claim.to_owned(), json!(seconds(offset))),
+                None => object.remove(claim),
+            };
+        }
+        let token = scene.superoffice.sign(&claims);
+        for (online, expected) in [(&usual, is_accepted), (&long, is_accepted_by_long)] {
+            let answered = online.authenticate(&token, "Excel").await;
+            assert_eq!(answered.is_ok(), expected, "{claims}");
+            assert!(expected || matches!(answered, Err(Denied::Lifetime { .. })), "{answered:?}");
+        }
+    }
+    for refused in ["30s", "25h"] {
+        let error = configured(&format!("token_lifetime = \"{refused}\"")).err().unwrap();
+        assert!(error.contains("online.token_lifetime") && error.contains("1m to 24h"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn token_claims_are_verified() {
     let scene = Scene::new();
     let online = scene.usual();
