@@ -16,12 +16,14 @@ pub struct Caller {
     pub client: Option<IpAddr>,
     /// The name that the caller has proved, and how, such as `basic:superoffice`; `None` when no proof was required.
     pub name: Option<Arc<str>>,
+    /// Whether it may see which connectors are here.
+    pub sees_details: bool,
 }
 
 impl Caller {
-    /// A caller without a proxy and without a name.
+    /// A caller without a proxy and without a name; a stranger.
     pub fn direct(peer: SocketAddr) -> Self {
-        Caller { peer, client: Some(peer.ip().to_canonical()), name: None }
+        Caller { peer, client: Some(peer.ip().to_canonical()), name: None, sees_details: false }
     }
 
     /// The address that limits for each peer count: of the client, or else of the proxy in front.

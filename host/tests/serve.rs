@@ -247,7 +247,9 @@ fn log_has_no_value_of_a_request_in_any_element() {
         }
         // The caller gets what it sent.
         assert!(call_of(SECRET, &host, "WSTestConnection", "").contains(SECRET));
-        assert!(call_of(&format!("a<b>{SECRET}</b>"), &host, "WSTestConnection", "").contains("<faultstring>"));
+        assert!(
+            call_of(&format!("a<b>{SECRET}</b>"), &host, "WSTestConnection", "").contains("<faultstring>")
+        );
         assert!(call_of(&format!("a<{SECRET}>c"), &host, "WSTestConnection", "").contains(SECRET));
         host.ask_to_stop().unwrap();
         host.wait().unwrap();

@@ -18,6 +18,9 @@ pub struct AccessConfig {
     /// From where `/health` and `/ready` are answered, which need no credential; empty: from everywhere.
     #[serde(deserialize_with = "networks")]
     pub health_networks: Vec<IpNet>,
+    /// From where the connectors and their versions are shown, besides this machine and callers that pass a check.
+    #[serde(deserialize_with = "networks")]
+    pub details_networks: Vec<IpNet>,
     /// The header that holds a shared secret.
     pub secret_header: String,
     /// Shared secrets, by the names that they have in the log.
@@ -31,6 +34,7 @@ impl Default for AccessConfig {
         AccessConfig {
             networks: Vec::new(),
             health_networks: Vec::new(),
+            details_networks: Vec::new(),
             secret_header: "X-Connector-Secret".to_owned(),
             secrets: BTreeMap::new(),
             users: BTreeMap::new(),

@@ -34,6 +34,7 @@ pub const BASIC_CHALLENGE: HeaderValue =
 pub struct Access {
     networks: Vec<IpNet>,
     health_networks: Vec<IpNet>,
+    details_networks: Vec<IpNet>,
     secret_header: HeaderName,
     secrets: Vec<(String, SecretHash)>,
     users: Vec<(String, SecretHash)>,
@@ -73,7 +74,8 @@ impl Access {
     /// # Errors
     /// They would let nobody in, or everybody.
     pub fn new(config: &AccessConfig, client_names: Option<&[String]>) -> Result<Self, String> {
-        let AccessConfig { networks, health_networks, secret_header, secrets, users } = config.clone();
+        let AccessConfig { networks, health_networks, details_networks, secret_header, secrets, users } =
+            config.clone();
         let secret_header = HeaderName::try_from(&secret_header)
             .map_err(|_| format!("access.secret_header {secret_header:?} is no name of a header"))?;
         if secret_header == AUTHORIZATION && !secrets.is_empty() {
@@ -87,6 +89,7 @@ impl Access {
         Ok(Access {
             networks,
             health_networks,
+            details_networks,
             secret_header,
             secrets: secrets.into_iter().collect(),
             users: users.into_iter().collect(),
@@ -133,6 +136,21 @@ impl Access {
         };
         let shown = if self.has_credentials() { Some(self.credential(headers)?) } else { None };
         Ok(shown.or(certificate).map(Into::into))
+    }
+
+    /// Whether a caller that was admitted may see which connectors are here, and their versions: it has proved a name, or its
+    /// address is one that the configuration allows, or it is on this machine. Everybody else is a stranger. `is_forwarded`:
+    /// the request has headers of a proxy, so that the address of a peer that is no trusted proxy is not the client's.
+    pub fn shows_details(&self, caller: &Caller, is_forwarded: bool) -> bool {
+        let Some(client) = caller.client else { return caller.name.is_some() };
+        let is_proxy = is_forwarded && client == caller.peer.ip().to_canonical();
+        let is_within = |networks: &[IpNet]| {
+            // A network of all addresses says nothing about a caller.
+            networks.iter().any(|network| network.prefix_len() > 0 && network.contains(&client))
+        };
+        caller.name.is_some()
+            || (!is_proxy
+                && (client.is_loopback() || is_within(&self.networks) || is_within(&self.details_networks)))
     }
 
     /// The name of the credential in these headers.

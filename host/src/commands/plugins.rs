@@ -10,8 +10,8 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::cli::scratch_folder::scratch_folder;
 use crate::cli::output::stdout;
+use crate::cli::scratch_folder::scratch_folder;
 use crate::config::{Config, Flags};
 use erp_host_client::terminal::printable;
 use erp_host_runtime::{PluginFile, Plugins};

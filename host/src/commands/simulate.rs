@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cli::scratch_folder::scratch_folder;
 use crate::cli::output::{print_error, stdout};
+use crate::cli::scratch_folder::scratch_folder;
 use crate::cli::service_flags::{DialectChoice, ServiceFlags};
 use crate::cli::settings_flags::SettingsFlags;
 use crate::cli::signals::StopSignals;

@@ -9,6 +9,7 @@ use super::config::RouterConfig;
 use super::connector::Connector;
 use super::early_outcome::{self, EarlyOutcome};
 use super::watchdog::Watchdog;
+use crate::caller::Caller;
 
 /// The connectors by name. Lookups take no lock while connectors are added, replaced and removed: a call continues with the
 /// connector that it has found.
@@ -82,18 +83,19 @@ impl Connectors {
     }
 
     /// The connector that a call names; without a name the configured one, or else the first.
-    pub(super) fn find(&self, named: Option<&str>) -> Result<Arc<Connector>, EarlyOutcome> {
+    pub(super) fn find(&self, named: Option<&str>, caller: &Caller) -> Result<Arc<Connector>, EarlyOutcome> {
         match named.or(self.config.default_connector.as_deref()) {
-            Some(name) => {
-                self.get(name).ok_or_else(|| early_outcome::unknown_connector(name, &self.loaded_names()))
-            }
+            Some(name) => self.get(name).ok_or_else(|| {
+                let loaded = caller.sees_details.then(|| self.loaded_names());
+                early_outcome::unknown_connector(name, loaded.as_deref())
+            }),
             None => self.current.load().first().cloned().ok_or_else(early_outcome::no_connector),
         }
     }
 
     /// The connector that a stored connection belongs to.
     pub(super) fn owner(&self, name: &str) -> Result<Arc<Connector>, EarlyOutcome> {
-        self.get(name).ok_or_else(|| early_outcome::not_loaded(name, &self.loaded_names()))
+        self.get(name).ok_or_else(|| early_outcome::not_loaded(name, !self.is_empty()))
     }
 
     /// The names, for an error text.

@@ -47,9 +47,13 @@ pub(super) fn unknown_connection(guid: Guid) -> EarlyOutcome {
     EarlyOutcome::Reply(Outcome::error(why).with_error_code(error_code::UNKNOWN_CONNECTION_ID))
 }
 
-/// No connector has the name that the address or the configuration gives.
-pub(super) fn unknown_connector(name: &str, loaded: &str) -> EarlyOutcome {
-    error(format!("connector '{name}' was not found; here: {loaded}"))
+/// No connector has the name that the address or the configuration gives. `loaded`: the names of those that are here, for a
+/// caller that may see them.
+pub(super) fn unknown_connector(name: &str, loaded: Option<&str>) -> EarlyOutcome {
+    error(match loaded {
+        Some(loaded) => format!("connector '{name}' was not found; here: {loaded}"),
+        None => format!("connector '{name}' was not found"),
+    })
 }
 
 /// No connector is loaded at all.
@@ -61,9 +65,9 @@ pub(super) fn no_connector() -> EarlyOutcome {
 }
 
 /// The connector of a stored connection is not loaded.
-pub(super) fn not_loaded(name: &str, loaded: &str) -> EarlyOutcome {
-    let why =
-        format!("the connection belongs to the connector '{name}', which is not installed; here: {loaded}");
+pub(super) fn not_loaded(name: &str, is_any_loaded: bool) -> EarlyOutcome {
+    let none = if is_any_loaded { "" } else { "; here: none" };
+    let why = format!("the connection belongs to the connector '{name}', which is not installed{none}");
     EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(
         "put its plugin file into the plugins folder; the connection is kept until then",
     ))

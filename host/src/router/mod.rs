@@ -188,6 +188,11 @@ impl Router {
         Ok(SoapResponse { soap: envelope.soap, is_fault: false, body: reply.body })
     }
 
+    /// Whether a connector of this name is loaded.
+    pub fn has_connector(&self, name: &str) -> bool {
+        self.connectors.get(name).is_some()
+    }
+
     /// Whether any connector is loaded.
     pub fn has_connectors(&self) -> bool {
         !self.connectors.is_empty()

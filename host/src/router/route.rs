@@ -116,8 +116,10 @@ impl Router {
         context: &mut CallContext<'_>,
     ) -> Option<SignedApplicationToken> {
         let caller = context.caller;
-        let Ok(connector) = self.connectors.find(context.addressed_connector) else {
-            rejection::log(Cause::NotAuthenticated, caller, "the address names no connector that is here");
+        let Ok(connector) = self.connectors.find(context.addressed_connector, context.caller) else {
+            let name = context.addressed_connector.unwrap_or_default();
+            let why = format_args!("the address names the connector {name:?}, which is not here");
+            rejection::log(Cause::NotAuthenticated, caller, why);
             return None;
         };
         context.record_connector(connector.name());
@@ -135,7 +137,7 @@ impl Router {
 
     /// Carries out an operation without a connection.
     async fn in_setup(&self, context: &mut CallContext<'_>) -> Result<WrittenReply, EarlyOutcome> {
-        let connector = self.connectors.find(context.addressed_connector)?;
+        let connector = self.connectors.find(context.addressed_connector, context.caller)?;
         let deadline = context.assign(&connector);
         let (call, worker) = (Arc::clone(context.owned_call), Arc::clone(&connector));
         let operation = call.call().operation();
@@ -236,7 +238,7 @@ impl Router {
                 context.check_owner(guid, owner)?;
                 self.connectors.owner(owner)?
             }
-            None => self.connectors.find(context.addressed_connector)?,
+            None => self.connectors.find(context.addressed_connector, context.caller)?,
         };
         let deadline = context.assign(&connector);
         let form = settings_form(&connector, context.log_context.clone(), deadline).await?;

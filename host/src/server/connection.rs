@@ -76,7 +76,8 @@ impl ConnectionHandler {
         mut permit: ConnectionPermit,
     ) {
         let Ok(local) = stream.local_addr() else { return };
-        let mut info = ConnectionInfo { peer, local, is_tls: false, certificate: None };
+        let mut info =
+            ConnectionInfo { peer, local, is_tls: false, certificate: None, framing_error: Arc::default() };
         // Replies are written whole; waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
         let evictable = permit.within_limit().await;
@@ -145,7 +146,12 @@ impl ConnectionHandler {
             Service::OverLimit => limits.header_timeout.min(OVER_LIMIT_HEAD_TIMEOUT),
             Service::Endpoint | Service::HttpsRedirect { .. } => limits.header_timeout,
         };
-        let stream = TokioIo::new(SlowClientStream::new(stream, &limits, header_timeout));
+        let stream = TokioIo::new(SlowClientStream::new(
+            stream,
+            &limits,
+            header_timeout,
+            Arc::clone(&info.framing_error),
+        ));
         let mut connection = http.serve_connection(stream, respond);
         let mut evicted_head_timer = pin!(sleep(EVICTED_HEAD_TIMEOUT));
         let (mut is_shutting_down, mut is_evicting) = (false, false);

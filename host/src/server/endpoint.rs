@@ -7,7 +7,7 @@ use bytes::Bytes;
 use contract::{Dialect, SoapVersion};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, VARY};
-use hyper::header::{HeaderMap, RETRY_AFTER};
+use hyper::header::{HeaderMap, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::sync::Semaphore;
@@ -19,7 +19,7 @@ use super::connection_limit::LimitReached;
 use super::content_type::ContentType;
 use super::forwarded::{ProxyChain, TrustedProxies};
 use super::help::HelpPage;
-use super::public_url::public_url;
+use super::public_url::{PublicUrl, public_url};
 use super::query;
 use super::readiness::{Readiness, Reason};
 use super::rejection::{PLAIN_TEXT, Rejection, TRY_AGAIN_AFTER};
@@ -28,12 +28,14 @@ use super::request_body::{self, BodyError};
 use super::resource::{Resource, SERVICE_PATH};
 use crate::access::{Access, AccessDenied};
 use crate::caller::Caller;
+use crate::logging::rejection::{self, Cause};
 use crate::router::{RejectedCall, Router, SoapRequest, SoapResponse};
 
 /// The same from the root, relative so that it is right below any base path of a proxy.
 const SERVICE_FROM_ROOT: HeaderValue = HeaderValue::from_static("Services/ErpConnectorWS.svc");
 
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+/// On every response: a browser must not find a script in it.
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
 const SOAP_12: HeaderValue = HeaderValue::from_static("application/soap+xml; charset=utf-8");
@@ -72,7 +74,7 @@ impl Endpoint {
     ) -> Response<ReplyBody> {
         let (head, mut body) = request.into_parts();
         let mut caller = self.caller(&head.headers, connection);
-        match self.serve(&head, &mut body, &mut caller, connection).await {
+        let mut response = match self.serve(&head, &mut body, &mut caller, connection).await {
             Ok(response) => response,
             Err(rejection) => {
                 rejection.log_request(&caller, &head);
@@ -81,7 +83,9 @@ impl Endpoint {
                 }
                 rejection.into_response()
             }
-        }
+        };
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        response
     }
 
     /// The response on a connection beyond the connection limit: only `/health` is served. The connection was logged.
@@ -106,10 +110,11 @@ impl Endpoint {
         caller.name = self
             .admit(resource, head, caller, connection)
             .map_err(|denied| Rejection::access_denied(&denied))?;
+        caller.sees_details = self.access.shows_details(caller, is_forwarded(&head.headers));
         let resource = resource.ok_or_else(Rejection::not_found)?;
         match (resource, &head.method) {
-            (Resource::Service, &Method::POST) => self.call(head, body, caller).await,
-            (Resource::Service, &Method::GET | &Method::HEAD) => self.describe(head, connection),
+            (Resource::Service, &Method::POST) => self.call(head, body, caller, connection).await,
+            (Resource::Service, &Method::GET | &Method::HEAD) => self.describe(head, connection, caller),
             (Resource::Root, &Method::GET | &Method::HEAD) => Ok(redirect_to_service()),
             (Resource::Health, &Method::GET | &Method::HEAD) => Ok(page(PLAIN_TEXT, "ok\n")),
             (Resource::Ready, &Method::GET | &Method::HEAD) => Ok(self.readiness()),
@@ -151,18 +156,28 @@ impl Endpoint {
     }
 
     /// GET: the help page or a WSDL.
-    fn describe(&self, head: &Parts, connection: &ConnectionInfo) -> Result<Response<ReplyBody>, Rejection> {
+    fn describe(
+        &self,
+        head: &Parts,
+        connection: &ConnectionInfo,
+        caller: &Caller,
+    ) -> Result<Response<ReplyBody>, Rejection> {
         let query = head.uri.query().unwrap_or_default();
+        let connector = query::parameter(query, "ConnectorName").filter(|name| !name.is_empty());
         let is_wsdl = ["wsdl", "singleWsdl"].iter().any(|name| query::parameter(query, name).is_some());
         if !is_wsdl {
-            return Ok(page(HTML, self.help.bytes()));
+            return match connector.filter(|name| !self.router.has_connector(name)) {
+                Some(name) => {
+                    let known = caller.sees_details.then(|| self.help.names());
+                    Err(Rejection::unknown_connector(&name, known.as_deref()))
+                }
+                None => Ok(self.help.response(&self.public_url(head, connection), caller.sees_details)),
+            };
         }
         let dialect = dialect(query)?.unwrap_or_default();
-        let proxies = self.proxies(&head.headers, connection);
-        let mut address = public_url(&head.headers, head.uri.path(), connection, &proxies);
+        let mut address = self.public_url(head, connection);
         // A client that is generated from this WSDL calls the same connector, and gives its dialect where a request does
         // not show it.
-        let connector = query::parameter(query, "ConnectorName").filter(|name| !name.is_empty());
         let connector = connector.map(|name| format!("ConnectorName={}", query::encode(&name)));
         let plain = (dialect == Dialect::Plain).then(|| "dialect=plain".to_owned());
         for (first, parameter) in connector.into_iter().chain(plain).enumerate() {
@@ -170,6 +185,16 @@ impl Endpoint {
             address.push_str(&parameter);
         }
         Ok(page(XML, contract::wsdl(dialect, &address)))
+    }
+
+    /// The URL that the caller used, without its query.
+    fn public_url(&self, head: &Parts, connection: &ConnectionInfo) -> String {
+        let proxies = self.proxies(&head.headers, connection);
+        let PublicUrl { url, ignored } = public_url(&head.headers, head.uri.path(), connection, &proxies);
+        for header in ignored {
+            rejection::log(Cause::ForwardedHeader, connection.peer.ip().to_canonical(), header);
+        }
+        url
     }
 
     fn proxies<'h>(&self, headers: &'h HeaderMap, connection: &ConnectionInfo) -> ProxyChain<'h> {
@@ -187,6 +212,7 @@ impl Endpoint {
         head: &Parts,
         body: &mut Incoming,
         caller: &Caller,
+        connection: &ConnectionInfo,
     ) -> Result<Response<ReplyBody>, Rejection> {
         let content_type = head
             .headers
@@ -206,11 +232,11 @@ impl Endpoint {
         }
         let peer = caller.network();
         let received = request_body::receive(&head.headers, body, &self.limits, &self.bodies, peer).await;
-        let received = received.map_err(|error| self.reject_body(&error))?;
+        let received = received.map_err(|error| self.reject_body(&error, connection))?;
         // Acquired only now: a slow sender does not occupy a permit.
         let _permit = self.calls.try_acquire().map_err(|_| Rejection::too_many_calls())?;
         let loaded = received.load(&self.limits, &self.bodies, peer).await;
-        let body = loaded.map_err(|error| self.reject_body(&error))?;
+        let body = loaded.map_err(|error| self.reject_body(&error, connection))?;
         let action = head.headers.get(SOAP_ACTION).map(header_text);
         let action = soap_action(action.as_deref(), || content_type.parameter("action"));
         let connector = query::parameter(query, "ConnectorName");
@@ -229,11 +255,11 @@ impl Endpoint {
         }
     }
 
-    fn reject_body(&self, error: &BodyError) -> Rejection {
+    fn reject_body(&self, error: &BodyError, connection: &ConnectionInfo) -> Rejection {
         if let BodyError::NoRoom(why) = error {
             self.bodies.refuse(why);
         }
-        Rejection::body(error)
+        Rejection::body(error, connection.framing_error.get())
     }
 }
 
@@ -262,6 +288,13 @@ async fn reply(answer: SoapResponse, headers: &HeaderMap, version: Version) -> R
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response
+}
+
+/// Whether a proxy has written headers into the request.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    const WRITTEN_BY_PROXIES: [&str; 6] =
+        ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+    WRITTEN_BY_PROXIES.iter().any(|name| headers.contains_key(*name))
 }
 
 fn redirect_to_service() -> Response<ReplyBody> {

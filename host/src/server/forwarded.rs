@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use hyper::HeaderMap;
-use hyper::header::{FORWARDED, HeaderName};
+use hyper::header::{FORWARDED, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -65,21 +65,30 @@ impl<'h> ProxyChain<'h> {
         ProxyChain { client, proxies: if is_alone { other_proxies } else { proxies }, headers }
     }
 
-    /// The scheme that the client used, `http` or `https`.
-    pub(super) fn scheme(&self) -> Option<&'h str> {
-        let scheme = self.element().and_then(|element| element.scheme);
-        scheme.or_else(|| self.value(&HeaderName::from_static("x-forwarded-proto")))
+    /// `proto` of `Forwarded`: the scheme that the client used.
+    pub(super) fn element_scheme(&self) -> Option<&'h str> {
+        self.element().and_then(|element| element.scheme)
     }
 
-    /// The host, perhaps with a port, that the client asked for.
-    pub(super) fn host(&self) -> Option<&'h str> {
-        let host = self.element().and_then(|element| element.host).filter(|host| is_host(host));
-        host.or_else(|| self.value(&HeaderName::from_static("x-forwarded-host")).filter(|host| is_host(host)))
+    /// `host` of `Forwarded`: the host, perhaps with a port, that the client asked for.
+    pub(super) fn element_host(&self) -> Option<&'h str> {
+        self.element().and_then(|element| element.host)
     }
 
     /// The value that the first proxy (the one next to the client) has written into this list.
     pub(super) fn value(&self, header: &HeaderName) -> Option<&'h str> {
         self.of_first_proxy(items(self.headers, header))
+    }
+
+    /// The same for a header that proxies replace: more values than proxies are not all theirs, and are returned as they are.
+    pub(super) fn single_value(&self, header: &HeaderName) -> Option<&'h str> {
+        let mut lines = self.headers.get_all(header).iter();
+        match (lines.next(), lines.next()) {
+            _ if self.proxies == 0 => None,
+            (Some(line), None) if items(self.headers, header).count() > self.proxies => Some(text_of(line)),
+            (Some(_), Some(_)) if items(self.headers, header).count() > self.proxies => Some("several lines"),
+            _ => self.value(header),
+        }
     }
 
     fn element(&self) -> Option<Element<'h>> {
@@ -115,7 +124,7 @@ fn walk(
 fn items<'h>(headers: &'h HeaderMap, header: &HeaderName) -> impl Iterator<Item = &'h str> + use<'h> {
     let lines: Vec<_> = headers.get_all(header).iter().collect();
     // A line that is not text names no address, but it counts.
-    lines.into_iter().rev().flat_map(|line| line.to_str().unwrap_or("?").rsplit(',').map(str::trim))
+    lines.into_iter().rev().flat_map(|line| text_of(line).rsplit(',').map(str::trim))
 }
 
 /// The elements of `Forwarded`, last first; `None` for a line that is not well-formed.
@@ -190,14 +199,12 @@ fn address(node: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-pub(super) fn is_host(host: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-    !host.is_empty() && host.bytes().all(plain)
+fn text_of(line: &HeaderValue) -> &str {
+    line.to_str().unwrap_or("?")
 }
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;

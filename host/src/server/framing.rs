@@ -186,10 +186,23 @@ impl Framing {
     fn line(&mut self, line: &[u8]) -> Result<(), FramingError> {
         let in_body = self.state != State::Head;
         let reject = |error: FramingError| FramingError { in_body, ..error };
-        let line = line.strip_suffix(b"\r\n").ok_or_else(|| reject(bad("a line does not end with CR LF")))?;
+        let line = line.strip_suffix(b"\r\n").ok_or_else(|| {
+            reject(bad(match self.state {
+                State::ChunkSize => "the line of a chunk's size, or its extension, does not end with CR LF",
+                State::ChunkEnd => "a chunk does not end with CR LF, or is longer than its size says",
+                State::Trailer => "a trailer line does not end with CR LF",
+                _ => "a line does not end with CR LF",
+            }))
+        })?;
         // A CR or a NUL: another program may take it for the end of something. Counting, unlike searching, is vectorized.
         if line.iter().filter(|&&byte| byte.is_ascii_control() && byte != b'\t').count() > 0 {
-            return Err(reject(bad("a control character stands in the head, or in a chunk's line")));
+            return Err(reject(bad(match self.state {
+                State::ChunkSize => {
+                    "a control character is in the line of a chunk's size, or in its extension"
+                }
+                State::Trailer => "a control character is in a trailer",
+                _ => "a control character is in the head, or after a chunk",
+            })));
         }
         match self.state {
             State::Head if !self.head.has_request_line => self.request_line(line),
@@ -262,16 +275,22 @@ impl Framing {
     /// Name and value of a header line; counts it.
     fn split<'l>(&mut self, line: &'l [u8]) -> Result<(&'l [u8], &'l [u8]), FramingError> {
         self.head.lines += 1;
+        let is_trailer = self.state == State::Trailer;
+        let bad = |in_head, in_trailer| bad(if is_trailer { in_trailer } else { in_head });
         if self.head.lines > self.max_header_lines {
             return Err(MANY_LINES);
         }
         if matches!(line.first(), Some(b' ' | b'\t')) {
-            return Err(bad("a header line begins with white space (obsolete line folding)"));
+            return Err(bad(
+                "a header line begins with white space (obsolete line folding)",
+                "a trailer line begins with white space (obsolete line folding)",
+            ));
         }
-        let colon = memchr::memchr(b':', line).ok_or(bad("a header line has no colon"))?;
+        let colon = memchr::memchr(b':', line)
+            .ok_or(bad("a header line has no colon", "a trailer line has no colon"))?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         if !is_token(name) {
-            return Err(bad("the name of a header line is none"));
+            return Err(bad("the name of a header line is none", "the name of a trailer line is none"));
         }
         Ok((name, value.trim_ascii()))
     }
@@ -303,6 +322,9 @@ impl Framing {
         if !matches!(extension.first(), None | Some(b';')) {
             return Err(bad("the size of a chunk is followed by something else"));
         }
+        if !is_chunk_extension(extension) {
+            return Err(bad("the extension of a chunk is not of the form ;name=value"));
+        }
         self.state = if size == 0 { State::Trailer } else { State::Chunk(size) };
         Ok(())
     }
@@ -319,6 +341,42 @@ impl Framing {
         self.state = State::Head;
         self.head = Head::default();
     }
+}
+
+/// `;name`, `;name=value`, `;name="a quoted value"`, any number of them, with white space around `;` and `=`.
+fn is_chunk_extension(mut rest: &[u8]) -> bool {
+    while let Some(extension) = rest.strip_prefix(b";") {
+        let name = extension.iter().position(|byte| b"=;".contains(byte)).unwrap_or(extension.len());
+        if !is_token(extension[..name].trim_ascii()) {
+            return false;
+        }
+        rest = &extension[name..];
+        if let Some(value) = rest.strip_prefix(b"=") {
+            let value = value.trim_ascii_start();
+            let end = match value.strip_prefix(b"\"") {
+                // From the quote on: the next one that no backslash is before.
+                Some(quoted) => {
+                    let mut is_escaped = false;
+                    let end = quoted.iter().position(|&byte| {
+                        let is_end = byte == b'"' && !is_escaped;
+                        is_escaped = byte == b'\\' && !is_escaped;
+                        is_end
+                    });
+                    let Some(end) = end else { return false };
+                    end + 2
+                }
+                None => {
+                    let end = value.iter().position(|&byte| byte == b';').unwrap_or(value.len());
+                    if !is_token(value[..end].trim_ascii_end()) {
+                        return false;
+                    }
+                    end
+                }
+            };
+            rest = value[end..].trim_ascii_start();
+        }
+    }
+    rest.is_empty()
 }
 
 fn is_token(text: &[u8]) -> bool {

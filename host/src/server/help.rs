@@ -1,29 +1,66 @@
 //! The help page: what a browser shows at the address of the service.
 
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::Response;
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_FRAME_OPTIONS,
+};
+use sha2::{Digest, Sha256};
 
-/// The page as it is served at the moment. Clones share it.
+use super::query;
+use super::reply_body::ReplyBody;
+
+/// The connectors that the page shows at the moment. Clones share them.
 #[derive(Debug, Clone)]
-pub struct HelpPage(Arc<ArcSwap<Bytes>>);
+pub struct HelpPage(Arc<ArcSwap<Vec<ConnectorCard>>>);
 
 impl HelpPage {
     pub(super) fn new(connectors: &[ConnectorCard]) -> Self {
-        HelpPage(Arc::new(ArcSwap::from_pointee(page(connectors).into())))
+        HelpPage(Arc::new(ArcSwap::from_pointee(connectors.to_vec())))
     }
 
     /// Shows these connectors from now on.
     pub fn show(&self, connectors: &[ConnectorCard]) {
-        self.0.store(Arc::new(page(connectors).into()));
+        self.0.store(Arc::new(connectors.to_vec()));
     }
 
-    pub(super) fn bytes(&self) -> Bytes {
-        Bytes::clone(&self.0.load())
+    /// The page for a caller that reached the service at `address`. A stranger gets no connectors and no versions.
+    pub(super) fn response(&self, address: &str, shows_details: bool) -> Response<ReplyBody> {
+        let connectors = self.0.load();
+        let page = page(address, shows_details.then_some(&**connectors));
+        let mut response = Response::new(ReplyBody::whole(page));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
+        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        // It depends on the caller.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    /// The names of the connectors, for a text.
+    pub(super) fn names(&self) -> String {
+        let connectors = self.0.load();
+        let names: Vec<_> = connectors.iter().map(|connector| connector.name.as_str()).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 }
+
+/// The page needs nothing but its style, which is named by its hash: no script, no form, no frame.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy)
+        .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
+});
 
 /// A connector as the page shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,42 +90,55 @@ padding:.1em .35em;border-radius:4px}\
 table{border-collapse:collapse;width:100%}th{font-weight:600;color:var(--soft);font-size:.85rem}\
 th,td{text-align:left;vertical-align:top;padding:.5rem .75rem .5rem 0;border-bottom:1px solid var(--line)}\
 .tag{font-size:.75rem;border:1px solid var(--accent);color:var(--accent);border-radius:99px;padding:.05rem .5rem;\
-white-space:nowrap}";
+white-space:nowrap}\
+.address{user-select:all;overflow-wrap:anywhere}tr.more td{padding-left:1rem}";
 
-/// The page. It links relative to its own address, so it is right behind any proxy.
-fn page(connectors: &[ConnectorCard]) -> String {
+/// The page; without `connectors` that of a stranger. It links relative to its own address, so it is right behind any proxy.
+fn page(address: &str, connectors: Option<&[ConnectorCard]>) -> String {
     let mut page = String::with_capacity(8 * 1024);
     page.push_str("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">");
     page.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
     page.push_str("<title>ERP Sync connector service</title><style>");
     page.push_str(STYLE);
     page.push_str("</style></head><body><main><h1>ERP Sync connector service</h1>");
+    let version = match connectors {
+        Some(_) => concat!("erp-host ", env!("CARGO_PKG_VERSION")),
+        None => "erp-host",
+    };
+    put(
+        &mut page,
+        format_args!("<p class=\"soft\">{version}: SuperOffice ERP Sync connectors over SOAP.</p>"),
+    );
     put(
         &mut page,
         format_args!(
-            "<p class=\"soft\">erp-host {}: SuperOffice ERP Sync connectors over SOAP. This address is what SuperOffice \
-             is given as the connector's URL; it takes <code>POST</code>.</p>",
-            env!("CARGO_PKG_VERSION")
+            "<h2>Address</h2><p>SuperOffice is given this as the connector's URL; it takes <code>POST</code>.</p>\
+             <p><code class=\"address\">{}</code></p>",
+            Escaped(address)
         ),
     );
     page.push_str("<h2>Connectors</h2>");
-    if connectors.is_empty() {
-        page.push_str(
+    match connectors {
+        None => page.push_str(
+            "<p class=\"soft\">They are shown on the machine of this host, and to callers that its configuration allows \
+             (<code>access.details_networks</code>).</p>",
+        ),
+        Some([]) => page.push_str(
             "<p>No connector is loaded. Put a plugin file into the plugins folder; \
              <code>erp-host plugins</code> lists what is there, or why it cannot be loaded.</p>",
-        );
-    } else {
-        page.push_str("<table><tr><th>Name</th><th>Version</th><th>Actor types</th></tr>");
-        for connector in connectors {
-            put_connector(&mut page, connector);
+        ),
+        Some(connectors) => {
+            page.push_str("<table><tr><th>Name</th><th>Version</th><th>Actor types</th></tr>");
+            for connector in connectors {
+                put_connector(&mut page, address, connector);
+            }
+            page.push_str("</table>");
         }
-        page.push_str(
-            "</table><p class=\"soft\">Add <code>?ConnectorName=&lt;name&gt;</code> to the address to pick one; without \
-             it the default one answers.</p>",
-        );
     }
     page.push_str(
-        "<h2>Service description (WSDL)</h2><p>The same operations in the three message forms that exist; the host \
+        "<p class=\"soft\">Add <code>?ConnectorName=&lt;name&gt;</code> to the address to pick one; without it the default one \
+         answers.</p>\
+         <h2>Service description (WSDL)</h2><p>The same operations in the three message forms that exist; the host \
          answers each caller in its own.</p><table><tr><th>Form</th><th>Document</th></tr>\
          <tr><td>message <span class=\"tag\">default</span></td><td><a href=\"?singleWsdl\">?singleWsdl</a></td></tr>\
          <tr><td>data</td><td><a href=\"?singleWsdl&amp;dialect=data\">?singleWsdl&amp;dialect=data</a></td></tr>\
@@ -98,7 +148,7 @@ fn page(connectors: &[ConnectorCard]) -> String {
     page
 }
 
-fn put_connector(page: &mut String, connector: &ConnectorCard) {
+fn put_connector(page: &mut String, address: &str, connector: &ConnectorCard) {
     let ConnectorCard { name, version, description, actor_types, is_default } = connector;
     put(page, format_args!("<tr><td><strong>{}</strong>", Escaped(name)));
     if *is_default {
@@ -113,7 +163,16 @@ fn put_connector(page: &mut String, connector: &ConnectorCard) {
     } else {
         put(page, format_args!("{}", Escaped(&actor_types.join(", "))));
     }
-    page.push_str("</td></tr>");
+    // Encoded, a name is plain text in HTML.
+    let query = format!("ConnectorName={}", query::encode(name));
+    put(
+        page,
+        format_args!(
+            "</td></tr><tr class=\"more\"><td colspan=\"3\"><code class=\"address\">{}?{query}</code> \
+             <a href=\"?singleWsdl&amp;{query}\">WSDL</a></td></tr>",
+            Escaped(address)
+        ),
+    );
 }
 
 fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
@@ -133,6 +192,8 @@ impl std::fmt::Display for Escaped<'_> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
+                // HTML has no form for it.
+                c if c.is_control() => f.write_char(char::REPLACEMENT_CHARACTER)?,
                 c => f.write_char(c)?,
             }
         }
@@ -154,8 +215,20 @@ mod tests {
             actor_types: vec![evil],
             is_default: true,
         };
-        let page = page(&[card]);
+        let address = "http://a/\"><script>/p";
+        let page = page(address, Some(&[card]));
         assert_eq!(page.matches("&lt;script&gt;&quot;&amp;&#39;").count(), 4);
+        assert_eq!(page.matches("http://a/&quot;&gt;&lt;script&gt;/p").count(), 2);
+        assert!(page.contains("ConnectorName=%3Cscript%3E%22%26%27"), "{page}");
         assert!(!page.contains("<script"));
+        // The policy allows no style but that of the page.
+        assert_eq!(page.matches("style=").count(), 0);
+    }
+
+    #[test]
+    fn help_page_of_a_stranger_has_no_names_and_no_versions() {
+        let page = page("http://a/p", None);
+        assert!(page.contains("http://a/p") && page.contains("?singleWsdl"));
+        assert!(!page.contains(env!("CARGO_PKG_VERSION")), "{page}");
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use contract::EncodingError;
 use hyper::header::{
     ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
@@ -61,6 +62,13 @@ impl Rejection {
         Rejection::new(StatusCode::NOT_FOUND, Cause::NotServed, text).logging_request()
     }
 
+    /// The help page of a connector that is not here. `known`: the names of those that are, for a caller that may see them.
+    pub(super) fn unknown_connector(name: &str, known: Option<&str>) -> Self {
+        let known = known.map(|known| format!("; here: {known}")).unwrap_or_default();
+        let text = format!("there is no connector {name:?} here{known}");
+        Rejection::new(StatusCode::NOT_FOUND, Cause::NotServed, text).logging_request()
+    }
+
     pub(super) fn method_not_allowed(method: &Method, allowed: &'static str) -> Self {
         let text = format!("the method {method} is not served here, expected one of {allowed}");
         Rejection::new(StatusCode::METHOD_NOT_ALLOWED, Cause::NotServed, text)
@@ -102,8 +110,8 @@ impl Rejection {
             .header(CONNECTION, CLOSE)
     }
 
-    /// The request body cannot be received.
-    pub(super) fn body(error: &BodyError) -> Self {
+    /// The request body cannot be received. `framing`: what was wrong with its chunks, or with what came instead of them.
+    pub(super) fn body(error: &BodyError, framing: Option<&FramingError>) -> Self {
         let (status, cause) = match error {
             BodyError::TooLarge { .. } | BodyError::GzipRatio { .. } => {
                 (StatusCode::PAYLOAD_TOO_LARGE, Cause::LargeBody)
@@ -113,7 +121,14 @@ impl Rejection {
             BodyError::BadGzip(_) | BodyError::Broken(_) => (StatusCode::BAD_REQUEST, Cause::BrokenBody),
             BodyError::NoRoom(_) => (StatusCode::SERVICE_UNAVAILABLE, Cause::Overload),
         };
-        let rejection = Rejection::new(status, cause, error.to_string());
+        let text = match (error, framing) {
+            // hyper has only seen the end of the stream.
+            (BodyError::Broken(_), Some(framing)) => {
+                format!("the request body is broken: {}", framing.reason)
+            }
+            _ => error.to_string(),
+        };
+        let rejection = Rejection::new(status, cause, text);
         match error {
             BodyError::UnknownEncoding(_) => {
                 rejection.header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))
@@ -180,6 +195,7 @@ impl Rejection {
         let mut response = Response::new(ReplyBody::whole(format!("{}\n", self.text)));
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, PLAIN_TEXT);
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response.headers_mut().extend(self.headers);
         response
     }
@@ -189,7 +205,7 @@ impl Rejection {
         let (status, text, length) = (self.status, &self.text, self.text.len() + 1);
         format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
-             Connection: close\r\n\r\n{text}\n"
+             X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{text}\n"
         )
     }
 }

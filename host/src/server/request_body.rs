@@ -39,10 +39,18 @@ pub(super) enum BodyError {
     #[error("the request body is not valid gzip: {0}")]
     BadGzip(io::Error),
     /// The client went away, or its chunks are broken.
-    #[error("the request body is broken: {0}")]
+    #[error("the request body is broken: {}", with_cause(.0))]
     Broken(hyper::Error),
     #[error("the host has no room for another request body, try again in a few seconds")]
     NoRoom(#[from] BodySpoolError),
+}
+
+/// An error of hyper, whose own text leaves out the cause.
+fn with_cause(error: &hyper::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }
 
 impl From<SpoolError> for BodyError {

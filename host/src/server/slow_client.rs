@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub(super) struct SlowClientStream<S> {
     write_timer: Pin<Box<Sleep>>,
     is_write_timed: bool,
     end: Option<StreamEnd>,
+    /// For the endpoint, which reads a body that ends early and answers.
+    framing_error: Arc<OnceLock<FramingError>>,
 }
 
 /// Why the stream ended before the peer closed it.
@@ -58,7 +61,12 @@ pub(super) enum StreamEnd {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> SlowClientStream<S> {
-    pub(super) fn new(stream: S, limits: &Limits, header_timeout: Duration) -> Self {
+    pub(super) fn new(
+        stream: S,
+        limits: &Limits,
+        header_timeout: Duration,
+        framing_error: Arc<OnceLock<FramingError>>,
+    ) -> Self {
         SlowClientStream {
             stream,
             framing: Framing::new(limits.header_size, limits.header_lines.get() as usize),
@@ -71,6 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SlowClientStream<S> {
             write_timer: Box::pin(sleep(limits.stall_timeout)),
             is_write_timed: false,
             end: None,
+            framing_error,
         }
     }
 
@@ -113,6 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SlowClientStream<S> {
             }
             Err((pass, error)) => {
                 self.end = Some(StreamEnd::Rejected(error));
+                let _ = self.framing_error.set(error);
                 pass
             }
         }

@@ -61,18 +61,20 @@ fn framing_rejects_ambiguous_requests() {
 #[test]
 fn framing_rejects_broken_chunks_and_reads_nothing_after_them() {
     let host = Host::start();
-    for chunks in [
-        "5\r\nabc\r\n0\r\n\r\n",
-        "3\r\nabcd\r\n0\r\n\r\n",
-        "3\nabc\r\n0\r\n\r\n",
-        "3\r\nabc\n0\r\n\r\n",
-        "-1\r\nabc\r\n0\r\n\r\n",
-        "0x3\r\nabc\r\n0\r\n\r\n",
-        "3 \r\nabc\r\n0\r\n\r\n",
-        "fffffffffffffffff\r\nabc\r\n0\r\n\r\n",
-        "3;a\nb\r\nabc\r\n0\r\n\r\n",
-        "0\r\nContent-Length: 9\r\n\r\n",
-        "0\r\n X: folded\r\n\r\n",
+    for (chunks, cause) in [
+        ("5\r\nabc\r\n0\r\n\r\n", "a chunk"),
+        ("3\r\nabcd\r\n0\r\n\r\n", "a chunk is longer than its size says"),
+        ("3\nabc\r\n0\r\n\r\n", "does not end with CR LF"),
+        ("3\r\nabc\n0\r\n\r\n", "does not end with CR LF"),
+        ("-1\r\nabc\r\n0\r\n\r\n", "the size of a chunk is not a number"),
+        ("0x3\r\nabc\r\n0\r\n\r\n", "the size of a chunk is followed by something else"),
+        ("3 \r\nabc\r\n0\r\n\r\n", "the size of a chunk is followed by something else"),
+        ("fffffffffffffffff\r\nabc\r\n0\r\n\r\n", "the size of a chunk is not a number"),
+        ("3;a\nb\r\nabc\r\n0\r\n\r\n", "extension, does not end with CR LF"),
+        ("3;a=\"b\r\nabc\r\n0\r\n\r\n", "the extension of a chunk"),
+        ("0\r\nContent-Length: 9\r\n\r\n", "a trailer says how its request is framed"),
+        ("0\r\n X: folded\r\n\r\n", "a trailer line begins with white space"),
+        ("0\r\nX\r\n\r\n", "a trailer line has no colon"),
     ] {
         let head = "Transfer-Encoding: chunked\r\nContent-Type: text/xml\r\n";
         let request = format!("POST {SERVICE} HTTP/1.1\r\nHost: t\r\n{head}\r\n{chunks}{SMUGGLED}");
@@ -80,6 +82,7 @@ fn framing_rejects_broken_chunks_and_reads_nothing_after_them() {
         client.send_some(request.as_bytes());
         let response = client.receive();
         assert_eq!(response.status, 400, "{chunks:?}: {}", response.text());
+        assert!(response.text().contains(cause), "{chunks:?}: {}", response.text());
         assert!(client.is_closed(), "{chunks:?}");
     }
 }

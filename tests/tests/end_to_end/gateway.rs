@@ -17,6 +17,17 @@ use crate::operations::settings;
 
 const GUID: &str = "eeeeeeee-0000-4000-8000-000000000001";
 
+/// What a client may send to look like a proxy.
+const HOSTILE: [(&str, &str); 7] = [
+    ("X-Forwarded-Host", "evil.example"),
+    ("X-Forwarded-Port", "4711"),
+    ("X-Forwarded-Prefix", "/evil"),
+    ("X-Forwarded-Proto", "https"),
+    ("X-Forwarded-For", "192.0.2.66"),
+    ("Forwarded", "for=192.0.2.66;host=evil.example;proto=https"),
+    ("X_Forwarded_Prefix", "/evil"),
+];
+
 /// A running nginx. Dropping it ends it.
 struct Nginx {
     child: Child,
@@ -25,12 +36,17 @@ struct Nginx {
 
 impl Nginx {
     fn start(program: &Path, host: &TestHost) -> Self {
+        Self::start_with(program, host, str::to_owned)
+    }
+
+    /// With a change of the documented configuration.
+    fn start_with(program: &Path, host: &TestHost, change: impl FnOnce(&str) -> String) -> Self {
         let folder = host.folder().join("nginx");
         std::fs::create_dir(&folder).unwrap();
         // Free a moment ago; nginx cannot be asked which port it took.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let configuration = folder.join("nginx.conf");
-        std::fs::write(&configuration, configuration_for(&folder, address, host.address())).unwrap();
+        std::fs::write(&configuration, configuration_for(&folder, address, host.address(), change)).unwrap();
         let child = Command::new(program)
             .arg("-c")
             .arg(&configuration)
@@ -61,10 +77,15 @@ impl Drop for Nginx {
 }
 
 /// The documented server, without TLS and with our ports.
-fn configuration_for(folder: &Path, own: SocketAddr, host: SocketAddr) -> String {
+fn configuration_for(
+    folder: &Path,
+    own: SocketAddr,
+    host: SocketAddr,
+    change: impl FnOnce(&str) -> String,
+) -> String {
     let blocks = code_blocks(&read("docs/operators/nginx.md"), "nginx");
     let [documented] = &blocks[..] else { panic!("expected one nginx example, found {}", blocks.len()) };
-    let ours = documented
+    let ours = change(documented)
         .lines()
         .filter(|line| !line.trim_start().starts_with("ssl_"))
         .collect::<Vec<_>>()
@@ -132,8 +153,55 @@ fn calls_faults_and_the_wsdl_pass_through_nginx() {
     let expected = format!("http://erp.example.com:8443{PATH}");
     assert!(wsdl.text().contains(&format!("location=\"{expected}\"")), "{}", wsdl.text());
 
+    // Also to a client that sends the headers of a proxy itself.
+    let mut hostile = http::Request::get(&target).header("Host", "erp.example.com:8443");
+    for (header, value) in HOSTILE {
+        hostile = hostile.header(header, value);
+    }
+    let wsdl = hostile.send(nginx.address).unwrap().text();
+    assert!(wsdl.contains(&format!("location=\"{expected}\"")), "{wsdl}");
+    assert!(!wsdl.contains("evil"), "{wsdl}");
+
     // nginx itself answers what is not the service.
     assert_eq!(http::Request::get("/").send(nginx.address).unwrap().status, 404);
+}
+
+#[test]
+fn headers_of_a_proxy_are_all_set_or_removed_in_the_documentation() {
+    let nginx = &code_blocks(&read("docs/operators/nginx.md"), "nginx")[0];
+    let iis = read("docs/operators/iis.md");
+    for header in
+        ["X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix", "Forwarded"]
+    {
+        assert!(nginx.contains(&format!("proxy_set_header {header} ")), "nginx.md: {header}");
+        let variable = format!("HTTP_{}", header.to_uppercase().replace('-', "_"));
+        assert!(iis.contains(&format!("<set name=\"{variable}\"")), "iis.md: {variable}");
+        assert!(iis.contains(&format!("[name='{variable}']")), "iis.md allows {variable}");
+    }
+    assert!(nginx.contains("proxy_set_header X-Forwarded-For "));
+}
+
+#[test]
+fn wsdl_has_the_path_that_nginx_removes() {
+    let Some(program) = tools::nginx() else { return };
+    let trusted = &code_blocks(&read("docs/operators/nginx.md"), "toml")[0];
+    let host = Setup::new().plugin(EXCEL).configuration(trusted).start();
+    let prefixed = code_blocks(&read("docs/operators/nginx.md"), "text");
+    let prefixed = prefixed.iter().find(|block| block.contains("X-Forwarded-Prefix")).unwrap();
+    let nginx = Nginx::start_with(&program, &host, |documented| {
+        let location = documented.find("    location ").unwrap();
+        let rest = documented[location..].find("proxy_http_version").unwrap() + location;
+        let without = documented[rest..].replace("proxy_set_header X-Forwarded-Prefix \"\";", "");
+        format!("{}{prefixed}\n        {without}", &documented[..location])
+    });
+    let target = format!("/erp{PATH}?singleWsdl&ConnectorName=Excel");
+    let mut request = http::Request::get(&target).header("Host", "erp.example.com");
+    for (header, value) in HOSTILE {
+        request = request.header(header, value);
+    }
+    let wsdl = request.send(nginx.address).unwrap().text();
+    let expected = format!("location=\"http://erp.example.com/erp{PATH}?ConnectorName=Excel\"");
+    assert!(wsdl.contains(&expected), "{wsdl}");
 }
 
 #[test]

@@ -121,11 +121,25 @@ fn framing_rejects_ambiguous_chunks() {
         ("3;\0\r\nabc\r\n", "control character"),
         ("0\r\nContent-Length: 5\r\n\r\n", "how its request is framed"),
         ("0\r\n X: y\r\n\r\n", "white space"),
-        ("0\r\nX\r\n\r\n", "no colon"),
+        ("0\r\nX\r\n\r\n", "a trailer line has no colon"),
+        ("0\r\nX y: z\r\n\r\n", "the name of a trailer"),
+        ("0\r\nX: \0\r\n\r\n", "a control character is in a trailer"),
+        ("0\r\nX: y\n\r\n", "a trailer line does not end with CR LF"),
+        ("3;\r\nabc\r\n", "extension of a chunk"),
+        ("3;=x\r\nabc\r\n", "extension of a chunk"),
+        ("3;a=\r\nabc\r\n", "extension of a chunk"),
+        ("3;a b\r\nabc\r\n", "extension of a chunk"),
+        ("3;a=\"x\r\nabc\r\n", "extension of a chunk"),
+        ("3;a=\"x\"y\r\nabc\r\n", "extension of a chunk"),
+        ("3;a=\"x\\\"\r\nabc\r\n", "extension of a chunk"),
     ] {
         let request = post("Transfer-Encoding: chunked\r\n", body);
         let why = refused(&request).unwrap_or_else(|| panic!("{body:?}"));
         assert!(why.reason.contains(reason) && why.in_body, "{body:?}: {why:?}");
+    }
+    for extension in ["", ";a", "; a = b ;c", ";a=\"b;\\\"c\" ; d=e", ";a=b;c=\"\""] {
+        let request = post("Transfer-Encoding: chunked\r\n", &format!("3{extension}\r\nabc\r\n0\r\n\r\n"));
+        assert!(refused(&request).is_none(), "{extension}");
     }
     let long = format!("3;{}\r\nabc\r\n", "x".repeat(MAX_CHUNK_LINE));
     let why = refused(&post("Transfer-Encoding: chunked\r\n", &long)).unwrap();
