@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
-use crate::isolation::{Confinement, Limits};
+use crate::isolation::{Confinement, FileAccess, Limits, Sandbox};
 use crate::policy::PluginPolicy;
 use crate::trust::Trust;
 
@@ -52,6 +52,14 @@ pub struct WorkerConfig {
     pub open_files: Option<u32>,
     /// The user that it runs as.
     pub user: Option<String>,
+    /// Processes and threads that it and the processes that it starts may have, at least [`WorkerConfig::MIN_TASKS`].
+    pub tasks: Option<u32>,
+    /// Files and folders that it may read besides the usual ones.
+    pub read: Option<Vec<PathBuf>>,
+    /// Files and folders that it may write to besides its data folder.
+    pub write: Option<Vec<PathBuf>>,
+    /// Whether it runs where the system cannot restrict it.
+    pub sandbox: Option<Sandbox>,
     /// Environment variables that it sees besides the usual ones.
     pub environment: Option<Vec<String>>,
     /// So many crashes within a minute open the circuit breaker: the connector is out of service.
@@ -86,6 +94,10 @@ impl WorkerConfig {
     /// The fewest open files that are enough to serve calls.
     pub const MIN_OPEN_FILES: u32 = 16;
 
+    /// The fewest processes and threads that are enough to serve calls.
+    pub const MIN_TASKS: u32 = 64;
+
+    const TASKS: u32 = 1024;
     const MAX_CRASHES_PER_MINUTE: u32 = 5;
     const CRASH_BACKOFF: Duration = Duration::from_secs(30);
 }
@@ -131,7 +143,13 @@ impl RuntimeConfig {
                 memory: worker.memory.or(all.memory),
                 cpu_seconds: cpu_time.map(|time| time.as_secs().max(1)),
                 open_files: worker.open_files.or(all.open_files).map(u64::from),
+                tasks: Some(worker.tasks.or(all.tasks).unwrap_or(WorkerConfig::TASKS).into()),
             },
+            files: FileAccess {
+                read: worker.read.clone().or_else(|| all.read.clone()).unwrap_or_default(),
+                write: worker.write.clone().or_else(|| all.write.clone()).unwrap_or_default(),
+            },
+            sandbox: worker.sandbox.or(all.sandbox).unwrap_or_default(),
             user: worker.user.clone().or_else(|| all.user.clone()),
             environment: worker.environment.clone().or_else(|| all.environment.clone()).unwrap_or_default(),
             call_deadline: own.and_then(|own| own.call_deadline).unwrap_or(self.call_deadline),

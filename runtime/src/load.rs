@@ -241,7 +241,7 @@ impl OpenedPlugin {
         if let Some(user) = &confinement.user {
             isolation::grant_access(copy, folder, user).map_err(LoadError::Isolated)?;
         }
-        let opened = IsolatedPlugin::open(copy.to_owned(), &confinement, &about.connector);
+        let opened = IsolatedPlugin::open(copy.to_owned(), folder.clone(), &confinement, &about.connector);
         opened.map(Box::new).map(OpenedPlugin::Isolated).map_err(LoadError::Isolated)
     }
 

@@ -73,6 +73,9 @@ enum Command {
 
 /// Reads the command line and runs the command. Errors go to standard error, in one line.
 pub fn run() -> ExitCode {
+    if let Err(error) = erp_host_runtime::isolation::hide_process() {
+        eprintln!("erp-host: other processes of this user may read its memory: {error}");
+    }
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Plugins(args) => plugins::run(args),

@@ -16,6 +16,7 @@ use crate::logging::LogConfig;
 use crate::quantity;
 use crate::router::{ConnectorLimits, RouterConfig};
 use crate::server::{self, ServerConfig, TlsConfig};
+use erp_host_runtime::isolation::Sandbox;
 use erp_host_runtime::{ConnectorConfig, Isolation, Options, RuntimeConfig, Trust, WorkerConfig};
 
 /// The configuration file. See docs/operators/install.md for the meaning of each key.
@@ -104,7 +105,14 @@ struct WorkerSection {
     cpu_time: Option<Duration>,
     #[serde(deserialize_with = "worker_open_files")]
     open_files: Option<u32>,
+    #[serde(deserialize_with = "worker_tasks")]
+    tasks: Option<u32>,
     user: Option<String>,
+    #[serde(deserialize_with = "absolute_paths")]
+    read: Option<Vec<PathBuf>>,
+    #[serde(deserialize_with = "absolute_paths")]
+    write: Option<Vec<PathBuf>>,
+    sandbox: Option<Sandbox>,
     environment: Option<Vec<String>>,
     max_crashes_per_minute: Option<NonZeroU32>,
     #[serde(deserialize_with = "quantity::optional_duration")]
@@ -233,7 +241,11 @@ impl From<WorkerSection> for WorkerConfig {
             memory: section.memory,
             cpu_time: section.cpu_time,
             open_files: section.open_files,
+            tasks: section.tasks,
             user: section.user,
+            read: section.read,
+            write: section.write,
+            sandbox: section.sandbox,
             environment: section.environment,
             max_crashes_per_minute: section.max_crashes_per_minute,
             crash_backoff: section.crash_backoff,
@@ -269,4 +281,26 @@ fn worker_open_files<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
         )));
     }
     Ok(Some(files))
+}
+
+fn worker_tasks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let tasks = u32::deserialize(deserializer)?;
+    if tasks < WorkerConfig::MIN_TASKS {
+        return Err(D::Error::custom(format!(
+            "{tasks} processes and threads are too few, expected {} or more",
+            WorkerConfig::MIN_TASKS
+        )));
+    }
+    Ok(Some(tasks))
+}
+
+fn absolute_paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<PathBuf>>, D::Error> {
+    let paths = Vec::<PathBuf>::deserialize(deserializer)?;
+    match paths.iter().find(|path| !path.is_absolute()) {
+        Some(path) => Err(D::Error::custom(format!(
+            "{} is no absolute path, expected one like /srv/workbooks",
+            path.display()
+        ))),
+        None => Ok(Some(paths)),
+    }
 }

@@ -26,6 +26,8 @@ fn files_without_a_handshake_are_refused() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(test_support::scale::cases(200)))]
+
     /// Whatever the headers of a file say, reading ends with a result.
     #[test]
     fn handshake_of_a_damaged_file_is_read_or_refused(places in prop::collection::vec((0usize..2048, any::<u8>()), 1..8)) {

@@ -1,5 +1,5 @@
-//! The confinement that a worker process applies to itself before it opens the plugin: it ends with its host, cannot gain
-//! privileges, and has resource limits.
+//! The confinement that a worker process applies to itself before it opens the plugin: it ends with its parent, has no
+//! privileges and cannot gain any, has resource limits, and may use only some files and system calls.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,39 +7,113 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::Limits;
+use super::{Limits, WorkerOptions};
 
-/// Lets the process end with its host, and forbids it to gain privileges (`no_new_privs`). This holds for the calling thread
-/// and those that it starts later, so it must be called first.
+/// Confines the process: the calling thread and those that it starts later, so it must be called first. Returns what the
+/// system cannot restrict, and what it cannot allow, in one line each.
 ///
 /// # Errors
-/// The system refuses it.
-pub(super) fn restrict() -> io::Result<()> {
+/// The system refuses what it must be able to do, or cannot restrict a worker for which that is required.
+pub(super) fn confine(options: &WorkerOptions) -> io::Result<Vec<String>> {
     #[cfg(target_os = "linux")]
-    {
-        use rustix::process::{Signal, set_parent_process_death_signal};
-        set_parent_process_death_signal(Some(Signal::KILL))?;
-        rustix::thread::set_no_new_privs(true)?;
+    give_up_privileges()?;
+    set_limits(options)?;
+    if let Some(folder) = std::env::var_os("TMPDIR") {
+        // Where it cannot be created, neither can temporary files.
+        let _ = std::fs::create_dir_all(folder);
     }
+    let mut notes = Vec::new();
+    if rustix::process::geteuid().is_root() {
+        notes.push(
+            "the worker runs as root, because erp-host does; name a user of its own for it ([worker] user)"
+                .to_owned(),
+        );
+    }
+    #[cfg(target_os = "linux")]
+    restrict(options, &mut notes).map_err(io::Error::other)?;
+    #[cfg(not(target_os = "linux"))]
+    if options.requires_sandbox {
+        return Err(io::Error::other("a sandbox is required ([worker] sandbox), and this system has none"));
+    }
+    Ok(notes)
+}
+
+/// Lets the process end with its parent, hides it from other processes of its user, and drops all capabilities for ever.
+#[cfg(target_os = "linux")]
+fn give_up_privileges() -> io::Result<()> {
+    use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
+    use rustix::thread::{CapabilitySet, CapabilitySets};
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    rustix::thread::set_no_new_privs(true)?;
+    // Not without the right to change it; nothing can be gained from it then, either.
+    for capability in CapabilitySet::all().iter() {
+        let _ = rustix::thread::remove_capability_from_bounding_set(capability);
+    }
+    let _ = rustix::thread::clear_ambient_capability_set();
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    if let Err(error) = rustix::thread::set_capabilities(None, sets) {
+        // A service manager may deny the call to a process that has none.
+        if !rustix::thread::capabilities(None)?.permitted.is_empty() {
+            return Err(error.into());
+        }
+    }
+    Ok(())
+}
+
+/// Restricts files and system calls.
+#[cfg(target_os = "linux")]
+fn restrict(options: &WorkerOptions, notes: &mut Vec<String>) -> Result<(), String> {
+    use super::file_access;
+    use super::system_calls::{Denial, deny};
+    let cannot = |what: &str, error: &dyn std::fmt::Display| format!("{what} cannot be restricted: {error}");
+    let files = file_access::restrict(&options.files).map_err(|error| cannot("its files", &error))?;
+    let has_own_user = options.user.is_some();
+    let denial = Denial {
+        has_own_user,
+        shared_memory: options.limits.memory.is_some() && std::env::var_os(super::IN_CGROUP).is_none(),
+        truncation: !files.truncation,
+        signals: !files.scope && !has_own_user,
+    };
+    let calls = deny(denial);
+    let mut missing = Vec::new();
+    if !files.files {
+        missing.push(
+            "this kernel does not restrict files (Landlock): the worker can use every file that its user can"
+                .to_owned(),
+        );
+    }
+    if let Err(error) = calls {
+        missing.push(format!("this kernel does not restrict system calls (seccomp): {error}"));
+    }
+    if options.requires_sandbox && !missing.is_empty() {
+        return Err(format!("{}; [worker] sandbox requires it", missing.join("; ")));
+    }
+    notes.extend(missing);
+    notes.extend(files.problems);
     Ok(())
 }
 
 /// Sets the resource limits of the whole process. That of processor time grows with each call: see [`CpuTimeLimit`].
-///
-/// # Errors
-/// The system refuses them.
-pub(super) fn set_limits(limits: &Limits) -> io::Result<()> {
+fn set_limits(options: &WorkerOptions) -> io::Result<()> {
     let both = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
-    if let Some(memory) = limits.memory {
+    let Limits { memory, cpu_seconds: _, open_files, tasks } = options.limits;
+    if let Some(memory) = memory {
         // Linux counts private writable memory here. A limit of the address space would count what is only reserved.
         setrlimit(if cfg!(target_os = "linux") { Resource::Data } else { Resource::As }, both(memory))?;
     }
-    if let Some(files) = limits.open_files {
+    if let Some(files) = open_files {
         setrlimit(Resource::Nofile, both(files))?;
     }
+    // The system counts all processes and threads of the user, so it is of use for a user of its own only.
+    if let Some(tasks) = tasks.filter(|_| options.user.is_some()) {
+        setrlimit(Resource::Nproc, both(tasks))?;
+    }
+    // A core dump would hold the secrets of open connections.
+    setrlimit(Resource::Core, both(0))?;
     Ok(())
 }
-
 /// The limit of processor time, counted from the beginning of the latest call. The system ends a process that exceeds it
 /// (SIGXCPU).
 pub(super) struct CpuTimeLimit {

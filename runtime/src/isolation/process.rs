@@ -1,12 +1,12 @@
 //! One worker process: starting it, calling it over sockets, its log records, its output and its exit.
 
 use std::fmt::Write as _;
-use std::io::{self, BufRead, BufReader, ErrorKind, IoSlice, PipeReader, Read};
-use std::mem::MaybeUninit;
+use std::io::{self, BufRead, BufReader, ErrorKind, PipeReader, Read};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -15,15 +15,17 @@ use std::time::{Duration, Instant};
 use plugin_api::Call;
 use plugin_api::abi::client::Log;
 use plugin_api::abi::{MessageRef, Record, new_reference};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 
+use super::descriptors::send_descriptor;
 use super::frame::{Frame, FrameHeader, FrameReader, FrameWriter};
-use super::{Confinement, protocol, user};
+use super::subreaper::{self, WorkerExit};
+use super::user::{self, Ids};
+use super::{Confinement, FileAccess, Sandbox, cgroup, protocol};
 use crate::log_bridge::LogBridge;
 
 /// The environment variables that every worker gets.
-const ENVIRONMENT: [&str; 5] = ["PATH", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+const ENVIRONMENT: [&str; 4] = ["PATH", "LANG", "LC_ALL", "TZ"];
 /// How long a cancelled call may go on before the process is killed.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long to wait for the exit status of a process whose socket was closed.
@@ -37,8 +39,10 @@ const MAX_LINE: u64 = 8 * 1024;
 
 /// A worker process. Dropping it closes the control socket, which ends the process in order.
 pub(super) struct WorkerProcess {
-    id: Pid,
+    id: u32,
     control: UnixStream,
+    /// The socket of its subreaper, which ends the process with all its descendants when the socket is closed.
+    lifeline: UnixStream,
     /// Call sockets that no call uses.
     idle: Mutex<Vec<CallSocket>>,
     lifecycle: Mutex<Lifecycle>,
@@ -49,8 +53,6 @@ pub(super) struct WorkerProcess {
 
 #[derive(Default)]
 struct Lifecycle {
-    /// The process ID is free: it may belong to another process now, and must not be signalled.
-    is_reaped: bool,
     /// Why the host killed it.
     killed: Option<String>,
     exit: Option<ProcessExit>,
@@ -73,25 +75,31 @@ struct CallSocket {
 }
 
 impl WorkerProcess {
-    /// Starts a worker process. On Linux it ends when the calling thread ends: that is how it notices the host's death.
+    /// Starts a worker for this copy of a plugin: its subreaper, which starts the worker process.
     ///
     /// # Errors
     /// In one line, with what to do.
-    pub(super) fn start(confinement: &Confinement, label: &str) -> Result<Arc<Self>, String> {
+    pub(super) fn start(
+        confinement: &Confinement,
+        copy: &Path,
+        folder: &Path,
+        label: &str,
+    ) -> Result<Arc<Self>, String> {
         let cannot = |error: io::Error| format!("its worker process cannot be started: {error}");
-        let (control, theirs) = UnixStream::pair().map_err(cannot)?;
+        let (lifeline, its_lifeline) = UnixStream::pair().map_err(cannot)?;
+        let (control, its_control) = UnixStream::pair().map_err(cannot)?;
         let (output, stdout) = io::pipe().map_err(cannot)?;
-        let mut command = command(confinement, label).map_err(cannot)?;
-        if let Some(name) = &confinement.user {
-            let ids = user::look_up(name)?;
-            command.uid(ids.user).gid(ids.group);
-        }
-        command.stdin(OwnedFd::from(theirs)).stdout(stdout.try_clone().map_err(cannot)?).stderr(stdout);
+        let user = confinement.user.as_deref().map(user::look_up).transpose()?.flatten();
+        let mut command = command(confinement, user, copy, folder, label).map_err(cannot)?;
+        command.stdin(OwnedFd::from(its_lifeline));
+        command.stdout(stdout.try_clone().map_err(cannot)?).stderr(stdout);
         let child = command.spawn().map_err(cannot)?;
         drop(command);
+        send_descriptor(&lifeline, its_control).map_err(cannot)?;
         let process = Arc::new(WorkerProcess {
-            id: Pid::from_child(&child),
+            id: child.id(),
             control,
+            lifeline,
             idle: Mutex::default(),
             lifecycle: Mutex::default(),
             changed: Condvar::new(),
@@ -99,6 +107,7 @@ impl WorkerProcess {
         });
         let monitor = Monitor {
             control: process.control.try_clone().map_err(cannot)?,
+            lifeline: process.lifeline.try_clone().map_err(cannot)?,
             process: Arc::clone(&process),
             child,
             label: label.to_owned(),
@@ -110,9 +119,9 @@ impl WorkerProcess {
         Ok(process)
     }
 
-    /// The process ID.
-    pub(super) fn id(&self) -> i32 {
-        self.id.as_raw_nonzero().get()
+    /// The process ID of its subreaper.
+    pub(super) fn id(&self) -> u32 {
+        self.id
     }
 
     /// Logs its records under this connector's name from now on.
@@ -160,11 +169,7 @@ impl WorkerProcess {
             return Ok(socket);
         }
         let (socket, theirs) = UnixStream::pair()?;
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut rights = SendAncillaryBuffer::new(&mut space);
-        let sockets = [theirs.as_fd()];
-        rights.push(SendAncillaryMessage::ScmRights(&sockets));
-        sendmsg(&self.control, &[IoSlice::new(&[0])], &mut rights, SendFlags::NOSIGNAL)?;
+        send_descriptor(&self.control, theirs)?;
         let socket = Arc::new(socket);
         Ok(CallSocket { socket, reader: FrameReader::default(), writer: FrameWriter::default() })
     }
@@ -172,10 +177,10 @@ impl WorkerProcess {
     /// Kills the process with all that it started.
     fn kill(&self, reason: String) {
         let mut lifecycle = self.lifecycle();
-        if !lifecycle.is_reaped {
+        if lifecycle.exit.is_none() {
             lifecycle.killed.get_or_insert(reason);
-            let _ = kill_process_group(self.id, Signal::KILL);
         }
+        let _ = self.lifeline.shutdown(Shutdown::Write);
     }
 
     /// Handles the failure of a socket: the process has ended, or is killed.
@@ -227,7 +232,13 @@ impl WorkerProcess {
 }
 
 /// The command that starts a worker, with a clean environment.
-fn command(confinement: &Confinement, label: &str) -> io::Result<Command> {
+fn command(
+    confinement: &Confinement,
+    user: Option<Ids>,
+    copy: &Path,
+    folder: &Path,
+    label: &str,
+) -> io::Result<Command> {
     let program = match &confinement.program {
         Some(program) => program.clone(),
         None => std::env::current_exe()?,
@@ -239,11 +250,28 @@ fn command(confinement: &Confinement, label: &str) -> io::Result<Command> {
         ("--memory", limits.memory),
         ("--cpu-seconds", limits.cpu_seconds),
         ("--open-files", limits.open_files),
+        ("--tasks", limits.tasks),
     ];
     for (flag, number) in numbers {
         if let Some(number) = number {
             command.args([flag, &number.to_string()]);
         }
+    }
+    let FileAccess { read, write } = &confinement.files;
+    for path in read.iter().map(PathBuf::as_path).chain([copy]) {
+        command.arg("--read").arg(path);
+    }
+    for path in write.iter().map(PathBuf::as_path).chain([folder]) {
+        command.arg("--write").arg(path);
+    }
+    if let Some(Ids { user, group }) = user {
+        command.args(["--user", &format!("{user}:{group}")]);
+    }
+    if confinement.sandbox == Sandbox::Required {
+        command.arg("--require-sandbox");
+    }
+    if let Some(group) = cgroup::delegated() {
+        command.arg("--cgroup").arg(group);
     }
     // Only shown in the list of processes.
     command.arg("--").arg(label);
@@ -254,6 +282,8 @@ fn command(confinement: &Confinement, label: &str) -> io::Result<Command> {
             command.env(name, value);
         }
     }
+    // Nobody else writes there: neither another connector nor, in a folder of the system, another user.
+    command.env("TMPDIR", folder.join("tmp"));
     // The memory limit counts all writable memory, so the allocator must not commit memory before it is used.
     command.envs([("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_EAGER_COMMIT", "0")]);
     // Its own process group: Ctrl-C must reach the host only, which ends its workers when their calls are done.
@@ -265,6 +295,7 @@ fn command(confinement: &Confinement, label: &str) -> io::Result<Command> {
 struct Monitor {
     process: Arc<WorkerProcess>,
     control: UnixStream,
+    lifeline: UnixStream,
     child: Child,
     label: String,
 }
@@ -276,25 +307,21 @@ impl Monitor {
             log_record(frame, self.process.log.get());
         }
         // Ends what the process started, and the process itself if it has only closed its socket.
-        {
-            let _lifecycle = self.process.lifecycle();
-            let _ = kill_process_group(self.process.id, Signal::KILL);
-        }
-        let status = {
-            // Waits without reaping, and then reaps under the lock: no signal is sent to an ID that is free already.
-            let _ = rustix::process::waitid(
-                rustix::process::WaitId::Pid(self.process.id),
-                rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT,
-            );
-            let mut lifecycle = self.process.lifecycle();
-            lifecycle.is_reaped = true;
-            self.child.wait()
-        };
+        let _ = self.lifeline.shutdown(Shutdown::Write);
+        let report = subreaper::read_report(&mut self.lifeline);
+        let own_status = self.child.wait();
         let mut lifecycle = self.process.lifecycle();
-        let description = lifecycle.killed.take().unwrap_or_else(|| match status {
-            Ok(status) => describe(status),
-            Err(error) => format!("has ended in an unknown way ({error})"),
-        });
+        let WorkerExit { status, exceeded } = match (report, own_status) {
+            (Some(report), _) => report,
+            // The subreaper was ended, or could not start the process.
+            (None, Ok(status)) => WorkerExit { status, exceeded: None },
+            (None, Err(error)) => {
+                let unknown = format!("has ended in an unknown way ({error})");
+                WorkerExit { status: ExitStatus::default(), exceeded: Some(unknown) }
+            }
+        };
+        let killed = exceeded.or_else(|| lifecycle.killed.take());
+        let description = killed.unwrap_or_else(|| describe(status));
         tracing::debug!(
             worker = self.label,
             pid = self.process.id(),

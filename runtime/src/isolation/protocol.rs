@@ -51,7 +51,8 @@ pub(super) fn text(text: &str) -> Message {
     message
 }
 
-pub(super) fn put_about(about: &About) -> Message {
+/// The handshake, and what the system cannot restrict or allow.
+pub(super) fn put_about(about: &About, notes: &[String]) -> Message {
     let mut message = text(&about.connector);
     message.put_text(&about.version);
     for ApiVersion { major, minor, patch } in [about.api, about.needs] {
@@ -60,15 +61,18 @@ pub(super) fn put_about(about: &About) -> Message {
     message.put_text(&about.rustc);
     message.put_text(&about.target);
     message.put_number(u32::from(about.panic_aborts));
+    for note in notes {
+        message.put_text(note);
+    }
     message
 }
 
-pub(super) fn about(message: MessageRef<'_>) -> Result<About, Malformed> {
+pub(super) fn about(message: MessageRef<'_>) -> Result<(About, Vec<String>), Malformed> {
     let reader = &mut message.reader();
     let api = |reader: &mut Reader<'_>| {
         Ok(ApiVersion { major: reader.number()?, minor: reader.number()?, patch: reader.number()? })
     };
-    Ok(About {
+    let about = About {
         connector: reader.text()?.to_owned(),
         version: reader.text()?.to_owned(),
         api: api(reader)?,
@@ -76,7 +80,12 @@ pub(super) fn about(message: MessageRef<'_>) -> Result<About, Malformed> {
         rustc: reader.text()?.to_owned(),
         target: reader.text()?.to_owned(),
         panic_aborts: reader.number()? != 0,
-    })
+    };
+    let mut notes = Vec::new();
+    while !reader.is_empty() {
+        notes.push(reader.text()?.to_owned());
+    }
+    Ok((about, notes))
 }
 
 /// What `Connector::new` gets: the host's version, the data folder and the options.

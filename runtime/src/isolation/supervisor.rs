@@ -37,12 +37,18 @@ impl IsolatedPlugin {
     ///
     /// # Errors
     /// In one line, with what to do.
-    pub(crate) fn open(copy: PathBuf, confinement: &Confinement, label: &str) -> Result<Self, String> {
+    pub(crate) fn open(
+        copy: PathBuf,
+        folder: PathBuf,
+        confinement: &Confinement,
+        label: &str,
+    ) -> Result<Self, String> {
         let worker = Arc::new(WorkerHandle::new(confinement.clone()));
         let (requests, receiver) = sync_channel(1);
         let (opened, result) = sync_channel(1);
         let mut supervisor = Supervisor {
             copy,
+            folder,
             label: label.to_owned(),
             worker: Arc::clone(&worker),
             breaker: CrashBreaker::new(confinement.max_crashes_per_minute, confinement.crash_backoff),
@@ -80,9 +86,11 @@ fn ended_early() -> String {
     "its worker process ended before it was of use; see the log".to_owned()
 }
 
-/// Supervises the worker of one connector, on one thread: on Linux a worker process ends with the thread that started it.
+/// Supervises the worker of one connector, on one thread.
 struct Supervisor {
     copy: PathBuf,
+    /// The connector's data folder.
+    folder: PathBuf,
     label: String,
     worker: Arc<WorkerHandle>,
     breaker: CrashBreaker,
@@ -191,14 +199,19 @@ impl Supervisor {
         let path = self.copy.to_str().ok_or_else(|| {
             format!("the path {} is not UTF-8 text; name another data folder", self.copy.display())
         })?;
-        let process = WorkerProcess::start(&self.worker.confinement, &self.label)?;
+        let process = WorkerProcess::start(&self.worker.confinement, &self.copy, &self.folder, &self.label)?;
         let request = protocol::text(path);
         let mut about = None;
         let result = self.call(&process, protocol::OPEN, request.as_ref(), "opened", |message| {
             about = protocol::about(message).ok();
         });
         match (result, about) {
-            (Ok(()), Some(about)) => Ok((process, about)),
+            (Ok(()), Some((about, notes))) => {
+                for note in notes {
+                    tracing::warn!(connector = about.connector, "{note}");
+                }
+                Ok((process, about))
+            }
             (result, _) => {
                 end(&process);
                 Err(result.err().unwrap_or_else(ended_early))
@@ -259,7 +272,7 @@ impl Supervisor {
     }
 }
 
-/// Shuts a process down and waits for its end: it must not outlive the thread that started it.
+/// Shuts a process down and waits for its end.
 fn end(process: &WorkerProcess) {
     process.shut_down();
     process.wait();

@@ -15,7 +15,7 @@ pub(crate) struct IsolatedPlugin {
 }
 
 impl IsolatedPlugin {
-    pub(crate) fn open(_: PathBuf, _: &Confinement, _: &str) -> Result<Self, String> {
+    pub(crate) fn open(_: PathBuf, _: PathBuf, _: &Confinement, _: &str) -> Result<Self, String> {
         Err(UNSUPPORTED.to_owned())
     }
 

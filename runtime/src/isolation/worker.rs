@@ -3,8 +3,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -17,14 +15,15 @@ use plugin_api::abi::{
     self, Caller, ConnectionTransport, ConnectorTransport, Handshake, Kind, Message, MessageRef, Operation,
     Record, ReplyReceiver,
 };
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recv, recvmsg};
+use rustix::net::{RecvFlags, recv};
 use rustix::process::{Signal, getpid, kill_process};
 use tracing::Level;
 
 use super::confinement::{self, CpuTimeLimit};
+use super::descriptors::{receive_descriptor, take_stdin};
 use super::frame::{Frame, FrameHeader, FrameReader, FrameWriter};
 use super::protocol::{self, EMPTY};
-use super::{CALL_STACK, Limits};
+use super::{CALL_STACK, WorkerOptions};
 use crate::{library, log_bridge};
 
 /// How long closing the connections and the connector may take at the end.
@@ -32,6 +31,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The plugin of this process, and its open connections by number.
 struct Worker {
+    /// What the system cannot restrict or allow; or why the process is not confined, so that it must not open the plugin.
+    confined: Result<Vec<String>, String>,
     cpu_time: Option<CpuTimeLimit>,
     handshake: OnceLock<&'static Handshake>,
     connector: RwLock<Option<Arc<dyn ConnectorTransport>>>,
@@ -51,57 +52,27 @@ thread_local! {
 ///
 /// # Errors
 /// Standard input is not a control socket, or the limits cannot be set.
-pub(super) fn run(limits: &Limits) -> io::Result<()> {
-    confinement::restrict()?;
-    confinement::set_limits(limits)?;
-    let control = take_control()?;
+pub(super) fn run(options: &WorkerOptions) -> io::Result<()> {
+    let control = UnixStream::from(take_stdin()?);
+    // The host gets the reason when it has the plugin opened.
+    let confined = confinement::confine(options).map_err(|error| error.to_string());
     let log_socket = control.try_clone()?;
     let _ = CONTROL.set(Mutex::new((log_socket, FrameWriter::default())));
     let worker = Arc::new(Worker {
-        cpu_time: limits.cpu_seconds.map(CpuTimeLimit::new),
+        confined,
+        cpu_time: options.limits.cpu_seconds.map(CpuTimeLimit::new),
         handshake: OnceLock::new(),
         connector: RwLock::default(),
         connections: RwLock::default(),
         last_connection: AtomicU32::new(0),
     });
-    while let Some(socket) = receive_socket(&control)? {
+    while let Some(socket) = receive_descriptor(&control)? {
         let worker = Arc::clone(&worker);
         let thread = thread::Builder::new().name("call".to_owned()).stack_size(CALL_STACK);
         thread.spawn(move || worker.serve(UnixStream::from(socket)))?;
     }
     worker.shut_down();
     Ok(())
-}
-
-/// Moves the control socket away from standard input, which the plugin and its child processes may use.
-fn take_control() -> io::Result<UnixStream> {
-    let control = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
-    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
-    Ok(UnixStream::from(control))
-}
-
-/// Receives the next call socket; `None` when the host has closed the control socket.
-fn receive_socket(control: &UnixStream) -> io::Result<Option<OwnedFd>> {
-    loop {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut received = RecvAncillaryBuffer::new(&mut space);
-        let mut byte = [0];
-        let mut into = [io::IoSliceMut::new(&mut byte)];
-        let message = match recvmsg(control, &mut into, &mut received, RecvFlags::CMSG_CLOEXEC) {
-            Err(rustix::io::Errno::INTR) => continue,
-            message => message?,
-        };
-        if message.bytes == 0 {
-            return Ok(None);
-        }
-        let rights = received.drain().filter_map(|part| match part {
-            RecvAncillaryMessage::ScmRights(sockets) => Some(sockets),
-            _ => None,
-        });
-        if let Some(socket) = rights.flatten().next() {
-            return Ok(Some(socket));
-        }
-    }
 }
 
 impl Worker {
@@ -173,11 +144,13 @@ impl Worker {
     }
 
     fn open(&self, message: MessageRef<'_>) -> Result<Message, String> {
+        let notes =
+            self.confined.as_ref().map_err(|error| format!("its worker cannot be confined: {error}"))?;
         let path = Path::new(message.reader().text().map_err(|error| error.to_string())?);
         let handshake = library::open(path).map_err(|error| error.to_string())?;
         let about = handshake.about().map_err(|refused| refused.to_string())?;
         let _ = self.handshake.set(handshake);
-        Ok(protocol::put_about(&about))
+        Ok(protocol::put_about(&about, notes))
     }
 
     fn make_connector(&self, message: MessageRef<'_>) -> Result<Message, String> {

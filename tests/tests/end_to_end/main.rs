@@ -27,5 +27,6 @@ mod stopping;
 mod tutorial;
 mod verify;
 mod workbook;
+mod worker_boundary;
 mod worker_user;
 mod wrong_plugins;

@@ -298,7 +298,7 @@ impl WorkbookFile {
             std::io::ErrorKind::NotFound => format!("there is no workbook {name:?}"),
             std::io::ErrorKind::PermissionDenied => {
                 format!(
-                    "the workbook {name:?} cannot be read: the host may not read it, or it is open elsewhere"
+                    "the workbook {name:?} cannot be read: the user of the connector may not read it, its folder is not listed in [connectors.Excel.worker] write, or it is open elsewhere"
                 )
             }
             _ => format!("the workbook {name:?} cannot be read"),

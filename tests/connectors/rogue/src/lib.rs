@@ -203,10 +203,24 @@ impl Drop for RogueConnection {
 
 /// Has the fault that stands under the name of the method.
 fn inject(faults: &Settings, method: &str) -> Result<()> {
-    faults.get(method).and_then(Fault::parse).map_or(Ok(()), Fault::run)
+    let Some(fault) = faults.get(method) else { return Ok(()) };
+    if let Some(command) = fault.strip_prefix("sh:") {
+        return run_command(command);
+    }
+    Fault::parse(fault).map_or(Ok(()), Fault::run)
 }
 
 /// The same in a method that answers with rows.
 fn inject_with(faults: &Settings, method: &str, rows: &mut Rows<'_>) -> Result<()> {
-    faults.get(method).and_then(Fault::parse).map_or(Ok(()), |fault| fault.run_with(rows))
+    match faults.get(method).and_then(Fault::parse) {
+        Some(fault) => fault.run_with(rows),
+        None => inject(faults, method),
+    }
+}
+
+/// The fault `sh:COMMAND`: runs a command of the shell as a child process, and returns what it prints as an error.
+fn run_command(command: &str) -> Result<()> {
+    let output = std::process::Command::new("sh").args(["-c", command]).output()?;
+    let text = [output.stdout, output.stderr].concat();
+    Err(Error::user(format!("{}: {}", output.status, String::from_utf8_lossy(&text))))
 }

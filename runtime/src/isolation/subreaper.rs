@@ -1,0 +1,192 @@
+//! The subreaper of a worker: a process between the host and the worker process, to which the kernel hands every process that
+//! the worker leaves behind. It starts the worker, measures it with its descendants, and ends all of them together: when the
+//! worker ends, when they use more than they may, and when the host closes the lifeline or ends.
+//!
+//! It has the rights of the host and runs no code of a plugin.
+
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait, waitpid};
+
+use super::WorkerOptions;
+#[cfg(target_os = "linux")]
+use super::cgroup::WorkerGroup;
+use super::descriptors::{receive_descriptor, take_stdin};
+use super::process_tree::{self, Usage};
+
+/// How often the worker and its descendants are measured.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// The name of this program's file, whatever has become of the file.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
+/// What the subreaper reports on the lifeline when all processes have ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WorkerExit {
+    /// The exit status of the worker process.
+    pub(super) status: ExitStatus,
+    /// The limit that the worker was ended for.
+    pub(super) exceeded: Option<String>,
+}
+
+impl WorkerExit {
+    /// The end of a worker, from what was read of the lifeline; `None` when there is no report.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (status, exceeded) = bytes.split_first_chunk()?;
+        let exceeded = (!exceeded.is_empty()).then(|| String::from_utf8_lossy(exceeded).into_owned());
+        Some(WorkerExit { status: ExitStatus::from_raw(i32::from_ne_bytes(*status)), exceeded })
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.status.into_raw().to_ne_bytes().to_vec();
+        bytes.extend(self.exceeded.iter().flat_map(|text| text.bytes()));
+        bytes
+    }
+}
+
+/// Runs as the subreaper of a worker. Standard input is the lifeline; the host sends the worker's control socket over it.
+///
+/// # Errors
+/// Standard input is not a lifeline, or the worker cannot be started.
+pub(super) fn run(options: &WorkerOptions) -> io::Result<()> {
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let mut lifeline = UnixStream::from(take_stdin()?);
+    let Some(control) = receive_descriptor(&lifeline)? else { return Ok(()) };
+    let group = options.cgroup.as_deref().map(|parent| WorkerGroup::create(parent, &options.limits));
+    let group = group.transpose()?;
+    let worker = start(options, control, group.as_ref())?;
+    let (status, exceeded) = supervise(worker, &lifeline, options, group.is_some());
+    let exceeded = exceeded.or_else(|| group.and_then(|group| group.end()));
+    // The host may have ended.
+    let _ = lifeline.write_all(&WorkerExit { status, exceeded }.encode());
+    Ok(())
+}
+
+/// Starts the worker process with the arguments of this one.
+fn start(options: &WorkerOptions, control: OwnedFd, group: Option<&WorkerGroup>) -> io::Result<Child> {
+    let mut command = Command::new(THIS_PROGRAM);
+    command.args(std::env::args_os().skip(1).take(1)).arg("--confined").args(std::env::args_os().skip(2));
+    // A group of its own: signals to its group do not reach this process.
+    command.stdin(control).process_group(0);
+    if group.is_some() {
+        command.env(super::IN_CGROUP, "1");
+    }
+    if let Some((user, group)) = options.user {
+        // Those of the host, which no longer fit. The standard library drops them only as root.
+        rustix::thread::set_thread_groups(&[])?;
+        command.uid(user).gid(group);
+    }
+    match group {
+        // The worker process begins in its group, so that nothing of it is outside.
+        Some(group) => group.start_in(|| command.spawn()),
+        None => command.spawn(),
+    }
+}
+
+/// Waits for a reason to end the worker, and ends it with all its descendants. Returns its exit status, and the limit that
+/// they have exceeded.
+fn supervise(
+    mut worker: Child,
+    lifeline: &UnixStream,
+    options: &WorkerOptions,
+    has_group: bool,
+) -> (ExitStatus, Option<String>) {
+    let pid = Pid::from_child(&worker);
+    let ended = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
+    let mut exceeded = None;
+    let mut status = None;
+    let mut is_hidden = false;
+    while exceeded.is_none() && status.is_none() && is_open(lifeline, ended.as_ref()) {
+        status = worker.try_wait().ok().flatten();
+        let children = process_tree::own_children();
+        reap_others(pid, &children);
+        if !has_group && status.is_none() {
+            let usage = process_tree::usage(children);
+            exceeded = excess(usage, options);
+            if usage.processes == 0 && !is_hidden && worker.try_wait().ok().flatten().is_none() {
+                is_hidden = true;
+                // The host logs it.
+                eprintln!(
+                    "erp-host: memory and processes of this worker cannot be limited together: /proc hides them (ProtectProc in \
+                     the unit), and no control group is delegated"
+                );
+            }
+        }
+    }
+    let status = status.or_else(|| worker.try_wait().ok().flatten());
+    let killed = end_all(pid);
+    (status.or(killed).unwrap_or_else(|| ExitStatus::from_raw(Signal::KILL.as_raw())), exceeded)
+}
+
+/// Waits for the interval, or until the worker ends. False: the host has closed the lifeline.
+fn is_open(lifeline: &UnixStream, ended: Option<&OwnedFd>) -> bool {
+    let mut events = vec![PollFd::new(lifeline, PollFlags::IN | PollFlags::RDHUP)];
+    events.extend(ended.map(|ended| PollFd::new(ended, PollFlags::IN)));
+    let timeout = Timespec::try_from(INTERVAL).ok();
+    match poll(&mut events, timeout.as_ref()) {
+        Ok(_) => events[0].revents().is_empty(),
+        Err(error) => error == Errno::INTR,
+    }
+}
+
+/// What of the limits is exceeded, in words.
+fn excess(usage: Usage, options: &WorkerOptions) -> Option<String> {
+    let limits = &options.limits;
+    if let Some(tasks) = limits.tasks.filter(|&tasks| usage.tasks > tasks) {
+        return Some(format!(
+            "was ended by the host, because it had {} processes and threads, and may have {tasks} ([worker] tasks)",
+            usage.tasks
+        ));
+    }
+    // A single process is held to its limit by the kernel.
+    let memory = limits.memory.filter(|&memory| usage.processes > 1 && usage.memory > memory)?;
+    Some(format!(
+        "was ended by the host, because it and the processes that it started used {} MiB of memory together, and may use {} MiB ([worker] memory)",
+        usage.memory >> 20,
+        memory >> 20
+    ))
+}
+
+/// Reaps the processes that the worker has left behind and that have ended.
+fn reap_others(worker: Pid, children: &[Pid]) {
+    for &child in children.iter().filter(|&&child| child != worker) {
+        let _ = waitpid(Some(child), WaitOptions::NOHANG);
+    }
+}
+
+/// Kills all descendants. The children of a process that is killed become children of this one, so it repeats that until it
+/// has none. Returns the exit status of the worker if it ended here.
+fn end_all(worker: Pid) -> Option<ExitStatus> {
+    let mut status = None;
+    loop {
+        // Without a list of them the worker itself is what is known.
+        let children = process_tree::own_children();
+        for &child in
+            children.iter().chain([&worker].into_iter().filter(|_| children.is_empty() && status.is_none()))
+        {
+            let _ = kill_process(child, Signal::KILL);
+        }
+        match wait(WaitOptions::empty()) {
+            Ok(Some((pid, ended))) if pid == worker => {
+                status = Some(ExitStatus::from_raw(ended.as_raw()));
+            }
+            Ok(_) | Err(Errno::INTR) => {}
+            // No child is left.
+            Err(_) => return status,
+        }
+    }
+}
+
+/// Reads the report of a subreaper; the lifeline is closed when it ends.
+pub(super) fn read_report(lifeline: &mut UnixStream) -> Option<WorkerExit> {
+    let mut bytes = Vec::new();
+    let _ = lifeline.read_to_end(&mut bytes);
+    WorkerExit::decode(&bytes)
+}

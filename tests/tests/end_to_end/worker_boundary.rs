@@ -1,0 +1,264 @@
+//! A worker process is a boundary: what a connector in it cannot do to the host and to other connectors, with a user of its
+//! own and with the host's; and how all that it has started ends with it.
+
+#![cfg(target_os = "linux")]
+
+use std::fmt::Write as _;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use contract::{Dialect, Request};
+use test_support::host_process::HostProcess;
+use test_support::soap::{Answer, Client};
+use test_support::tools;
+use test_support::{HELLO, ROGUE, Setup, TestHost, wait_until};
+
+const GUID: &str = "dddddddd-0000-4000-8000-000000000021";
+const OTHER: &str = "dddddddd-0000-4000-8000-000000000022";
+
+/// The users `nobody` and `daemon`, which every system has.
+const NOBODY: u32 = 65534;
+const DAEMON: u32 = 1;
+
+/// Tries what a connector must not be able to do. Prints a line for each attempt.
+const ATTACK: &str = include_str!("worker_boundary/attack.py");
+
+/// The users of a host and its workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Users {
+    /// Host and worker are root.
+    Root,
+    /// Host and worker have the same user, which is not root.
+    Same,
+    /// The host is root, and its workers have a user of their own.
+    RootAndOwn,
+    /// The host is not root, and has the capabilities that it needs for workers with a user of their own.
+    CapabilitiesAndOwn,
+}
+
+impl Users {
+    fn has_own(self) -> bool {
+        matches!(self, Users::RootAndOwn | Users::CapabilitiesAndOwn)
+    }
+}
+
+struct Attacked {
+    // Before the folders, so that it ends first.
+    process: HostProcess,
+    host: TestHost,
+}
+
+impl Attacked {
+    fn start(users: Users, configuration: &str) -> Self {
+        let user = if users.has_own() { format!("user = \"{NOBODY}\"\n") } else { String::new() };
+        let configuration = format!(
+            "isolation = \"process\"\n[worker]\nmax_crashes_per_minute = 1000\n{user}{configuration}"
+        );
+        let host = Setup::new().plugin(HELLO).plugin(ROGUE).configuration(&configuration).prepare();
+        let folders = [host.data(), host.data().join("rogue"), host.data().join("hello")];
+        for folder in &folders {
+            std::fs::create_dir(folder).unwrap();
+        }
+        for folder in [host.folder(), &host.data()] {
+            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o711)).unwrap();
+        }
+        std::fs::write(host.data().join("hello").join("secret"), "of the other connector").unwrap();
+        std::fs::write(host.data().join("rogue").join("attack.py"), ATTACK).unwrap();
+        let mut command = host.program();
+        match users {
+            Users::Root | Users::RootAndOwn => {}
+            Users::Same => {
+                command.uid(DAEMON).gid(DAEMON);
+            }
+            Users::CapabilitiesAndOwn => {
+                let own = command;
+                command = Command::new("setpriv");
+                command.args(["--reuid=1", "--regid=1", "--clear-groups"]);
+                let capabilities = "+setuid,+setgid,+kill";
+                command.args(["--inh-caps", capabilities, "--ambient-caps", capabilities]);
+                command.arg(own.get_program()).current_dir(host.folder());
+                command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            }
+        }
+        if matches!(users, Users::Same | Users::CapabilitiesAndOwn) {
+            let worker = if users == Users::Same { DAEMON } else { NOBODY };
+            chown(host.data(), Some(DAEMON), Some(DAEMON)).unwrap();
+            for folder in &folders[1..] {
+                chown(folder, Some(worker), Some(worker)).unwrap();
+            }
+            chown(host.configuration(), Some(DAEMON), Some(DAEMON)).unwrap();
+        }
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env("ERP_HOST_SECRET", "of the environment");
+        Attacked { process: HostProcess::start(command).unwrap(), host }
+    }
+
+    fn client(&self, connector: &str, guid: &str) -> Client {
+        Client::new(self.process.address(), Dialect::Message).connector(connector).connection(guid)
+    }
+
+    /// Has the connector run a command, and returns the answer.
+    fn run(&self, command: &str) -> Answer {
+        let client = self.client("Rogue", GUID);
+        let command = format!("sh:{command}");
+        let orders = [("Server", Some("erp")), ("get", Some(command.as_str()))];
+        client.ok(Request::SaveConnection { connection_info: Some(orders.into_iter().collect()) });
+        client.call(get())
+    }
+
+    /// The processes that the host has started: the subreapers of its workers.
+    fn subreapers(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        let lists = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
+        lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+}
+
+fn get() -> Request<'static> {
+    Request::GetActors {
+        actor_type: Some("Customer".into()),
+        erp_keys: Some(vec![Some("1".into())]),
+        field_keys: None,
+    }
+}
+
+fn is_possible() -> bool {
+    tools::is_root() && tools::installed(&["python3", "setpriv"], &[], "python3 util-linux")
+}
+
+/// The files of the host that no connector may read or change.
+fn files(host: &TestHost) -> Vec<String> {
+    let mut found = vec![host.configuration()];
+    for folder in [host.data(), host.data().join("plugins-cache"), host.data().join("hello"), host.plugins()]
+    {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        found.extend(entries.filter(|path| path.is_file()));
+    }
+    let shown = |path: &Path| path.to_string_lossy().into_owned();
+    // Its own copy and its own file in the plugins folder: the first may be read.
+    found.iter().map(|path| shown(path)).filter(|path| !path.contains("rogue")).collect()
+}
+
+fn attacks_fail(users: Users) {
+    if !is_possible() {
+        return;
+    }
+    let attacked = Attacked::start(users, "memory = \"512MiB\"\n");
+    let other = attacked.client("Hello", OTHER);
+    other.ok(Request::SaveConnection {
+        connection_info: Some([("Company", Some("x"))].into_iter().collect()),
+    });
+    let Attacked { process, host } = &attacked;
+    let mut arguments = String::new();
+    let subreapers = attacked.subreapers();
+    assert_eq!(subreapers.len(), 2, "{subreapers:?}");
+    let own = if users.has_own() { "own" } else { "same" };
+    let data = host.data();
+    write!(arguments, "{own} {} {} {}", process.id(), subreapers.join(","), data.display()).unwrap();
+    let secrets = files(host);
+    assert!(secrets.len() > 5, "{secrets:?}");
+    for file in &secrets {
+        write!(arguments, " '{file}'").unwrap();
+    }
+    let script = data.join("rogue").join("attack.py");
+    let answer = attacked.run(&format!("exec python3 -I {} {arguments}", script.display()));
+    let printed = &answer.user;
+    assert!(printed.contains("all attempts are made"), "{users:?}: {answer:?}");
+    let succeeded: Vec<&str> = printed.lines().filter(|line| line.contains("SUCCEEDED")).collect();
+    assert!(succeeded.is_empty(), "{users:?}: {succeeded:#?}");
+    let failed: Vec<&str> = printed.lines().filter(|line| line.contains("MUST WORK")).collect();
+    assert!(failed.is_empty(), "{users:?}: {failed:#?}");
+    other.ok(Request::GetSupportedActorTypes);
+    assert!(!host.data().join("erp-host.reload").join("0.order").exists());
+}
+
+#[test]
+fn worker_that_is_root_like_its_host_reaches_nothing_of_it() {
+    attacks_fail(Users::Root);
+}
+
+#[test]
+fn worker_with_the_user_of_its_host_reaches_nothing_of_it() {
+    attacks_fail(Users::Same);
+}
+
+#[test]
+fn worker_with_a_user_of_its_own_reaches_nothing_of_its_host() {
+    attacks_fail(Users::RootAndOwn);
+}
+
+#[test]
+fn worker_with_a_user_of_its_own_reaches_nothing_of_a_host_with_capabilities() {
+    attacks_fail(Users::CapabilitiesAndOwn);
+}
+
+/// The processes whose command line has this text as one of its words.
+fn running(word: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines.filter(|line| line.split(|&byte| byte == 0).any(|part| part == word.as_bytes())).count()
+}
+
+#[test]
+fn processes_that_a_worker_leaves_behind_end_with_it() {
+    if !is_possible() {
+        return;
+    }
+    for (number, users) in
+        [Users::Root, Users::Same, Users::RootAndOwn, Users::CapabilitiesAndOwn].iter().enumerate()
+    {
+        let mut attacked = Attacked::start(*users, "");
+        // Unlike any other on this machine.
+        let seconds = format!("{}{number}", 800_000_000 + std::process::id());
+        let leave = format!("setsid sh -c 'sleep {seconds} & sleep {seconds}' >/dev/null 2>&1 &");
+        attacked.run(&leave);
+        wait_until("the processes", || running(&seconds) == 2);
+        // A crash of the worker.
+        let client = attacked.client("Rogue", GUID);
+        let orders = [("Server", Some("erp")), ("get", Some("abort"))];
+        client.ok(Request::SaveConnection { connection_info: Some(orders.into_iter().collect()) });
+        assert!(client.call(get()).tech.contains("SIGABRT"), "{users:?}");
+        wait_until("their end", || running(&seconds) == 0);
+        // A crash of the host.
+        attacked.run(&leave);
+        wait_until("the processes", || running(&seconds) == 2);
+        attacked.process.kill().unwrap();
+        wait_until("their end", || running(&seconds) == 0);
+    }
+}
+
+#[test]
+fn worker_with_too_many_processes_is_ended() {
+    if !is_possible() {
+        return;
+    }
+    for users in [Users::Root, Users::Same] {
+        let attacked = Attacked::start(users, "tasks = 64\n");
+        let seconds = format!("{}", 900_000_000 + std::process::id());
+        let answer = attacked.run(&format!("for i in $(seq 80); do sleep {seconds} & done; wait"));
+        assert!(answer.tech.contains("processes and threads, and may have 64"), "{users:?}: {answer:?}");
+        wait_until("their end", || running(&seconds) == 0);
+        attacked.client("Hello", OTHER).ok(Request::GetConfigData);
+    }
+    // The system refuses to start them.
+    let attacked = Attacked::start(Users::RootAndOwn, "tasks = 64\n");
+    let answer = attacked.run("for i in $(seq 80); do sleep 2 & done; wait");
+    let refused =
+        ["Resource temporarily unavailable", "Cannot fork", "processes and threads, and may have 64"];
+    assert!(refused.iter().any(|text| format!("{answer:?}").contains(text)), "{answer:?}");
+}
+
+#[test]
+fn worker_whose_processes_use_too_much_memory_together_is_ended() {
+    if !is_possible() {
+        return;
+    }
+    for users in [Users::Root, Users::Same, Users::RootAndOwn] {
+        let attacked = Attacked::start(users, "memory = \"256MiB\"\n");
+        let script = "import time; x = b'1' * (100 << 20); time.sleep(600)";
+        let answer = attacked.run(&format!("for i in 1 2 3 4; do python3 -I -c \"{script}\" & done; wait"));
+        assert!(answer.tech.contains("of memory together, and may use 256 MiB"), "{users:?}: {answer:?}");
+        attacked.client("Hello", OTHER).ok(Request::GetConfigData);
+    }
+}
