@@ -73,11 +73,6 @@ impl SpoolFiles {
 }
 
 impl SpoolFile {
-    /// Bytes that are written.
-    pub(crate) fn len(&self) -> u64 {
-        self.share.bytes()
-    }
-
     /// Appends these bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
         self.share.grow_to(self.share.bytes() + bytes.len() as u64, 0)?;
@@ -88,6 +83,14 @@ impl SpoolFile {
     pub(crate) fn into_reader(mut self, position: u64) -> io::Result<SpoolReader> {
         self.file.seek(SeekFrom::Start(position))?;
         Ok(SpoolReader { file: self.file, _share: self.share, _permit: self._permit })
+    }
+}
+
+impl SpoolReader {
+    /// Goes back by so many bytes.
+    pub(crate) fn back(&mut self, bytes: u64) -> io::Result<()> {
+        let bytes = i64::try_from(bytes).map_err(io::Error::other)?;
+        self.file.seek(SeekFrom::Current(-bytes)).map(drop)
     }
 }
 

@@ -61,6 +61,10 @@ struct LimitsSection {
     #[serde(deserialize_with = "quantity::optional_size")]
     reply_in_memory: Option<usize>,
     #[serde(deserialize_with = "quantity::optional_size")]
+    total_reply_memory: Option<usize>,
+    #[serde(deserialize_with = "quantity::optional_size")]
+    total_reply_spool: Option<usize>,
+    #[serde(deserialize_with = "quantity::optional_size")]
     reply: Option<usize>,
     #[serde(deserialize_with = "quantity::optional_size")]
     header_size: Option<usize>,
@@ -208,6 +212,8 @@ impl LimitsSection {
 
         set(&mut router.queue_timeout, self.queue_timeout);
         set(&mut router.reply_in_memory, self.reply_in_memory);
+        set(&mut router.total_reply_memory, self.total_reply_memory);
+        set(&mut router.total_reply_spool, self.total_reply_spool);
         set(&mut router.max_reply, self.reply);
         let number = |number: NonZeroU32| number.get() as usize;
         set(&mut router.xml.depth, self.xml.depth.map(number));

@@ -26,6 +26,10 @@ pub struct RouterConfig {
     pub connectors: BTreeMap<String, ConnectorLimits>,
     /// A reply of more bytes than this is kept in a file until it is sent.
     pub reply_in_memory: usize,
+    /// How many bytes all replies may have in memory together, until they are sent. Beyond: in files.
+    pub total_reply_memory: usize,
+    /// How many bytes all replies may have in files together; beyond, a call gets an error.
+    pub total_reply_spool: usize,
     /// The largest reply in bytes; a connector that answers with more is stopped, and the call gets an error.
     pub max_reply: usize,
     /// Limits of a message's XML; beyond them: a fault.
@@ -57,6 +61,8 @@ impl Default for RouterConfig {
             max_timed_out_calls: None,
             connectors: BTreeMap::new(),
             reply_in_memory: 4 << 20,
+            total_reply_memory: 64 << 20,
+            total_reply_spool: 8 << 30,
             max_reply: 1 << 30,
             xml: contract::xml::Limits::default(),
         }

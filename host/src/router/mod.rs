@@ -123,13 +123,13 @@ impl Router {
         connectors: impl IntoIterator<Item = ConnectorClient>,
     ) -> Result<Self, RouterError> {
         let folder = data.join(SPOOL);
-        let spool = SpoolFolder::new(&folder, config.reply_in_memory, config.max_reply)
-            .map_err(|cause| RouterError::Spool { folder, cause })?;
+        let spool =
+            SpoolFolder::new(&folder, config).map_err(|cause| RouterError::Spool { folder, cause })?;
         let connections = Connections::open_store(data, key_file).await?;
         Ok(Router {
             connectors: Arc::new(Connectors::new(config, connectors)),
             connections,
-            spool: Arc::new(spool),
+            spool,
             online,
             deadline: config.call_deadline,
             limits: config.xml,
@@ -139,6 +139,14 @@ impl Router {
     /// The folder for what does not stay in memory.
     pub(crate) fn spool_folder(&self) -> &Path {
         self.spool.path()
+    }
+
+    /// Packs a reply to this caller with gzip; returns whether it is packed. Blocks.
+    ///
+    /// # Errors
+    /// The reply cannot be read.
+    pub(crate) fn pack(&self, reply: SpooledReply, caller: &Caller) -> io::Result<(SpooledReply, bool)> {
+        self.spool.of_peer(caller.network()).pack(reply)
     }
 
     /// Answers a request.

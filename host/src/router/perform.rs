@@ -10,14 +10,14 @@ use plugin_api::{Field, ListItem, Parent};
 use super::connector::Connector;
 use super::convert;
 use super::reply::{self, ActorsReplyWriter, WrittenReply};
-use super::spool::SpoolFolder;
+use super::spool::PeerSpools;
 
 /// The outcome of an operation that failed before the connector was called.
 type Failed = Outcome<'static>;
 
 /// Carries out an operation of a connector, without a connection: its settings form, a test of settings.
-pub(super) fn in_setup(call: &Call<'_>, connector: &Connector) -> WrittenReply {
-    let reply = ReplyBuilder(call);
+pub(super) fn in_setup(call: &Call<'_>, connector: &Connector, spool: &PeerSpools) -> WrittenReply {
+    let reply = ReplyBuilder { call, spool };
     match &call.request {
         Request::GetConfigData => match connector.settings_form() {
             Ok(form) => reply.fields(Ok(form.to_vec())),
@@ -39,17 +39,17 @@ pub(super) fn in_setup(call: &Call<'_>, connector: &Connector) -> WrittenReply {
 pub(super) fn in_connection(
     call: &Call<'_>,
     connection: &ConnectionClient,
-    spool: &SpoolFolder,
+    spool: &PeerSpools,
 ) -> WrittenReply {
-    perform(call, connection, spool).unwrap_or_else(|failed| ReplyBuilder(call).failed(&failed))
+    perform(call, connection, spool).unwrap_or_else(|failed| ReplyBuilder { call, spool }.failed(&failed))
 }
 
 fn perform(
     call: &Call<'_>,
     connection: &ConnectionClient,
-    spool: &SpoolFolder,
+    spool: &PeerSpools,
 ) -> Result<WrittenReply, Failed> {
-    let reply = ReplyBuilder(call);
+    let reply = ReplyBuilder { call, spool };
     let actors = Actors { call, connection, spool };
     Ok(match &call.request {
         Request::TestConnection => reply.outcome(&connection.test()),
@@ -134,7 +134,7 @@ fn name_of_list<'c>(name: &'c Text<'_>) -> Result<&'c str, Failed> {
 struct Actors<'p> {
     call: &'p Call<'p>,
     connection: &'p ConnectionClient,
-    spool: &'p SpoolFolder,
+    spool: &'p PeerSpools,
 }
 
 impl Actors<'_> {
@@ -154,11 +154,14 @@ impl Actors<'_> {
 }
 
 /// Builds the reply to a call.
-struct ReplyBuilder<'c>(&'c Call<'c>);
+struct ReplyBuilder<'c> {
+    call: &'c Call<'c>,
+    spool: &'c PeerSpools,
+}
 
 impl ReplyBuilder<'_> {
     fn payload(&self, payload: Payload<'_>, rows: usize) -> WrittenReply {
-        reply::payload(&self.0.envelope, self.0.operation(), &Outcome::ok(), payload, rows)
+        reply::payload(&self.call.envelope, self.call.operation(), &Outcome::ok(), payload, rows, self.spool)
     }
 
     fn outcome(&self, outcome: &plugin_api::Outcome) -> WrittenReply {
@@ -166,11 +169,11 @@ impl ReplyBuilder<'_> {
     }
 
     fn failed(&self, outcome: &Outcome<'_>) -> WrittenReply {
-        reply::outcome(&self.0.envelope, self.0.operation(), outcome)
+        reply::outcome(&self.call.envelope, self.call.operation(), outcome)
     }
 
     fn misrouted(&self) -> WrittenReply {
-        self.failed(&Outcome::error(format!("the host does not serve {} here", self.0.operation())))
+        self.failed(&Outcome::error(format!("the host does not serve {} here", self.call.operation())))
     }
 
     fn fields(&self, fields: Result<Vec<Field>, plugin_api::Outcome>) -> WrittenReply {
@@ -217,7 +220,7 @@ impl ReplyBuilder<'_> {
             _ if !outcome.state.is_ok() => self.failed(&outcome),
             Some(actor) => {
                 let payload = Payload::Actor(Some(actor));
-                reply::payload(&self.0.envelope, self.0.operation(), &outcome, payload, 1)
+                reply::payload(&self.call.envelope, self.call.operation(), &outcome, payload, 1, self.spool)
             }
             None => self.failed(
                 &Outcome::error("the connector does not say which actor it created").with_tech_explanation(

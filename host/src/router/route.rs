@@ -140,12 +140,13 @@ impl Router {
         let connector = self.connectors.find(context.addressed_connector, context.caller)?;
         let deadline = context.assign(&connector);
         let (call, worker) = (Arc::clone(context.owned_call), Arc::clone(&connector));
+        let spool = self.spool.of_peer(context.caller.network());
         let operation = call.call().operation();
         if operation == Operation::GetConfigData && connector.known_settings_form().is_some() {
-            return Ok(perform::in_setup(call.call(), &worker));
+            return Ok(perform::in_setup(call.call(), &worker, &spool));
         }
         let share = if operation == Operation::TestConfigData { Share::Tests } else { Share::SettingsForm };
-        let work = move || perform::in_setup(call.call(), &worker);
+        let work = move || perform::in_setup(call.call(), &worker, &spool);
         let replied =
             connector.call(share, context.log_context.clone(), Some(operation), deadline, work).await;
         replied.map_err(|why| early_outcome::no_result(why, &connector))
@@ -169,7 +170,7 @@ impl Router {
         };
         let connector = Arc::clone(&open.connection().connector);
         let deadline = context.assign(&connector);
-        let (call, spool) = (Arc::clone(context.owned_call), Arc::clone(&self.spool));
+        let (call, spool) = (Arc::clone(context.owned_call), self.spool.of_peer(context.caller.network()));
         let operation = Some(call.call().operation());
         let work = move || perform::in_connection(call.call(), &open.connection().client, &spool);
         let share = Share::Connection(guid);

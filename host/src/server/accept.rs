@@ -22,8 +22,8 @@ use super::rejection::Rejection;
 /// How long accepting pauses when the system has no sockets left.
 const PAUSE_WITHOUT_SOCKETS: Duration = Duration::from_millis(100);
 
-/// The read buffer of a connection, unless heads may be larger.
-const READ_BUFFER: usize = 256 * 1024;
+/// The read buffer of a connection, unless heads may be larger; and how much of a reply hyper takes at once. Nothing else counts it.
+const READ_BUFFER: usize = 64 * 1024;
 
 /// The answer to a connection beyond the limit, for which nothing may be allocated.
 const TOO_MANY_CONNECTIONS: &[u8] =

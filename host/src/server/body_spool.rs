@@ -38,6 +38,8 @@ pub(super) struct BodySpool {
 #[derive(Debug)]
 pub(super) struct PartialBody {
     content: PartialContent,
+    /// Bytes that have come.
+    length: usize,
     /// Of the memory of `content`.
     share: Share,
     files: SpoolFiles,
@@ -62,7 +64,7 @@ enum PartialContent {
 #[derive(Debug)]
 pub(super) enum CompleteBody {
     Memory { bytes: Bytes, share: Share },
-    File { file: SpoolFile, rest: Vec<u8>, share: Share },
+    File { file: SpoolFile, rest: Vec<u8>, length: usize, share: Share },
 }
 
 /// Why a body cannot be kept.
@@ -89,6 +91,7 @@ impl BodySpool {
     pub(super) fn begin(&self, peer: IpAddr, expected: usize) -> PartialBody {
         PartialBody {
             content: PartialContent::Memory(Vec::new()),
+            length: 0,
             share: self.memory.share(peer),
             files: self.files.clone(),
             peer,
@@ -129,49 +132,41 @@ impl BodySpool {
 
 impl PartialBody {
     pub(super) fn len(&self) -> usize {
-        match &self.content {
-            PartialContent::Memory(bytes) => bytes.len(),
-            // No body is larger than what can be in memory.
-            PartialContent::File { file, buffer } => file.len() as usize + buffer.len(),
-        }
+        self.length
     }
 
-    /// A body that comes as a single piece is not copied. Gives the piece back when there is no memory for it.
-    pub(super) fn complete(mut self, piece: Bytes) -> Result<CompleteBody, (PartialBody, Bytes)> {
-        if !self.has_memory(piece.len()) {
-            return Err((self, piece));
-        }
-        Ok(CompleteBody::Memory { bytes: piece, share: self.share })
+    /// Whether there is memory for a body that comes as a single piece, which [is not copied](Self::finish_with).
+    pub(super) fn has_memory_for(&mut self, piece: &[u8]) -> bool {
+        self.length == 0 && self.has_memory(piece.len())
+    }
+
+    /// Ends a body that is this piece alone.
+    pub(super) fn finish_with(self, piece: Bytes) -> CompleteBody {
+        CompleteBody::Memory { bytes: piece, share: self.share }
     }
 
     /// Appends a piece if that needs no file; else it has to be [written](Self::write).
     pub(super) fn append(&mut self, piece: &[u8]) -> bool {
-        match &mut self.content {
-            PartialContent::File { buffer, .. } => {
-                let fits = buffer.len() + piece.len() <= FILE_BUFFER;
-                if fits {
-                    buffer.extend_from_slice(piece);
-                }
-                fits
+        let length = self.length + piece.len();
+        if let PartialContent::Memory(bytes) = &self.content
+            && length > bytes.capacity()
+        {
+            // Never more than twice of what has come, whatever length is announced.
+            let capacity = (2 * bytes.capacity()).min(self.expected).max(length).max(FIRST_ALLOCATION);
+            if !self.has_memory(capacity) {
+                return false;
             }
-            PartialContent::Memory(bytes) => {
-                let length = bytes.len() + piece.len();
-                if length > bytes.capacity() {
-                    // Never more than twice of what has come, whatever length is announced.
-                    let capacity =
-                        (2 * bytes.capacity()).min(self.expected).max(length).max(FIRST_ALLOCATION);
-                    if !self.has_memory(capacity) {
-                        return false;
-                    }
-                    let PartialContent::Memory(bytes) = &mut self.content else { return false };
-                    bytes.reserve_exact(capacity - bytes.len());
-                    bytes.extend_from_slice(piece);
-                } else {
-                    bytes.extend_from_slice(piece);
-                }
-                true
+            if let PartialContent::Memory(bytes) = &mut self.content {
+                bytes.reserve_exact(capacity - bytes.len());
             }
         }
+        match &mut self.content {
+            PartialContent::File { buffer, .. } if buffer.len() + piece.len() > FILE_BUFFER => return false,
+            PartialContent::File { buffer, .. } => buffer.extend_from_slice(piece),
+            PartialContent::Memory(bytes) => bytes.extend_from_slice(piece),
+        }
+        self.length = length;
+        true
     }
 
     /// Appends a piece to the file, which is created if there is none. Blocks.
@@ -182,6 +177,7 @@ impl PartialBody {
         };
         file.write(&buffer)?;
         file.write(piece)?;
+        self.length += piece.len();
         let buffer = Vec::with_capacity(FILE_BUFFER);
         self.content = PartialContent::File { file, buffer };
         self.share.release();
@@ -193,7 +189,7 @@ impl PartialBody {
         match self.content {
             PartialContent::Memory(bytes) => CompleteBody::Memory { bytes: bytes.into(), share: self.share },
             PartialContent::File { file, buffer } => {
-                CompleteBody::File { file, rest: buffer, share: self.share }
+                CompleteBody::File { file, rest: buffer, length: self.length, share: self.share }
             }
         }
     }
@@ -207,14 +203,13 @@ impl CompleteBody {
     /// Loads the body into memory, after a wait for its turn if there is none left. The memory counts until the last part of the body
     /// is dropped.
     pub(super) async fn load(self) -> Result<Bytes, BodySpoolError> {
-        let (file, rest, mut share) = match self {
+        let (file, rest, length, mut share) = match self {
             CompleteBody::Memory { bytes, share } => return Ok(attach(bytes, share)),
-            CompleteBody::File { file, rest, share } => (file, rest, share),
+            CompleteBody::File { file, rest, length, share } => (file, rest, length, share),
         };
-        let length = file.len() + rest.len() as u64;
-        share.grow_to_within(length, MEMORY_TIMEOUT).await.map_err(BodySpoolError::Memory)?;
+        share.grow_to_within(length as u64, MEMORY_TIMEOUT).await.map_err(BodySpoolError::Memory)?;
         let load = move || -> Result<Bytes, BodySpoolError> {
-            let mut bytes = Vec::with_capacity(length as usize);
+            let mut bytes = Vec::with_capacity(length);
             file.into_reader(0)?.read_to_end(&mut bytes)?;
             bytes.extend_from_slice(&rest);
             Ok(attach(bytes.into(), share))
@@ -225,7 +220,7 @@ impl CompleteBody {
     pub(super) fn len(&self) -> usize {
         match self {
             CompleteBody::Memory { bytes, .. } => bytes.len(),
-            CompleteBody::File { file, rest, .. } => file.len() as usize + rest.len(),
+            CompleteBody::File { length, .. } => *length,
         }
     }
 
@@ -235,7 +230,7 @@ impl CompleteBody {
             CompleteBody::Memory { bytes, share } => {
                 BodyReader { file: None, rest: io::Cursor::new(bytes), _share: share }
             }
-            CompleteBody::File { file, rest, share } => BodyReader {
+            CompleteBody::File { file, rest, share, .. } => BodyReader {
                 file: Some(io::BufReader::new(file.into_reader(0)?)),
                 rest: io::Cursor::new(rest.into()),
                 _share: share,
@@ -298,7 +293,7 @@ mod tests {
     /// A body that arrives in pieces.
     fn receive(spool: &BodySpool, peer: IpAddr, length: usize) -> Result<PartialBody, SpoolError> {
         let mut body = spool.begin(peer, length);
-        let bytes: Vec<u8> = (0..length).map(|byte| byte as u8).collect();
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(length).collect();
         for piece in bytes.chunks(7_000) {
             if !body.append(piece) {
                 body = body.write(piece)?;
@@ -324,7 +319,7 @@ mod tests {
             let body = receive(&spool, peer(number), length).unwrap().finish();
             assert_eq!(body.len(), length);
             let body = body.load().await.unwrap();
-            assert!(body.iter().enumerate().all(|(at, &byte)| byte == at as u8));
+            assert!(body.iter().copied().eq((0..=u8::MAX).cycle().take(length)));
             assert_eq!(body.len(), length);
         }
         drop(slow);

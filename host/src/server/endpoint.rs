@@ -1,6 +1,7 @@
 //! The endpoint: which resource an address names, admission control of calls, and what each resource answers.
 
 use std::borrow::Cow;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,8 +10,9 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, VARY};
 use hyper::header::{HeaderMap, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use super::body_spool::BodySpool;
 use super::config::{Limits, ServerConfig};
@@ -40,6 +42,9 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
 const SOAP_12: HeaderValue = HeaderValue::from_static("application/soap+xml; charset=utf-8");
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
+
+/// Replies below this size are not compressed.
+const MIN_GZIP: u64 = 1024;
 
 /// Everything that is served.
 pub(super) struct Endpoint {
@@ -249,10 +254,42 @@ impl Endpoint {
             caller: caller.clone(),
         };
         match self.router.answer(request).await {
-            Ok(answer) => Ok(reply(answer, &head.headers, head.version).await),
+            Ok(answer) => self.reply(answer, &head.headers, caller).await,
             Err(busy @ RejectedCall::Busy(_)) => Err(Rejection::connector_busy(&busy)),
             Err(RejectedCall::Charset(error)) => Err(Rejection::unsupported_charset(&error)),
         }
+    }
+
+    /// The response to a call, in the form that its client accepts. A fault goes out with 500, in every version of SOAP: with
+    /// another status a WCF client loses its text (contract page, section 5).
+    async fn reply(
+        &self,
+        answer: SoapResponse,
+        headers: &HeaderMap,
+        caller: &Caller,
+    ) -> Result<Response<ReplyBody>, Rejection> {
+        let SoapResponse { soap, is_fault, body } = answer;
+        let (body, is_gzip) = if accepts_gzip(headers) && body.len() >= MIN_GZIP {
+            let (router, caller) = (Arc::clone(&self.router), caller.clone());
+            let packed = spawn_blocking(move || router.pack(body, &caller)).await;
+            packed.map_err(io::Error::other).flatten().map_err(|error| {
+                tracing::error!(%error, "a reply could not be packed");
+                Rejection::reply_lost()
+            })?
+        } else {
+            (body, false)
+        };
+        let mut response = Response::new(ReplyBody::new(body));
+        if is_fault {
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, if soap == SoapVersion::V12 { SOAP_12 } else { XML });
+        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        if is_gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Ok(response)
     }
 
     fn reject_body(&self, error: &BodyError, connection: &ConnectionInfo) -> Rejection {
@@ -261,33 +298,6 @@ impl Endpoint {
         }
         Rejection::body(error, connection.framing_error.get())
     }
-}
-
-/// The response to a call, in the form that its client accepts. A fault goes out with 500, in every version of SOAP: with
-/// another status a WCF client loses its text (contract page, section 5).
-async fn reply(answer: SoapResponse, headers: &HeaderMap, version: Version) -> Response<ReplyBody> {
-    // HTTP/1.0 has no chunks.
-    let chunks = version > Version::HTTP_10;
-    let (body, is_gzip) = match ReplyBody::new(answer.body, accepts_gzip(headers), chunks).await {
-        Ok(body) => body,
-        Err(error) => {
-            tracing::error!(%error, "a reply could not be packed");
-            let mut response = page(PLAIN_TEXT, "the reply could not be sent\n");
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            return response;
-        }
-    };
-    let mut response = Response::new(body);
-    if answer.is_fault {
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    }
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, if answer.soap == SoapVersion::V12 { SOAP_12 } else { XML });
-    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    if is_gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    response
 }
 
 /// Whether a proxy has written headers into the request.

@@ -102,6 +102,12 @@ impl Rejection {
         Rejection { cause: None, text: busy.to_string().into(), ..Rejection::too_many_calls() }
     }
 
+    /// The reply to a call cannot be read back. The log has the reason.
+    pub(super) fn reply_lost() -> Self {
+        let text = "the reply could not be sent";
+        Rejection { cause: None, ..Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, Cause::Overload, text) }
+    }
+
     pub(super) fn too_many_connections(reached: LimitReached) -> Self {
         let text = "the host has too many connections, try again in a few seconds";
         Rejection::new(StatusCode::SERVICE_UNAVAILABLE, Cause::TooManyConnections, text)

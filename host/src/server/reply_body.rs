@@ -1,41 +1,53 @@
-//! Response bodies: from memory or from a file, with gzip where the client accepts it.
+//! Response bodies: from memory or from a file.
 
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use hyper::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::ACCEPT_ENCODING;
+use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::router::SpooledReply;
-
-/// Replies below this size are not compressed.
-const MIN_GZIP: u64 = 1024;
 
 /// A body on its way to the client.
 pub(super) enum ReplyBody {
     /// Everything is in memory.
     Whole(SpooledReply),
-    /// A file: one block at a time is in memory, and the next one is being read.
-    Blocks {
-        /// Bytes to come, unless they are packed.
-        left: Option<u64>,
-        next: JoinHandle<io::Result<(Blocks, Bytes)>>,
+    /// A file: one block at a time is in memory, until it is sent.
+    File {
+        /// Bytes to come.
+        left: u64,
+        next: NextBlock,
     },
     /// A file that has been sent.
     End,
 }
 
-/// A reply as a run of blocks, packed or not. Works on files: never to be called on an I/O thread.
-pub(super) struct Blocks {
-    reply: SpooledReply,
-    packer: Option<GzEncoder<Vec<u8>>>,
+/// Where the next block of a file is.
+pub(super) enum NextBlock {
+    /// It is read once the block before is sent.
+    After {
+        sent: oneshot::Receiver<()>,
+        reply: Option<SpooledReply>,
+    },
+    Reading(JoinHandle<io::Result<(SpooledReply, Bytes)>>),
+}
+
+/// A block on its way. Dropping it, when it is sent, ends the wait for it.
+struct BlockOnItsWay {
+    block: Bytes,
+    _sent: oneshot::Sender<()>,
+}
+
+impl AsRef<[u8]> for BlockOnItsWay {
+    fn as_ref(&self) -> &[u8] {
+        &self.block
+    }
 }
 
 impl ReplyBody {
@@ -43,21 +55,47 @@ impl ReplyBody {
         ReplyBody::Whole(SpooledReply::in_memory(bytes))
     }
 
-    /// The body of a reply, and whether it is packed. `pack`: the client takes packed bodies. `chunks`: it takes
-    /// bodies of unknown length.
-    pub(super) async fn new(reply: SpooledReply, pack: bool, chunks: bool) -> io::Result<(Self, bool)> {
-        let pack = pack && reply.len() >= MIN_GZIP;
+    /// The body of a reply.
+    pub(super) fn new(reply: SpooledReply) -> Self {
         if reply.is_in_file() {
-            let pack = pack && chunks;
-            let left = (!pack).then(|| reply.len());
-            let packer = pack.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
-            return Ok((ReplyBody::Blocks { left, next: Blocks { reply, packer }.read() }, pack));
+            ReplyBody::File { left: reply.len(), next: NextBlock::read(reply) }
+        } else {
+            ReplyBody::Whole(reply)
         }
-        if pack {
-            let packed = spawn_blocking(move || gzip(reply)).await.map_err(io::Error::other)??;
-            return Ok((ReplyBody::whole(packed), true));
+    }
+}
+
+impl NextBlock {
+    /// Reads the next block off the I/O threads; an empty one is the end.
+    fn read(mut reply: SpooledReply) -> Self {
+        NextBlock::Reading(spawn_blocking(move || {
+            let block = reply.next_block()?;
+            Ok((reply, block))
+        }))
+    }
+
+    /// The next block, once the one before is sent: a slow client has one block in memory, whatever hyper would buffer.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        loop {
+            match self {
+                NextBlock::After { sent, reply } => {
+                    // An error means that the sender is dropped.
+                    let _ = ready!(Pin::new(sent).poll(cx));
+                    let Some(reply) = reply.take() else { return Poll::Ready(Ok(Bytes::new())) };
+                    *self = NextBlock::read(reply);
+                }
+                NextBlock::Reading(read) => {
+                    let (reply, block) =
+                        ready!(Pin::new(read).poll(cx)).map_err(io::Error::other).flatten()?;
+                    let (sender, sent) = oneshot::channel();
+                    *self = NextBlock::After { sent, reply: Some(reply) };
+                    if block.is_empty() {
+                        return Poll::Ready(Ok(block));
+                    }
+                    return Poll::Ready(Ok(Bytes::from_owner(BlockOnItsWay { block, _sent: sender })));
+                }
+            }
         }
-        Ok((ReplyBody::Whole(reply), false))
     }
 }
 
@@ -73,33 +111,31 @@ impl Body for ReplyBody {
                 Poll::Ready(Some(block).filter(|block| !block.as_ref().is_ok_and(is_empty)))
             }
             ReplyBody::End => Poll::Ready(None),
-            ReplyBody::Blocks { left, next } => {
-                let read = ready!(Pin::new(&mut *next).poll(cx)).map_err(io::Error::other).flatten();
-                match read {
-                    Ok((_, block)) if block.is_empty() => {
-                        *body = ReplyBody::End;
-                        Poll::Ready(None)
-                    }
-                    Ok((blocks, block)) => {
-                        // The next block is read while this one is sent.
-                        *next = blocks.read();
-                        *left = left.map(|left| left.saturating_sub(block.len() as u64));
-                        Poll::Ready(Some(Ok(Frame::data(block))))
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "a reply could not be read back from its file");
-                        *body = ReplyBody::End;
-                        Poll::Ready(Some(Err(error)))
-                    }
+            ReplyBody::File { left, next } => match ready!(next.poll(cx)) {
+                Ok(block) if block.is_empty() => {
+                    *body = ReplyBody::End;
+                    Poll::Ready(None)
                 }
-            }
+                Ok(block) => {
+                    *left = left.saturating_sub(block.len() as u64);
+                    if *left == 0 {
+                        *body = ReplyBody::End;
+                    }
+                    Poll::Ready(Some(Ok(Frame::data(block))))
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a reply could not be read back from its file");
+                    *body = ReplyBody::End;
+                    Poll::Ready(Some(Err(error)))
+                }
+            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             ReplyBody::Whole(reply) => reply.is_empty(),
-            ReplyBody::Blocks { .. } => false,
+            ReplyBody::File { .. } => false,
             ReplyBody::End => true,
         }
     }
@@ -108,49 +144,8 @@ impl Body for ReplyBody {
         match self {
             ReplyBody::Whole(reply) => SizeHint::with_exact(reply.len()),
             ReplyBody::End => SizeHint::with_exact(0),
-            ReplyBody::Blocks { left: Some(left), .. } => SizeHint::with_exact(*left),
-            ReplyBody::Blocks { left: None, .. } => SizeHint::default(),
+            ReplyBody::File { left, .. } => SizeHint::with_exact(*left),
         }
-    }
-}
-
-impl Blocks {
-    /// Reads the next block off the I/O threads; an empty one is the end.
-    fn read(mut self) -> JoinHandle<io::Result<(Blocks, Bytes)>> {
-        spawn_blocking(move || {
-            let block = self.next()?;
-            Ok((self, block))
-        })
-    }
-
-    fn next(&mut self) -> io::Result<Bytes> {
-        loop {
-            let block = self.reply.next_block()?;
-            let Some(packer) = &mut self.packer else { return Ok(block) };
-            if block.is_empty() {
-                return match self.packer.take() {
-                    Some(packer) => packer.finish().map(Bytes::from),
-                    None => Ok(block),
-                };
-            }
-            packer.write_all(&block)?;
-            // A block that packs well may leave nothing to send yet.
-            if !packer.get_ref().is_empty() {
-                return Ok(std::mem::take(packer.get_mut()).into());
-            }
-        }
-    }
-}
-
-/// Packs a reply that is in memory.
-fn gzip(mut reply: SpooledReply) -> io::Result<Vec<u8>> {
-    let mut packer = GzEncoder::new(Vec::with_capacity(4096), Compression::fast());
-    loop {
-        let block = reply.next_block()?;
-        if block.is_empty() {
-            return packer.finish();
-        }
-        packer.write_all(&block)?;
     }
 }
 

@@ -148,17 +148,14 @@ async fn receive_packed(
             Ok(Some(frame)) => frame.map_err(BodyError::Broken)?,
         };
         // Trailers are ignored.
-        let Ok(mut piece) = frame.into_data() else { continue };
+        let Ok(piece) = frame.into_data() else { continue };
         rate.count(piece.len(), Instant::now());
         let limit = max_body(limits);
         if partial.len() + piece.len() > limit {
             return Err(BodyError::TooLarge { limit });
         }
-        if partial.len() == 0 && body.is_end_stream() {
-            (partial, piece) = match partial.complete(piece) {
-                Ok(body) => return Ok(body),
-                Err(refused) => refused,
-            };
+        if body.is_end_stream() && partial.has_memory_for(&piece) {
+            return Ok(partial.finish_with(piece));
         }
         if !partial.append(&piece) {
             // To the disk, off the I/O threads.
@@ -227,7 +224,7 @@ mod tests {
         let spool = BodySpool::new(&limits, folder.path());
         let peer = [192, 0, 2, 1].into();
         let unpack = |packed: &[u8], max, ratio| {
-            let body = spool.begin(peer, 0).complete(packed.to_vec().into()).unwrap();
+            let body = spool.begin(peer, 0).finish_with(packed.to_vec().into());
             gunzip(body.into_reader().unwrap(), packed.len(), max, ratio, spool.begin(peer, max))
         };
         let packed = gzip(&vec![b' '; 10_000]);

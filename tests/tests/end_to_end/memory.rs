@@ -2,7 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::thread;
 
 use contract::{Call, Dialect, Envelope, Request, State};
@@ -25,9 +25,8 @@ fn kilobytes(host: &mut TestHost, what: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Asks for everything and counts the rows as they come: the reply is never kept.
-fn pull(address: std::net::SocketAddr, guid: &str) -> (u32, u64) {
-    let call = Call {
+fn changed(guid: &str) -> Call<'static> {
+    Call {
         envelope: Envelope::new(Dialect::Message),
         connection_guid: Some(guid.to_owned().into()),
         request: Request::GetActorsByTimestamp {
@@ -35,7 +34,12 @@ fn pull(address: std::net::SocketAddr, guid: &str) -> (u32, u64) {
             actor_type: Some("Customer".into()),
             field_keys: None,
         },
-    };
+    }
+}
+
+/// Asks for everything and counts the rows as they come: the reply is never kept.
+fn pull(address: std::net::SocketAddr, guid: &str) -> (u32, u64) {
+    let call = changed(guid);
     let mut body = Vec::new();
     contract::write_request(&mut body, &call);
     let request = http::Request::soap(PATH, &call.soap_action(), body);
@@ -85,4 +89,47 @@ fn large_replies_take_little_memory() {
     }
     let above = kilobytes(&mut host, "VmHWM") - idle;
     assert!(above < MOST, "{above} kB above idle");
+}
+
+/// Replies of about 9 MB, of which the kernel takes a part.
+const SLOW_READERS: usize = 60;
+const ROWS_OF_SLOW_READERS: u32 = 3_500;
+/// Kilobytes above idle: a block of 64 KiB for each of them, and what the host has for any number of them.
+const MOST_OF_SLOW_READERS: u64 = 12 * 1024;
+
+/// Sends a request and reads only the beginning of its reply.
+fn begin_to_pull(address: std::net::SocketAddr, guid: &str) -> std::net::TcpStream {
+    let call = changed(guid);
+    let mut body = Vec::new();
+    contract::write_request(&mut body, &call);
+    let request = http::Request::soap(PATH, &call.soap_action(), body);
+    let mut stream = connect(address).unwrap();
+    // The kernel is to keep little for it.
+    rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 4096).unwrap();
+    stream.write_all(&request.to_bytes("x")).unwrap();
+    let mut beginning = [0; 15];
+    stream.read_exact(&mut beginning).unwrap();
+    assert_eq!(&beginning, b"HTTP/1.1 200 OK");
+    stream
+}
+
+#[test]
+fn slow_readers_of_replies_take_little_memory() {
+    let mut host = Setup::new().plugin(ROGUE).configured("[limits]\ntotal_reply_memory = \"8MiB\"\n").start();
+    let fault = format!("huge:{ROWS_OF_SLOW_READERS}");
+    let settings = [("Server", Some("erp")), ("changed_since", Some(fault.as_str()))];
+    let request = Request::SaveConnection { connection_info: Some(settings.into_iter().collect()) };
+    host.client(Dialect::Message).connection(LARGE).ok(request);
+    let address = host.address();
+    pull(address, LARGE);
+    let idle = kilobytes(&mut host, "VmRSS");
+    let readers: Vec<_> = (0..SLOW_READERS).map(|_| begin_to_pull(address, LARGE)).collect();
+    let above = kilobytes(&mut host, "VmRSS").saturating_sub(idle);
+    assert!(above < MOST_OF_SLOW_READERS, "{above} kB above idle");
+    // Others are served, and the slow ones, too, in the end.
+    assert_eq!(pull(address, LARGE).0, ROWS_OF_SLOW_READERS + 1);
+    for mut reader in readers.into_iter().step_by(10) {
+        let bytes = std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+        assert!(bytes > 8_000_000, "{bytes} bytes");
+    }
 }

@@ -2,7 +2,6 @@
 
 mod characters;
 
-use std::io;
 use std::ops::ControlFlow;
 
 use contract::{
@@ -14,7 +13,8 @@ use plugin_api::abi::{RowRef, new_reference};
 
 use self::characters::Cleaner;
 use super::convert;
-use super::spool::{Spool, SpoolFolder, SpooledReply};
+use super::spool::{PeerSpools, Spool, SpooledReply};
+use crate::spool_file::SpoolError;
 
 /// A reply as it is sent, and what the log line of its call has of it.
 #[derive(Debug)]
@@ -31,7 +31,18 @@ pub(super) struct WrittenReply {
 
 /// A reply without a payload, or with a null one.
 pub(super) fn outcome(envelope: &Envelope, operation: Operation, outcome: &Outcome<'_>) -> WrittenReply {
-    payload(envelope, operation, outcome, Payload::None, 0)
+    let (mut outcome, mut cleaner) = (outcome.clone(), Cleaner::default());
+    cleaner.outcome(&mut outcome);
+    let (state, error) = (outcome.state, error_of(&outcome));
+    let mut body = Vec::with_capacity(1024);
+    contract::write_reply(&mut body, envelope, operation, &Reply::with(outcome, Payload::None));
+    WrittenReply {
+        body: SpooledReply::in_memory(body),
+        state: Some(state),
+        rows: 0,
+        error,
+        replaced: cleaner.first,
+    }
 }
 
 /// A reply with a payload; `rows` is for the log.
@@ -41,19 +52,20 @@ pub(super) fn payload(
     outcome: &Outcome<'_>,
     payload: Payload<'_>,
     rows: usize,
+    spools: &PeerSpools,
 ) -> WrittenReply {
-    let mut body = Vec::with_capacity(1024);
     let (mut outcome, mut payload, mut cleaner) = (outcome.clone(), payload, Cleaner::default());
     cleaner.outcome(&mut outcome);
     cleaner.payload(&mut payload);
-    let (state, error) = (outcome.state, error_of(&outcome));
-    contract::write_reply(&mut body, envelope, operation, &Reply::with(outcome, payload));
-    WrittenReply {
-        body: SpooledReply::in_memory(body),
-        state: Some(state),
-        rows: rows as u64,
-        error,
-        replaced: cleaner.first,
+    let (state, error, rows) = (outcome.state, error_of(&outcome), rows as u64);
+    let mut spool = spools.spool();
+    contract::write_reply(spool.buffer(), envelope, operation, &Reply::with(outcome, payload));
+    if spool.buffer().len() as u64 > spools.max_reply() {
+        return too_large(envelope, operation, rows, spools.max_reply());
+    }
+    match spool.flush_if_full().and_then(|()| spool.finish(None)) {
+        Ok(body) => WrittenReply { body, state: Some(state), rows, error, replaced: cleaner.first },
+        Err(error) => spool_failed(envelope, operation, &error),
     }
 }
 
@@ -112,15 +124,15 @@ pub(super) struct ActorsReplyWriter<'e> {
 
 /// Why writing a reply was stopped.
 enum Failure {
-    Disk(io::Error),
+    Spool(SpoolError),
     /// It is larger than `max_reply`.
     TooLarge,
 }
 
 impl<'e> ActorsReplyWriter<'e> {
-    pub(super) fn new(envelope: &'e Envelope, operation: Operation, folder: &'e SpoolFolder) -> Self {
+    pub(super) fn new(envelope: &'e Envelope, operation: Operation, spools: &'e PeerSpools) -> Self {
         let writer = ReplyWriter::new(envelope, operation);
-        let (mut spool, max_reply) = (folder.spool(), folder.max_reply);
+        let (mut spool, max_reply) = (spools.spool(), spools.max_reply());
         writer.head(spool.buffer(), &Outcome::ok());
         let head = spool.buffer().len();
         ActorsReplyWriter {
@@ -161,7 +173,7 @@ impl<'e> ActorsReplyWriter<'e> {
         match self.spool.flush_if_full() {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
-                self.failure = Some(Failure::Disk(error));
+                self.failure = Some(Failure::Spool(error));
                 ControlFlow::Break(())
             }
         }
@@ -206,7 +218,7 @@ impl<'e> ActorsReplyWriter<'e> {
             mut cleaner,
         } = self;
         match failure {
-            Some(Failure::Disk(error)) => return spool_failed(envelope, operation, &error),
+            Some(Failure::Spool(error)) => return spool_failed(envelope, operation, &error),
             Some(Failure::TooLarge) => return too_large(envelope, operation, rows, max_reply),
             None => {}
         }
@@ -241,12 +253,17 @@ fn too_large(envelope: &Envelope, operation: Operation, rows: u64, max_reply: u6
     self::outcome(envelope, operation, &outcome)
 }
 
-/// The reply to a call whose rows could not be written to the spool folder.
-fn spool_failed(envelope: &Envelope, operation: Operation, error: &io::Error) -> WrittenReply {
+/// The reply to a call whose reply could not be kept until it is sent.
+fn spool_failed(envelope: &Envelope, operation: Operation, error: &SpoolError) -> WrittenReply {
     let reference = new_reference();
-    tracing::error!(%error, %reference, "a reply cannot be kept in the spool folder; is the disk full?");
-    let outcome = Outcome::error("the host has no room for this reply, see its log")
-        .with_tech_explanation(format!("{} (reference {reference})", error.kind()));
+    tracing::error!(%error, %reference, "a reply cannot be kept in the spool folder (limits.total_reply_spool)");
+    // The text of the system may name a path.
+    let reason = match error {
+        SpoolError::Disk(error) => error.kind().to_string(),
+        SpoolError::NoRoom(_) | SpoolError::TooManyFiles => error.to_string(),
+    };
+    let outcome = Outcome::error("the host has no room for this reply now; try again later, or ask for less")
+        .with_tech_explanation(format!("{reason} (reference {reference})"));
     self::outcome(envelope, operation, &outcome)
 }
 

@@ -5,6 +5,8 @@ use plugin_api::Value;
 use plugin_api::abi::{Message, RowWriter};
 
 use super::*;
+use crate::router::config::RouterConfig;
+use crate::router::spool::SpoolFolder;
 
 /// Writes a reply with so many actors and this outcome; returns its bytes, too.
 fn reply(
@@ -14,7 +16,8 @@ fn reply(
     max_in_memory: usize,
 ) -> (WrittenReply, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
-    let spools = SpoolFolder::new(folder.path(), max_in_memory, usize::MAX).unwrap();
+    let config = RouterConfig { reply_in_memory: max_in_memory, ..RouterConfig::default() };
+    let spools = SpoolFolder::new(folder.path(), &config).unwrap().of_peer([192, 0, 2, 1].into());
     let envelope = Envelope::new(dialect);
     let mut reply = ActorsReplyWriter::new(&envelope, Operation::SearchActors, &spools);
     for key in 0..rows {
@@ -99,7 +102,8 @@ fn replies_are_well_formed_whatever_characters_a_connector_has() {
     const EVIL: &str = "a\0\u{1}\u{b}\u{1f}\u{fffe}\u{ffff}\r\n\tb&#x1;";
     const CLEAN: &str = "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\r\n\tb&#x1;";
     let folder = tempfile::tempdir().unwrap();
-    let spools = SpoolFolder::new(folder.path(), usize::MAX, usize::MAX).unwrap();
+    let spools = SpoolFolder::new(folder.path(), &RouterConfig::default()).unwrap();
+    let spools = spools.of_peer([192, 0, 2, 1].into());
     for &dialect in Dialect::ALL {
         let envelope = Envelope::new(dialect);
         let mut reply = ActorsReplyWriter::new(&envelope, Operation::SearchActors, &spools);
@@ -150,6 +154,7 @@ fn replies_are_well_formed_whatever_characters_a_connector_has() {
                 &convert::outcome(&plugin_api::Outcome::info(EVIL)),
                 payload,
                 1,
+                &spools,
             );
             well_formed(&mut written.body);
             assert!(written.replaced.is_some());

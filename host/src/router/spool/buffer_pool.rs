@@ -1,48 +1,77 @@
-//! The buffer pool of replies: buffers of one size that are used again, and a limit for all of them together.
+//! The buffer pool of replies: buffers of one size that are used again, and a limit for the memory of all replies together.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-/// Bytes of a buffer; also what is written to a file, or read from it, in one step.
+/// Bytes of a buffer.
 pub(super) const BUFFER_SIZE: usize = 256 * 1024;
+/// What is written to a file, or read from it, in one step.
+pub(super) const FILE_STEP: usize = 64 * 1024;
+/// Buffers of up to this size are not counted: there are no more of them than connections.
+const SMALL: usize = 32 * 1024;
+/// The step of reading when the limit is reached.
+const SMALL_STEP: usize = 16 * 1024;
 
 /// How many free buffers are kept. More of them, after a peak, go back to the system.
 const MAX_FREE: usize = 96;
 
-/// The buffers of all replies.
+/// The memory of all replies.
 #[derive(Debug)]
 pub(super) struct BufferPool {
     free: Mutex<Vec<Vec<u8>>>,
-    /// Buffers in use.
+    /// Bytes that are counted.
     in_use: AtomicUsize,
-    max_in_use: usize,
+    limit: usize,
 }
 
 impl BufferPool {
-    /// A pool whose buffers take up to `bytes` together.
-    pub(super) fn new(bytes: usize) -> Arc<Self> {
-        let max_in_use = (bytes / BUFFER_SIZE).max(1);
-        Arc::new(BufferPool { free: Mutex::default(), in_use: AtomicUsize::new(0), max_in_use })
+    /// A pool whose buffers take up to `limit` bytes together.
+    pub(super) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(BufferPool { free: Mutex::default(), in_use: AtomicUsize::new(0), limit })
     }
 
-    /// An empty buffer; `None` when the limit is reached.
+    /// An empty buffer of [`BUFFER_SIZE`]; `None` when the limit is reached.
     pub(super) fn acquire(self: &Arc<Self>) -> Option<Buffer> {
-        let one_more = |in_use| (in_use < self.max_in_use).then_some(in_use + 1);
-        self.in_use.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        if !self.reserve(BUFFER_SIZE, self.limit) {
+            return None;
+        }
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let bytes = free.unwrap_or_else(|| Vec::with_capacity(BUFFER_SIZE));
-        Some(Buffer { bytes, pool: Some(Arc::clone(self)) })
+        Some(Buffer { bytes, counted: BUFFER_SIZE, pool: Arc::clone(self) })
     }
 
-    fn release(&self, mut bytes: Vec<u8>) {
-        self.in_use.fetch_sub(1, Ordering::Relaxed);
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+    /// An empty buffer that is not counted while it is small.
+    pub(super) fn small(self: &Arc<Self>, capacity: usize) -> Buffer {
+        Buffer { bytes: Vec::with_capacity(capacity), counted: 0, pool: Arc::clone(self) }
+    }
+
+    /// An empty buffer for the next bytes of a file. Half of the memory is left to replies that are being written; when the
+    /// other half is taken, the steps are smaller.
+    pub(super) fn for_reading(self: &Arc<Self>, left: u64) -> Buffer {
+        let wanted = usize::try_from(left).map_or(FILE_STEP, |left| left.min(FILE_STEP));
+        if wanted > SMALL_STEP && self.reserve(wanted, self.limit / 2) {
+            return Buffer { bytes: Vec::with_capacity(wanted), counted: wanted, pool: Arc::clone(self) };
+        }
+        self.small(wanted.min(SMALL_STEP))
+    }
+
+    /// Counts so many bytes more, up to a limit.
+    fn reserve(&self, bytes: usize, limit: usize) -> bool {
+        let more = |in_use: usize| in_use.checked_add(bytes).filter(|&in_use| in_use <= limit);
+        self.in_use.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn release(&self, mut bytes: Vec<u8>, counted: usize) {
+        self.in_use.fetch_sub(counted, Ordering::Relaxed);
         // A buffer that had to grow is freed: otherwise all of them would be larger in time.
-        if bytes.capacity() <= 2 * BUFFER_SIZE && free.len() < MAX_FREE {
-            bytes.clear();
-            free.push(bytes);
+        if (BUFFER_SIZE..=2 * BUFFER_SIZE).contains(&bytes.capacity()) {
+            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+            if free.len() < MAX_FREE {
+                bytes.clear();
+                free.push(bytes);
+            }
         }
     }
 }
@@ -51,21 +80,31 @@ impl BufferPool {
 #[derive(Debug)]
 pub(super) struct Buffer {
     pub(super) bytes: Vec<u8>,
-    pool: Option<Arc<BufferPool>>,
+    counted: usize,
+    pool: Arc<BufferPool>,
 }
 
 impl Buffer {
-    /// A buffer that belongs to no pool.
-    pub(super) fn unpooled(capacity: usize) -> Self {
-        Buffer { bytes: Vec::with_capacity(capacity), pool: None }
+    /// Counts what the buffer has grown by; `false` when the limit is reached.
+    pub(super) fn count(&mut self) -> bool {
+        let capacity = self.bytes.capacity();
+        if capacity <= self.counted.max(SMALL) {
+            return true;
+        }
+        let fits = self.pool.reserve(capacity - self.counted, self.pool.limit);
+        if fits {
+            self.counted = capacity;
+        }
+        fits
     }
 }
 
 impl From<Buffer> for Bytes {
     fn from(mut buffer: Buffer) -> Self {
-        match &buffer.pool {
-            None => Bytes::from(std::mem::take(&mut buffer.bytes)),
-            Some(_) => Bytes::from_owner(buffer),
+        if buffer.counted == 0 {
+            Bytes::from(std::mem::take(&mut buffer.bytes))
+        } else {
+            Bytes::from_owner(buffer)
         }
     }
 }
@@ -78,8 +117,32 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let Some(pool) = self.pool.take() {
-            pool.release(std::mem::take(&mut self.bytes));
-        }
+        self.pool.release(std::mem::take(&mut self.bytes), self.counted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffer_pool_counts_what_buffers_grow_by() {
+        let pool = BufferPool::new(4 * BUFFER_SIZE);
+        let mut small = pool.small(4096);
+        assert!(small.count());
+        small.bytes.reserve_exact(3 * BUFFER_SIZE);
+        assert!(small.count());
+        let pooled = pool.acquire().unwrap();
+        assert!(pool.acquire().is_none());
+        let mut another = pool.small(SMALL);
+        another.bytes.reserve_exact(BUFFER_SIZE);
+        assert!(!another.count(), "there is no room for it");
+        assert_eq!(pool.for_reading(1 << 30).bytes.capacity(), SMALL_STEP);
+        let sent = Bytes::from(small);
+        assert!(pool.acquire().is_none(), "until it is sent");
+        drop(sent);
+        assert_eq!(pool.for_reading(1 << 30).bytes.capacity(), FILE_STEP);
+        drop((pooled, another));
+        assert_eq!(pool.in_use.load(Ordering::Relaxed), 0);
     }
 }
