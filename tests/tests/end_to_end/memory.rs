@@ -115,7 +115,7 @@ fn begin_to_pull(address: std::net::SocketAddr, guid: &str) -> std::net::TcpStre
 
 #[test]
 fn slow_readers_of_replies_take_little_memory() {
-    let mut host = Setup::new().plugin(ROGUE).configured("[limits]\ntotal_reply_memory = \"8MiB\"\n").start();
+    let mut host = Setup::new().plugin(ROGUE).start();
     let fault = format!("huge:{ROWS_OF_SLOW_READERS}");
     let settings = [("Server", Some("erp")), ("changed_since", Some(fault.as_str()))];
     let request = Request::SaveConnection { connection_info: Some(settings.into_iter().collect()) };
