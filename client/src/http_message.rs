@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::content_type::ContentType;
 use contract::SoapVersion;
 use reqwest::{Method, Url};
 
@@ -118,12 +119,7 @@ impl HttpResponse {
 
     /// The charset that the content type names.
     pub fn charset(&self) -> Option<String> {
-        let value = self.header("Content-Type")?;
-        value.split(';').skip(1).find_map(|parameter| {
-            let (name, value) = parameter.split_once('=')?;
-            let is_charset = name.trim().eq_ignore_ascii_case("charset");
-            is_charset.then(|| value.trim().trim_matches(['"', '\'']).to_owned())
-        })
+        ContentType::parse(self.header("Content-Type")?).parameter("charset").map(str::to_owned)
     }
 
     /// Whether the media type is one of SOAP messages.

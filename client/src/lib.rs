@@ -23,6 +23,7 @@
 mod address;
 pub mod call;
 mod client;
+mod content_type;
 mod error;
 mod exchange;
 pub mod form;
@@ -37,6 +38,7 @@ mod tests;
 
 pub use address::{AddressError, ServiceAddress};
 pub use client::Client;
+pub use content_type::ContentType;
 pub use error::{CallError, CallErrorKind};
 pub use exchange::Exchange;
 pub use http_message::{BodyFraming, HttpExchange, HttpRequest, HttpResponse};

@@ -38,6 +38,7 @@ pub mod namespace;
 mod operation;
 mod owned;
 mod read;
+mod redaction;
 mod reply;
 mod request;
 mod write;
@@ -52,13 +53,14 @@ pub use read::{
     EncodingError, Loss, LossKind, ReadError, Refusal, ReplyError, ReplyMessage, decode, losses, read_call,
     read_call_as, read_reply, soap_action,
 };
+pub use redaction::RequestTexts;
 pub use reply::{Authentication, Outcome, Payload, Reply};
 pub use request::{Call, Request};
 pub use values::is_secret_name;
 pub use values::{
     Access, DateTime, FieldType, Guid, LocalizedText, Operator, State, Value, actor_type, error_code,
 };
-pub use write::{ActorRow, ReplyWriter, write_fault, write_reply, write_request};
+pub use write::{ActorRow, Cleaner, ReplyWriter, clean, write_fault, write_reply, write_request};
 pub use wsdl::wsdl;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::carriers::{close, entries, nullable, open, text};
+use super::characters::{self, Cleaner};
 use super::frame::Frame;
 use super::reply::outcome_member;
 use crate::class::Member;
@@ -78,6 +79,42 @@ impl ReplyWriter {
                 close(out, "", "ErpActorWS");
             }
         }
+    }
+
+    /// As [`ReplyWriter::actor`], without the characters that XML 1.0 has no form for. `fields` gives the same fields each
+    /// time.
+    pub fn clean_actor<'f, I: IntoIterator<Item = (&'f str, Option<&'f str>)>>(
+        &self,
+        out: &mut Vec<u8>,
+        row: &ActorRow<'_>,
+        fields: impl Fn() -> I,
+        cleaner: &mut Cleaner,
+    ) {
+        let before = out.len();
+        self.actor(out, row, fields());
+        // Searched after writing: that costs little, because rows have few references.
+        if !characters::has_forbidden_reference(&out[before..]) {
+            return;
+        }
+        out.truncate(before);
+        let fields: Vec<_> = fields()
+            .into_iter()
+            .map(|(key, value)| {
+                let place = || characters::place_of_field(key);
+                (cleaner.text(key, place), value.map(|value| cleaner.text(value, place)))
+            })
+            .collect();
+        let mut text = |text| cleaner.text(text, characters::place_of_key);
+        let (actor_type, erp_key) = (text(row.actor_type), text(row.erp_key));
+        let last_modified = row.last_modified.map(&mut text);
+        let parent = row.parent.map(|(actor_type, key)| (text(actor_type), text(key)));
+        let row = ActorRow {
+            actor_type: &actor_type,
+            erp_key: &erp_key,
+            last_modified: last_modified.as_deref(),
+            parent: parent.as_ref().map(|(actor_type, key)| (&**actor_type, &**key)),
+        };
+        self.actor(out, &row, fields.iter().map(|(key, value)| (&**key, value.as_deref())));
     }
 
     /// Appends everything after the last actor.

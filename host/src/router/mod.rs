@@ -7,7 +7,6 @@
 //! - `connectors`: the registry of connectors; `connector`: one of them with its `concurrency_limit`, its call deadline and its
 //!   `circuit_breaker`, both divided into a `share` for each connection; `latency_estimate`: which calls are quick enough for an I/O thread; `watchdog`: when one is not;
 //! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
-//! - `redaction`: takes the values of a request out of texts for the log;
 //! - `reply`: writes the reply into a `spool`, whose memory is a buffer pool.
 
 mod circuit_breaker;
@@ -20,7 +19,6 @@ mod early_outcome;
 mod latency_estimate;
 mod perform;
 mod read;
-mod redaction;
 mod reply;
 mod route;
 mod share;
@@ -33,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use contract::{Call, Dialect, EncodingError, SoapVersion, State};
+use contract::{Call, Dialect, EncodingError, RequestTexts, SoapVersion, State};
 use plugin_api::abi::client::{ConnectorClient, INVALID_ANSWER};
 use tokio::time::Instant;
 use tracing::{Level, field};
@@ -43,7 +41,6 @@ use self::connector::LiveConnection;
 use self::connectors::Connectors;
 use self::early_outcome::EarlyOutcome;
 use self::read::InvalidMessage;
-use self::redaction::RequestTexts;
 use self::reply::WrittenReply;
 use self::route::CallContext;
 use self::spool::SpoolFolder;

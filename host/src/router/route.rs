@@ -118,7 +118,7 @@ impl Router {
         let caller = context.caller;
         let Ok(connector) = self.connectors.find(context.addressed_connector, context.caller) else {
             let name = context.addressed_connector.unwrap_or_default();
-            let why = format_args!("the address names the connector {name:?}, which is not here");
+            let why = format_args!("the address names no connector that is here: {name:?}");
             rejection::log(Cause::NotAuthenticated, caller, why);
             return None;
         };

@@ -18,7 +18,6 @@ use super::body_spool::BodySpool;
 use super::config::{Limits, ServerConfig};
 use super::connection_info::ConnectionInfo;
 use super::connection_limit::LimitReached;
-use super::content_type::ContentType;
 use super::forwarded::{ProxyChain, TrustedProxies};
 use super::help::HelpPage;
 use super::public_url::{PublicUrl, public_url};
@@ -32,6 +31,7 @@ use crate::access::{Access, AccessDenied};
 use crate::caller::Caller;
 use crate::logging::rejection::{self, Cause};
 use crate::router::{RejectedCall, Router, SoapRequest, SoapResponse};
+use erp_host_client::ContentType;
 
 /// The same from the root, relative so that it is right below any base path of a proxy.
 const SERVICE_FROM_ROOT: HeaderValue = HeaderValue::from_static("Services/ErpConnectorWS.svc");

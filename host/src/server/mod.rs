@@ -10,7 +10,7 @@
 //! And a request through these:
 //!
 //! - `resource`: what an address names; `endpoint`: what each resource answers; `https_redirect`: plain HTTP beside HTTPS; `help`: the help page;
-//! - `forwarded`: headers of trusted proxies; `public_url`: the URL that a caller used; `content_type`, `query`;
+//! - `forwarded`: headers of trusted proxies; `public_url`: the URL that a caller used; `query`;
 //! - `readiness`: whether a load balancer should send calls here;
 //! - `request_body`: receives a body; `body_spool`: the memory and the files that all bodies may take;
 //! - `rejection`: the answer and the log line of every request that is not served;
@@ -24,7 +24,6 @@ mod config;
 mod connection;
 mod connection_info;
 mod connection_limit;
-mod content_type;
 mod disconnect_detection;
 mod endpoint;
 mod eviction;

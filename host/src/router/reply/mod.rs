@@ -1,17 +1,14 @@
 //! Writes replies: whole ones at once, replies with actors row by row as the connector pushes them.
 
-mod characters;
-
 use std::ops::ControlFlow;
 
 use contract::{
-    ActorRow, Authentication, Envelope, Fault, Operation, Outcome, Payload, Reply, ReplyWriter, SoapVersion,
-    State,
+    ActorRow, Authentication, Cleaner, Envelope, Fault, Operation, Outcome, Payload, Reply, ReplyWriter,
+    SoapVersion, State,
 };
 use plugin_api::abi::client::INVALID_ANSWER;
 use plugin_api::abi::{RowRef, new_reference};
 
-use self::characters::Cleaner;
 use super::convert;
 use super::spool::{PeerSpools, Spool, SpooledReply};
 use crate::spool_file::SpoolError;
@@ -90,7 +87,7 @@ pub(super) fn authentication(envelope: &Envelope, token: Option<&str>) -> Writte
 pub(super) fn fault(soap: SoapVersion, fault: &Fault) -> SpooledReply {
     let mut body = Vec::with_capacity(512);
     // It may quote the request.
-    let fault = Fault { code: fault.code.clone(), text: characters::clean(&fault.text).into_owned() };
+    let fault = Fault { code: fault.code.clone(), text: contract::clean(&fault.text).into_owned() };
     contract::write_fault(&mut body, soap, &fault);
     SpooledReply::in_memory(body)
 }
@@ -158,12 +155,7 @@ impl<'e> ActorsReplyWriter<'e> {
             parent: row.parent,
         };
         let before = self.spool.buffer().len();
-        self.writer.actor(self.spool.buffer(), &actor, row.fields());
-        // Searched after writing: that costs little, because rows have few references.
-        if characters::has_forbidden_reference(&self.spool.buffer()[before..]) {
-            self.spool.buffer().truncate(before);
-            self.push_cleaned(row);
-        }
+        self.writer.clean_actor(self.spool.buffer(), &actor, || row.fields(), &mut self.cleaner);
         self.rows += 1;
         self.bytes += (self.spool.buffer().len() - before) as u64;
         if self.bytes > self.max_reply {
@@ -177,30 +169,6 @@ impl<'e> ActorsReplyWriter<'e> {
                 ControlFlow::Break(())
             }
         }
-    }
-
-    /// Writes an actor without the characters that XML has no form for.
-    fn push_cleaned(&mut self, row: &RowRef<'_>) {
-        let cleaner = &mut self.cleaner;
-        let fields: Vec<_> = row
-            .fields()
-            .map(|(key, value)| {
-                let place = || characters::place_of_field(key);
-                (cleaner.text(key, place), value.map(|value| cleaner.text(value, place)))
-            })
-            .collect();
-        let mut text = |text| cleaner.text(text, characters::place_of_key);
-        let (actor_type, erp_key) = (text(row.actor_type), text(row.key));
-        let last_modified = row.last_modified.map(&mut text);
-        let parent = row.parent.map(|(actor_type, key)| (text(actor_type), text(key)));
-        let actor = ActorRow {
-            actor_type: &actor_type,
-            erp_key: &erp_key,
-            last_modified: last_modified.as_deref(),
-            parent: parent.as_ref().map(|(actor_type, key)| (&**actor_type, &**key)),
-        };
-        let fields = fields.iter().map(|(key, value)| (&**key, value.as_deref()));
-        self.writer.actor(self.spool.buffer(), &actor, fields);
     }
 
     /// Ends the reply with the connector's outcome.

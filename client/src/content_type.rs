@@ -1,29 +1,29 @@
-//! The `Content-Type` of requests.
+//! The `Content-Type` of requests and responses.
 //!
 //! Own code instead of `mime`, which refuses what SOAP clients send and RFC 9110 allows: spaces before a semicolon, and an
 //! action that is a URL without quotes.
 
 /// A parsed `Content-Type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ContentType<'a> {
+pub struct ContentType<'a> {
     /// Such as `text/xml`, as it was written.
-    pub(super) media_type: &'a str,
+    pub media_type: &'a str,
     parameters: &'a str,
 }
 
 impl<'a> ContentType<'a> {
-    pub(super) fn parse(text: &'a str) -> Self {
+    pub fn parse(text: &'a str) -> Self {
         let (media_type, parameters) = text.split_once(';').unwrap_or((text, ""));
         ContentType { media_type: media_type.trim(), parameters }
     }
 
     /// Whether a SOAP message can come in it.
-    pub(super) fn is_soap(&self) -> bool {
+    pub fn is_soap(&self) -> bool {
         ["text/xml", "application/soap+xml"].iter().any(|soap| self.media_type.eq_ignore_ascii_case(soap))
     }
 
     /// The value of a parameter, without its quotes.
-    pub(super) fn parameter(&self, name: &str) -> Option<&'a str> {
+    pub fn parameter(&self, name: &str) -> Option<&'a str> {
         let mut rest = self.parameters;
         loop {
             let (key, after) = rest.split_once('=')?;

@@ -1,11 +1,12 @@
-//! Redaction: takes the values of a request out of texts for the log. A caller may have put a password into any element, and
-//! errors quote values.
+//! Redaction: takes the values of a request out of texts that are kept, such as a log. A caller may have put a password into
+//! any element, and errors quote values.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use contract::{Actor, Call, Dictionary, Request, Text, Texts};
 use zeroize::Zeroizing;
+
+use crate::{Actor, Call, Dictionary, Request, Text, Texts};
 
 /// The most bytes of a text for the log.
 const MAX_TEXT: usize = 4096;
@@ -20,11 +21,13 @@ const BEGINNING: usize = 24;
 const SHORT: usize = 4;
 
 /// The texts of a request, each with the member that it is in.
-pub(super) struct RequestTexts<'c>(Vec<(&'static str, Cow<'c, str>)>);
+#[derive(Default)]
+pub struct RequestTexts<'c>(Vec<(&'static str, Cow<'c, str>)>);
 
 impl<'c> RequestTexts<'c> {
-    pub(super) fn of(call: &'c Call<'c>) -> Self {
-        let mut texts = RequestTexts(Vec::new());
+    /// The texts of this request.
+    pub fn of(call: &'c Call<'c>) -> Self {
+        let mut texts = RequestTexts::default();
         texts.add("ConnectionGuid", call.connection_guid.as_deref());
         match &call.request {
             Request::GetConfigData | Request::TestConnection | Request::DeleteConnection => {}
@@ -131,7 +134,7 @@ impl<'c> RequestTexts<'c> {
     }
 
     /// The text with the name of the member in place of each value of the request. Case does not count.
-    pub(super) fn redact(&self, text: &str) -> String {
+    pub fn redact(&self, text: &str) -> String {
         let text = &text[..text.floor_char_boundary(MAX_SEARCHED)];
         let folded = Zeroizing::new(text.to_ascii_lowercase());
         let mut found: Vec<(Range<usize>, &'static str)> = Vec::new();
@@ -173,9 +176,8 @@ fn is_word(text: &str, place: &Range<usize>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use contract::{Dialect, Envelope};
-
     use super::*;
+    use crate::{Dialect, Envelope};
 
     #[test]
     fn redact_replaces_every_text_of_a_request() {

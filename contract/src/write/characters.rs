@@ -1,11 +1,12 @@
-//! Characters that XML 1.0 has no form for: controls but tab, line feed and carriage return, U+FFFE and U+FFFF. The contract's
-//! writer writes them as references, as .NET does, which a strict reader refuses: one of them in one value would make the
-//! whole reply unreadable. So replies of the host have U+FFFD in their place.
+//! Characters that XML 1.0 has no form for: controls but tab, line feed and carriage return, U+FFFE and U+FFFF. The writer
+//! writes them as references, as .NET does, which a strict reader refuses: one of them in one value makes the whole reply
+//! unreadable. Replies for every reader are cleaned first: they have U+FFFD in their place.
 
 use std::borrow::Cow;
 
-use contract::{Dictionary, Outcome, Payload, Text};
 use memchr::memmem;
+
+use crate::{Actor, Dictionary, Outcome, Payload, Text};
 
 /// What a forbidden character is replaced with.
 const REPLACEMENT: &str = "\u{fffd}";
@@ -14,13 +15,13 @@ fn is_forbidden(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Whether these bytes, which the contract's writer wrote, have a reference to a forbidden character.
+/// Whether these bytes, which the writer of this crate wrote, have a reference to a forbidden character.
 pub(super) fn has_forbidden_reference(written: &[u8]) -> bool {
     memmem::find_iter(written, b"&#x").any(|at| !written[at..].starts_with(b"&#xD;"))
 }
 
 /// The text without forbidden characters.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
+pub fn clean(text: &str) -> Cow<'_, str> {
     if text.contains(is_forbidden) {
         Cow::Owned(text.replace(is_forbidden, REPLACEMENT))
     } else {
@@ -30,8 +31,9 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 
 /// Replaces forbidden characters, and keeps where the first one was: it names a place, and no value.
 #[derive(Debug, Default)]
-pub(super) struct Cleaner {
-    pub(super) first: Option<String>,
+pub struct Cleaner {
+    /// The place of the first one.
+    pub first: Option<String>,
 }
 
 impl Cleaner {
@@ -57,14 +59,14 @@ impl Cleaner {
     }
 
     /// The texts of an outcome.
-    pub(super) fn outcome(&mut self, outcome: &mut Outcome<'_>) {
+    pub fn outcome(&mut self, outcome: &mut Outcome<'_>) {
         for text in [&mut outcome.user_explanation, &mut outcome.tech_explanation, &mut outcome.error_code] {
             self.optional(text, || "the explanations of the outcome".to_owned());
         }
     }
 
     /// The texts of a payload.
-    pub(super) fn payload(&mut self, payload: &mut Payload<'_>) {
+    pub fn payload(&mut self, payload: &mut Payload<'_>) {
         match payload {
             Payload::Items(Some(items)) => {
                 items.iter_mut().for_each(|item| self.optional(item, || "an array of texts".to_owned()));
@@ -90,7 +92,7 @@ impl Cleaner {
         }
     }
 
-    fn actor(&mut self, actor: &mut contract::Actor<'_>) {
+    fn actor(&mut self, actor: &mut Actor<'_>) {
         if let Some(fields) = &mut actor.field_values {
             self.dictionary(fields, place_of_field);
         }
@@ -114,10 +116,12 @@ impl Cleaner {
     }
 }
 
+/// A field of an actor, as a place.
 pub(super) fn place_of_field(key: &str) -> String {
     format!("the field {key:?} of an actor")
 }
 
+/// Everything of an actor but its fields, as a place.
 pub(super) fn place_of_key() -> String {
     "the key, type or stamp of an actor".to_owned()
 }
@@ -133,12 +137,12 @@ mod tests {
         assert_eq!(all.len(), 32 - 3 + 2);
         for &c in &all {
             let mut written = Vec::new();
-            contract::xml::escape(&mut written, &format!("a{c}b"));
+            crate::xml::escape(&mut written, &format!("a{c}b"));
             assert!(has_forbidden_reference(&written), "{c:?}");
             assert_eq!(clean(&format!("a{c}b")), "a\u{fffd}b");
         }
         let mut written = Vec::new();
-        contract::xml::escape(&mut written, "&#x1; \r\n\t\u{7f}\u{85}\u{fffd}\u{ef00}");
+        crate::xml::escape(&mut written, "&#x1; \r\n\t\u{7f}\u{85}\u{fffd}\u{ef00}");
         assert!(!has_forbidden_reference(&written), "{}", String::from_utf8_lossy(&written));
     }
 }
