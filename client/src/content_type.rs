@@ -12,6 +12,7 @@ pub struct ContentType<'a> {
 }
 
 impl<'a> ContentType<'a> {
+    /// Parses the value of the header; reads every text.
     pub fn parse(text: &'a str) -> Self {
         let (media_type, parameters) = text.split_once(';').unwrap_or((text, ""));
         ContentType { media_type: media_type.trim(), parameters }

@@ -168,7 +168,7 @@ fn unsafe_code_stays_where_it_belongs() {
 /// The program is the crate that everything would grow into.
 #[test]
 fn host_stays_below_its_size() {
-    const MAX_LINES: usize = 14_000;
+    const MAX_LINES: usize = 15_000;
     let is_test = |file: &&PathBuf| {
         file.iter().any(|part| part == "tests") || file.file_name().is_some_and(|name| name == "tests.rs")
     };
