@@ -7,9 +7,10 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use plugin_api::Settings;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
+use tracing::Instrument;
 use values::Guid;
 
 use crate::audit::{Event, Origin};
@@ -48,6 +49,8 @@ pub(crate) struct Shared<T: Send + 'static, E> {
     polled: Mutex<Revision>,
     /// Whether the last poll failed.
     is_unreachable: AtomicBool,
+    /// Shared by each change that runs. The store is closed when none runs any more.
+    pub(crate) changes: Arc<RwLock<()>>,
 }
 
 impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
@@ -69,7 +72,13 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
         let polled = Mutex::new(repository.store().latest_revision().await?);
         repository.store().check_disk().await?;
         let is_unreachable = AtomicBool::new(false);
-        let shared = Arc::new(Shared { repository, open: Arc::default(), polled, is_unreachable });
+        let shared = Arc::new(Shared {
+            repository,
+            open: Arc::default(),
+            polled,
+            is_unreachable,
+            changes: Arc::default(),
+        });
         let poller = tokio::spawn(poll_periodically(Arc::downgrade(&shared))).abort_handle();
         Ok(Connections { shared, poller })
     }
@@ -88,7 +97,15 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
     /// # Errors
     /// The store fails.
     pub async fn connector_of(&self, guid: Guid) -> Result<Option<String>, StoreError> {
-        Ok(self.shared.repository.store().get(guid).await?.map(|sealed| sealed.connector))
+        self.shared.repository.store().connector_of(guid).await
+    }
+
+    /// The names of the stored connection's settings, and whether each is a secret.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn setting_names(&self, guid: Guid) -> Result<Vec<(String, bool)>, StoreError> {
+        self.shared.repository.store().setting_names(guid).await
     }
 
     /// The connection, if it is open. Cheap: no access to the store, no allocation.
@@ -125,10 +142,11 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
     }
 
     /// Saves the connection durably; it replaces one with the same GUID as a whole. The settings named by `secret_keys` are
-    /// encrypted. If the connection is open, it is invalidated: the next call opens it with the new settings.
+    /// encrypted. If the connection is open, it is invalidated: the next call opens it with the new settings. A save that has
+    /// begun runs to its end, also if nobody waits for it any more.
     ///
     /// # Errors
-    /// The connection belongs to another connector, or the store fails. Then nothing changed.
+    /// The connection belongs to another connector, a limit is exceeded, or the store fails. Then nothing changed.
     pub async fn save(
         &self,
         guid: Guid,
@@ -137,19 +155,30 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
         secret_keys: &[&str],
         by: &Origin,
     ) -> Result<Revision, StoreError> {
-        let revision = self.shared.repository.save(guid, connector, settings, secret_keys, by).await?;
-        self.shared.open.invalidate(guid, revision);
-        Ok(revision)
+        let (shared, connector, settings, by) =
+            (Arc::clone(&self.shared), connector.to_owned(), settings.clone(), by.clone());
+        let secret_keys: Vec<String> = secret_keys.iter().map(|&key| key.to_owned()).collect();
+        self.run_to_end(async move {
+            let secret_keys: Vec<_> = secret_keys.iter().map(String::as_str).collect();
+            let revision = shared.repository.save(guid, &connector, &settings, &secret_keys, &by).await?;
+            shared.open.invalidate(guid, revision);
+            Ok(revision)
+        })
+        .await
     }
 
-    /// Deletes the connection, and invalidates it if it is open; `false` if it was not stored.
+    /// Deletes the connection, and invalidates it if it is open; `false` if it was not stored. Runs to its end, as a save does.
     ///
     /// # Errors
     /// The store fails. Then nothing changed.
     pub async fn delete(&self, guid: Guid, by: &Origin) -> Result<bool, StoreError> {
-        let Some(revision) = self.shared.repository.delete(guid, by).await? else { return Ok(false) };
-        self.shared.open.invalidate(guid, revision);
-        Ok(true)
+        let (shared, by) = (Arc::clone(&self.shared), by.clone());
+        self.run_to_end(async move {
+            let Some(revision) = shared.repository.delete(guid, &by).await? else { return Ok(false) };
+            shared.open.invalidate(guid, revision);
+            Ok(true)
+        })
+        .await
     }
 
     /// Writes events that are not changes of the store to the audit log.
@@ -157,7 +186,31 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
     /// # Errors
     /// The store fails.
     pub async fn record(&self, events: Vec<Event>, by: &Origin) -> Result<(), StoreError> {
-        self.shared.repository.record(events, by).await
+        let (shared, by) = (Arc::clone(&self.shared), by.clone());
+        self.run_to_end(async move { shared.repository.record(events, &by).await }).await
+    }
+
+    /// Runs a change as a task of its own, so that it runs to its end although its caller may leave: what follows the commit
+    /// (the audit files, the cache) must not be left out.
+    async fn run_to_end<R: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<R, StoreError>> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let running = Arc::clone(&self.shared.changes).read_owned().await;
+        let task = tokio::spawn(
+            async move {
+                let _running = running;
+                change.await
+            }
+            .in_current_span(),
+        );
+        match task.await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(StoreError::Stopping),
+            },
+        }
     }
 
     /// Invalidates all open connections of a connector, because it was replaced: the next call opens each of them again.
@@ -194,6 +247,7 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
     /// Closes all open connections and the store, when the host ends. Later calls fail.
     pub async fn shut_down(&self) {
         self.poller.abort();
+        let _no_change_runs = self.shared.changes.write().await;
         self.shared.open.close_all();
         if let Err(error) = self.shared.repository.store().close().await {
             tracing::warn!("{error}");
@@ -204,12 +258,31 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
 impl<T: Send + 'static, E> Shared<T, E> {
     async fn poll_changes(&self) -> Result<(), StoreError> {
         let mut polled = self.polled.lock().await;
-        for change in self.repository.store().changes_since(*polled).await? {
-            self.open.invalidate(change.guid, change.revision);
-            *polled = change.revision;
+        let store = self.repository.store();
+        match store.changes_since(*polled).await? {
+            Some(changes) => {
+                for change in changes {
+                    self.open.invalidate(change.guid, change.revision);
+                    *polled = change.revision;
+                }
+            }
+            None => {
+                let latest = store.latest_revision().await?;
+                self.open.close_all();
+                *polled = latest;
+            }
         }
         self.repository.sync_audit_files().await;
         self.repository.reload_rotated_keys().await
+    }
+}
+
+impl<T: Send + 'static, E> Shared<T, E> {
+    /// Checks the disk, and does the maintenance of the store while there is room.
+    async fn look_after_store(&self) -> Result<(), StoreError> {
+        let store = self.repository.store();
+        store.check_disk().await?;
+        if store.is_disk_full() { Ok(()) } else { store.maintain().await }
     }
 }
 
@@ -225,8 +298,8 @@ async fn poll_periodically<T: Send + Sync + 'static, E: Send + Sync + 'static>(s
         let interval = if store.is_disk_full() { FULL_DISK_INTERVAL } else { DISK_INTERVAL };
         if disk_checked.elapsed() >= interval {
             disk_checked = Instant::now();
-            if let Err(error) = store.check_disk().await {
-                tracing::warn!("the disk cannot be checked: {error}");
+            if let Err(error) = shared.look_after_store().await {
+                tracing::warn!("the store cannot be maintained at the moment: {error}");
             }
         }
         let result = shared.poll_changes().await;

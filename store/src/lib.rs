@@ -28,6 +28,7 @@
 //! - `keys`: encryption at rest, the key file, the lock of the keys;
 //! - `store`: the trait of a store, [`ConnectionStore`];
 //! - `sqlite`: the store of a single machine, an SQLite database in WAL mode;
+//! - `limits`: limits of what is stored, [`StoreLimits`];
 //! - `repository`: store, keys and audit log as one, [`ConnectionRepository`]; key rotation;
 //! - `envelope`: texts encrypted with a passphrase;
 //! - `export`: connections in a file, and importing them;
@@ -41,6 +42,7 @@ mod connections;
 mod envelope;
 mod export;
 mod keys;
+mod limits;
 mod open_connections;
 pub mod private_file;
 mod repository;
@@ -58,6 +60,7 @@ pub use export::{
     ImportPlan,
 };
 pub use keys::{KeyCheck, KeyError, KeyFile, KeyId, KeyLock, SealedSecret, SecretKey};
+pub use limits::StoreLimits;
 pub use open_connections::{OpenConnection, OpenConnections, OpenError};
 pub use repository::{ConnectionRepository, KEY_FILE, KeyRotation, STORE_FILE, StoredConnection};
 pub use sqlite::SqliteStore;

@@ -145,6 +145,15 @@ pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
     /// The connection; `None` if it is not stored.
     fn get(&self, guid: Guid) -> StoreFuture<'_, Option<SealedConnection>>;
 
+    /// The name of the connector that the connection belongs to; `None` if it is not stored. Reads no setting.
+    fn connector_of(&self, guid: Guid) -> StoreFuture<'_, Option<String>>;
+
+    /// The names of the connection's settings, and whether each is a secret. Reads no value.
+    fn setting_names(&self, guid: Guid) -> StoreFuture<'_, Vec<(String, bool)>>;
+
+    /// The number of connections.
+    fn count(&self) -> StoreFuture<'_, usize>;
+
     /// All connections, ordered by GUID, without their settings.
     fn list(&self) -> StoreFuture<'_, Vec<ConnectionSummary>>;
 
@@ -182,8 +191,14 @@ pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
     fn latest_revision(&self) -> StoreFuture<'_, Revision>;
 
     /// The connections that any process has saved or deleted after this revision, oldest change first. The host calls it
-    /// every second, so it must be cheap while nothing changes.
-    fn changes_since(&self, revision: Revision) -> StoreFuture<'_, Vec<Change>>;
+    /// every second, so it must be cheap while nothing changes. `None` if a deletion after this revision may be forgotten
+    /// already, because the caller was suspended for long: then every connection may have changed.
+    fn changes_since(&self, revision: Revision) -> StoreFuture<'_, Option<Vec<Change>>>;
+
+    /// Maintenance, off the path of calls: forgets deletions that every running host has seen, and gives the space of deleted
+    /// settings back to the file system. The host calls it every few seconds, so it must be cheap while there is nothing to
+    /// do.
+    fn maintain(&self) -> StoreFuture<'_, ()>;
 
     /// The key check values of the keys in use, the newest first: new secrets are sealed with that one. More than one while
     /// the key is rotated; none in a new store.
@@ -279,7 +294,11 @@ impl StoreError {
             }
             StoreError::Key(_) => "the key of the connection store cannot be used".to_owned(),
             StoreError::Failed { .. } => "the connection store failed".to_owned(),
-            StoreError::Changed { .. }
+            StoreError::TooLarge { .. }
+            | StoreError::NameTooLong { .. }
+            | StoreError::TooManyConnections { .. }
+            | StoreError::Stopping
+            | StoreError::Changed { .. }
             | StoreError::OtherConnector { .. }
             | StoreError::KeyChanged
             | StoreError::OldKeyInUse { .. }
@@ -302,6 +321,27 @@ pub enum StoreError {
         path.display()
     )]
     Full { path: PathBuf },
+    /// A setting, or all settings of a connection, are larger than the limit.
+    #[error(
+        "{what} of the connection {guid} has {size} bytes, expected {limit} at most ({key} in the configuration of the \
+         host); nothing was changed"
+    )]
+    TooLarge { guid: Guid, what: String, size: usize, key: &'static str, limit: usize },
+    /// The name of a setting is too long.
+    #[error(
+        "the name of a setting of the connection {guid} has {size} bytes, expected {limit} at most: it begins with \
+         {start:?}; nothing was changed"
+    )]
+    NameTooLong { guid: Guid, start: String, size: usize, limit: usize },
+    /// There would be more connections than the limit.
+    #[error(
+        "there would be {connections} connections, expected {limit} at most (limits.stored_connections in the \
+         configuration of the host): delete those that nobody uses, or raise the limit; nothing was changed"
+    )]
+    TooManyConnections { limit: usize, connections: usize },
+    /// The host is stopping.
+    #[error("the host is stopping; it is not certain whether this was changed")]
+    Stopping,
     /// Another program has locked the store for longer than the busy timeout.
     #[error(
         "the connection store {} is locked by another program (waited {waited_s} s); end the program that holds it, or \

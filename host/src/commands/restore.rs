@@ -69,6 +69,7 @@ async fn restore(args: Args) -> Result<(), Box<dyn Error>> {
         key_file: config.key_file.as_deref(),
         passphrase: passphrase.as_ref().map(|passphrase| passphrase.as_str()),
         replace,
+        limits: config.router.store.clone(),
     };
     let restored = restored.run(&Origin::command("restore")).await?;
     let mut out = stdout();

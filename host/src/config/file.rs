@@ -67,6 +67,11 @@ struct LimitsSection {
     #[serde(deserialize_with = "quantity::optional_size")]
     reply: Option<usize>,
     #[serde(deserialize_with = "quantity::optional_size")]
+    setting: Option<usize>,
+    #[serde(deserialize_with = "quantity::optional_size")]
+    settings_per_connection: Option<usize>,
+    stored_connections: Option<NonZeroU32>,
+    #[serde(deserialize_with = "quantity::optional_size")]
     header_size: Option<usize>,
     header_lines: Option<NonZeroU32>,
     xml: XmlSection,
@@ -216,6 +221,9 @@ impl LimitsSection {
         set(&mut router.total_reply_spool, self.total_reply_spool);
         set(&mut router.max_reply, self.reply);
         let number = |number: NonZeroU32| number.get() as usize;
+        set(&mut router.store.setting, self.setting);
+        set(&mut router.store.settings, self.settings_per_connection);
+        set(&mut router.store.connections, self.stored_connections.map(number));
         set(&mut router.xml.depth, self.xml.depth.map(number));
         set(&mut router.xml.elements, self.xml.elements.map(number));
         set(&mut router.xml.attributes, self.xml.attributes.map(number));

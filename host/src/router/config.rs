@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use erp_host_store::StoreLimits;
+
 /// The router's configuration.
 #[derive(Debug, Clone)]
 pub struct RouterConfig {
@@ -34,6 +36,8 @@ pub struct RouterConfig {
     pub max_reply: usize,
     /// Limits of a message's XML; beyond them: a fault.
     pub xml: contract::xml::Limits,
+    /// Limits of what is stored; beyond them: State=Error.
+    pub store: StoreLimits,
 }
 
 /// What differs for a single connector. `None`: as for all of them.
@@ -65,6 +69,7 @@ impl Default for RouterConfig {
             total_reply_spool: 8 << 30,
             max_reply: 1 << 30,
             xml: contract::xml::Limits::default(),
+            store: StoreLimits::default(),
         }
     }
 }

@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use contract::{Call, Outcome, State};
+use plugin_api::Field;
 use plugin_api::abi::new_reference;
 use values::{Guid, error_code};
 
 use super::circuit_breaker::Open;
 use super::concurrency_limit::QueueFull;
 use super::connector::{CallError, Connector};
+use super::other_settings::{MAX_OTHER_BYTES, MAX_OTHERS};
 use super::share::Share;
+use erp_host_store::audit::shortened;
 use erp_host_store::{OpenError, StoreError};
 
 /// Why a call ends early.
@@ -81,6 +84,26 @@ pub(super) fn zero_guid_saved() -> EarlyOutcome {
 /// Mandatory settings are missing or empty.
 pub(super) fn missing_settings(keys: &[&str]) -> EarlyOutcome {
     error(format!("these settings must be filled in: {}", keys.join(", ")))
+}
+
+/// More settings than may be stored beside those of the connector's form, or larger ones: these.
+pub(super) fn unknown_settings(connector: &str, unknown: &[&str], form: &[Field]) -> EarlyOutcome {
+    let own: Vec<_> = form.iter().map(|field| field.key.as_str()).collect();
+    let (unknown, own) = (first_few(unknown), first_few(&own));
+    error(format!(
+        "the connector '{connector}' has no settings with these names: {unknown}; it has {own}; of others at most \
+         {MAX_OTHERS} are stored, with {MAX_OTHER_BYTES} bytes each; nothing was changed"
+    ))
+}
+
+/// Up to ten names. Those of a caller may be long.
+fn first_few(names: &[&str]) -> String {
+    let first: Vec<_> = names.iter().take(10).map(|name| shortened(name)).collect();
+    let first = first.join(", ");
+    match names.len().saturating_sub(10) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
 }
 
 /// The connection could not be opened.
@@ -162,16 +185,21 @@ pub(super) fn connector_error(outcome: &plugin_api::Outcome) -> EarlyOutcome {
 impl From<StoreError> for EarlyOutcome {
     fn from(error: StoreError) -> Self {
         let reference = new_reference();
+        let user = match error {
+            StoreError::TooLarge { .. }
+            | StoreError::NameTooLong { .. }
+            | StoreError::TooManyConnections { .. } => {
+                tracing::warn!("a connection is not saved: {error}");
+                return self::error(error.to_string());
+            }
+            StoreError::Full { .. } => {
+                "the disk of the host is full, so nothing was changed; its administrator has to make room on it"
+            }
+            _ => "the host cannot use its store of connections, see its log; nothing was changed",
+        };
         tracing::error!(%reference, "the connection store failed: {error}");
         let tech = format!("{} (reference {reference})", error.without_paths());
-        if let StoreError::Full { .. } = error {
-            let why = "the disk of the host is full, so nothing was changed; its administrator has to make room on it";
-            return EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(tech));
-        }
-        EarlyOutcome::Reply(
-            Outcome::error("the host cannot use its store of connections, see its log; nothing was changed")
-                .with_tech_explanation(tech),
-        )
+        EarlyOutcome::Reply(Outcome::error(user).with_tech_explanation(tech))
     }
 }
 

@@ -4,6 +4,7 @@
 //! - `read`: from bytes to a call, and its dialect;
 //! - `route`: which connection and connector it belongs to; `early_outcome`: why it ends before the connector is called, or
 //!   without its result;
+//! - `other_settings`: settings that the form of a connector does not have;
 //! - `connectors`: the registry of connectors; `connector`: one of them with its `concurrency_limit`, its call deadline and its
 //!   `circuit_breaker`, both divided into a `share` for each connection; `latency_estimate`: which calls are quick enough for an I/O thread; `watchdog`: when one is not;
 //! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
@@ -17,6 +18,7 @@ mod connectors;
 mod convert;
 mod early_outcome;
 mod latency_estimate;
+mod other_settings;
 mod perform;
 mod read;
 mod reply;
@@ -50,7 +52,7 @@ use crate::caller::Caller;
 use crate::logging::rejection::{self, Cause};
 use erp_host_runtime::LogContext;
 use erp_host_store::audit::{Event, Origin};
-use erp_host_store::{Connections, StoreError};
+use erp_host_store::{ConnectionRepository, Connections, IfMissing, StoreError};
 
 /// The spool folder, below the data folder.
 const SPOOL: &str = "spool";
@@ -122,7 +124,8 @@ impl Router {
         let folder = data.join(SPOOL);
         let spool =
             SpoolFolder::new(&folder, config).map_err(|cause| RouterError::Spool { folder, cause })?;
-        let connections = Connections::open_store(data, key_file).await?;
+        let repository = ConnectionRepository::open(data, key_file, IfMissing::Create).await?;
+        let connections = Connections::new(repository.with_limits(config.store.clone())).await?;
         Ok(Router {
             connectors: Arc::new(Connectors::new(config, connectors)),
             connections,

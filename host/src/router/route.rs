@@ -15,7 +15,7 @@ use super::early_outcome::{self, EarlyOutcome};
 use super::read::OwnedCall;
 use super::reply::{self, WrittenReply};
 use super::share::Share;
-use super::{Router, convert, perform};
+use super::{Router, convert, other_settings, perform};
 use crate::auth::{Authenticated, SignedApplicationToken};
 use crate::caller::Caller;
 use crate::logging::rejection::{self, Cause};
@@ -258,8 +258,9 @@ impl Router {
         if !missing.is_empty() {
             return Err(early_outcome::missing_settings(&missing));
         }
+        self.check_other_settings(guid, settings, &form, connector.name()).await?;
         let secrets: Vec<_> =
-            settings.iter().map(|(key, _)| key).filter(|key| is_secret(key, &form)).collect();
+            settings.iter().map(|(key, _)| key).filter(|key| other_settings::is_secret(key, &form)).collect();
         let by = Origin::from(context.caller);
         match self.connections.save(guid, connector.name(), settings, &secrets, &by).await {
             Ok(_) => {}
@@ -285,6 +286,29 @@ impl Router {
                     .with_tech_explanation(why)
             },
         }))
+    }
+
+    /// Fails if there are more settings that the connector's form does not have than may be stored.
+    async fn check_other_settings(
+        &self,
+        guid: Guid,
+        settings: &Settings,
+        form: &[Field],
+        connector: &str,
+    ) -> Result<(), EarlyOutcome> {
+        let others = other_settings::beside(form, settings);
+        if other_settings::may_be_stored(&others) {
+            return Ok(());
+        }
+        // What the connection has already may stay: the form had it before an update of the connector.
+        let stored = self.connections.setting_names(guid).await?;
+        let new: Vec<_> =
+            others.into_iter().filter(|(key, _)| !stored.iter().any(|(stored, _)| stored == key)).collect();
+        if other_settings::may_be_stored(&new) {
+            return Ok(());
+        }
+        let names: Vec<_> = new.into_iter().map(|(key, _)| key).collect();
+        Err(early_outcome::unknown_settings(connector, &names, form))
     }
 
     /// WSDeleteConnection. Its connector need not be loaded.
@@ -313,17 +337,6 @@ async fn settings_form(
     let form = connector.call(Share::SettingsForm, log_context, None, deadline, read).await;
     form.map_err(|why| early_outcome::no_result(why, connector))?
         .map_err(|outcome| early_outcome::connector_error(&outcome))
-}
-
-/// Whether a setting is stored as a secret: the form declares it as one, in any spelling; or does not have it, so that nothing
-/// shows that it is none; or it has the name of a secret.
-fn is_secret(key: &str, form: &[Field]) -> bool {
-    if values::is_secret_name(key) {
-        return true;
-    }
-    let key = key.trim().to_lowercase();
-    let mut declared = form.iter().filter(|field| field.key.trim().to_lowercase() == key).peekable();
-    declared.peek().is_none() || declared.any(|field| field.field_type == FieldType::Password)
 }
 
 /// Opens a connection with its stored settings.

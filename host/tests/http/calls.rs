@@ -148,6 +148,39 @@ fn connection_is_saved_changed_and_deleted() {
 }
 
 #[test]
+fn settings_that_may_not_be_stored_are_refused() {
+    let host = Host::configured(
+        "[limits]\nsetting = \"1KiB\"\nsettings_per_connection = \"2KiB\"\nstored_connections = 1",
+    );
+    let (fits, long) = ("x".repeat(900), "x".repeat(1025));
+    let text = |length: usize| "x".repeat(length);
+    let many: Vec<_> = (0..1000).map(|number| format!("{number}{}", text(1000))).collect();
+    let many: Vec<_> = many.iter().map(|key| (key.as_str(), "x")).collect();
+    let answer = host.save(&many);
+    refused(&answer, &["'Rogue'", "and 990 more", "it has Server, Password,", "nothing was changed"]);
+    assert!(answer.user.len() < 10_000, "{}", answer.user.len());
+    refused(
+        &host.save(&[("Z", &long)]),
+        &["setting \"Z\"", "1025 bytes, expected 1024 at most (limits.setting "],
+    );
+    refused(&host.save(&[("Password", &long)]), &["setting \"Password\"", "1025 bytes"]);
+    refused(
+        &host.save(&[("Z", &fits), ("get", &fits), ("fields", &fits)]),
+        &["all 4 settings", "limits.settings_per_connection"],
+    );
+    assert_eq!(
+        host.call(Request::TestConnection).code,
+        error_code::UNKNOWN_CONNECTION_ID,
+        "nothing is stored"
+    );
+    assert_eq!(host.save(&[("Z", &fits), ("get", &fits)]).state, State::Ok);
+    refused(&host.save_as(OTHER, &[]), &["2 connections, expected 1 at most (limits.stored_connections"]);
+    assert_eq!(host.save(&[]).state, State::Ok, "one that is stored can be changed");
+    assert_eq!(host.call(Request::DeleteConnection).state, State::Ok);
+    assert_eq!(host.save_as(OTHER, &[]).state, State::Ok);
+}
+
+#[test]
 fn connection_guid_of_zeros_is_a_connection_in_setup() {
     let host = Host::start();
     let list = |name: &'static str| Request::GetList { list_name: Some(name.into()) };

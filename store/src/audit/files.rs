@@ -20,6 +20,8 @@ pub const FOLDER: &str = "erp-host.audit";
 const LOCK: &str = "lock";
 /// A file of this size gets no more records: the next record begins a new file.
 const MAX_FILE_SIZE: u64 = 16 << 20;
+/// From this size of all files on, the operator is asked to archive the older ones, whenever a new file begins.
+const LARGE: u64 = 1 << 30;
 /// Digits in the name of a file. Leading zeros make the order of the names the order of the records.
 const DIGITS: usize = 12;
 const EXTENSION: &str = ".jsonl";
@@ -29,6 +31,7 @@ const EXTENSION: &str = ".jsonl";
 pub struct AuditFiles {
     folder: PathBuf,
     max_file_size: u64,
+    large: u64,
     /// Where the last append of this process ended. If the newest file ends elsewhere, another process has written.
     end: Mutex<Option<Appended>>,
 }
@@ -51,12 +54,17 @@ struct Appended {
 impl AuditFiles {
     /// The files in this folder, which need not exist yet.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        AuditFiles { folder: folder.into(), max_file_size: MAX_FILE_SIZE, end: Mutex::default() }
+        AuditFiles {
+            folder: folder.into(),
+            max_file_size: MAX_FILE_SIZE,
+            large: LARGE,
+            end: Mutex::default(),
+        }
     }
 
     #[cfg(test)]
     pub(super) fn with_small_files(folder: impl Into<PathBuf>, max_file_size: u64) -> Self {
-        AuditFiles { max_file_size, ..AuditFiles::new(folder) }
+        AuditFiles { max_file_size, large: 4 * max_file_size, ..AuditFiles::new(folder) }
     }
 
     /// The folder.
@@ -174,10 +182,26 @@ impl AuditFiles {
         }
         if is_new {
             sync_folder(&self.folder)?;
+            if let Some(size) = self.is_large(&files) {
+                tracing::warn!(
+                    files = files.len(),
+                    mebibytes = size >> 20,
+                    "the audit log in {} is large: move its older files to an archive, all but the newest",
+                    self.folder.display()
+                );
+            }
         }
         *known_end =
             newest.map(|newest| Appended { end: End { length: length + text.len() as u64, file }, newest });
         Ok(())
+    }
+}
+
+impl AuditFiles {
+    /// The size of these files together, if it is large.
+    pub(super) fn is_large(&self, files: &[PathBuf]) -> Option<u64> {
+        let size = files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum();
+        (size >= self.large).then_some(size)
     }
 }
 

@@ -15,6 +15,7 @@ use super::{BackupError, KEYS_FORMAT, failed};
 use crate::audit::{Event, Origin, sha256_of_file, shortened};
 use crate::envelope::Envelope;
 use crate::keys::{KeyFile, SecretKey};
+use crate::limits::StoreLimits;
 use crate::private_file::{create_new, give_to_owner_of, sync_folder};
 use crate::repository::{ConnectionRepository, KEY_FILE, RESTORING, STORE_FILE};
 use crate::sqlite::SqliteStore;
@@ -51,6 +52,8 @@ pub struct Restore<'a> {
     pub passphrase: Option<&'a str>,
     /// Whether an existing store may be replaced.
     pub replace: bool,
+    /// Limits of what is stored.
+    pub limits: StoreLimits,
 }
 
 impl Restore<'_> {
@@ -82,8 +85,9 @@ impl Restore<'_> {
         let named = |error| blame_backup(error, new, self.backup);
         let info = SqliteStore::take_backup_info(new).await.map_err(named)?;
         let store = SqliteStore::open(new, IfMissing::Refuse).await.map_err(named)?;
-        let checks = store.keys().await?;
+        let (checks, connections) = (store.keys().await?, store.all().await?);
         store.close().await?;
+        self.limits.check_all(&connections)?;
         let key_file = KeyFile::at(self.key_file.map_or_else(|| self.data.join(KEY_FILE), Path::to_owned));
         let of_backup = |keys: Vec<SecretKey>| -> Vec<SecretKey> {
             keys.into_iter().filter(|key| checks.iter().any(|check| key.passes(check))).collect()

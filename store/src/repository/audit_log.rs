@@ -108,7 +108,9 @@ impl AuditLog {
         restored: Option<(Event, Origin)>,
     ) -> Result<(), StoreError> {
         // Read before the store, because other processes may write to both in the meantime.
-        let in_files = self.files.head().unwrap_or_else(|error| {
+        let files = Arc::clone(&self.files);
+        let head = tokio::task::spawn_blocking(move || files.head()).await;
+        let in_files = head.unwrap_or_else(|error| Err(error.into())).unwrap_or_else(|error| {
             tracing::error!("the audit log in {} cannot be read: {error}", self.files.folder().display());
             None
         });

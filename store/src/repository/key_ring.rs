@@ -31,9 +31,9 @@ impl KeyRing {
         file: KeyFile,
     ) -> Result<Self, StoreError> {
         if store.keys().await?.is_empty() {
-            let key = match first(file.read()?) {
+            let key = match first(read_file(&file).await?) {
                 Some(key) => key,
-                None => create(&file)?,
+                None => create(&file).await?,
             };
             // If another process was faster, the store has its key; the key file has it, too.
             store.add_first_key(key.check()?).await?;
@@ -122,7 +122,7 @@ async fn read(store: &dyn ConnectionStore, path: &Path, file: &KeyFile) -> Resul
     let mut attempts_left = 3;
     loop {
         let checks = store.keys().await?;
-        let mut in_file = file.read()?.unwrap_or_default();
+        let mut in_file = read_file(file).await?.unwrap_or_default();
         let found = in_file.first().map(|key| key.id().clone());
         let mut keys = Vec::with_capacity(checks.len());
         let mut missing = None;
@@ -151,10 +151,63 @@ fn first(keys: Option<Vec<SecretKey>>) -> Option<SecretKey> {
 }
 
 /// Creates the key file. If two processes start at the same time, one of them creates it, and both use it.
-fn create(file: &KeyFile) -> Result<SecretKey, StoreError> {
-    let key = SecretKey::random()?;
-    match file.create(&key) {
-        Ok(()) => Ok(key),
-        Err(error) => Ok(first(file.read()?).ok_or(error)?),
+async fn create(file: &KeyFile) -> Result<SecretKey, StoreError> {
+    let created = {
+        let file = file.clone();
+        blocking(move || {
+            let key = SecretKey::random()?;
+            file.create(&key).map(|()| key)
+        })
+        .await
+    };
+    match created {
+        Ok(key) => Ok(key),
+        Err(error) => Ok(first(read_file(file).await?).ok_or(error)?),
+    }
+}
+
+async fn read_file(file: &KeyFile) -> Result<Option<Vec<SecretKey>>, KeyError> {
+    let file = file.clone();
+    blocking(move || file.read()).await
+}
+
+/// Runs what waits for a disk on a thread for blocking work: the key file may be on a slow one, and other calls must go on.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down, and drops all tasks.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn key_file_is_not_read_on_the_thread_of_the_runtime() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = KeyFile::at(folder.path().join("key"));
+        let made = Command::new("mkfifo").args(["-m", "600"]).arg(file.path()).status().unwrap();
+        assert!(made.success());
+        let key = SecretKey::random().unwrap();
+        let (text, path) = (KeyFile::text([&key]), file.path().to_owned());
+        let (going_on, goes_on) = mpsc::channel();
+        // The reader waits until this has written.
+        let writer = std::thread::spawn(move || {
+            let other_tasks_run = goes_on.recv_timeout(Duration::from_secs(10)).is_ok();
+            std::fs::write(path, text.as_bytes()).unwrap();
+            other_tasks_run
+        });
+        let (read, sent) = tokio::join!(read_file(&file), async move { going_on.send(()) });
+        assert_eq!(read.unwrap().unwrap()[0].id(), key.id());
+        assert!(sent.is_ok() && writer.join().unwrap(), "other tasks run while the file is read");
     }
 }

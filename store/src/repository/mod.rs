@@ -24,6 +24,7 @@ use self::key_ring::KeyRing;
 pub use self::key_rotation::KeyRotation;
 use crate::audit::{self, AuditBatch, AuditFiles, AuditKey, Difference, Event, Origin};
 use crate::keys::{KeyFile, SealedSecret};
+use crate::limits::StoreLimits;
 use crate::sqlite::SqliteStore;
 use crate::store::{
     ConnectionSave, ConnectionStore, Expected, IfMissing, Revision, SealedConnection, SealedSetting,
@@ -60,6 +61,7 @@ pub struct ConnectionRepository {
     audit: Arc<AuditLog>,
     /// Held while a connection is saved or deleted, so that the audit record shows the actual change.
     write_lock: Arc<Mutex<()>>,
+    limits: Arc<StoreLimits>,
 }
 
 /// How often a save is tried when other processes change the same connection, or rotate the key.
@@ -88,7 +90,13 @@ impl ConnectionRepository {
         }
     }
 
-    async fn assemble(
+    /// With these limits of what is stored, instead of the default ones.
+    #[must_use]
+    pub fn with_limits(self, limits: StoreLimits) -> Self {
+        ConnectionRepository { limits: Arc::new(limits), ..self }
+    }
+
+    pub(crate) async fn assemble(
         store: Arc<dyn ConnectionStore>,
         path: PathBuf,
         key_file: KeyFile,
@@ -105,6 +113,7 @@ impl ConnectionRepository {
             keys: Arc::new(keys),
             audit: Arc::new(audit),
             write_lock: Arc::default(),
+            limits: Arc::default(),
         })
     }
 
@@ -175,7 +184,8 @@ impl ConnectionRepository {
     /// encrypted.
     ///
     /// # Errors
-    /// The connection belongs to another connector, or the store fails. Then nothing changed.
+    /// The connection belongs to another connector, a [limit](StoreLimits) is exceeded, or the store fails. Then nothing
+    /// changed.
     pub async fn save(
         &self,
         guid: Guid,
@@ -193,13 +203,18 @@ impl ConnectionRepository {
             {
                 return Err(StoreError::OtherConnector { guid, own: before.connector.clone() });
             }
+            let sealed: Vec<_> = settings
+                .iter()
+                .map(|(key, value)| self.seal(guid, key, value, secret_keys.contains(&key)))
+                .collect::<Result<_, _>>()?;
+            self.limits.check(guid, &sealed)?;
+            if before.is_none() {
+                self.limits.check_count(self.store.count().await? + 1)?;
+            }
             let save = ConnectionSave {
                 guid,
                 connector: connector.to_owned(),
-                settings: settings
-                    .iter()
-                    .map(|(key, value)| self.seal(guid, key, value, secret_keys.contains(&key)))
-                    .collect::<Result<_, _>>()?,
+                settings: sealed,
                 // The audit record shows the difference to this revision.
                 expected: before
                     .as_ref()
@@ -225,7 +240,7 @@ impl ConnectionRepository {
     /// connection. `progress` is called with the number of connections written so far.
     ///
     /// # Errors
-    /// A precondition does not hold, or the store fails. Then nothing is saved.
+    /// A precondition does not hold, a [limit](StoreLimits) is exceeded, or the store fails. Then nothing is saved.
     pub(crate) async fn save_all(
         &self,
         saves: &[ConnectionSave],
@@ -235,6 +250,11 @@ impl ConnectionRepository {
     ) -> Result<Revision, StoreError> {
         let before = self.store.all().await?;
         let of = |guid| before.binary_search_by_key(&guid, |before| before.guid).ok().map(|at| &before[at]);
+        saves.iter().try_for_each(|save| self.limits.check(save.guid, &save.settings))?;
+        let added = saves.iter().filter(|save| of(save.guid).is_none()).count();
+        if added > 0 {
+            self.limits.check_count(before.len() + added)?;
+        }
         let mut events = vec![event];
         events.extend(saves.iter().map(|save| self.audit_event(save, of(save.guid))));
         let revision = self.store.save(saves, &self.audit.batch(by.clone(), events), progress).await?;
@@ -248,8 +268,8 @@ impl ConnectionRepository {
     /// The store fails.
     pub async fn delete(&self, guid: Guid, by: &Origin) -> Result<Option<Revision>, StoreError> {
         let _guard = self.write_lock.lock().await;
-        let Some(before) = self.store.get(guid).await? else { return Ok(None) };
-        let event = Event::ConnectionDeleted { connection: guid.to_string(), connector: before.connector };
+        let Some(connector) = self.store.connector_of(guid).await? else { return Ok(None) };
+        let event = Event::ConnectionDeleted { connection: guid.to_string(), connector };
         let deleted = self.store.delete(guid, &self.audit.batch(by.clone(), vec![event])).await?;
         self.audit.flush(self.store.as_ref()).await;
         Ok(deleted)

@@ -102,7 +102,7 @@ pub(super) async fn check(options: &SqliteConnectOptions, file: File<'_>) -> Res
             "name the data folder of erp-host with --data, or move that file away",
         ));
     }
-    let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let newest = newest_version();
     if let Some(version) = version.filter(|version| *version > newest) {
         return Err(file.unusable(
             format!("was written by a newer erp-host (schema {version}, this one knows up to {newest})"),
@@ -115,11 +115,44 @@ pub(super) async fn check(options: &SqliteConnectOptions, file: File<'_>) -> Res
     Ok(version)
 }
 
+/// The schema version of this program.
+pub(super) fn newest_version() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 /// Whether the disk with this folder has room for a change, found out by writing to a file without a name. Only a full disk
 /// or a used-up quota counts as no room. Blocks.
 pub(super) fn has_room(folder: &Path) -> bool {
     let written = tempfile::tempfile_in(folder).and_then(|mut file| file.write_all(&vec![0; ROOM]));
     !written.is_err_and(|error| is_full(&error))
+}
+
+/// Which file a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// The file at the path.
+    #[cfg(unix)]
+    pub(super) async fn of(path: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = tokio::fs::metadata(path).await?;
+        Ok(FileId { device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    /// On Windows an open file cannot be removed or replaced.
+    #[cfg(not(unix))]
+    pub(super) async fn of(path: &Path) -> io::Result<Self> {
+        tokio::fs::metadata(path).await.map(|_| FileId { device: 0, inode: 0 })
+    }
+}
+
+/// The error of a file that is not the one at its path any more: what is written to it would be lost.
+pub(super) fn gone() -> sqlx::Error {
+    sqlx::Error::Io(io::ErrorKind::NotFound.into())
 }
 
 /// Whether this error says that the disk is full.
@@ -153,6 +186,14 @@ impl File<'_> {
             && is_full(error)
         {
             return full();
+        }
+        if let sqlx::Error::Io(error) = &error
+            && error.kind() == io::ErrorKind::NotFound
+        {
+            return self.unusable(
+                "was removed or replaced while the host has it open",
+                "put it back, or restart the host on the file that it should use",
+            );
         }
         let database = error.as_database_error();
         // The extended result code; its low byte is the kind (https://www.sqlite.org/rescode.html).

@@ -7,6 +7,7 @@
 //! - `file`: creating and checking the file, and its errors; `pools`: the connections to it;
 //! - `encryption_keys`: key check values, re-encryption, internal secrets;
 //! - `audit_outbox`: the audit records that are not in the files yet;
+//! - `maintenance`: forgets old deletions, gives space back;
 //! - `snapshot`: a copy of the database, for a backup.
 
 use std::collections::HashSet;
@@ -34,10 +35,11 @@ use crate::store::{
 mod audit_outbox;
 mod encryption_keys;
 mod file;
+mod maintenance;
 mod pools;
 mod snapshot;
 
-use self::file::File;
+use self::file::{File, FileId};
 use self::pools::Pools;
 
 pub(crate) use snapshot::BackupInfo;
@@ -57,6 +59,8 @@ const REOPEN_INTERVAL: Duration = Duration::from_secs(1);
 pub struct SqliteStore {
     path: PathBuf,
     busy_timeout: Duration,
+    /// The file that is open.
+    id: FileId,
     pools: ArcSwap<Pools>,
     /// When the store was last tried to be opened for writing, while it is read-only.
     reopened: Mutex<Option<Instant>>,
@@ -90,9 +94,11 @@ impl SqliteStore {
             Err(StoreError::Full { .. }) => Pools::open_read_only(file).await?,
             pools => pools?,
         };
+        let id = FileId::of(path).await.map_err(|error| file.error(error.into()))?;
         let store = SqliteStore {
             path: path.to_owned(),
             busy_timeout,
+            id,
             is_disk_full: AtomicBool::new(false),
             pools: ArcSwap::from_pointee(pools),
             reopened: Mutex::default(),
@@ -140,6 +146,21 @@ impl SqliteStore {
         }
     }
 
+    /// Forgets old deletions, as the maintenance does, at another time.
+    #[cfg(test)]
+    pub(crate) async fn forget_deletions(&self, now: SystemTime) -> Result<(), sqlx::Error> {
+        maintenance::forget_deletions(&self.readers(), &self.writer().await?, now).await
+    }
+
+    /// Fails if the path does not lead to the open file any more: then a change would be lost, and changes of other processes
+    /// are not seen.
+    async fn check_path(&self) -> Result<(), sqlx::Error> {
+        match FileId::of(&self.path).await {
+            Ok(id) if id == self.id => Ok(()),
+            _ => Err(file::gone()),
+        }
+    }
+
     async fn has_room(&self) -> bool {
         let folder = self.path.parent().unwrap_or(Path::new(".")).to_owned();
         tokio::task::spawn_blocking(move || file::has_room(&folder)).await.unwrap_or(true)
@@ -175,6 +196,7 @@ impl SqliteStore {
 
     /// Begins a change. IMMEDIATE takes the write lock now: a deferred transaction could fail at its first write.
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.check_path().await?;
         self.writer().await?.begin_with("BEGIN IMMEDIATE").await
     }
 
@@ -200,6 +222,32 @@ impl ConnectionStore for SqliteStore {
             .fetch_all(&self.readers())
             .await?;
             Ok(connections(rows)?.pop())
+        })
+    }
+
+    fn connector_of(&self, guid: Guid) -> StoreFuture<'_, Option<String>> {
+        self.run(async move {
+            sqlx::query_scalar("SELECT connector FROM connection WHERE guid = ?")
+                .bind(guid.to_string())
+                .fetch_optional(&self.readers())
+                .await
+        })
+    }
+
+    fn setting_names(&self, guid: Guid) -> StoreFuture<'_, Vec<(String, bool)>> {
+        self.run(async move {
+            sqlx::query_as("SELECT key, secret FROM setting WHERE guid = ? ORDER BY position")
+                .bind(guid.to_string())
+                .fetch_all(&self.readers())
+                .await
+        })
+    }
+
+    fn count(&self) -> StoreFuture<'_, usize> {
+        self.run(async {
+            let count: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM connection").fetch_one(&self.readers()).await?;
+            Ok(usize::try_from(count).unwrap_or_default())
         })
     }
 
@@ -277,11 +325,14 @@ impl ConnectionStore for SqliteStore {
                 return Ok(None);
             }
             let revision = next_revision(&mut transaction).await?;
-            sqlx::query("INSERT OR REPLACE INTO deleted_connection (guid, revision) VALUES (?, ?)")
-                .bind(&guid)
-                .bind(revision.0)
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query(
+                "INSERT OR REPLACE INTO deleted_connection (guid, revision, deleted_at) VALUES (?, ?, ?)",
+            )
+            .bind(&guid)
+            .bind(revision.0)
+            .bind(milliseconds(SystemTime::now()))
+            .execute(&mut *transaction)
+            .await?;
             audit_outbox::write(&mut transaction, audit).await?;
             transaction.commit().await?;
             Ok(Some(revision))
@@ -325,20 +376,15 @@ impl ConnectionStore for SqliteStore {
         })
     }
 
-    fn changes_since(&self, revision: Revision) -> StoreFuture<'_, Vec<Change>> {
+    fn changes_since(&self, revision: Revision) -> StoreFuture<'_, Option<Vec<Change>>> {
         self.run(async move {
-            sqlx::query(
-                "SELECT guid, revision FROM connection WHERE revision > ?1
-                 UNION ALL SELECT guid, revision FROM deleted_connection WHERE revision > ?1
-                 ORDER BY revision",
-            )
-            .bind(revision.0)
-            .fetch_all(&self.readers())
-            .await?
-            .iter()
-            .map(|row| Ok(Change { guid: guid(row)?, revision: Revision(row.try_get("revision")?) }))
-            .collect()
+            self.check_path().await?;
+            maintenance::changes_since(&self.readers(), revision).await
         })
+    }
+
+    fn maintain(&self) -> StoreFuture<'_, ()> {
+        self.run(async { maintenance::run(&self.readers(), &self.writer().await?, &self.path).await })
     }
 
     fn keys(&self) -> StoreFuture<'_, Vec<KeyCheck>> {

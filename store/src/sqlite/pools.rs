@@ -16,9 +16,6 @@ use crate::store::StoreError;
 /// Size of the pool for reading.
 const READERS: u32 = 4;
 
-/// The oldest schema that the reading statements work with.
-const OLDEST_READABLE: i64 = 2;
-
 /// The write-ahead log is cut to this size when it begins anew.
 const JOURNAL_SIZE_LIMIT: &str = "4194304";
 
@@ -74,7 +71,7 @@ impl Pools {
     pub(super) async fn open_read_only(file: File<'_>) -> Result<Self, StoreError> {
         let options = options(file).locking_mode(SqliteLockingMode::Exclusive).pragma("query_only", "ON");
         match file::check(&options, file).await? {
-            Some(version) if version >= OLDEST_READABLE => {}
+            Some(version) if version == file::newest_version() => {}
             _ => return Err(StoreError::Full { path: file.path.to_owned() }),
         }
         let readers =

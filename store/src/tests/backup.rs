@@ -54,7 +54,16 @@ impl Fixture {
 
     async fn restore_to(&self, data: &Path, passphrase: Option<&str>) -> Result<Restored, BackupError> {
         let backup = self.file();
-        Restore { backup: &backup, data, key_file: None, passphrase, replace: true }.run(&by()).await
+        Restore {
+            backup: &backup,
+            data,
+            key_file: None,
+            passphrase,
+            replace: true,
+            limits: StoreLimits::default(),
+        }
+        .run(&by())
+        .await
     }
 
     /// Restores into the same folder, and returns the connections that are there then.
@@ -154,7 +163,14 @@ async fn backups_during_saves_are_consistent_snapshots() {
         let data = fixture.folder.path().join(format!("restored {at}"));
         fs::create_dir(&data).unwrap();
         fs::copy(fixture.data().join(KEY_FILE), data.join(KEY_FILE)).unwrap();
-        let restore = Restore { backup: file, data: &data, key_file: None, passphrase: None, replace: false };
+        let restore = Restore {
+            backup: file,
+            data: &data,
+            key_file: None,
+            passphrase: None,
+            replace: false,
+            limits: StoreLimits::default(),
+        };
         restore.run(&by()).await.unwrap();
         // In the order in which they were saved, without a gap.
         assert_eq!(numbers(&data).await, (1..=*count as u128).collect::<Vec<_>>());
@@ -246,7 +262,14 @@ async fn existing_store_is_replaced_only_on_demand() {
     let fixture = Fixture::new(3).await;
     fixture.back_up(None).await.unwrap();
     let (backup, data) = (fixture.file(), fixture.data());
-    let restore = Restore { backup: &backup, data: &data, key_file: None, passphrase: None, replace: false };
+    let restore = Restore {
+        backup: &backup,
+        data: &data,
+        key_file: None,
+        passphrase: None,
+        replace: false,
+        limits: StoreLimits::default(),
+    };
     let error = restore.run(&by()).await.unwrap_err().to_string();
     assert!(error.contains("there is a store with 3 connections"), "{error}");
     assert!(fixture.back_up(None).await.is_err(), "nor is a file overwritten");
@@ -275,7 +298,14 @@ async fn backup_of_format_version_1_can_be_restored_with_its_key() {
     let backup = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/backup-1.sqlite");
     let data = folder.path().join("data");
     let passphrase = Some("correct horse battery stæple");
-    let restore = Restore { backup: &backup, data: &data, key_file: None, passphrase, replace: false };
+    let restore = Restore {
+        backup: &backup,
+        data: &data,
+        key_file: None,
+        passphrase,
+        replace: false,
+        limits: StoreLimits::default(),
+    };
     let restored = restore.run(&by()).await.unwrap();
     assert_eq!((restored.connections, restored.unreadable), (1, 0));
     let found = open(&data).await.find(guid(1)).await.unwrap().unwrap();

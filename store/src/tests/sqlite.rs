@@ -113,7 +113,7 @@ async fn newer_schema_is_refused() {
     .unwrap();
     newer.close().await.unwrap();
     let error = refusal(&path).await;
-    assert!(error.contains("was written by a newer erp-host (schema 99, this one knows up to 2)"), "{error}");
+    assert!(error.contains("was written by a newer erp-host (schema 99, this one knows up to 3)"), "{error}");
 }
 
 #[tokio::test]
@@ -224,6 +224,27 @@ async fn several_processes_can_create_the_store_at_once() {
     }
 }
 
+/// What every call of an unknown connection costs.
+#[tokio::test]
+async fn connector_is_looked_up_without_reading_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(&folder).await;
+    let store = open(&path).await.unwrap();
+    sqlx::query("ALTER TABLE setting RENAME TO hidden")
+        .execute(&store.writer().await.unwrap())
+        .await
+        .unwrap();
+    assert!(store.get(guid(1)).await.is_err(), "this reads settings");
+    assert_eq!(store.connector_of(guid(1)).await.unwrap().as_deref(), Some("Excel"));
+    assert_eq!(store.connector_of(guid(1000)).await.unwrap(), None);
+    let plan: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as("EXPLAIN QUERY PLAN SELECT connector FROM connection WHERE guid = ?")
+            .fetch_all(&store.writer().await.unwrap())
+            .await
+            .unwrap();
+    assert!(plan.iter().all(|row| row.3.contains("USING INDEX")), "{plan:?}");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn all_files_have_mode_0600() {
@@ -271,5 +292,5 @@ async fn ten_thousand_connections_are_listed_and_found() {
     assert_eq!(store.list().await.unwrap().len(), 10_000);
     let last = store.get(guid(9_999)).await.unwrap().unwrap();
     assert!(last.settings == [plain("Filename", Some("9999"))]);
-    assert_eq!(store.changes_since(revision).await.unwrap(), []);
+    assert_eq!(store.changes_since(revision).await.unwrap(), Some(vec![]));
 }

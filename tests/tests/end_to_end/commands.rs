@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use contract::{Dialect, Request};
 use test_support::{EXCEL, ROGUE, Setup, TestHost, WORKBOOK};
-use values::error_code;
+use values::{State, error_code};
 
 use crate::operations::settings;
 
@@ -36,6 +36,36 @@ fn refused(host: &TestHost, arguments: &[&str]) -> String {
     let output = host.command(arguments);
     assert!(!output.status.success(), "{arguments:?}");
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// SuperOffice sends all settings that it has stored, also those that an update of the connector has removed from its form.
+#[test]
+fn settings_that_a_connection_has_already_may_stay_although_no_form_has_them() {
+    let host = host_with_connections();
+    let file = host.folder().join("connections.json");
+    let path = file.to_str().unwrap();
+    run(&host, &["connections", "export", path, "--masked"]);
+    let masked = std::fs::read_to_string(&file).unwrap();
+    let server = masked.find("\"Server\"").unwrap();
+    let begin = masked[..server].rfind('{').unwrap();
+    let long = "x".repeat(5000);
+    let former = format!("{{\"key\":\"Tenant\",\"value\":\"{long}\"}},");
+    std::fs::write(&file, format!("{}{former}{}", &masked[..begin], &masked[begin..])).unwrap();
+    run(&host, &["connections", "import", path, "--replace"]);
+
+    let save = |key: &str| {
+        let settings = [("Server", Some("erp")), (key, Some(long.as_str()))].into_iter().collect();
+        let client = host.client(Dialect::Message).connection(SECRET);
+        client.call(Request::SaveConnection { connection_info: Some(settings) })
+    };
+    let refused = save("Tenants");
+    assert_eq!(refused.state, State::Error, "{refused:?}");
+    assert!(
+        refused.user.contains("no settings with these names: Tenants; it has Server, Password,"),
+        "{refused:?}"
+    );
+    assert_eq!(save("Tenant").state, State::Ok);
+    assert!(!run(&host, &["connections", "show", SECRET]).contains(&long), "stored as a secret");
 }
 
 #[test]

@@ -237,6 +237,26 @@ fn full_disk_without_the_copy_of_a_plugin_refuses_that_plugin() {
 }
 
 #[test]
+fn store_that_was_moved_away_is_a_reason_in_readiness_and_takes_no_change() {
+    let mut host = Setup::new().plugin(ROGUE).start();
+    assert_eq!(save_as(FIRST, &host, "before").state, State::Ok);
+    let (store, moved) = (host.data().join("erp-host.sqlite"), host.data().join("moved.sqlite"));
+    fs::rename(&store, &moved).unwrap();
+    let expected = r#"{"ready":false,"reasons":["store unreachable"]}"#;
+    wait_until("the missing store is noticed", || readiness(&host) == (503, expected.to_owned()));
+    refused(&save_as(FIRST, &host, "lost"), "was removed or replaced");
+    assert_eq!(server_of(FIRST, &host), "before", "what is open is served");
+    assert!(host.log().contains("the store cannot be read"), "{}", host.log());
+    fs::rename(&moved, &store).unwrap();
+    wait_until("the store is back", || readiness(&host) == (200, READY.to_owned()));
+    assert_eq!(save_as(FIRST, &host, "after").state, State::Ok);
+    host.kill();
+    host.start();
+    assert_eq!(server_of(FIRST, &host), "after");
+    verified(&host);
+}
+
+#[test]
 fn read_only_disk_refuses_changes_until_it_is_writable() {
     let mut host = Setup::new().plugin(ROGUE).prepare();
     let Some(disk) = Disk::new(&host.data()) else { return };

@@ -46,6 +46,7 @@ pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let config = store_flags.config()?;
     let repository =
         ConnectionRepository::open(&config.data, config.key_file.as_deref(), IfMissing::Create).await?;
+    let repository = repository.with_limits(config.router.store);
     let plan = ImportPlan::new(&repository, &archive).await?;
     let result = carry_out(&plan, &repository, &file, replace).await;
     close(repository).await?;
