@@ -103,6 +103,10 @@ fn config_errors_name_the_line() {
         ("[trust]\nsigners = [\"AAAA\"]", 2, "it is no ed25519 public key"),
         ("[trust]\nsigner = []", 2, "signers"),
         ("[tls]\ncertificate = \"x\"", 1, "missing field `key`"),
+        ("[worker]\ntasks = 63", 2, "expected 64 or more"),
+        ("[worker]\nread = [\"books\"]", 2, "books is no absolute path"),
+        ("[connectors.Excel.worker]\nwrite = [\"./x\"]", 2, "./x is no absolute path"),
+        ("[worker]\nsandbox = \"off\"", 2, "expected `best-effort` or `required`"),
         ("listen = ", 1, ""),
     ] {
         let error = parse(text).unwrap_err();

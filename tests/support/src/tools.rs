@@ -135,6 +135,23 @@ pub fn is_root() -> bool {
         || skip::<()>("only root may start processes of other users").is_some()
 }
 
+/// The folder of control groups (cgroup v2) with the controllers for memory and processes. In CI, too, a test without them is
+/// skipped: few containers have them.
+pub fn control_groups() -> Option<PathBuf> {
+    let folder = PathBuf::from("/sys/fs/cgroup");
+    let controllers = std::fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default();
+    let has = |name: &str| controllers.split_whitespace().any(|one| one == name);
+    if has("memory") && has("pids") {
+        return Some(folder);
+    }
+    let _ = writeln!(
+        std::io::stderr(),
+        "\n!!!! SKIPPED: no control groups (cgroup v2) with the controllers memory and pids in {}\n",
+        folder.display()
+    );
+    None
+}
+
 fn run(command: &mut Command) -> Result<(), String> {
     let output = command.output().map_err(|error| error.to_string())?;
     if output.status.success() {

@@ -113,3 +113,38 @@ fn concurrent_writers_lose_nothing() {
         row(&host.workbook(), "Customer", key);
     }
 }
+
+/// In a worker process: workbooks in the data folder, and in a folder that both the connector's option and the worker's files
+/// name.
+#[cfg(unix)]
+#[test]
+fn workbooks_are_used_in_a_worker_process_where_its_files_allow_it() {
+    let roots = tempfile::tempdir().unwrap();
+    let [listed, not_listed] = ["listed", "not-listed"].map(|name| roots.path().join(name));
+    let configuration = format!(
+        "isolation = \"process\"\n[connectors.Excel.options]\nroots = [{listed:?}, {not_listed:?}]\n\
+         [connectors.Excel.worker]\nwrite = [{listed:?}]\n"
+    );
+    for folder in [&listed, &not_listed] {
+        std::fs::create_dir(folder).unwrap();
+        sample_workbook::write_sample(&folder.join(WORKBOOK)).unwrap();
+    }
+    let host = test_support::Setup::new().plugin(test_support::EXCEL).configuration(&configuration).start();
+    let listed = listed.join(WORKBOOK);
+    for (file, workbook) in [(WORKBOOK, host.workbook()), (listed.to_str().unwrap(), listed.clone())] {
+        let client = host.client(Dialect::Message).connection(GUID);
+        let filename = [("Filename", Some(file))].into_iter().collect();
+        client.ok(Request::SaveConnection { connection_info: Some(filename) });
+        let created =
+            client.ok(Request::CreateActor { actor: Some(customer(None, &[("NAME", "Isolated")])) });
+        let key = created.actors[0].key.clone();
+        assert!(row(&workbook, "Customer", &key).values().any(|value| value == "Isolated"));
+    }
+    let file = not_listed.join(WORKBOOK);
+    let client = host.client(Dialect::Message).connection(GUID);
+    let filename = [("Filename", file.to_str())].into_iter().collect();
+    let answer = client.call(Request::SaveConnection { connection_info: Some(filename) });
+    let answer =
+        if answer.state == values::State::Error { answer } else { client.call(Request::TestConnection) };
+    assert!(answer.user.contains("[connectors.Excel.worker] write"), "{answer:?}");
+}

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use contract::{Dialect, Request};
@@ -52,6 +52,11 @@ struct Attacked {
 
 impl Attacked {
     fn start(users: Users, configuration: &str) -> Self {
+        Attacked::start_in(users, configuration, None)
+    }
+
+    /// Starts a host in a control group.
+    fn start_in(users: Users, configuration: &str, group: Option<&Path>) -> Self {
         let user = if users.has_own() { format!("user = \"{NOBODY}\"\n") } else { String::new() };
         let configuration = format!(
             "isolation = \"process\"\n[worker]\nmax_crashes_per_minute = 1000\n{user}{configuration}"
@@ -89,6 +94,14 @@ impl Attacked {
                 chown(folder, Some(worker), Some(worker)).unwrap();
             }
             chown(host.configuration(), Some(DAEMON), Some(DAEMON)).unwrap();
+        }
+        if let Some(group) = group {
+            let own = command;
+            command = Command::new("sh");
+            let join = format!("echo 0 > {}/cgroup.procs && exec \"$@\"", group.display());
+            command.args(["-c", &join, "sh"]).arg(own.get_program()).args(own.get_args());
+            command.current_dir(host.folder());
+            command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
         }
         command.args(["serve", "--listen", "127.0.0.1:0"]).env("ERP_HOST_SECRET", "of the environment");
         Attacked { process: HostProcess::start(command).unwrap(), host }
@@ -260,5 +273,77 @@ fn worker_whose_processes_use_too_much_memory_together_is_ended() {
         let answer = attacked.run(&format!("for i in 1 2 3 4; do python3 -I -c \"{script}\" & done; wait"));
         assert!(answer.tech.contains("of memory together, and may use 256 MiB"), "{users:?}: {answer:?}");
         attacked.client("Hello", OTHER).ok(Request::GetConfigData);
+    }
+}
+
+/// A control group that is delegated as systemd does it. Dropping it removes it.
+struct DelegatedGroup {
+    folder: PathBuf,
+}
+
+impl DelegatedGroup {
+    fn create(groups: &Path, users: Users) -> Self {
+        std::fs::write(groups.join("cgroup.subtree_control"), "+memory +pids").unwrap();
+        let folder = groups.join(format!("erp-host-test-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let mark = "import os, sys; os.setxattr(sys.argv[1], 'user.delegate', b'1')";
+        let marked = Command::new("python3").args(["-I", "-c", mark]).arg(&folder).status().unwrap();
+        assert!(marked.success());
+        if users == Users::CapabilitiesAndOwn {
+            for file in ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+                chown(folder.join(file), Some(DAEMON), Some(DAEMON)).unwrap();
+            }
+        }
+        DelegatedGroup { folder }
+    }
+
+    fn workers(&self) -> usize {
+        let names = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("worker-")).count()
+    }
+}
+
+impl Drop for DelegatedGroup {
+    fn drop(&mut self) {
+        for name in ["host", ""] {
+            let folder = self.folder.join(name);
+            let _ = std::fs::write(folder.join("cgroup.kill"), "1");
+            let emptied = || std::fs::remove_dir(&folder).is_ok() || !folder.exists();
+            wait_until("an empty control group", emptied);
+        }
+    }
+}
+
+#[test]
+fn control_groups_limit_workers_where_they_are_delegated() {
+    if !is_possible() {
+        return;
+    }
+    let Some(groups) = tools::control_groups() else { return };
+    for users in [Users::Root, Users::CapabilitiesAndOwn] {
+        let group = DelegatedGroup::create(&groups, users);
+        let configuration = "memory = \"256MiB\"\ntasks = 64\n";
+        let mut attacked = Attacked::start_in(users, configuration, Some(&group.folder));
+        assert_eq!(group.workers(), 2, "{}", attacked.process.log());
+        // Memory that belongs to no process.
+        let script = "import os; f = os.memfd_create('x'); [os.write(f, bytes(1 << 20)) for _ in range(400)]";
+        let answer = attacked.run(&format!("python3 -I -c \"{script}\""));
+        assert!(
+            answer.tech.contains("was ended by the system, because it and the processes"),
+            "{users:?}: {answer:?}"
+        );
+        let answer = attacked.run("for i in $(seq 80); do sleep 3 & done; wait");
+        let refused = format!("{answer:?}");
+        assert!(
+            refused.contains("Resource temporarily unavailable") || refused.contains("fork"),
+            "{users:?}: {answer:?}"
+        );
+        let seconds = format!("{}", 700_000_000 + std::process::id());
+        attacked.run(&format!("setsid sleep {seconds} >/dev/null 2>&1 &"));
+        wait_until("the process", || running(&seconds) == 1);
+        attacked.process.ask_to_stop().unwrap();
+        attacked.process.wait().unwrap();
+        wait_until("its end", || running(&seconds) == 0);
+        wait_until("the end of the groups", || group.workers() == 0);
     }
 }
