@@ -43,6 +43,8 @@ pub(super) fn confine(options: &WorkerOptions) -> io::Result<Vec<String>> {
 fn give_up_privileges() -> io::Result<()> {
     use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
     use rustix::thread::{CapabilitySet, CapabilitySets};
+    // Not that of the link that it was started from. Only shown in the list of processes.
+    let _ = rustix::thread::set_name(c"erp-host worker");
     set_parent_process_death_signal(Some(Signal::KILL))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     rustix::thread::set_no_new_privs(true)?;

@@ -72,6 +72,9 @@ pub(super) fn run(options: &WorkerOptions) -> io::Result<()> {
 /// Starts the worker process with the arguments of this one.
 fn start(options: &WorkerOptions, control: OwnedFd, group: Option<&WorkerGroup>) -> io::Result<Child> {
     let mut command = Command::new(THIS_PROGRAM);
+    if let Some(name) = std::env::args_os().next() {
+        command.arg0(name);
+    }
     command.args(std::env::args_os().skip(1).take(1)).arg("--confined").args(std::env::args_os().skip(2));
     // A group of its own: signals to its group do not reach this process.
     command.stdin(control).process_group(0);
