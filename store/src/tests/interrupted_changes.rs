@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 use tokio::sync::Notify;
 
@@ -23,7 +23,7 @@ async fn poll_and_drop(future: impl Future, polls: usize) -> bool {
     let waker = Waker::from(Arc::clone(&woken));
     let mut future = pin!(future);
     for _ in 0..polls {
-        if let Poll::Ready(_) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
             return true;
         }
         woken.0.notified().await;

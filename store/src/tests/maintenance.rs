@@ -65,7 +65,7 @@ async fn deletions(store: &SqliteStore) -> i64 {
 }
 
 #[tokio::test]
-async fn deletions_are_forgotten_after_a_while_and_a_host_that_has_missed_one_is_told_so() {
+async fn deletions_are_forgotten_after_a_while_and_a_host_that_may_have_missed_one_gets_no_list() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(STORE_FILE);
     let store = SqliteStore::open(&path, IfMissing::Create).await.unwrap();
