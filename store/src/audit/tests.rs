@@ -230,6 +230,25 @@ fn append_keeps_the_chain_when_several_processes_write() {
     assert_sound(&AuditFiles::new(folder.path()), &head, 40);
 }
 
+/// As an operator archives them when the log asks for it: four files' worth is large here.
+#[test]
+fn large_log_is_noticed_until_its_older_files_are_moved_away() {
+    let (_folder, files, mut head) = written();
+    assert_eq!(files.is_large(&files.list().unwrap()), None);
+    for _ in 0..20 {
+        files.append(&chained(1, &mut head, &["x"])).unwrap();
+    }
+    let mut all = files.list().unwrap();
+    assert!(files.is_large(&all).is_some_and(|size| size >= 2400), "{all:?}");
+    all.pop();
+    for file in all {
+        std::fs::remove_file(file).unwrap();
+    }
+    assert_eq!(files.is_large(&files.list().unwrap()), None);
+    files.append(&chained(1, &mut head, &["goes on"])).unwrap();
+    assert_eq!(files.head().unwrap().unwrap(), head);
+}
+
 #[test]
 fn record_size_is_bounded() {
     let long = "å".repeat(100_000);
