@@ -107,12 +107,15 @@ impl BodySpool {
 
     /// Records why a body was refused.
     pub(super) fn refuse(&self, error: &BodySpoolError) {
-        let (BodySpoolError::Memory(no_room) | BodySpoolError::Spool(SpoolError::NoRoom(no_room))) = error
-        else {
-            return;
+        let is_refused_for_all = match error {
+            // One peer that wants more than its share is refused alone.
+            BodySpoolError::Memory(no_room) | BodySpoolError::Spool(SpoolError::NoRoom(no_room)) => {
+                no_room.for_all
+            }
+            BodySpoolError::Spool(SpoolError::TooManyFiles | SpoolError::Disk(_))
+            | BodySpoolError::Read(_) => true,
         };
-        // One peer that wants more than its share is refused alone.
-        if no_room.for_all {
+        if is_refused_for_all {
             *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
     }

@@ -281,6 +281,7 @@ fn body_that_cannot_be_kept_in_a_file_is_refused() {
     let response = client.receive();
     assert_eq!((response.status, response.header("retry-after")), (503, Some("5")));
     assert!(response.text().contains("no room for another request body"), "{}", response.text());
+    assert_eq!(host.exchange(READY).status, 503);
     // In memory there is room for smaller ones.
     assert_eq!(status_of_body(&host, "unused", 100_000), 500);
 }
