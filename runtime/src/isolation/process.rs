@@ -67,6 +67,15 @@ pub(super) struct ProcessExit {
     pub(super) reference: String,
 }
 
+/// Why a call has no `DONE`.
+#[derive(Debug)]
+pub(super) enum CallFailure {
+    /// The process has ended meanwhile.
+    Exit(ProcessExit),
+    /// The call was cancelled before the worker had all of the request, so it does nothing with it.
+    NotSent,
+}
+
 /// A socket that serves one call at a time.
 struct CallSocket {
     socket: Arc<UnixStream>,
@@ -137,38 +146,40 @@ impl WorkerProcess {
     /// `DONE`.
     ///
     /// # Errors
-    /// How the process ended meanwhile.
+    /// How the process ended meanwhile, or that it did not get the request.
     pub(super) fn call(
         &self,
         header: FrameHeader,
         request: MessageRef<'_>,
         limit: Duration,
         receive: &mut dyn FnMut(Frame<'_>) -> bool,
-    ) -> Result<FrameHeader, ProcessExit> {
-        let mut socket = self.call_socket().map_err(|error| self.lost(&error))?;
-        match socket.call(header, request, limit, self.log.get(), receive) {
-            Ok(done) => {
-                socket.reader.shrink();
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
-                Ok(done)
-            }
-            Err(error) if error.kind() == ErrorKind::TimedOut => {
-                self.kill(format!(
-                    "was ended by the host, because a call took longer than {} seconds",
-                    limit.as_secs_f64()
-                ));
-                Err(self.wait())
-            }
-            Err(error) => Err(self.lost(&error)),
+    ) -> Result<FrameHeader, CallFailure> {
+        let failed = |error: io::Error| CallFailure::Exit(self.end_after(&as_timeout(error), limit));
+        let mut socket = self.call_socket(limit).map_err(failed)?;
+        let canceller = Canceller::new(&socket.socket);
+        let sent = socket.send(header, request, limit);
+        if sent.is_err() && canceller.has_cancelled() {
+            return Err(CallFailure::NotSent);
         }
+        let done = sent
+            .and_then(|timeout| socket.receive(timeout, self.log.get(), &canceller, receive))
+            .map_err(failed)?;
+        // The socket of a cancelled call has ended for good.
+        if canceller.retire() {
+            socket.reader.shrink();
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
+        }
+        Ok(done)
     }
 
-    /// A call socket that no call uses; a new one is sent to the worker over the control socket.
-    fn call_socket(&self) -> io::Result<CallSocket> {
+    /// A call socket that no call uses; a new one is sent to the worker over the control socket, which takes only so many
+    /// from a host whose worker does not run.
+    fn call_socket(&self, limit: Duration) -> io::Result<CallSocket> {
         if let Some(socket) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Ok(socket);
         }
         let (socket, theirs) = UnixStream::pair()?;
+        self.control.set_write_timeout(Some(limit))?;
         send_descriptor(&self.control, theirs)?;
         let socket = Arc::new(socket);
         Ok(CallSocket { socket, reader: FrameReader::default(), writer: FrameWriter::default() })
@@ -183,8 +194,13 @@ impl WorkerProcess {
         let _ = self.lifeline.shutdown(Shutdown::Write);
     }
 
-    /// Handles the failure of a socket: the process has ended, or is killed.
-    fn lost(&self, error: &io::Error) -> ProcessExit {
+    /// Handles the failure of a call: the process has ended, or is killed.
+    fn end_after(&self, error: &io::Error, limit: Duration) -> ProcessExit {
+        if error.kind() == ErrorKind::TimedOut {
+            let seconds = limit.as_secs_f64();
+            self.kill(format!("was ended by the host, because a call took longer than {seconds} seconds"));
+            return self.wait();
+        }
         let lifecycle = self.lifecycle();
         let waited = self.changed.wait_timeout_while(lifecycle, EXIT_TIMEOUT, |it| it.exit.is_none());
         drop(waited);
@@ -366,43 +382,49 @@ fn log_record(frame: Frame<'_>, log: Option<&LogBridge>) {
 }
 
 impl CallSocket {
-    fn call(
+    /// Sends the request, and returns how long the call may take.
+    fn send(
         &mut self,
         header: FrameHeader,
         request: MessageRef<'_>,
         limit: Duration,
-        log: Option<&LogBridge>,
-        receive: &mut dyn FnMut(Frame<'_>) -> bool,
-    ) -> io::Result<FrameHeader> {
-        let CallSocket { socket, reader, writer } = self;
-        let call = Call::current();
+    ) -> io::Result<CallTimeout> {
+        let left = Call::current().time_left();
         // With the grace period, a connector that notices the cancellation can still end the call itself.
-        let left = call.time_left();
         let until = Instant::now() + left.map_or(limit, |left| left.min(limit) + GRACE);
         let time_left = left.unwrap_or(limit).min(limit).as_millis();
         let time_left = u32::try_from(time_left).unwrap_or(protocol::NO_LIMIT);
         let header = FrameHeader { time_left, ..header };
-        let canceller = Canceller::new(socket);
-        let mut timeout = CallTimeout { socket, until, set_at: Instant::now() };
+        let mut timeout = CallTimeout { socket: Arc::clone(&self.socket), until, set_at: Instant::now() };
         timeout.set(timeout.set_at)?;
-        let mut stream: &UnixStream = socket;
-        writer
-            .write(&mut stream, header, request)
-            .and_then(|()| writer.flush(&mut stream))
-            .map_err(as_timeout)?;
+        let mut stream: &UnixStream = &self.socket;
+        self.writer.write(&mut stream, header, request)?;
+        self.writer.flush(&mut stream)?;
+        Ok(timeout)
+    }
+
+    /// Receives replies until `DONE`.
+    fn receive(
+        &mut self,
+        mut timeout: CallTimeout,
+        log: Option<&LogBridge>,
+        canceller: &Canceller,
+        receive: &mut dyn FnMut(Frame<'_>) -> bool,
+    ) -> io::Result<FrameHeader> {
+        let mut stream: &UnixStream = &self.socket;
         loop {
-            let frame = reader.read(&mut stream).map_err(as_timeout)?.ok_or(ErrorKind::UnexpectedEof)?;
+            let frame = self.reader.read(&mut stream)?.ok_or(ErrorKind::UnexpectedEof)?;
             match frame.header.frame_type {
                 protocol::DONE => return Ok(frame.header),
                 protocol::LOG => log_record(frame, log),
                 protocol::PROGRESS => {
                     if let Ok(text) = frame.message.reader().text() {
-                        call.progress(text);
+                        Call::current().progress(text);
                     }
                 }
                 _ => {
                     if !receive(frame) {
-                        send_cancel(&canceller.0);
+                        canceller.cancel();
                     }
                 }
             }
@@ -421,13 +443,13 @@ fn as_timeout(error: io::Error) -> io::Error {
 
 /// The time-out of a call, as the time-out of its socket. It is renewed only now and then, because setting it costs as much
 /// as a small read.
-struct CallTimeout<'s> {
-    socket: &'s UnixStream,
+struct CallTimeout {
+    socket: Arc<UnixStream>,
     until: Instant,
     set_at: Instant,
 }
 
-impl CallTimeout<'_> {
+impl CallTimeout {
     fn set(&mut self, now: Instant) -> io::Result<()> {
         let left = self.until.saturating_duration_since(now);
         if left.is_zero() {
@@ -444,31 +466,38 @@ impl CallTimeout<'_> {
     }
 }
 
-/// Sends `CANCEL` to the worker when the call is cancelled: once, and not after the call has ended, when the socket may
-/// serve another one. It is empty after that.
+/// Cancels the call of a socket: it ends the host's side of it. The worker sees the end, and the host still receives replies.
+/// The request is not mixed with anything, whoever cancels at whatever moment, and ending a side never blocks: the caller's
+/// task cancels, on an I/O thread. Empty after the cancellation, and after the call, when the socket may serve another one.
 struct Canceller(Arc<Mutex<Option<Arc<UnixStream>>>>);
 
 impl Canceller {
+    /// For a call of this socket; also cancels when the call of this thread is cancelled.
     fn new(socket: &Arc<UnixStream>) -> Self {
-        let socket = Arc::new(Mutex::new(Some(Arc::clone(socket))));
-        let canceller = Canceller(Arc::clone(&socket));
-        plugin_api::abi::on_cancel(move || send_cancel(&socket));
+        let canceller = Canceller(Arc::new(Mutex::new(Some(Arc::clone(socket)))));
+        let on_cancel = Canceller(Arc::clone(&canceller.0));
+        plugin_api::abi::on_cancel(move || on_cancel.cancel());
         canceller
     }
-}
 
-fn send_cancel(socket: &Mutex<Option<Arc<UnixStream>>>) {
-    // Written under the lock, so that it is written before the call has ended or not at all.
-    let mut socket = socket.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(socket) = socket.take() {
-        let (mut socket, mut writer) = (&*socket, FrameWriter::default());
-        let _ = writer.write(&mut socket, FrameHeader::new(protocol::CANCEL), protocol::EMPTY);
-        let _ = writer.flush(&mut socket);
+    fn cancel(&self) {
+        // Under the lock, so that it happens before the call has ended or not at all.
+        if let Some(socket) = self.socket().take() {
+            // Fails only if the worker has ended.
+            let _ = socket.shutdown(Shutdown::Write);
+        }
     }
-}
 
-impl Drop for Canceller {
-    fn drop(&mut self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fn has_cancelled(&self) -> bool {
+        self.socket().is_none()
+    }
+
+    /// The call has ended: cancels nothing from now on. False: it has cancelled.
+    fn retire(&self) -> bool {
+        self.socket().take().is_some()
+    }
+
+    fn socket(&self) -> MutexGuard<'_, Option<Arc<UnixStream>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,7 @@
 //! The protocol between host and worker: the frame types, and the messages that only these two exchange.
 //!
-//! On a call socket, one call at a time: a request, any number of replies and log records, then `DONE`. On the control
+//! On a call socket, one call at a time: a request, any number of replies and log records, then `DONE`. When the host ends its
+//! side of the socket, the call is cancelled, and it is the last one. On the control
 //! socket: from the host one byte with each new call socket, from the worker the log records of threads that are in no call.
 //! The worker ends when the control socket is closed.
 //!
@@ -22,8 +23,6 @@ pub(super) const CONNECT: u32 = 4;
 pub(super) const CONNECTION_CALL: u32 = 5;
 /// Closes a connection.
 pub(super) const CLOSE: u32 = 6;
-/// Cancels the call that is running on this socket.
-pub(super) const CANCEL: u32 = 7;
 
 // Replies.
 

@@ -11,7 +11,7 @@ use plugin_api::abi::{About, Description, Message, MessageRef};
 
 use super::crash_breaker::{CrashBreaker, Decision};
 use super::frame::FrameHeader;
-use super::process::{ProcessExit, WorkerProcess};
+use super::process::{CallFailure, ProcessExit, WorkerProcess};
 use super::transport::WorkerTransport;
 use super::worker_handle::{WorkerHandle, WorkerState};
 use super::{Confinement, protocol};
@@ -264,7 +264,8 @@ impl Supervisor {
         match (result, refusal) {
             (_, Some(reason)) => Err(reason),
             (Ok(_), None) => Ok(()),
-            (Err(exit), None) => Err(format!(
+            (Err(CallFailure::NotSent), None) => Err(ended_early()),
+            (Err(CallFailure::Exit(exit)), None) => Err(format!(
                 "its worker process {} while it was {step}; fix the plugin, or allow the worker more (see the log)",
                 exit.description
             )),

@@ -1,6 +1,7 @@
 //! The transport to a connector in a worker: calls, and connections that are opened again in a new process after a crash.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use plugin_api::Outcome;
 use plugin_api::abi::{
@@ -9,9 +10,14 @@ use plugin_api::abi::{
 };
 
 use super::frame::{Frame, FrameHeader};
-use super::process::{ProcessExit, WorkerProcess};
+use super::process::{CallFailure, ProcessExit, WorkerProcess};
 use super::protocol::{self, EMPTY};
 use super::worker_handle::{WorkerHandle, error};
+
+/// The pause after a connection could not be opened again; it doubles with each further failure, up to the longest one. An ERP
+/// system locks a user out who fails too often.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A connector in a worker. The worker is stopped when this and the last connection were dropped.
 pub(super) struct WorkerTransport(Arc<Connector>);
@@ -25,7 +31,20 @@ struct Connector {
 struct WorkerConnection {
     connector: Arc<Connector>,
     settings: Message,
-    opened: Mutex<OpenConnection>,
+    opened: Mutex<Opened>,
+}
+
+/// Where a connection is open, or was before its worker ended.
+struct Opened {
+    at: OpenConnection,
+    /// The last failure to open it again.
+    failed: Option<FailedOpening>,
+}
+
+struct FailedOpening {
+    outcome: Message,
+    pause: Duration,
+    retry_at: Instant,
 }
 
 /// Where a connection is open.
@@ -45,12 +64,9 @@ impl WorkerTransport {
 impl ConnectorTransport for WorkerTransport {
     fn call(&self, operation: Operation, request: MessageRef<'_>, replies: &mut dyn ReplyReceiver) {
         let replies = &mut CallReplies::new(replies);
-        match self.0.worker.process(&self.0.name) {
-            Ok(process) => {
-                let header = FrameHeader::new(protocol::CONNECTOR_CALL).with_detail(operation.0);
-                let _ = self.0.call(&process, header, request, replies);
-            }
-            Err(outcome) => replies.end(&outcome),
+        if let Some(process) = self.0.process(replies) {
+            let header = FrameHeader::new(protocol::CONNECTOR_CALL).with_detail(operation.0);
+            let _ = self.0.call(&process, header, request, replies);
         }
     }
 
@@ -59,11 +75,14 @@ impl ConnectorTransport for WorkerTransport {
         settings: MessageRef<'_>,
         replies: &mut dyn ReplyReceiver,
     ) -> Option<Box<dyn ConnectionTransport>> {
-        let opened = self.0.open(settings, &mut CallReplies::new(replies))?;
+        let replies = &mut CallReplies::new(replies);
+        let process = self.0.process(replies)?;
+        let opened = self.0.open(process, settings, replies)?;
         let mut copy = Message::new();
         copy.put_message(settings);
         let connector = Arc::clone(&self.0);
-        Some(Box::new(WorkerConnection { connector, settings: copy, opened: Mutex::new(opened) }))
+        let opened = Mutex::new(Opened { at: opened, failed: None });
+        Some(Box::new(WorkerConnection { connector, settings: copy, opened }))
     }
 
     fn is_in_process(&self) -> bool {
@@ -85,38 +104,46 @@ impl ConnectionTransport for WorkerConnection {
 }
 
 impl WorkerConnection {
-    /// Where it is open. The first caller after a crash opens it again, while the others wait.
+    /// Where it is open. The first caller after a crash opens it again, while the others wait. If that fails it is not tried
+    /// again for a while.
     fn opened(&self, replies: &mut CallReplies<'_>) -> Option<OpenConnection> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if !opened.process.is_alive() {
-            // The outcome of opening replaces that of the call if it fails, and is dropped otherwise.
-            let mut own = OutcomeCollector::default();
-            let again = self.connector.open(self.settings.as_ref(), &mut CallReplies::new(&mut own));
-            let Some(again) = again else {
-                match own.outcome {
-                    Some(outcome) => {
-                        replies.receive(Kind::OUTCOME, outcome.as_ref());
-                    }
-                    None => {
-                        let name = &self.connector.name;
-                        let user = format!("the connector '{name}' did not open the connection again");
-                        let tech = "its worker process is a new one since it crashed".to_owned();
-                        replies.end(&error(user, tech));
-                    }
-                }
-                return None;
-            };
-            tracing::debug!("the connection is open again, in a new worker process");
-            *opened = again;
+        if opened.at.process.is_alive() {
+            return Some(opened.at.clone());
         }
-        Some(opened.clone())
+        if let Some(failed) = opened.failed.as_ref().filter(|failed| Instant::now() < failed.retry_at) {
+            replies.receive(Kind::OUTCOME, failed.outcome.as_ref());
+            return None;
+        }
+        let process = self.connector.process(replies)?;
+        // The outcome of opening replaces that of the call if it fails, and is dropped otherwise.
+        let mut own = OutcomeCollector::default();
+        let settings = self.settings.as_ref();
+        if let Some(again) = self.connector.open(process, settings, &mut CallReplies::new(&mut own)) {
+            tracing::debug!("the connection is open again, in a new worker process");
+            *opened = Opened { at: again.clone(), failed: None };
+            return Some(again);
+        }
+        let outcome = own.outcome.unwrap_or_else(|| {
+            let user = format!("the connector '{}' did not open the connection again", self.connector.name);
+            outcome_message(&error(user, "its worker process is a new one since it crashed".to_owned()))
+        });
+        replies.receive(Kind::OUTCOME, outcome.as_ref());
+        let pause =
+            opened.failed.as_ref().map_or(FIRST_PAUSE, |failed| (failed.pause * 2).min(LONGEST_PAUSE));
+        tracing::warn!(
+            "the connection could not be opened again in a new worker process; it is tried again in {} seconds",
+            pause.as_secs()
+        );
+        opened.failed = Some(FailedOpening { outcome, pause, retry_at: Instant::now() + pause });
+        None
     }
 }
 
 impl Drop for WorkerConnection {
     fn drop(&mut self) {
         let OpenConnection { process, number } =
-            self.opened.get_mut().unwrap_or_else(PoisonError::into_inner);
+            &self.opened.get_mut().unwrap_or_else(PoisonError::into_inner).at;
         if process.is_alive() {
             let header = FrameHeader::new(protocol::CLOSE).about(*number);
             let limit = self.connector.worker.confinement.call_deadline;
@@ -127,15 +154,18 @@ impl Drop for WorkerConnection {
 }
 
 impl Connector {
+    /// The process that serves; `None` after an outcome that explains why there is none.
+    fn process(&self, replies: &mut CallReplies<'_>) -> Option<Arc<WorkerProcess>> {
+        self.worker.process(&self.name).map_err(|outcome| replies.end(&outcome)).ok()
+    }
+
     /// Opens a connection; `None` after an outcome that explains the failure.
-    fn open(&self, settings: MessageRef<'_>, replies: &mut CallReplies<'_>) -> Option<OpenConnection> {
-        let process = match self.worker.process(&self.name) {
-            Ok(process) => process,
-            Err(outcome) => {
-                replies.end(&outcome);
-                return None;
-            }
-        };
+    fn open(
+        &self,
+        process: Arc<WorkerProcess>,
+        settings: MessageRef<'_>,
+        replies: &mut CallReplies<'_>,
+    ) -> Option<OpenConnection> {
         let done = self.call(&process, FrameHeader::new(protocol::CONNECT), settings, replies)?;
         (done.connection != 0).then_some(OpenConnection { process, number: done.connection })
     }
@@ -153,7 +183,13 @@ impl Connector {
             &mut |Frame { header, message }: Frame<'_>| replies.receive(Kind(header.detail), message);
         match process.call(header, request, limit, receive) {
             Ok(done) => Some(done),
-            Err(ProcessExit { description, reference }) => {
+            Err(CallFailure::NotSent) => {
+                let user = format!("the connector '{}' has not got this call", self.name);
+                let tech = "it was cancelled before its worker process had read it".to_owned();
+                replies.end(&error(user, tech));
+                None
+            }
+            Err(CallFailure::Exit(ProcessExit { description, reference })) => {
                 let user =
                     format!("the connector '{}' crashed during this call (reference {reference})", self.name);
                 let tech = format!(

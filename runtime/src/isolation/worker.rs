@@ -82,10 +82,6 @@ impl Worker {
         CALL_SOCKET.set(Some(Arc::clone(&socket)));
         let mut reader = FrameReader::default();
         while let Ok(Some(frame)) = reader.read(&mut &socket.socket) {
-            // It came too late: the call has ended.
-            if frame.header.frame_type == protocol::CANCEL {
-                continue;
-            }
             if let Some(limit) = &self.cpu_time {
                 limit.extend();
             }
@@ -95,6 +91,7 @@ impl Worker {
             let call = Arc::new(RunningCall {
                 socket: Arc::clone(&socket),
                 deadline,
+                changes_something: changes_something(frame.header),
                 has_ended: AtomicBool::new(false),
             });
             let replies = &mut ReplyWriter(&call);
@@ -234,13 +231,18 @@ impl CallSocket {
 struct RunningCall {
     socket: Arc<CallSocket>,
     deadline: Option<Instant>,
+    changes_something: bool,
     has_ended: AtomicBool,
+}
+
+fn changes_something(header: FrameHeader) -> bool {
+    header.frame_type == protocol::CONNECTION_CALL
+        && [Operation::CREATE, Operation::SAVE].contains(&Operation(header.detail))
 }
 
 impl Caller for RunningCall {
     fn is_cancelled(&self) -> bool {
-        // `CANCEL` is the only frame that can arrive during a call, so it is enough to see that there is a byte. The frame
-        // is read after the call.
+        // During a call the host sends nothing, so all that can arrive is the end of its side: the cancellation.
         let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
         self.has_ended.load(Ordering::Acquire) || recv(&self.socket.socket, &mut [0; 1], flags).is_ok()
     }
@@ -279,7 +281,9 @@ impl ReplyReceiver for ReplyWriter<'_> {
     fn receive(&mut self, kind: Kind, reply: MessageRef<'_>) -> bool {
         let header = FrameHeader::new(protocol::REPLY).with_detail(kind.0);
         let is_written = self.0.socket.write(header, reply);
-        is_written && (kind != Kind::ROWS || !self.0.is_cancelled())
+        // A call that only reads ends here when it is cancelled. One that changes something goes on: its rows are what it has
+        // changed already.
+        is_written && (kind != Kind::ROWS || self.0.changes_something || !self.0.is_cancelled())
     }
 }
 

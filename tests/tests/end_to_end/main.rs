@@ -23,6 +23,7 @@ mod register;
 mod replacing;
 mod restart;
 mod simulate;
+mod stopped_worker;
 mod stopping;
 mod tutorial;
 mod verify;
