@@ -52,6 +52,21 @@ pub(crate) fn optional_duration<'de, D: Deserializer<'de>>(
     duration(deserializer).map(Some)
 }
 
+/// Reads a duration that may be left out, or `never`: [`Duration::MAX`].
+pub(crate) fn optional_duration_or_never<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.trim().eq_ignore_ascii_case("never") {
+        return Ok(Some(Duration::MAX));
+    }
+    parse(&text, TIME_UNITS).map(|time| Some(Duration::from_millis(time))).ok_or_else(|| {
+        D::Error::custom(format!(
+            "{text:?} is not a duration, expected a form like 100s, 30m or 12h, or never"
+        ))
+    })
+}
+
 /// A whole number above zero and its unit.
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let text = text.trim();

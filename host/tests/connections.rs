@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use erp_host_store::audit::Origin;
-use erp_host_store::{Connections, KEY_FILE, STORE_FILE};
+use erp_host_store::{Connections, KEY_FILE, Lifetime, Live, STORE_FILE};
 use plugin_api::Settings;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,10 +17,19 @@ use values::Guid;
 const PASSPHRASE: &str = "a long enough passphrase";
 const SECRET: &str = "hunter2-secret";
 
+/// An open connection, as its settings.
+struct Opened(Settings);
+
+impl Live for Opened {
+    fn lifetime(&self) -> Lifetime {
+        Lifetime::UNLIMITED
+    }
+}
+
 /// A data folder, a running host on it, and commands beside it.
 struct Host {
     folder: TempDir,
-    connections: Connections<Settings, String>,
+    connections: Connections<Opened, Infallible>,
 }
 
 impl Host {
@@ -69,9 +79,12 @@ impl Host {
 
     /// Opens the connection as a call of SuperOffice does.
     async fn open(&self, guid: Guid) -> Option<Settings> {
-        let open =
-            self.connections.get_or_open(guid, |stored| async move { Ok(stored.settings) }).await.unwrap();
-        open.map(|open| open.connection().clone())
+        let open = self
+            .connections
+            .get_or_open(guid, |stored| async move { Ok(Opened(stored.settings)) })
+            .await
+            .unwrap();
+        open.map(|open| open.connection().0.clone())
     }
 }
 

@@ -14,7 +14,7 @@ use tracing::Instrument;
 use values::Guid;
 
 use crate::audit::{Event, Origin};
-use crate::open_connections::{OpenConnection, OpenConnections, OpenError};
+use crate::open_connections::{Live, OpenConnection, OpenConnections, OpenError, OpeningFailure};
 use crate::repository::{ConnectionRepository, StoredConnection};
 use crate::store::{IfMissing, Revision, StoreError};
 
@@ -53,7 +53,7 @@ pub(crate) struct Shared<T: Send + 'static, E> {
     pub(crate) changes: Arc<RwLock<()>>,
 }
 
-impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
+impl<T: Live + Sync, E: OpeningFailure + Send + Sync + 'static> Connections<T, E> {
     /// Opens the SQLite store in the data folder, with the key file there or at the given path. Creates both on the first
     /// start. Changes that other processes make to the store are applied within about a second.
     ///
@@ -117,7 +117,7 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> Connections<T, E> {
     ///
     /// Single flight: calls that come while it is being opened wait for the same result, error included. So `open` must
     /// use only the stored settings, and nothing of its call. It runs in its own task to the end, even if no call waits
-    /// for it any more. A failure is not cached: the next call tries again.
+    /// for it any more. A failure is kept for a few seconds, and for longer when it fails again.
     ///
     /// # Errors
     /// The store or `open` fails.
@@ -286,14 +286,16 @@ impl<T: Send + 'static, E> Shared<T, E> {
     }
 }
 
-/// Polls for changes of other processes, and checks the disk, until the connections are dropped.
-async fn poll_periodically<T: Send + Sync + 'static, E: Send + Sync + 'static>(shared: Weak<Shared<T, E>>) {
+/// Polls for changes of other processes, checks the disk, and closes connections that are idle or old, until the connections
+/// are dropped.
+async fn poll_periodically<T: Live + Sync, E: Send + Sync + 'static>(shared: Weak<Shared<T, E>>) {
     let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut disk_checked = Instant::now();
     loop {
         ticks.tick().await;
         let Some(shared) = shared.upgrade() else { return };
+        shared.open.close_expired();
         let store = shared.repository.store();
         let interval = if store.is_disk_full() { FULL_DISK_INTERVAL } else { DISK_INTERVAL };
         if disk_checked.elapsed() >= interval {

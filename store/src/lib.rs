@@ -61,7 +61,9 @@ pub use export::{
 };
 pub use keys::{KeyCheck, KeyError, KeyFile, KeyId, KeyLock, SealedSecret, SecretKey};
 pub use limits::StoreLimits;
-pub use open_connections::{OpenConnection, OpenConnections, OpenError};
+pub use open_connections::{
+    Backoff, Lifetime, Live, OpenConnection, OpenConnections, OpenError, OpeningFailure, Retry,
+};
 pub use repository::{ConnectionRepository, KEY_FILE, KeyRotation, STORE_FILE, StoredConnection};
 pub use sqlite::SqliteStore;
 pub use store::{

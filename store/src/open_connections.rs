@@ -1,34 +1,89 @@
 //! The cache of open connections, with single flight: if many calls need the same connection, one opens it and the others
-//! wait for the result. A connection stays open until its settings change.
+//! wait for the result. A connection stays open until its settings change, nobody has used it for a while, or it is old; one
+//! that cannot be opened is not tried again for a while (`backoff`).
 //!
 //! Hand-written because of the revision check, which the caches on crates.io do not have: a change of the settings must
 //! also reach an opening that is under way. One that has not read the settings yet reads them again; one that has read
 //! older settings finishes for the calls that wait for it, but is not cached, and later calls do not join it.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dashmap::{DashMap, Entry};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::Instrument;
 use values::Guid;
 
+pub use self::backoff::Backoff;
 use crate::repository::StoredConnection;
 use crate::store::{Revision, StoreError};
+
+mod backoff;
+
+/// What an open connection says about itself.
+pub trait Live: Send + 'static {
+    /// How long it stays open.
+    fn lifetime(&self) -> Lifetime;
+}
+
+impl OpeningFailure for Infallible {
+    fn was_attempted(&self) -> bool {
+        match *self {}
+    }
+}
+
+/// How long a connection stays open. [`Duration::MAX`] is without an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    /// Without a call.
+    pub idle: Duration,
+    /// In all: a session of the ERP system may be broken in a way that only opening it again heals.
+    pub age: Duration,
+}
+
+impl Lifetime {
+    /// Until its settings change.
+    pub const UNLIMITED: Lifetime = Lifetime { idle: Duration::MAX, age: Duration::MAX };
+}
+
+/// The error of an opening.
+pub trait OpeningFailure {
+    /// Whether the ERP system may have been asked. Then it is not tried again for a while.
+    fn was_attempted(&self) -> bool;
+}
 
 /// An open connection, with what the host needs on every call.
 pub struct OpenConnection<T: Send + 'static> {
     guid: Guid,
     connector: Box<str>,
     revision: Revision,
+    opened: Instant,
+    /// When a call got it last: milliseconds after `opened`.
+    last_used: AtomicU64,
     /// `None` only in `drop`.
     connection: Option<T>,
 }
 
 impl<T: Send + 'static> OpenConnection<T> {
     fn new(guid: Guid, connector: String, revision: Revision, connection: T) -> Self {
-        OpenConnection { guid, connector: connector.into_boxed_str(), revision, connection: Some(connection) }
+        OpenConnection {
+            guid,
+            connector: connector.into_boxed_str(),
+            revision,
+            opened: Instant::now(),
+            last_used: AtomicU64::new(0),
+            connection: Some(connection),
+        }
+    }
+
+    fn touch(&self) {
+        let age = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_used.store(age, Ordering::Relaxed);
     }
 
     /// The GUID of the connection.
@@ -78,18 +133,34 @@ pub enum OpenError<E> {
     #[error(transparent)]
     Store(Arc<StoreError>),
     /// Opening it failed.
-    #[error("the connection cannot be opened: {0}")]
-    Connection(Arc<E>),
+    #[error("the connection cannot be opened: {cause}")]
+    Connection {
+        /// Why.
+        cause: Arc<E>,
+        /// When it is tried again; `None`: at the next call, as it was not attempted.
+        retry: Option<Retry>,
+    },
     /// The opening panicked, or the host is shutting down.
     #[error("opening the connection ended without a result")]
     Ended,
+}
+
+/// A connection that cannot be opened is not tried again for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// The time until then.
+    pub after: Duration,
+    /// Whether it was not attempted for this call, because an earlier attempt had failed.
+    pub is_held_back: bool,
 }
 
 impl<E> Clone for OpenError<E> {
     fn clone(&self) -> Self {
         match self {
             OpenError::Store(error) => OpenError::Store(Arc::clone(error)),
-            OpenError::Connection(error) => OpenError::Connection(Arc::clone(error)),
+            OpenError::Connection { cause, retry } => {
+                OpenError::Connection { cause: Arc::clone(cause), retry: *retry }
+            }
             OpenError::Ended => OpenError::Ended,
         }
     }
@@ -106,11 +177,22 @@ pub struct OpenConnections<T: Send + 'static, E> {
 pub(crate) enum Slot<T: Send + 'static, E> {
     Open(Arc<OpenConnection<T>>),
     Opening(Arc<Opening<T, E>>),
+    Failed(FailedOpening<E>),
+}
+
+/// The last failure of a connection that could not be opened with the settings of this revision.
+pub(crate) struct FailedOpening<E> {
+    connector: Box<str>,
+    revision: Revision,
+    cause: Arc<E>,
+    backoff: Backoff,
 }
 
 /// An opening that is under way.
 pub(crate) struct Opening<T: Send + 'static, E> {
     state: Mutex<OpeningState>,
+    /// Of the attempts before, which have failed.
+    before: Option<Backoff>,
     pub(crate) result: watch::Sender<Option<OpenResult<T, E>>>,
 }
 
@@ -168,6 +250,7 @@ impl<T: Send + 'static, E> Slot<T, E> {
         match self {
             Slot::Open(connection) => connection.revision < newer,
             Slot::Opening(opening) => opening.invalidate(newer),
+            Slot::Failed(failed) => failed.revision < newer,
         }
     }
 
@@ -178,11 +261,38 @@ impl<T: Send + 'static, E> Slot<T, E> {
             Slot::Opening(opening) => {
                 opening.state().read.as_ref().is_some_and(|(_, own)| own.eq_ignore_ascii_case(connector))
             }
+            Slot::Failed(failed) => failed.connector.eq_ignore_ascii_case(connector),
         }
     }
 
     fn is_opening(&self, other: &Arc<Opening<T, E>>) -> bool {
         matches!(self, Slot::Opening(opening) if Arc::ptr_eq(opening, other))
+    }
+}
+
+impl<T: Live, E> Slot<T, E> {
+    /// Why it is to be closed or forgotten now, for the log.
+    fn expiry(&self, now: Instant) -> Option<&'static str> {
+        match self {
+            Slot::Open(connection) => connection.expiry(now, Arc::strong_count(connection) > 1),
+            Slot::Opening(_) => None,
+            Slot::Failed(failed) => failed.backoff.is_forgotten().then_some("its failure is forgotten"),
+        }
+    }
+}
+
+impl<T: Live> OpenConnection<T> {
+    fn expiry(&self, now: Instant, is_in_use: bool) -> Option<&'static str> {
+        let Lifetime { idle, age } = self.connection().lifetime();
+        let own_age = now.saturating_duration_since(self.opened);
+        let last_used = Duration::from_millis(self.last_used.load(Ordering::Relaxed));
+        if own_age >= age {
+            Some("it has reached its greatest age")
+        } else if !is_in_use && own_age.saturating_sub(last_used) >= idle {
+            Some("no call has used it for a while")
+        } else {
+            None
+        }
     }
 }
 
@@ -202,8 +312,11 @@ impl<T: Send + 'static, E> OpenConnections<T, E> {
     /// The connection, if it is open. A lookup in a sharded map.
     pub fn get(&self, guid: Guid) -> Option<Arc<OpenConnection<T>>> {
         match self.slots.get(&guid)?.value() {
-            Slot::Open(connection) => Some(Arc::clone(connection)),
-            Slot::Opening(_) => None,
+            Slot::Open(connection) => {
+                connection.touch();
+                Some(Arc::clone(connection))
+            }
+            Slot::Opening(_) | Slot::Failed(_) => None,
         }
     }
 
@@ -230,11 +343,27 @@ impl<T: Send + 'static, E> OpenConnections<T, E> {
     }
 }
 
-impl<T: Send + Sync + 'static, E: Send + Sync + 'static> OpenConnections<T, E> {
+impl<T: Live, E> OpenConnections<T, E> {
+    /// Removes connections that are idle for too long or too old from the cache. Running calls keep theirs until they end; the
+    /// next call opens it again.
+    pub fn close_expired(&self) {
+        let now = Instant::now();
+        self.slots.retain(|guid, slot| {
+            let expiry = slot.expiry(now);
+            if let (Some(why), Slot::Open(connection)) = (expiry, &*slot) {
+                tracing::info!(connection = %guid, connector = connection.connector(), "closed: {why}");
+            }
+            expiry.is_none()
+        });
+    }
+}
+
+impl<T: Live + Sync, E: OpeningFailure + Send + Sync + 'static> OpenConnections<T, E> {
     /// The connection; opens it if it is not open: `load` reads its settings, and `open` opens it with them.
     ///
-    /// Single flight: calls that come while it is being opened wait for the same result. A failure is not cached, so the
-    /// next call tries again. The opening runs in its own task to the end, even if no call waits for it any more.
+    /// Single flight: calls that come while it is being opened wait for the same result. The opening runs in its own task to
+    /// the end, even if no call waits for it any more. After a failure of an attempt, calls get the same error for a while;
+    /// it is forgotten when the settings change or the connector is replaced.
     ///
     /// # Errors
     /// Reading the settings or opening the connection failed.
@@ -250,17 +379,33 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> OpenConnections<T, E> {
         F: FnOnce(StoredConnection) -> O + Send + 'static,
         O: Future<Output = Result<T, E>> + Send + 'static,
     {
+        let begin = |before| {
+            let (sender, receiver) = watch::channel(None);
+            let opening = Arc::new(Opening { state: Mutex::default(), before, result: sender });
+            let task = OpeningTask { cache: Arc::clone(self), guid, opening: Arc::clone(&opening) };
+            tokio::spawn(async move { task.run(load, open).await }.in_current_span());
+            (Slot::Opening(opening), receiver)
+        };
         let mut result = match self.slots.entry(guid) {
-            Entry::Occupied(slot) => match slot.get() {
-                Slot::Open(connection) => return Ok(Some(Arc::clone(connection))),
+            Entry::Occupied(mut slot) => match slot.get() {
+                Slot::Open(connection) => {
+                    connection.touch();
+                    return Ok(Some(Arc::clone(connection)));
+                }
                 Slot::Opening(opening) => opening.result.subscribe(),
+                Slot::Failed(failed) => {
+                    if let Some(after) = failed.backoff.time_left() {
+                        let retry = Some(Retry { after, is_held_back: true });
+                        return Err(OpenError::Connection { cause: Arc::clone(&failed.cause), retry });
+                    }
+                    let (opening, receiver) = begin(Some(failed.backoff));
+                    slot.insert(opening);
+                    receiver
+                }
             },
             Entry::Vacant(slot) => {
-                let (sender, receiver) = watch::channel(None);
-                let opening = Arc::new(Opening { state: Mutex::default(), result: sender });
-                slot.insert(Slot::Opening(Arc::clone(&opening)));
-                let task = OpeningTask { cache: Arc::clone(self), guid, opening };
-                tokio::spawn(async move { task.run(load, open).await }.in_current_span());
+                let (opening, receiver) = begin(None);
+                slot.insert(opening);
                 receiver
             }
         };
@@ -277,7 +422,7 @@ struct OpeningTask<T: Send + 'static, E> {
     opening: Arc<Opening<T, E>>,
 }
 
-impl<T: Send + 'static, E> OpeningTask<T, E> {
+impl<T: Send + 'static, E: OpeningFailure> OpeningTask<T, E> {
     async fn run<L, S, F, O>(self, load: L, open: F)
     where
         L: Fn() -> S,
@@ -288,19 +433,16 @@ impl<T: Send + 'static, E> OpeningTask<T, E> {
         let result = match self.opening.read_settings(load).await {
             Ok(Some(stored)) => {
                 let (revision, connector) = (stored.revision, stored.connector.clone());
-                open(stored)
-                    .await
-                    .map(|opened| Some(Arc::new(OpenConnection::new(self.guid, connector, revision, opened))))
-                    .map_err(|error| OpenError::Connection(Arc::new(error)))
+                match open(stored).await {
+                    Ok(opened) => Ok(Some(self.publish(connector, revision, opened))),
+                    Err(error) => Err(self.keep_failure(&connector, revision, error)),
+                }
             }
             Ok(None) => Ok(None),
             Err(error) => Err(OpenError::Store(Arc::new(error))),
         };
-        if let Ok(Some(connection)) = &result {
-            self.publish(connection);
-        }
-        // After a failure the slot is removed before the waiting calls get the error, so that a call that tries again at
-        // once does not join this opening.
+        // Without a connection the slot is removed, or has the failure, before the waiting calls get the error, so that a
+        // call that tries again at once does not join this opening.
         let opening = Arc::clone(&self.opening);
         drop(self);
         opening.result.send_replace(Some(result));
@@ -308,11 +450,39 @@ impl<T: Send + 'static, E> OpeningTask<T, E> {
 
     /// Puts the connection in the cache, unless it was invalidated since its settings were read. Then the slot is gone or
     /// belongs to another opening, and only the calls that came before the change get this connection.
-    fn publish(&self, connection: &Arc<OpenConnection<T>>) {
-        if let Entry::Occupied(mut slot) = self.cache.slots.entry(self.guid)
-            && slot.get().is_opening(&self.opening)
+    fn publish(&self, connector: String, revision: Revision, opened: T) -> Arc<OpenConnection<T>> {
+        let connection = Arc::new(OpenConnection::new(self.guid, connector, revision, opened));
+        self.replace(Slot::Open(Arc::clone(&connection)));
+        connection
+    }
+
+    /// Keeps the failure of an attempt, under the same condition.
+    fn keep_failure(&self, connector: &str, revision: Revision, error: E) -> OpenError<E> {
+        let cause = Arc::new(error);
+        if !cause.was_attempted() {
+            return OpenError::Connection { cause, retry: None };
+        }
+        let backoff = Backoff::after(self.opening.before);
+        let after = backoff.time_left().unwrap_or_default();
+        tracing::warn!(
+            connection = %self.guid,
+            connector,
+            failures = backoff.failures(),
+            "the connection could not be opened; it is tried again in {} seconds, or when its settings are saved",
+            after.as_secs_f64().ceil()
+        );
+        let failed =
+            FailedOpening { connector: connector.into(), revision, cause: Arc::clone(&cause), backoff };
+        self.replace(Slot::Failed(failed));
+        OpenError::Connection { cause, retry: Some(Retry { after, is_held_back: false }) }
+    }
+
+    /// Replaces this opening in the cache, if it is still there.
+    fn replace(&self, slot: Slot<T, E>) {
+        if let Entry::Occupied(mut own) = self.cache.slots.entry(self.guid)
+            && own.get().is_opening(&self.opening)
         {
-            slot.insert(Slot::Open(Arc::clone(connection)));
+            own.insert(slot);
         }
     }
 }

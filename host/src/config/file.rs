@@ -34,6 +34,10 @@ pub(super) struct ConfigFile {
     calls_per_connection: Option<NonZeroU32>,
     max_timed_out_calls: Option<NonZeroU32>,
     queued_calls: Option<u32>,
+    #[serde(deserialize_with = "quantity::optional_duration_or_never")]
+    connection_idle_timeout: Option<Duration>,
+    #[serde(deserialize_with = "quantity::optional_duration_or_never")]
+    connection_max_age: Option<Duration>,
     isolation: Isolation,
     worker: WorkerSection,
     #[serde(deserialize_with = "networks")]
@@ -137,6 +141,10 @@ struct ConnectorSection {
     max_timed_out_calls: Option<NonZeroU32>,
     #[serde(deserialize_with = "quantity::optional_duration")]
     call_deadline: Option<Duration>,
+    #[serde(deserialize_with = "quantity::optional_duration_or_never")]
+    connection_idle_timeout: Option<Duration>,
+    #[serde(deserialize_with = "quantity::optional_duration_or_never")]
+    connection_max_age: Option<Duration>,
     isolation: Option<Isolation>,
     worker: WorkerSection,
     options: Options,
@@ -165,6 +173,8 @@ impl From<ConfigFile> for Config {
         set(&mut router.call_deadline, file.call_deadline);
         set(&mut router.concurrent_calls, file.concurrent_calls);
         set(&mut router.queued_calls, file.queued_calls);
+        set(&mut router.connection_lifetime.idle, file.connection_idle_timeout);
+        set(&mut router.connection_lifetime.age, file.connection_max_age);
         router.calls_per_connection = file.calls_per_connection;
         router.max_timed_out_calls = file.max_timed_out_calls;
         file.limits.apply(&mut server.limits, &mut router);
@@ -238,12 +248,21 @@ impl ConnectorSection {
             calls_per_connection,
             max_timed_out_calls,
             call_deadline,
+            connection_idle_timeout,
+            connection_max_age,
             isolation,
             worker,
             options,
         } = self;
         (
-            ConnectorLimits { call_deadline, concurrent_calls, calls_per_connection, max_timed_out_calls },
+            ConnectorLimits {
+                call_deadline,
+                concurrent_calls,
+                calls_per_connection,
+                max_timed_out_calls,
+                connection_idle_timeout,
+                connection_max_age,
+            },
             ConnectorConfig { isolation, worker: worker.into(), call_deadline, options },
         )
     }

@@ -95,6 +95,8 @@ fn config_errors_name_the_line() {
         ("[limits]\nbody = \"0B\"", 2, "16MiB"),
         ("call_deadline = \"100\"", 1, "100s"),
         ("call_deadline = \"99999999999999h\"", 1, "100s"),
+        ("connection_idle_timeout = \"0\"", 1, "or never"),
+        ("[connectors.Excel]\nconnection_max_age = \"always\"", 2, "or never"),
         ("concurrent_calls = 0", 1, "nonzero"),
         ("trusted_proxies = [\"localhost\"]", 1, "10.0.0.0/8"),
         ("[connectors.Excel]\n\n[connectors.Excel.options]\nroots = 1", 4, "a text or an array of texts"),
@@ -114,6 +116,22 @@ fn config_errors_name_the_line() {
         assert!(error.contains(reason), "{text}: {error}");
         assert!(!error.contains('\n'), "{text}: {error}");
     }
+}
+
+#[test]
+fn config_has_lifetimes_of_connections_for_each_connector() {
+    let config = parse(
+        "connection_idle_timeout = \"10m\"\n[connectors.Excel]\nconnection_max_age = \"Never\"\n\
+         [connectors.Visma]\nconnection_idle_timeout = \"1h\"",
+    );
+    let config = config.unwrap().router;
+    let minutes = |name| {
+        let lifetime = config.connection_lifetime(name);
+        [lifetime.idle, lifetime.age].map(|time| (time != Duration::MAX).then(|| time.as_secs() / 60))
+    };
+    assert_eq!(minutes("excel"), [Some(10), None]);
+    assert_eq!(minutes("Visma"), [Some(60), Some(12 * 60)]);
+    assert_eq!(minutes("Other"), [Some(10), Some(12 * 60)]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use erp_host_store::StoreLimits;
+use erp_host_store::{Lifetime, StoreLimits};
 
 /// The router's configuration.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct RouterConfig {
     /// With so many timed-out calls still running, a connector is out of service until fewer are; `None`: all that may run
     /// at once.
     pub max_timed_out_calls: Option<NonZeroU32>,
+    /// How long a connection stays open without a call, and how long in all.
+    pub connection_lifetime: Lifetime,
     /// What differs for single connectors, by their names.
     pub connectors: BTreeMap<String, ConnectorLimits>,
     /// A reply of more bytes than this is kept in a file until it is sent.
@@ -51,6 +53,10 @@ pub struct ConnectorLimits {
     pub calls_per_connection: Option<NonZeroU32>,
     /// With so many timed-out calls still running, it is out of service.
     pub max_timed_out_calls: Option<NonZeroU32>,
+    /// How long a connection stays open without a call.
+    pub connection_idle_timeout: Option<Duration>,
+    /// How long it stays open in all.
+    pub connection_max_age: Option<Duration>,
 }
 
 impl Default for RouterConfig {
@@ -63,6 +69,10 @@ impl Default for RouterConfig {
             queued_calls: 256,
             queue_timeout: Duration::from_secs(10),
             max_timed_out_calls: None,
+            connection_lifetime: Lifetime {
+                idle: Duration::from_secs(30 * 60),
+                age: Duration::from_secs(12 * 3600),
+            },
             connectors: BTreeMap::new(),
             reply_in_memory: 4 << 20,
             total_reply_memory: 64 << 20,
@@ -106,6 +116,15 @@ impl RouterConfig {
     pub fn max_timed_out_calls_per_connection(&self, connector: &str) -> usize {
         let running = self.calls_per_connection(connector);
         (running / 2).max(running.min(2))
+    }
+
+    /// How long a connection of this connector stays open.
+    pub fn connection_lifetime(&self, connector: &str) -> Lifetime {
+        let own = self.of(connector);
+        Lifetime {
+            idle: own.and_then(|own| own.connection_idle_timeout).unwrap_or(self.connection_lifetime.idle),
+            age: own.and_then(|own| own.connection_max_age).unwrap_or(self.connection_lifetime.age),
+        }
     }
 
     /// Finds limits that contradict each other.

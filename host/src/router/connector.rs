@@ -16,10 +16,12 @@ use tokio::time::{Instant, timeout_at};
 use super::circuit_breaker::{self, CircuitBreaker, Open};
 use super::concurrency_limit::{self, ConcurrencyLimit, Permit, QueueFull};
 use super::config::RouterConfig;
+use super::failed_tests::FailedTests;
 use super::latency_estimate::LatencyEstimates;
 use super::share::Share;
 use super::watchdog::Watchdog;
 use erp_host_runtime::LogContext;
+use erp_host_store::{Lifetime, Live};
 
 /// A connector with its limits. It ends when it is dropped: after it was replaced or removed, and the last call in it has
 /// ended.
@@ -30,7 +32,9 @@ pub(super) struct Connector {
     concurrency_limit: Arc<ConcurrencyLimit>,
     circuit_breaker: Arc<CircuitBreaker>,
     deadline: Duration,
+    connection_lifetime: Lifetime,
     settings_form: OnceLock<Arc<[Field]>>,
+    pub(super) failed_tests: FailedTests,
     latency: LatencyEstimates,
     watchdog: Arc<Watchdog>,
     /// Whether the log has the replacement of a character that XML has no form for.
@@ -60,6 +64,12 @@ pub(super) struct LiveConnection {
     pub(super) connector: Arc<Connector>,
 }
 
+impl Live for LiveConnection {
+    fn lifetime(&self) -> Lifetime {
+        self.connector.connection_lifetime
+    }
+}
+
 impl Connector {
     pub(super) fn new(client: ConnectorClient, config: &RouterConfig, watchdog: Arc<Watchdog>) -> Self {
         let name: Arc<str> = client.name().into();
@@ -79,7 +89,9 @@ impl Connector {
             concurrency_limit,
             circuit_breaker: CircuitBreaker::new(Arc::clone(&name), limits),
             deadline: config.call_deadline(&name),
+            connection_lifetime: config.connection_lifetime(&name),
             settings_form: OnceLock::new(),
+            failed_tests: FailedTests::default(),
             latency: LatencyEstimates::default(),
             watchdog,
             has_replaced_characters: AtomicBool::new(false),

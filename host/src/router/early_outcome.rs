@@ -14,15 +14,52 @@ use super::connector::{CallError, Connector};
 use super::other_settings::{MAX_OTHER_BYTES, MAX_OTHERS};
 use super::share::Share;
 use erp_host_store::audit::shortened;
-use erp_host_store::{OpenError, StoreError};
+use erp_host_store::{OpenError, OpeningFailure, Retry, StoreError};
 
 /// Why a call ends early.
 #[derive(Debug, Clone)]
 pub(super) enum EarlyOutcome {
     /// The caller gets a reply with this outcome.
     Reply(Outcome<'static>),
+    /// The same, for a connection that is not tried again yet: its failure was logged when it was tried.
+    HeldBack(Outcome<'static>),
     /// The caller gets 503: see [`super::RejectedCall::Busy`]. The text says what is busy.
     Busy(String),
+}
+
+/// Why a connection was not opened.
+#[derive(Debug)]
+pub(super) struct NotOpened {
+    pub(super) outcome: EarlyOutcome,
+    /// Whether the connector was called for it.
+    pub(super) was_attempted: bool,
+}
+
+impl OpeningFailure for NotOpened {
+    fn was_attempted(&self) -> bool {
+        self.was_attempted
+    }
+}
+
+impl NotOpened {
+    /// The connector could not be called.
+    pub(super) fn not_attempted(outcome: EarlyOutcome) -> Self {
+        NotOpened { outcome, was_attempted: false }
+    }
+
+    /// The call that opens it gave no result.
+    pub(super) fn no_result(error: CallError, connector: &Connector) -> Self {
+        let was_attempted = match error {
+            CallError::DeadlineExceeded(_) | CallError::Panicked => true,
+            CallError::QueueFull(_) | CallError::OutOfService(_) => false,
+        };
+        NotOpened { outcome: no_result(error, connector), was_attempted }
+    }
+
+    /// The connector answered with an error.
+    pub(super) fn connector_error(outcome: &plugin_api::Outcome) -> Self {
+        NotOpened { outcome: connector_error(outcome), was_attempted: true }
+    }
 }
 
 /// Parses the ConnectionGuid of a call.
@@ -107,9 +144,9 @@ fn first_few(names: &[&str]) -> String {
 }
 
 /// The connection could not be opened.
-pub(super) fn not_opened(error: &OpenError<EarlyOutcome>) -> EarlyOutcome {
+pub(super) fn not_opened(error: &OpenError<NotOpened>) -> EarlyOutcome {
     let (why, for_caller) = match error {
-        OpenError::Connection(early) => return early.as_ref().clone(),
+        OpenError::Connection { cause, retry } => return with_retry(&cause.outcome, *retry),
         OpenError::Store(error) => (error.to_string(), error.without_paths()),
         OpenError::Ended => {
             let why = "opening it ended without a result";
@@ -120,6 +157,31 @@ pub(super) fn not_opened(error: &OpenError<EarlyOutcome>) -> EarlyOutcome {
     tracing::error!(%reference, "a connection is not opened: {why}");
     let outcome = Outcome::error("the connection could not be opened, see the host's log");
     EarlyOutcome::Reply(outcome.with_tech_explanation(format!("{for_caller} (reference {reference})")))
+}
+
+/// The outcome, and when the connection is tried again.
+fn with_retry(outcome: &EarlyOutcome, retry: Option<Retry>) -> EarlyOutcome {
+    let (EarlyOutcome::Reply(outcome), Some(Retry { after, is_held_back })) = (outcome, retry) else {
+        return outcome.clone();
+    };
+    let outcome = outcome_with_retry(outcome, after, "its settings are saved");
+    if is_held_back { EarlyOutcome::HeldBack(outcome) } else { EarlyOutcome::Reply(outcome) }
+}
+
+/// An outcome that says when it is tried again: after this time, or at once when something happens.
+fn outcome_with_retry(outcome: &Outcome<'static>, after: Duration, at_once: &str) -> Outcome<'static> {
+    let seconds = after.as_secs_f64().ceil();
+    let retry = format!("it is tried again in {seconds} seconds at the earliest, or at once when {at_once}");
+    let tech = match outcome.tech_explanation.as_deref() {
+        Some(tech) if !tech.is_empty() => format!("{tech}; {retry}"),
+        _ => retry,
+    };
+    Outcome { tech_explanation: Some(tech.into()), ..outcome.clone() }
+}
+
+/// These settings have failed a few times, and are not tested again yet.
+pub(super) fn test_held_back(outcome: &Outcome<'static>, after: Duration) -> EarlyOutcome {
+    EarlyOutcome::HeldBack(outcome_with_retry(outcome, after, "the settings are other ones"))
 }
 
 /// The call of a connector gave no result.

@@ -7,6 +7,7 @@
 //! - `other_settings`: settings that the form of a connector does not have;
 //! - `connectors`: the registry of connectors; `connector`: one of them with its `concurrency_limit`, its call deadline and its
 //!   `circuit_breaker`, both divided into a `share` for each connection; `latency_estimate`: which calls are quick enough for an I/O thread; `watchdog`: when one is not;
+//! - `failed_tests`: settings whose test has failed again and again;
 //! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
 //! - `reply`: writes the reply into a `spool`, whose memory is a buffer pool.
 
@@ -17,6 +18,7 @@ mod connector;
 mod connectors;
 mod convert;
 mod early_outcome;
+mod failed_tests;
 mod latency_estimate;
 mod other_settings;
 mod perform;
@@ -41,7 +43,7 @@ use tracing::{Level, field};
 pub use self::config::{ConnectorLimits, RouterConfig};
 use self::connector::LiveConnection;
 use self::connectors::Connectors;
-use self::early_outcome::EarlyOutcome;
+use self::early_outcome::{EarlyOutcome, NotOpened};
 use self::read::InvalidMessage;
 use self::reply::WrittenReply;
 use self::route::CallContext;
@@ -60,7 +62,7 @@ const SPOOL: &str = "spool";
 /// Routes calls to connectors; has all connectors and all open connections.
 pub struct Router {
     connectors: Arc<Connectors>,
-    connections: Connections<LiveConnection, EarlyOutcome>,
+    connections: Connections<LiveConnection, NotOpened>,
     spool: Arc<SpoolFolder>,
     online: Arc<Online>,
     /// The call deadline while the connector of a call is not known.
@@ -178,6 +180,13 @@ impl Router {
         let reply = match result {
             Ok(reply) => reply,
             Err(EarlyOutcome::Reply(outcome)) => reply::outcome(envelope, operation, &outcome),
+            Err(EarlyOutcome::HeldBack(outcome)) => {
+                let LogContext { operation, connector, connection } = &log_context;
+                let (connector, connection) = (connector.as_deref(), connection.map(field::display));
+                tracing::debug!(operation, connector, connection, %caller, "held back after a failure");
+                let body = reply::outcome(envelope, owned_call.call().operation(), &outcome).body;
+                return Ok(SoapResponse { soap: envelope.soap, is_fault: false, body });
+            }
             Err(EarlyOutcome::Busy(why)) => {
                 rejection::log(Cause::Overload, &caller, format_args!("{operation}: {why}"));
                 return Err(RejectedCall::Busy(why));

@@ -11,7 +11,7 @@ use values::Guid;
 
 use super::connector::{Connector, LiveConnection};
 use super::connectors::Connectors;
-use super::early_outcome::{self, EarlyOutcome};
+use super::early_outcome::{self, EarlyOutcome, NotOpened};
 use super::read::OwnedCall;
 use super::reply::{self, WrittenReply};
 use super::share::Share;
@@ -84,10 +84,14 @@ impl Router {
                 let answer = Box::pin(self.authenticate(token, context)).await;
                 Ok(reply::authentication(envelope, answer.as_ref().map(|answer| answer.0.as_str())))
             }
-            Request::GetConfigData | Request::TestConfigData { .. } => self.in_setup(context).await,
+            Request::GetConfigData => self.in_setup(Share::SettingsForm, context).await,
+            Request::TestConfigData { connection_info } => {
+                let settings = convert::settings(connection_info.as_ref());
+                self.test_settings(&settings, context).await
+            }
             // A list of the settings form: the connection does not exist yet.
             Request::GetList { .. } if early_outcome::parse_guid(call).is_ok_and(Guid::is_zero) => {
-                self.in_setup(context).await
+                self.in_setup(Share::SettingsForm, context).await
             }
             Request::SaveConnection { connection_info } => {
                 let guid = context.guid()?;
@@ -135,8 +139,30 @@ impl Router {
         }
     }
 
+    /// WSTestConnection: settings that a caller sends.
+    async fn test_settings(
+        &self,
+        settings: &Settings,
+        context: &mut CallContext<'_>,
+    ) -> Result<WrittenReply, EarlyOutcome> {
+        let connector = self.connectors.find(context.addressed_connector, context.caller)?;
+        let tests = &connector.failed_tests;
+        let settings = tests.hash(settings);
+        if let Some((outcome, left)) = tests.held_back(settings) {
+            context.record_connector(connector.name());
+            return Err(early_outcome::test_held_back(&outcome, left));
+        }
+        let reply = self.in_setup(Share::Tests, context).await?;
+        tests.add(settings, reply.error.as_ref());
+        Ok(reply)
+    }
+
     /// Carries out an operation without a connection.
-    async fn in_setup(&self, context: &mut CallContext<'_>) -> Result<WrittenReply, EarlyOutcome> {
+    async fn in_setup(
+        &self,
+        share: Share,
+        context: &mut CallContext<'_>,
+    ) -> Result<WrittenReply, EarlyOutcome> {
         let connector = self.connectors.find(context.addressed_connector, context.caller)?;
         let deadline = context.assign(&connector);
         let (call, worker) = (Arc::clone(context.owned_call), Arc::clone(&connector));
@@ -145,7 +171,6 @@ impl Router {
         if operation == Operation::GetConfigData && connector.known_settings_form().is_some() {
             return Ok(perform::in_setup(call.call(), &worker, &spool));
         }
-        let share = if operation == Operation::TestConfigData { Share::Tests } else { Share::SettingsForm };
         let work = move || perform::in_setup(call.call(), &worker, &spool);
         let replied =
             connector.call(share, context.log_context.clone(), Some(operation), deadline, work).await;
@@ -272,7 +297,7 @@ impl Router {
         // opening fails: the ERP system may only be down for a while.
         Ok(Some(match self.open(guid, context).await {
             Ok(_) => Outcome::ok(),
-            Err(EarlyOutcome::Reply(outcome)) => {
+            Err(EarlyOutcome::Reply(outcome) | EarlyOutcome::HeldBack(outcome)) => {
                 let saved = "the settings are saved, but the connection could not be opened";
                 let tech = match &outcome.tech_explanation {
                     Some(tech) => format!("{saved}: {tech}"),
@@ -344,13 +369,13 @@ async fn open_stored(
     connectors: Arc<Connectors>,
     stored: StoredConnection,
     log_context: LogContext,
-) -> Result<LiveConnection, EarlyOutcome> {
-    let connector = connectors.owner(&stored.connector)?;
+) -> Result<LiveConnection, NotOpened> {
+    let connector = connectors.owner(&stored.connector).map_err(NotOpened::not_attempted)?;
     let worker = Arc::clone(&connector);
     let deadline = Instant::now() + connector.deadline();
     let settings = stored.settings.of_connection(stored.guid.to_string(), stored.revision.number());
     let share = Share::Connection(stored.guid);
     let opened = connector.call(share, log_context, None, deadline, move || worker.open(&settings));
-    let opened = opened.await.map_err(|why| early_outcome::no_result(why, &connector))?;
-    opened.map_err(|outcome| early_outcome::connector_error(&outcome))
+    let opened = opened.await.map_err(|why| NotOpened::no_result(why, &connector))?;
+    opened.map_err(|outcome| NotOpened::connector_error(&outcome))
 }

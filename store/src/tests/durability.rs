@@ -29,7 +29,8 @@ fn child() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let connections = Connections::<(), ()>::open_store(Path::new(&folder), None).await.unwrap();
+        let connections =
+            Connections::<EmptyConnection, Infallible>::open_store(Path::new(&folder), None).await.unwrap();
         let mut tasks = tokio::task::JoinSet::new();
         for task in 1..=AGAIN {
             let connections = connections.clone();

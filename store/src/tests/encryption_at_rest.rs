@@ -272,7 +272,7 @@ async fn debug_shows_no_value_and_no_key() {
     let key = key.trim().trim_start_matches("erp-host-key-1:");
     let found = stored.find(guid(1)).await.unwrap().unwrap();
     let sealed = stored.store().get(guid(1)).await.unwrap().unwrap();
-    let connections = Connections::<(), ()>::new(stored.clone()).await.unwrap();
+    let connections = Connections::<EmptyConnection, Infallible>::new(stored.clone()).await.unwrap();
     let text = format!("{stored:?} {found:?} {sealed:?} {connections:?} {:?}", stored.store());
     assert!(text.contains("Password") && text.contains("Excel"), "{text}");
     for hidden in [SECRET, "server", key, &key[..8]] {

@@ -31,7 +31,14 @@ async fn poll_and_drop(future: impl Future, polls: usize) -> bool {
     false
 }
 
-type Host = Connections<String, ()>;
+type Host = Connections<String, Infallible>;
+
+/// The server that a connection was opened with.
+impl Live for String {
+    fn lifetime(&self) -> Lifetime {
+        Lifetime::UNLIMITED
+    }
+}
 
 /// Opens the connection, or takes the open one. Returns the server that it was opened with.
 async fn served(host: &Host) -> Option<String> {

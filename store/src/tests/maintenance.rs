@@ -94,11 +94,11 @@ async fn deletions_are_forgotten_after_a_while_and_a_host_that_may_have_missed_o
 #[tokio::test]
 async fn host_that_was_suspended_closes_connections_whose_deletion_is_forgotten() {
     let folder = tempfile::tempdir().unwrap();
-    let host = Connections::<(), ()>::open_store(folder.path(), None).await.unwrap();
+    let host = Connections::<EmptyConnection, Infallible>::open_store(folder.path(), None).await.unwrap();
     host.poller.abort();
     host.save(guid(1), "Excel", &settings("s", "p"), &[], &by()).await.unwrap();
     host.poll_changes().await.unwrap();
-    host.get_or_open(guid(1), |_| async { Ok(()) }).await.unwrap().unwrap();
+    host.get_or_open(guid(1), |_| async { Ok(EmptyConnection) }).await.unwrap().unwrap();
     let other = SqliteStore::open(&folder.path().join(STORE_FILE), IfMissing::Refuse).await.unwrap();
     other.delete(guid(1), &unrecorded()).await.unwrap();
     other.forget_deletions(SystemTime::now() + Duration::from_secs(3600)).await.unwrap();

@@ -13,6 +13,7 @@ mod open_connections;
 mod sqlite;
 mod store_suite;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use plugin_api::Settings;
@@ -21,6 +22,16 @@ use values::Guid;
 use crate::audit::{AuditBatch, AuditKey, Origin};
 
 use super::*;
+
+/// A connection of tests that do nothing with it.
+#[derive(Debug)]
+struct EmptyConnection;
+
+impl Live for EmptyConnection {
+    fn lifetime(&self) -> Lifetime {
+        Lifetime::UNLIMITED
+    }
+}
 
 /// The origin of the changes that tests make.
 fn by() -> Origin {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -29,6 +30,19 @@ impl Drop for Opened {
         if let Some(closed) = &self.closed {
             closed.send(self.server.clone()).ok();
         }
+    }
+}
+
+impl Live for Opened {
+    fn lifetime(&self) -> Lifetime {
+        Lifetime { idle: Duration::from_secs(30 * 60), age: Duration::from_secs(12 * 3600) }
+    }
+}
+
+/// Errors that say that nothing was attempted are not kept.
+impl OpeningFailure for String {
+    fn was_attempted(&self) -> bool {
+        self != "busy"
     }
 }
 
@@ -183,7 +197,7 @@ async fn opening_does_not_block_other_connections() {
 }
 
 #[tokio::test]
-async fn single_flight_gives_an_error_to_all_calls_and_does_not_cache_it() {
+async fn single_flight_gives_an_error_to_all_calls() {
     let (_folder, host) = host_with("one").await;
     let opened = Arc::default();
     let slow = SlowCall::start(&host).await;
@@ -191,12 +205,18 @@ async fn single_flight_gives_an_error_to_all_calls_and_does_not_cache_it() {
     let error = slow.end(Err("the server is down")).await.unwrap_err();
     assert_eq!(error.to_string(), "the connection cannot be opened: the server is down");
     for call in calls {
-        assert!(
-            matches!(call.await.unwrap(), Err(OpenError::Connection(cause)) if *cause == "the server is down")
-        );
+        assert!(matches!(
+            call.await.unwrap(),
+            Err(OpenError::Connection { cause, retry: Some(Retry { is_held_back: false, .. }) })
+                if *cause == "the server is down"
+        ));
     }
     assert_eq!(opened.load(Ordering::Relaxed), 0);
     assert_eq!(host.open_count(), 0);
+    // Nothing was attempted, so the next call tries it.
+    save(&host, "one").await;
+    let slow = SlowCall::start(&host).await;
+    assert!(matches!(slow.end(Err("busy")).await, Err(OpenError::Connection { retry: None, .. })));
     assert_eq!(get(&host).await.connection().server, "one");
 }
 
@@ -540,4 +560,173 @@ async fn invalidate_connector_covers_open_connections_and_openings() {
         assert!(Arc::ptr_eq(&old, &call.await.unwrap().unwrap().unwrap()), "it came before");
     }
     assert!(Arc::ptr_eq(&new, &host.get(guid(1)).unwrap()), "the old one is not kept");
+}
+
+/// A cache whose time is the test's, with openings that fail with a text or succeed.
+struct Cache {
+    open: Arc<OpenConnections<Opened, String>>,
+    attempts: Arc<AtomicUsize>,
+}
+
+impl Cache {
+    fn new() -> Self {
+        Cache { open: Arc::default(), attempts: Arc::default() }
+    }
+
+    /// A call of the connection, which is stored with this revision.
+    async fn call(&self, revision: i64, result: Result<(), &'static str>) -> Got {
+        let load = move || async move {
+            Ok(Some(StoredConnection {
+                guid: guid(1),
+                connector: "Excel".to_owned(),
+                settings: settings(&revision.to_string(), "secret"),
+                revision: Revision(revision),
+                saved_at: std::time::SystemTime::UNIX_EPOCH,
+            }))
+        };
+        let attempts = Arc::clone(&self.attempts);
+        let open = move |stored: StoredConnection| async move {
+            attempts.fetch_add(1, Ordering::Relaxed);
+            result.map(|()| Opened::with(&stored)).map_err(str::to_owned)
+        };
+        self.open.get_or_open(guid(1), load, open).await
+    }
+
+    /// How long until it is tried again, after a call that fails.
+    async fn pause(&self, revision: i64) -> (u64, bool) {
+        match self.call(revision, Err("wrong password")).await {
+            Err(OpenError::Connection { cause, retry: Some(retry) }) => {
+                assert_eq!(*cause, "wrong password", "the original explanation");
+                (retry.after.as_secs(), retry.is_held_back)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn attempts(&self) -> usize {
+        self.attempts.load(Ordering::Relaxed)
+    }
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn backoff_holds_calls_back_after_a_failed_opening() {
+    let cache = Cache::new();
+    for (attempt, pause) in [5, 10, 20, 40, 60, 60].into_iter().enumerate() {
+        assert_eq!(cache.pause(1).await, (pause, false));
+        for _ in 0..10 {
+            assert_eq!(cache.pause(1).await, (pause, true));
+        }
+        pass(pause - 1).await;
+        assert_eq!(cache.pause(1).await, (1, true));
+        assert_eq!(cache.attempts(), attempt + 1, "no call attempts it before");
+        pass(1).await;
+    }
+    assert!(cache.call(1, Ok(())).await.is_ok());
+    // After a success it begins anew.
+    cache.open.close_all();
+    assert_eq!(cache.pause(1).await, (5, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn backoff_is_forgotten_when_settings_or_connector_change() {
+    let cache = Cache::new();
+    assert_eq!(cache.pause(1).await, (5, false));
+    cache.open.invalidate(guid(1), Revision(1));
+    assert_eq!(cache.pause(1).await, (5, true), "the same settings");
+    cache.open.invalidate(guid(1), Revision(2));
+    assert_eq!(cache.pause(2).await, (5, false), "new settings");
+    cache.open.invalidate_connector("Other");
+    assert_eq!(cache.pause(2).await, (5, true));
+    cache.open.invalidate_connector("EXCEL");
+    assert!(cache.call(2, Ok(())).await.is_ok(), "a new version of the connector");
+    assert_eq!(cache.attempts(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn backoff_is_forgotten_after_a_while_without_calls() {
+    let cache = Cache::new();
+    assert_eq!(cache.pause(1).await, (5, false));
+    pass(5 + 599).await;
+    cache.open.close_expired();
+    assert_eq!(cache.open.slots.len(), 1);
+    pass(1).await;
+    cache.open.close_expired();
+    assert_eq!(cache.open.slots.len(), 0, "nothing is kept of it");
+}
+
+/// Another process on the same store saves other settings.
+#[tokio::test]
+async fn backoff_is_forgotten_when_another_process_changes_the_settings() {
+    let (folder, host) = host_with("one").await;
+    let other = self::host(folder.path()).await;
+    let fails = || host.get_or_open(guid(1), |_| async { Err("wrong password".to_owned()) });
+    assert!(fails().await.is_err());
+    let held_back = host.get_or_open(guid(1), |_| async { panic!("it is held back") }).await;
+    assert!(matches!(held_back, Err(OpenError::Connection { .. })), "{held_back:?}");
+    save(&other, "two").await;
+    host.poll_changes().await.unwrap();
+    assert_eq!(get(&host).await.connection().server, "two");
+    // And when this one does.
+    save(&host, "three").await;
+    assert!(fails().await.is_err());
+    save(&host, "four").await;
+    assert_eq!(get(&host).await.connection().server, "four");
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_connections_are_closed_and_opened_again() {
+    let cache = Cache::new();
+    let first = cache.call(1, Ok(())).await.unwrap().unwrap();
+    let is_first =
+        |open: Option<Arc<OpenConnection<Opened>>>| open.is_some_and(|open| Arc::ptr_eq(&open, &first));
+    pass(29 * 60).await;
+    assert!(is_first(cache.open.get(guid(1))), "a call uses it");
+    pass(29 * 60).await;
+    cache.open.close_expired();
+    assert!(is_first(cache.open.get(guid(1))));
+    pass(40 * 60).await;
+    cache.open.close_expired();
+    assert!(is_first(cache.open.get(guid(1))), "a call has it all the time");
+    drop(first);
+    pass(30 * 60).await;
+    assert_eq!(cache.open.count(), 1);
+    cache.open.close_expired();
+    assert_eq!(cache.open.count(), 0);
+    cache.call(1, Ok(())).await.unwrap().unwrap();
+    assert_eq!(cache.attempts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_connections_are_closed_although_they_are_used() {
+    let (sender, mut closed) = mpsc::unbounded_channel();
+    let open: Arc<OpenConnections<Opened, String>> = Arc::default();
+    let load = || async {
+        Ok(Some(StoredConnection {
+            guid: guid(1),
+            connector: "Excel".to_owned(),
+            settings: settings("one", "secret"),
+            revision: Revision(1),
+            saved_at: std::time::SystemTime::UNIX_EPOCH,
+        }))
+    };
+    let opening = open.get_or_open(guid(1), load, |stored| async move {
+        let mut opened = Opened::with(&stored);
+        opened.closed = Some(sender);
+        Ok(opened)
+    });
+    let running = opening.await.unwrap().unwrap();
+    for _ in 0..12 {
+        assert!(open.get(guid(1)).is_some());
+        open.close_expired();
+        pass(3600).await;
+    }
+    open.close_expired();
+    assert!(open.get(guid(1)).is_none());
+    assert!(closed.try_recv().is_err(), "a call that runs keeps it");
+    drop(running);
+    assert_eq!(closed.recv().await.as_deref(), Some("one"));
 }

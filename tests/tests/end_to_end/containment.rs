@@ -255,7 +255,9 @@ fn circuit_breaker_opens_with_too_many_timed_out_calls_until_they_return() {
     host.client(Dialect::Message).connector("Hello").connection(OTHERS).ok(save(&[]));
     let rogue = |guid| host.client(Dialect::Message).connector("Rogue").connection(guid);
     let hanging = [ROGUES, "dddddddd-0000-4000-8000-000000000003"];
-    hanging.map(|guid| rogue(guid).ok(save(&[("get", "sleep:3000")])));
+    for guid in hanging {
+        rogue(guid).ok(save(&[("get", "sleep:3000")]));
+    }
     let client = rogue("dddddddd-0000-4000-8000-000000000004");
     client.ok(save(&[]));
     for guid in hanging {

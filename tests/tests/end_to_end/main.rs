@@ -9,6 +9,7 @@ mod containment;
 mod crash;
 mod demo;
 mod documentation;
+mod failing_connections;
 mod faults;
 mod gateway;
 mod hardening;

@@ -2,7 +2,8 @@
 //!
 //! A method has the [`Fault`] that stands under its name: for `new`, `settings`, `list` and `drop` in the connector's
 //! options, for `test`, `connect` and all methods of the connection in the connection's settings. So the settings
-//! `[("fields", "panic")]` make a connection whose method `fields` panics, and whose other methods work. Without faults it
+//! `[("fields", "panic")]` make a connection whose method `fields` panics, and whose other methods work. `("connect",
+//! "only-once")` makes one that can be opened once, in whatever process. Without faults it
 //! is a small connector with three customers.
 
 #![forbid(unsafe_code)]
@@ -71,6 +72,14 @@ impl Connector for Rogue {
     }
 
     fn connect(&self, settings: &Settings) -> Result<RogueConnection> {
+        if settings.get("connect") == Some("only-once") {
+            let marker = self.data_folder.join("connected");
+            if marker.exists() {
+                return Err(Error::user("rogue error").code("ROGUE"));
+            }
+            std::fs::create_dir_all(&self.data_folder)?;
+            std::fs::write(marker, "")?;
+        }
         inject(settings, "connect")?;
         let from_host = vec![
             ListItem::new("greeting", self.options.get("greeting").unwrap_or_default()),
