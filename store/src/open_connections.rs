@@ -25,7 +25,7 @@ use crate::store::{Revision, StoreError};
 
 mod backoff;
 
-/// What an open connection says about itself.
+/// An open connection. Dropping it closes it, and must not block: it is dropped wherever it is used last.
 pub trait Live: Send + 'static {
     /// How long it stays open.
     fn lifetime(&self) -> Lifetime;
@@ -65,8 +65,7 @@ pub struct OpenConnection<T: Send + 'static> {
     opened: Instant,
     /// When a call got it last: milliseconds after `opened`.
     last_used: AtomicU64,
-    /// `None` only in `drop`.
-    connection: Option<T>,
+    connection: T,
 }
 
 impl<T: Send + 'static> OpenConnection<T> {
@@ -77,7 +76,7 @@ impl<T: Send + 'static> OpenConnection<T> {
             revision,
             opened: Instant::now(),
             last_used: AtomicU64::new(0),
-            connection: Some(connection),
+            connection,
         }
     }
 
@@ -103,20 +102,7 @@ impl<T: Send + 'static> OpenConnection<T> {
 
     /// The result of opening it.
     pub fn connection(&self) -> &T {
-        match &self.connection {
-            Some(connection) => connection,
-            None => unreachable!("the connection is taken out only by drop"),
-        }
-    }
-}
-
-/// Closing a connection may block, so it happens on a thread for blocking work.
-impl<T: Send + 'static> Drop for OpenConnection<T> {
-    fn drop(&mut self) {
-        let connection = self.connection.take();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn_blocking(move || drop(connection));
-        }
+        &self.connection
     }
 }
 

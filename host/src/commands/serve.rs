@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::config::{Config, Flags};
 use crate::control::HostLock;
 use crate::file_reload::FileReloader;
 use crate::logging;
-use crate::router::Router;
+use crate::router::{Router, RouterConfig};
 use crate::server::{ConnectorCard, Server};
 use erp_host_runtime::{PluginWatcher, Plugins};
 
@@ -28,10 +29,6 @@ use plugin_reload::{PluginReload, ReloadTrigger};
 
 /// Grace period: how long running calls may take to finish after a signal to stop.
 const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(30);
-
-/// The most threads for blocking work: more than there ever is. What may run at once is limited where it begins, for each
-/// connector and for the HTTP connections; and connectors come and go, so that no sum of today's would do.
-const MAX_BLOCKING_THREADS: usize = 1 << 16;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -85,10 +82,12 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         let (file, sha256) = (plugin.file_name(), plugin.short_hash());
         tracing::info!(file, connector = plugin.name(), version = plugin.about.version, sha256, "loaded");
     }
+    let threads = blocking_threads(&config, watcher.plugins());
+    config.router.threads = u32::try_from(threads).ok().and_then(NonZeroU32::new);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(io_threads())
-        .max_blocking_threads(MAX_BLOCKING_THREADS)
+        .max_blocking_threads(threads)
         .build()?;
     let end = runtime.block_on(serve(&config, watcher))?;
     // What still runs in a connector has the rest of the time, and no more.
@@ -100,6 +99,26 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 /// One I/O thread for each core, and one that takes over when a connector blocks one of them (see `router::watchdog`).
 fn io_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from) + 1
+}
+
+/// The most threads for work that blocks, from now on: connectors that are added later share them.
+fn blocking_threads(config: &Config, plugins: &Plugins) -> usize {
+    let connectors = plugins.connectors();
+    let names = || connectors.iter().map(|plugin| plugin.name());
+    let threads = config.router.blocking_threads(names());
+    let for_calls = RouterConfig::call_threads(threads);
+    let concurrent_calls: usize = names().map(|name| config.router.concurrent_calls(name)).sum();
+    if concurrent_calls > for_calls {
+        tracing::warn!(
+            threads,
+            for_calls,
+            concurrent_calls,
+            "limits.threads is too few for the concurrent_calls of all connectors together: calls may be refused with 503"
+        );
+    } else {
+        tracing::info!(threads, for_calls, concurrent_calls, "limit of threads");
+    }
+    threads
 }
 
 /// Serves until a signal; returns by when all must be over.

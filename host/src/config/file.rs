@@ -83,6 +83,7 @@ struct LimitsSection {
     connections_per_peer: Option<NonZeroU32>,
     requests_per_connection: Option<NonZeroU32>,
     calls: Option<NonZeroU32>,
+    threads: Option<NonZeroU32>,
     #[serde(deserialize_with = "quantity::optional_duration")]
     queue_timeout: Option<Duration>,
     #[serde(deserialize_with = "quantity::optional_duration")]
@@ -225,6 +226,7 @@ impl LimitsSection {
         set(&mut server.min_bytes_per_second, self.min_bytes_per_second);
         set(&mut server.idle_timeout, self.idle_timeout);
 
+        router.threads = self.threads;
         set(&mut router.queue_timeout, self.queue_timeout);
         set(&mut router.reply_in_memory, self.reply_in_memory);
         set(&mut router.total_reply_memory, self.total_reply_memory);

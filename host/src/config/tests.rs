@@ -127,7 +127,7 @@ fn config_has_lifetimes_of_connections_for_each_connector() {
     let config = config.unwrap().router;
     let minutes = |name| {
         let lifetime = config.connection_lifetime(name);
-        [lifetime.idle, lifetime.age].map(|time| (time != Duration::MAX).then(|| time.as_secs() / 60))
+        [lifetime.idle, lifetime.age].map(|time| (time != Duration::MAX).then_some(time.as_secs() / 60))
     };
     assert_eq!(minutes("excel"), [Some(10), None]);
     assert_eq!(minutes("Visma"), [Some(60), Some(12 * 60)]);
@@ -141,6 +141,10 @@ fn config_refuses_limits_that_contradict_each_other() {
             "calls_per_connection = 33",
             "calls_per_connection = 33 is more than concurrent_calls = 32; give calls_per_connection a number from 1 to 32, \
              or leave it out",
+        ),
+        (
+            "[limits]\nthreads = 100",
+            "limits.threads = 100 is too few, expected 192 or more: 96 are for other work than calls",
         ),
         (
             "calls_per_connection = 9\n[connectors.Excel]\nconcurrent_calls = 8\ncalls_per_connection = 9",

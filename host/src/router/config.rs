@@ -6,6 +6,14 @@ use std::time::Duration;
 
 use erp_host_store::{Lifetime, StoreLimits};
 
+use super::threads::{RESERVED_THREADS, VERSIONS};
+
+/// `limits.threads` by default: as in tokio, and not more than a service of systemd usually may have.
+const LEAST_THREADS_BY_DEFAULT: usize = 512;
+const MOST_THREADS_BY_DEFAULT: usize = 3072;
+/// The least that can be configured.
+const LEAST_THREADS: usize = 2 * RESERVED_THREADS;
+
 /// The router's configuration.
 #[derive(Debug, Clone)]
 pub struct RouterConfig {
@@ -24,6 +32,8 @@ pub struct RouterConfig {
     /// With so many timed-out calls still running, a connector is out of service until fewer are; `None`: all that may run
     /// at once.
     pub max_timed_out_calls: Option<NonZeroU32>,
+    /// The threads of the process for work that blocks; `None`: as many as the connectors need.
+    pub threads: Option<NonZeroU32>,
     /// How long a connection stays open without a call, and how long in all.
     pub connection_lifetime: Lifetime,
     /// What differs for single connectors, by their names.
@@ -69,6 +79,7 @@ impl Default for RouterConfig {
             queued_calls: 256,
             queue_timeout: Duration::from_secs(10),
             max_timed_out_calls: None,
+            threads: None,
             connection_lifetime: Lifetime {
                 idle: Duration::from_secs(30 * 60),
                 age: Duration::from_secs(12 * 3600),
@@ -127,11 +138,30 @@ impl RouterConfig {
         }
     }
 
+    /// The threads for work that blocks, of a process with these connectors: by default enough for a version of each
+    /// whose calls hang and for the next one.
+    pub fn blocking_threads<'c>(&self, connectors: impl IntoIterator<Item = &'c str>) -> usize {
+        let calls: usize = connectors.into_iter().map(|name| VERSIONS * self.concurrent_calls(name)).sum();
+        let needed = (calls + RESERVED_THREADS).clamp(LEAST_THREADS_BY_DEFAULT, MOST_THREADS_BY_DEFAULT);
+        self.threads.map_or(needed, |threads| threads.get() as usize)
+    }
+
+    /// How many of so many threads can run calls.
+    pub fn call_threads(blocking_threads: usize) -> usize {
+        blocking_threads.saturating_sub(RESERVED_THREADS)
+    }
+
     /// Finds limits that contradict each other.
     ///
     /// # Errors
     /// Which, and what to do.
     pub(crate) fn check(&self) -> Result<(), String> {
+        if let Some(threads) = self.threads.filter(|threads| (threads.get() as usize) < LEAST_THREADS) {
+            return Err(format!(
+                "limits.threads = {threads} is too few, expected {LEAST_THREADS} or more: {RESERVED_THREADS} are for other \
+                 work than calls"
+            ));
+        }
         let too_many = |most: Option<NonZeroU32>, of: usize, section: &str| {
             let most = most.map_or(0, |most| most.get() as usize);
             let remedy = format!("give calls_per_connection a number from 1 to {of}, or leave it out");
@@ -181,6 +211,17 @@ mod tests {
             );
             assert_eq!(config.max_timed_out_calls("Any"), timed_out.unwrap_or(concurrent) as usize);
         }
+    }
+
+    #[test]
+    fn threads_are_enough_for_two_versions_of_each_connector() {
+        let config = RouterConfig::default();
+        assert_eq!(config.blocking_threads(["Excel"]), 512);
+        assert_eq!(config.blocking_threads(["A"; 20]), 20 * 2 * 32 + RESERVED_THREADS);
+        assert_eq!(config.blocking_threads(["A"; 1000]), 3072);
+        let config = RouterConfig { threads: NonZeroU32::new(200), ..config };
+        assert_eq!(config.blocking_threads(["A"; 20]), 200);
+        assert_eq!(RouterConfig::call_threads(200), 104);
     }
 
     #[test]

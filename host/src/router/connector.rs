@@ -9,16 +9,17 @@ use contract::Operation;
 use plugin_api::abi::CallWatch;
 use plugin_api::abi::client::{ConnectionClient, ConnectorClient};
 use plugin_api::{Field, Outcome, Settings};
-use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
+use super::caller_presence::CallerPresence;
 use super::circuit_breaker::{self, CircuitBreaker, Open};
 use super::concurrency_limit::{self, ConcurrencyLimit, Permit, QueueFull};
 use super::config::RouterConfig;
 use super::failed_tests::FailedTests;
 use super::latency_estimate::LatencyEstimates;
 use super::share::Share;
+use super::threads::{ConnectorThreads, Exhausted};
 use super::watchdog::Watchdog;
 use erp_host_runtime::LogContext;
 use erp_host_store::{Lifetime, Live};
@@ -36,6 +37,7 @@ pub(super) struct Connector {
     settings_form: OnceLock<Arc<[Field]>>,
     pub(super) failed_tests: FailedTests,
     latency: LatencyEstimates,
+    threads: ConnectorThreads,
     watchdog: Arc<Watchdog>,
     /// Whether the log has the replacement of a character that XML has no form for.
     has_replaced_characters: AtomicBool,
@@ -52,16 +54,45 @@ pub(super) enum CallError {
     QueueFull(QueueFull),
     /// It has not ended by its deadline, and still runs. The text is the progress that it has reported last.
     DeadlineExceeded(Option<String>),
+    /// It was not started: its caller has left before.
+    CallerLeft,
+    /// It was not started: no thread is free for it.
+    NoThread(Exhausted),
     /// It was not started: the circuit breaker is open.
     OutOfService(Open),
     /// It panicked in the host's own code.
     Panicked,
 }
 
-/// An open connection. Dropping it closes it.
+/// The place of a call among all others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'c> {
+    pub(super) share: Share,
+    pub(super) deadline: Instant,
+    pub(super) presence: &'c CallerPresence,
+}
+
+/// An open connection. Dropping it closes it, on a thread that may block.
 pub(super) struct LiveConnection {
-    pub(super) client: ConnectionClient,
+    /// `None` only while it is dropped.
+    client: Option<ConnectionClient>,
     pub(super) connector: Arc<Connector>,
+}
+
+impl LiveConnection {
+    pub(super) fn client(&self) -> &ConnectionClient {
+        match &self.client {
+            Some(client) => client,
+            None => unreachable!("the client is taken out only by drop"),
+        }
+    }
+}
+
+impl Drop for LiveConnection {
+    fn drop(&mut self) {
+        // With its connector, which ends after its last connection.
+        self.connector.threads.close((self.client.take(), Arc::clone(&self.connector)));
+    }
 }
 
 impl Live for LiveConnection {
@@ -71,7 +102,12 @@ impl Live for LiveConnection {
 }
 
 impl Connector {
-    pub(super) fn new(client: ConnectorClient, config: &RouterConfig, watchdog: Arc<Watchdog>) -> Self {
+    pub(super) fn new(
+        client: ConnectorClient,
+        config: &RouterConfig,
+        threads: ConnectorThreads,
+        watchdog: Arc<Watchdog>,
+    ) -> Self {
         let name: Arc<str> = client.name().into();
         let concurrency_limit = ConcurrencyLimit::new(concurrency_limit::Limits {
             running: config.concurrent_calls(&name),
@@ -93,6 +129,7 @@ impl Connector {
             settings_form: OnceLock::new(),
             failed_tests: FailedTests::default(),
             latency: LatencyEstimates::default(),
+            threads,
             watchdog,
             has_replaced_characters: AtomicBool::new(false),
             name,
@@ -142,7 +179,7 @@ impl Connector {
 
     /// Opens a connection. Blocks.
     pub(super) fn open(self: &Arc<Self>, settings: &Settings) -> Result<LiveConnection, Outcome> {
-        Ok(LiveConnection { client: self.client().connect(settings)?, connector: Arc::clone(self) })
+        Ok(LiveConnection { client: Some(self.client().connect(settings)?), connector: Arc::clone(self) })
     }
 
     /// Runs a call of the connector, which may block: on a blocking thread; or on an I/O thread, under the watchdog, if its
@@ -152,29 +189,37 @@ impl Connector {
     /// concurrency limit is kept until it has really ended: a connection that hangs fills its own share and nothing else.
     pub(super) async fn call<R: Send + 'static>(
         &self,
-        share: Share,
+        Place { share, deadline, presence }: Place<'_>,
         log_context: LogContext,
         operation: Option<Operation>,
-        deadline: Instant,
         call: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, CallError> {
         self.circuit_breaker.check(share)?;
-        let permit = self.concurrency_limit.acquire(share, deadline).await?;
+        let permit = tokio::select! {
+            biased;
+            permit = self.concurrency_limit.acquire(share, deadline) => permit?,
+            () = presence.left() => return Err(CallError::CallerLeft),
+        };
         // It may have opened while the call was in the queue.
         self.circuit_breaker.check(share)?;
-        let (waiting_side, working_side) = self.circuit_breaker.track(share, deadline);
-        let watch = CallWatch::new(Some(deadline.into_std()));
-        let _cancel = CancelOnDrop(watch.clone());
-        let watched = watch.clone();
-        let call = move || {
-            let _working_side = working_side;
-            watched.during(call)
-        };
-        let call = with_permit(permit, deadline, log_context, call);
+        if presence.has_left() {
+            return Err(CallError::CallerLeft);
+        }
         let operation = operation.filter(|_| self.client().is_in_process());
         let estimate = operation.map(|operation| Arc::clone(self.latency.of(operation)));
         let slot =
             estimate.as_ref().filter(|estimate| estimate.is_quick()).and_then(|_| self.watchdog.slot());
+        let thread = if slot.is_none() { Some(self.threads.for_call()?) } else { None };
+        let (waiting_side, working_side) = self.circuit_breaker.track(share, deadline);
+        let watch = CallWatch::new(Some(deadline.into_std()));
+        let _cancel = CancelOnDrop(watch.clone());
+        presence.cancel_when_left(&watch);
+        let watched = watch.clone();
+        let call = move || {
+            let _until_it_ends = (working_side, thread);
+            watched.during(call)
+        };
+        let call = with_permit(permit, deadline, log_context, call);
         let task = match (slot, estimate) {
             // A task of its own, so that the deadline ends the wait for it.
             (Some(slot), Some(estimate)) => tokio::spawn(async move { slot.run(&estimate, call) }),
@@ -200,8 +245,8 @@ impl Connector {
     }
 }
 
-/// Cancels a call when nobody waits for it any more: it has ended, its deadline has passed, or its caller has disconnected. The
-/// connector can ask for that.
+/// Cancels a call that is not waited for any more: it has ended, its deadline has passed, or the host stops. The connector can
+/// ask for that.
 struct CancelOnDrop(CallWatch);
 
 impl Drop for CancelOnDrop {
@@ -210,13 +255,10 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Ending a connector runs its author's code, which may block, so it is done on a blocking thread.
+/// Ending a connector runs its author's code, which may block.
 impl Drop for Connector {
     fn drop(&mut self) {
-        let client = self.client.take();
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn_blocking(move || drop(client));
-        }
+        self.threads.close(self.client.take());
     }
 }
 
@@ -245,6 +287,12 @@ fn with_permit<R>(
 impl From<QueueFull> for CallError {
     fn from(full: QueueFull) -> Self {
         CallError::QueueFull(full)
+    }
+}
+
+impl From<Exhausted> for CallError {
+    fn from(exhausted: Exhausted) -> Self {
+        CallError::NoThread(exhausted)
     }
 }
 

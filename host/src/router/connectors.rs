@@ -8,6 +8,7 @@ use plugin_api::abi::client::ConnectorClient;
 use super::config::RouterConfig;
 use super::connector::Connector;
 use super::early_outcome::{self, EarlyOutcome};
+use super::threads::Threads;
 use super::watchdog::Watchdog;
 use crate::caller::Caller;
 
@@ -16,6 +17,7 @@ use crate::caller::Caller;
 pub(super) struct Connectors {
     config: RouterConfig,
     watchdog: Arc<Watchdog>,
+    threads: Arc<Threads>,
     /// In the order of their names.
     current: ArcSwap<Vec<Arc<Connector>>>,
     /// Connectors that were replaced or removed, as long as calls run in them. The lock also serialises changes of
@@ -28,6 +30,7 @@ impl Connectors {
         let all = Connectors {
             config: config.clone(),
             watchdog: Arc::new(Watchdog::start()),
+            threads: Threads::new(config.blocking_threads([])),
             current: ArcSwap::default(),
             draining: Mutex::default(),
         };
@@ -39,7 +42,9 @@ impl Connectors {
 
     /// Adds a connector, or replaces the one of the same name. It serves all calls from now on.
     pub(super) fn put(&self, client: ConnectorClient) {
-        let connector = Arc::new(Connector::new(client, &self.config, Arc::clone(&self.watchdog)));
+        let threads = self.threads.of(client.name(), self.config.concurrent_calls(client.name()));
+        let connector = Connector::new(client, &self.config, threads, Arc::clone(&self.watchdog));
+        let connector = Arc::new(connector);
         self.change(|all| {
             let replaced = take(all, connector.name());
             let name = connector.name().to_lowercase();
@@ -61,6 +66,10 @@ impl Connectors {
         let mut all = Vec::clone(&self.current.load());
         draining.extend(change(&mut all).as_ref().map(Arc::downgrade));
         self.current.store(Arc::new(all));
+    }
+
+    pub(super) fn threads(&self) -> &Threads {
+        &self.threads
     }
 
     /// All connectors, with those that were replaced or removed and still run calls.

@@ -13,6 +13,7 @@ use super::concurrency_limit::QueueFull;
 use super::connector::{CallError, Connector};
 use super::other_settings::{MAX_OTHER_BYTES, MAX_OTHERS};
 use super::share::Share;
+use super::threads::Exhausted;
 use erp_host_store::audit::shortened;
 use erp_host_store::{OpenError, OpeningFailure, Retry, StoreError};
 
@@ -51,7 +52,10 @@ impl NotOpened {
     pub(super) fn no_result(error: CallError, connector: &Connector) -> Self {
         let was_attempted = match error {
             CallError::DeadlineExceeded(_) | CallError::Panicked => true,
-            CallError::QueueFull(_) | CallError::OutOfService(_) => false,
+            CallError::QueueFull(_)
+            | CallError::CallerLeft
+            | CallError::NoThread(_)
+            | CallError::OutOfService(_) => false,
         };
         NotOpened { outcome: no_result(error, connector), was_attempted }
     }
@@ -61,6 +65,9 @@ impl NotOpened {
         NotOpened { outcome: connector_error(outcome), was_attempted: true }
     }
 }
+
+/// The error code of a call that was not started because its caller has left. Only the log shows it.
+const CALLER_LEFT: &str = "CallerLeft";
 
 /// Parses the ConnectionGuid of a call.
 pub(super) fn parse_guid(call: &Call<'_>) -> Result<Guid, EarlyOutcome> {
@@ -188,6 +195,10 @@ pub(super) fn test_held_back(outcome: &Outcome<'static>, after: Duration) -> Ear
 pub(super) fn no_result(error: CallError, connector: &Connector) -> EarlyOutcome {
     match error {
         CallError::QueueFull(full) => EarlyOutcome::Busy(busy(connector.name(), full)),
+        CallError::CallerLeft => EarlyOutcome::Reply(
+            Outcome::error("the caller has left before the call was started").with_error_code(CALLER_LEFT),
+        ),
+        CallError::NoThread(exhausted) => EarlyOutcome::Busy(threads_exhausted(connector.name(), exhausted)),
         CallError::DeadlineExceeded(progress) => {
             deadline_exceeded(connector.name(), connector.deadline(), progress.as_deref())
         }
@@ -215,6 +226,19 @@ fn busy(connector: &str, full: QueueFull) -> String {
             format!("{share} has as many calls in the connector '{connector}' as one may have")
         }
         QueueFull::Connector => format!("the connector '{connector}' is busy with other calls"),
+    }
+}
+
+/// All threads are taken by calls that run.
+fn threads_exhausted(connector: &str, exhausted: Exhausted) -> String {
+    match exhausted {
+        Exhausted::Connector(threads) => format!(
+            "threads exhausted: calls of the connector '{connector}', with those of versions before, run on all of its \
+             {threads} threads"
+        ),
+        Exhausted::All(threads) => {
+            format!("threads exhausted: calls of connectors run on all {threads} threads of the host")
+        }
     }
 }
 

@@ -1,16 +1,19 @@
 //! Routes a call to its connection and connector, runs it there within its limits, and writes the reply.
 //!
 //! In the order of a call:
+//! - `caller_presence`: whether the caller still waits; a call goes on to its end without it;
 //! - `read`: from bytes to a call, and its dialect;
 //! - `route`: which connection and connector it belongs to; `early_outcome`: why it ends before the connector is called, or
 //!   without its result;
 //! - `other_settings`: settings that the form of a connector does not have;
 //! - `connectors`: the registry of connectors; `connector`: one of them with its `concurrency_limit`, its call deadline and its
 //!   `circuit_breaker`, both divided into a `share` for each connection; `latency_estimate`: which calls are quick enough for an I/O thread; `watchdog`: when one is not;
+//! - `threads`: the bound of threads for all connectors;
 //! - `failed_tests`: settings whose test has failed again and again;
 //! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
 //! - `reply`: writes the reply into a `spool`, whose memory is a buffer pool.
 
+mod caller_presence;
 mod circuit_breaker;
 mod concurrency_limit;
 mod config;
@@ -27,6 +30,7 @@ mod reply;
 mod route;
 mod share;
 mod spool;
+mod threads;
 mod watchdog;
 
 use std::io;
@@ -40,6 +44,7 @@ use plugin_api::abi::client::{ConnectorClient, INVALID_ANSWER};
 use tokio::time::Instant;
 use tracing::{Level, field};
 
+use self::caller_presence::{Attended, CallerPresence};
 pub use self::config::{ConnectorLimits, RouterConfig};
 use self::connector::LiveConnection;
 use self::connectors::Connectors;
@@ -151,11 +156,21 @@ impl Router {
         self.spool.of_peer(caller.network()).pack(reply)
     }
 
-    /// Answers a request.
+    /// Answers a request. When this is dropped, because the caller has left, the call goes on to its end.
     ///
     /// # Errors
     /// The request gets no SOAP response.
-    pub async fn answer(&self, request: SoapRequest) -> Result<SoapResponse, RejectedCall> {
+    pub async fn answer(self: &Arc<Self>, request: SoapRequest) -> Result<SoapResponse, RejectedCall> {
+        let presence = Arc::new(CallerPresence::default());
+        let (router, of_caller) = (Arc::clone(self), Arc::clone(&presence));
+        Attended::new(async move { router.answer_to_the_end(request, &of_caller).await }, presence).await
+    }
+
+    async fn answer_to_the_end(
+        &self,
+        request: SoapRequest,
+        presence: &CallerPresence,
+    ) -> Result<SoapResponse, RejectedCall> {
         let received = Instant::now();
         let (connector, caller) = (request.connector.clone(), request.caller.clone());
         let owned_call = match read::read(request, self.limits).await {
@@ -171,6 +186,7 @@ impl Router {
         let mut context = CallContext {
             owned_call: &owned_call,
             caller: &caller,
+            presence,
             addressed_connector: connector.as_deref(),
             received,
             log_context,
@@ -195,7 +211,7 @@ impl Router {
         if log_context.connector.is_none() && reply.error.is_some() {
             log_unknown_target(&log_context, owned_call.call(), &reply, &caller);
         } else {
-            log_call(&caller, &log_context, owned_call.call(), &reply, received);
+            log_call(&caller, presence, &log_context, owned_call.call(), &reply, received);
         }
         if let (Some(place), Some(name)) = (&reply.replaced, &log_context.connector)
             && let Some(connector) = self.connectors.get(name)
@@ -257,9 +273,20 @@ impl Router {
         }
     }
 
+    /// Whether connectors have used up all threads: every call that needs one is refused.
+    pub fn are_threads_exhausted(&self) -> bool {
+        self.connectors.threads().are_exhausted()
+    }
+
+    /// Whether some connector has used up its threads.
+    pub fn are_threads_of_a_connector_exhausted(&self) -> bool {
+        self.connectors.threads().are_exhausted_for_a_connector()
+    }
+
     /// Closes every connection and the store, when the host stops.
     pub async fn shut_down(&self) {
         self.connections.shut_down().await;
+        self.connectors.threads().wait_until_closed().await;
     }
 }
 
@@ -298,7 +325,14 @@ fn log_unknown_target(context: &LogContext, call: &Call<'_>, reply: &WrittenRepl
 }
 
 /// Logs any other call, in one line.
-fn log_call(caller: &Caller, context: &LogContext, call: &Call<'_>, reply: &WrittenReply, received: Instant) {
+fn log_call(
+    caller: &Caller,
+    presence: &CallerPresence,
+    context: &LogContext,
+    call: &Call<'_>,
+    reply: &WrittenReply,
+    received: Instant,
+) {
     let connection = context.connection.map(field::display);
     macro_rules! log {
         ($level:ident $(, $name:ident = $value:expr)*) => {
@@ -312,6 +346,7 @@ fn log_call(caller: &Caller, context: &LogContext, call: &Call<'_>, reply: &Writ
                 rows = reply.rows,
                 bytes = reply.body.len(),
                 ms = milliseconds(received),
+                caller_left = presence.has_left().then_some(true),
                 $($name = $value,)*
                 "call"
             )

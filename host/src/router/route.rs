@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, field};
 use values::Guid;
 
-use super::connector::{Connector, LiveConnection};
+use super::caller_presence::CallerPresence;
+use super::connector::{Connector, LiveConnection, Place};
 use super::connectors::Connectors;
 use super::early_outcome::{self, EarlyOutcome, NotOpened};
 use super::read::OwnedCall;
@@ -27,6 +28,8 @@ use erp_host_store::{OpenConnection, StoreError, StoredConnection};
 pub(super) struct CallContext<'c> {
     pub(super) owned_call: &'c Arc<OwnedCall>,
     pub(super) caller: &'c Caller,
+    /// Whether the caller still waits.
+    pub(super) presence: &'c CallerPresence,
     /// The connector that the address names.
     pub(super) addressed_connector: Option<&'c str>,
     /// When the request was received: deadlines count from here.
@@ -172,8 +175,8 @@ impl Router {
             return Ok(perform::in_setup(call.call(), &worker, &spool));
         }
         let work = move || perform::in_setup(call.call(), &worker, &spool);
-        let replied =
-            connector.call(share, context.log_context.clone(), Some(operation), deadline, work).await;
+        let place = Place { share, deadline, presence: context.presence };
+        let replied = connector.call(place, context.log_context.clone(), Some(operation), work).await;
         replied.map_err(|why| early_outcome::no_result(why, &connector))
     }
 
@@ -197,9 +200,9 @@ impl Router {
         let deadline = context.assign(&connector);
         let (call, spool) = (Arc::clone(context.owned_call), self.spool.of_peer(context.caller.network()));
         let operation = Some(call.call().operation());
-        let work = move || perform::in_connection(call.call(), &open.connection().client, &spool);
-        let share = Share::Connection(guid);
-        let replied = connector.call(share, context.log_context.clone(), operation, deadline, work).await;
+        let work = move || perform::in_connection(call.call(), open.connection().client(), &spool);
+        let place = Place { share: Share::Connection(guid), deadline, presence: context.presence };
+        let replied = connector.call(place, context.log_context.clone(), operation, work).await;
         replied.map_err(|why| early_outcome::no_result(why, &connector))
     }
 
@@ -359,7 +362,8 @@ async fn settings_form(
     }
     let worker = Arc::clone(connector);
     let read = move || worker.settings_form();
-    let form = connector.call(Share::SettingsForm, log_context, None, deadline, read).await;
+    let place = Place { share: Share::SettingsForm, deadline, presence: &CallerPresence::default() };
+    let form = connector.call(place, log_context, None, read).await;
     form.map_err(|why| early_outcome::no_result(why, connector))?
         .map_err(|outcome| early_outcome::connector_error(&outcome))
 }
@@ -374,8 +378,10 @@ async fn open_stored(
     let worker = Arc::clone(&connector);
     let deadline = Instant::now() + connector.deadline();
     let settings = stored.settings.of_connection(stored.guid.to_string(), stored.revision.number());
-    let share = Share::Connection(stored.guid);
-    let opened = connector.call(share, log_context, None, deadline, move || worker.open(&settings));
+    // Whoever waits for it may leave: others may have come.
+    let presence = &CallerPresence::default();
+    let place = Place { share: Share::Connection(stored.guid), deadline, presence };
+    let opened = connector.call(place, log_context, None, move || worker.open(&settings));
     let opened = opened.await.map_err(|why| NotOpened::no_result(why, &connector))?;
     opened.map_err(|outcome| NotOpened::connector_error(&outcome))
 }

@@ -148,6 +148,8 @@ impl Endpoint {
         let readiness = Readiness::new([
             (Reason::CallLimitReached, self.is_at_call_limit()),
             (Reason::BodyMemoryExhausted, self.bodies.is_exhausted()),
+            (Reason::ThreadsExhausted, self.router.are_threads_exhausted()),
+            (Reason::ConnectorThreadsExhausted, self.router.are_threads_of_a_connector_exhausted()),
             (Reason::NoConnectorLoaded, !self.router.has_connectors()),
             (Reason::StoreUnreachable, self.router.is_store_unreachable()),
             (Reason::DiskFull, self.router.is_disk_full()),

@@ -11,6 +11,12 @@ pub(super) enum Reason {
     /// There is no room for more request bodies (`limits.total_body_memory`, `limits.total_body_spool`): large ones are rejected.
     #[serde(rename = "body memory exhausted")]
     BodyMemoryExhausted,
+    /// Connectors have used up all threads, with calls that do not come back.
+    #[serde(rename = "threads exhausted")]
+    ThreadsExhausted,
+    /// A connector has used up its threads: its calls are rejected, and others are served.
+    #[serde(rename = "threads of a connector exhausted")]
+    ConnectorThreadsExhausted,
     /// No plugin file is loaded.
     #[serde(rename = "no connector loaded")]
     NoConnectorLoaded,
@@ -28,9 +34,10 @@ impl Reason {
         match self {
             Reason::CallLimitReached
             | Reason::BodyMemoryExhausted
+            | Reason::ThreadsExhausted
             | Reason::NoConnectorLoaded
             | Reason::StoreUnreachable => true,
-            Reason::DiskFull => false,
+            Reason::DiskFull | Reason::ConnectorThreadsExhausted => false,
         }
     }
 }
