@@ -45,16 +45,18 @@ fn threads_that_write(host: u32) -> usize {
         .count()
 }
 
+/// The only worker process of a host: the child of its subreaper.
 fn worker_of(host: u32) -> Pid {
-    let tasks = std::fs::read_dir(format!("/proc/{host}/task")).expect("the host's threads");
-    let children = tasks
-        .filter_map(Result::ok)
-        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    let ids: Vec<i32> = children
-        .flat_map(|ids| ids.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
-        .collect();
-    assert_eq!(ids.len(), 1, "one worker");
-    Pid::from_raw(ids[0]).expect("a process ID")
+    Pid::from_raw(only_child(only_child(i32::try_from(host).unwrap()))).expect("a process ID")
+}
+
+fn only_child(of: i32) -> i32 {
+    let tasks = std::fs::read_dir(format!("/proc/{of}/task")).expect("its threads");
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
+    let children = lists.collect::<Vec<_>>().join(" ");
+    let children: Vec<i32> = children.split_whitespace().map(|id| id.parse().unwrap()).collect();
+    assert_eq!(children.len(), 1, "{children:?}");
+    children[0]
 }
 
 #[test]
