@@ -16,15 +16,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait, waitpid};
 
 use super::WorkerOptions;
-#[cfg(target_os = "linux")]
 use super::cgroup::WorkerGroup;
 use super::descriptors::{receive_descriptor, take_stdin};
 use super::process_tree::{self, Usage};
 
 /// How often the worker and its descendants are measured.
 const INTERVAL: Duration = Duration::from_millis(200);
-/// The name of this program's file, whatever has become of the file.
-const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// What the subreaper reports on the lifeline when all processes have ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +52,8 @@ impl WorkerExit {
 /// # Errors
 /// Standard input is not a lifeline, or the worker cannot be started.
 pub(super) fn run(options: &WorkerOptions) -> io::Result<()> {
-    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    super::hide_process()?;
+    #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut lifeline = UnixStream::from(take_stdin()?);
     let Some(control) = receive_descriptor(&lifeline)? else { return Ok(()) };
@@ -71,7 +69,9 @@ pub(super) fn run(options: &WorkerOptions) -> io::Result<()> {
 
 /// Starts the worker process with the arguments of this one.
 fn start(options: &WorkerOptions, control: OwnedFd, group: Option<&WorkerGroup>) -> io::Result<Child> {
-    let mut command = Command::new(THIS_PROGRAM);
+    // On Linux this file, whatever has become of its path, and whether or not the worker's user can reach it.
+    let program = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
+    let mut command = Command::new(program);
     if let Some(name) = std::env::args_os().next() {
         command.arg0(name);
     }
@@ -83,6 +83,7 @@ fn start(options: &WorkerOptions, control: OwnedFd, group: Option<&WorkerGroup>)
     }
     if let Some((user, group)) = options.user {
         // Those of the host, which no longer fit. The standard library drops them only as root.
+        #[cfg(target_os = "linux")]
         rustix::thread::set_thread_groups(&[])?;
         command.uid(user).gid(group);
     }
@@ -102,7 +103,11 @@ fn supervise(
     has_group: bool,
 ) -> (ExitStatus, Option<String>) {
     let pid = Pid::from_child(&worker);
+    #[cfg(target_os = "linux")]
     let ended = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
+    // The end is seen at the next interval.
+    #[cfg(not(target_os = "linux"))]
+    let ended: Option<OwnedFd> = None;
     let mut exceeded = None;
     let mut status = None;
     let mut is_hidden = false;
@@ -113,7 +118,11 @@ fn supervise(
         if !has_group && status.is_none() {
             let usage = process_tree::usage(children);
             exceeded = excess(usage, options);
-            if usage.processes == 0 && !is_hidden && worker.try_wait().ok().flatten().is_none() {
+            if cfg!(target_os = "linux")
+                && usage.processes == 0
+                && !is_hidden
+                && worker.try_wait().ok().flatten().is_none()
+            {
                 is_hidden = true;
                 // The host logs it.
                 eprintln!(
@@ -124,13 +133,12 @@ fn supervise(
         }
     }
     let status = status.or_else(|| worker.try_wait().ok().flatten());
-    let killed = end_all(pid);
-    (status.or(killed).unwrap_or_else(|| ExitStatus::from_raw(Signal::KILL.as_raw())), exceeded)
+    (end_all(pid, status), exceeded)
 }
 
 /// Waits for the interval, or until the worker ends. False: the host has closed the lifeline.
 fn is_open(lifeline: &UnixStream, ended: Option<&OwnedFd>) -> bool {
-    let mut events = vec![PollFd::new(lifeline, PollFlags::IN | PollFlags::RDHUP)];
+    let mut events = vec![PollFd::new(lifeline, PollFlags::IN)];
     events.extend(ended.map(|ended| PollFd::new(ended, PollFlags::IN)));
     let timeout = Timespec::try_from(INTERVAL).ok();
     match poll(&mut events, timeout.as_ref()) {
@@ -165,24 +173,23 @@ fn reap_others(worker: Pid, children: &[Pid]) {
 }
 
 /// Kills all descendants. The children of a process that is killed become children of this one, so it repeats that until it
-/// has none. Returns the exit status of the worker if it ended here.
-fn end_all(worker: Pid) -> Option<ExitStatus> {
-    let mut status = None;
+/// has none. Returns the exit status of the worker, which may have ended already.
+fn end_all(worker: Pid, mut status: Option<ExitStatus>) -> ExitStatus {
     loop {
-        // Without a list of them the worker itself is what is known.
         let children = process_tree::own_children();
-        for &child in
-            children.iter().chain([&worker].into_iter().filter(|_| children.is_empty() && status.is_none()))
-        {
+        match status {
+            // No child is left, or the system does not list them.
+            Some(status) if children.is_empty() => return status,
+            None if children.is_empty() => drop(kill_process(worker, Signal::KILL)),
+            _ => {}
+        }
+        for child in children {
             let _ = kill_process(child, Signal::KILL);
         }
         match wait(WaitOptions::empty()) {
-            Ok(Some((pid, ended))) if pid == worker => {
-                status = Some(ExitStatus::from_raw(ended.as_raw()));
-            }
+            Ok(Some((pid, ended))) if pid == worker => status = Some(ExitStatus::from_raw(ended.as_raw())),
             Ok(_) | Err(Errno::INTR) => {}
-            // No child is left.
-            Err(_) => return status,
+            Err(_) => return status.unwrap_or_else(|| ExitStatus::from_raw(Signal::KILL.as_raw())),
         }
     }
 }
