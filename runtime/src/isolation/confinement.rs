@@ -15,6 +15,8 @@ use super::{Limits, WorkerOptions};
 /// # Errors
 /// The system refuses what it must be able to do, or cannot restrict a worker for which that is required.
 pub(super) fn confine(options: &WorkerOptions) -> io::Result<Vec<String>> {
+    // A session of its own: signals to its group do not reach the subreaper, and it has no terminal.
+    rustix::process::setsid()?;
     #[cfg(target_os = "linux")]
     give_up_privileges()?;
     set_limits(options)?;

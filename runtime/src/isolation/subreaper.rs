@@ -76,8 +76,7 @@ fn start(options: &WorkerOptions, control: OwnedFd, group: Option<&WorkerGroup>)
         command.arg0(name);
     }
     command.args(std::env::args_os().skip(1).take(1)).arg("--confined").args(std::env::args_os().skip(2));
-    // A group of its own: signals to its group do not reach this process.
-    command.stdin(control).process_group(0);
+    command.stdin(control);
     if group.is_some() {
         command.env(super::IN_CGROUP, "1");
     }
