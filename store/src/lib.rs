@@ -23,7 +23,7 @@
 //!
 //! The modules, from the bottom up. A module uses only modules above it in this list:
 //!
-//! - [`private_file`]: files with mode 0600, written atomically; lock files;
+//! - [`private_file`] (of the crate `files`): files with mode 0600, written atomically; lock files;
 //! - [`audit`]: the audit log (a hash chain, signed) and its files;
 //! - `keys`: encryption at rest, the key file, the lock of the keys;
 //! - `store`: the trait of a store, [`ConnectionStore`];
@@ -44,10 +44,11 @@ mod export;
 mod keys;
 mod limits;
 mod open_connections;
-pub mod private_file;
 mod repository;
 mod sqlite;
 mod store;
+
+pub use erp_host_files::private_file;
 
 #[cfg(test)]
 mod tests;
@@ -64,7 +65,9 @@ pub use limits::StoreLimits;
 pub use open_connections::{
     Backoff, Lifetime, Live, OpenConnection, OpenConnections, OpenError, OpeningFailure, Retry,
 };
-pub use repository::{ConnectionRepository, KEY_FILE, KeyRotation, STORE_FILE, StoredConnection};
+pub use repository::{
+    ConnectionRepository, KEY_FILE, KeyRotation, STORE_FILE, StoredConnection, read_audit_key,
+};
 pub use sqlite::SqliteStore;
 pub use store::{
     AuditOutbox, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, IfMissing, Progress,

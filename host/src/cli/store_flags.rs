@@ -33,11 +33,11 @@ impl StoreFlags {
     }
 }
 
-/// Opens the existing store in the configured data folder, without its key. Also returns the path of its file, for
-/// messages.
+/// Opens the existing store in the configured data folder only to look, without its key: nothing is created or changed. Also
+/// returns the path of its file, for messages.
 pub(crate) async fn existing_store(store: &StoreFlags) -> Result<(SqliteStore, PathBuf), Box<dyn Error>> {
     let path = store.config()?.data.join(STORE_FILE);
-    Ok((SqliteStore::open(&path, IfMissing::Refuse).await?, path))
+    Ok((SqliteStore::open_to_look(&path).await?, path))
 }
 
 /// Opens the same store with its key and its audit log, for commands that show a secret or change something.

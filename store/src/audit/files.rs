@@ -6,11 +6,11 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use super::chain::{ChainFields, Head, Record, sha256_of};
+use super::lines_from_end::LinesFromEnd;
 use crate::private_file::{self, sync_folder};
 
 /// The folder of the audit log in the data folder. The dot keeps it apart from the folders of connectors.
@@ -32,34 +32,12 @@ pub struct AuditFiles {
     folder: PathBuf,
     max_file_size: u64,
     large: u64,
-    /// Where the last append of this process ended. If the newest file ends elsewhere, another process has written.
-    end: Mutex<Option<Appended>>,
-}
-
-/// The end of the newest file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct End {
-    file: PathBuf,
-    length: u64,
-}
-
-/// What the last append of this process has left.
-#[derive(Debug)]
-struct Appended {
-    end: End,
-    /// The number of the newest record in the files.
-    newest: i64,
 }
 
 impl AuditFiles {
     /// The files in this folder, which need not exist yet.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        AuditFiles {
-            folder: folder.into(),
-            max_file_size: MAX_FILE_SIZE,
-            large: LARGE,
-            end: Mutex::default(),
-        }
+        AuditFiles { folder: folder.into(), max_file_size: MAX_FILE_SIZE, large: LARGE }
     }
 
     #[cfg(test)]
@@ -99,11 +77,9 @@ impl AuditFiles {
     /// The files cannot be read.
     pub fn head(&self) -> io::Result<Option<Head>> {
         for file in self.list()?.iter().rev() {
-            let text = fs::read(file)?;
-            let last = text.split_inclusive(|&byte| byte == b'\n').rfind(|line| line.ends_with(b"\n"));
-            if let Some(line) = last.and_then(|line| line.strip_suffix(b"\n")) {
-                let fields = serde_json::from_slice::<ChainFields>(line).ok();
-                return Ok(fields.map(|fields| Head { number: fields.number, sha256: sha256_of(line) }));
+            if let Some(line) = LinesFromEnd::open(file)?.next()? {
+                let fields = serde_json::from_slice::<ChainFields>(&line).ok();
+                return Ok(fields.map(|fields| Head { number: fields.number, sha256: sha256_of(&line) }));
             }
         }
         Ok(None)
@@ -119,61 +95,35 @@ impl AuditFiles {
 
     /// Appends the records that are not in the files yet, in order, and makes them durable (`fdatasync`).
     ///
+    /// The end of the files is read each time, under the lock. Nothing that this process remembers counts: another one may
+    /// have appended these records meanwhile, and newer ones too.
+    ///
     /// # Errors
     /// They cannot be written. Then none of them is in the files, and the call can be repeated.
     pub fn append(&self, records: &[Record]) -> io::Result<()> {
-        let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(()) };
-        let mut known_end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if records.is_empty() {
+            return Ok(());
+        }
         make_folder(&self.folder)?;
         let lock = private_file::lock_file(&self.folder.join(LOCK))?;
         lock.lock()?;
 
         let files = self.list()?;
-        let end = match files.last() {
-            Some(file) => Some(End { file: file.clone(), length: fs::metadata(file)?.len() }),
-            None => None,
+        let length = match files.last() {
+            Some(newest) => remove_partial_line(newest)?,
+            None => 0,
         };
-        let appended = known_end.take().filter(|appended| Some(&appended.end) == end.as_ref());
-        let known_newest = appended.as_ref().map(|appended| appended.newest);
-        // The records may include some that this process has appended already: if a save is cancelled while its record is
-        // appended, nobody notes that it was.
-        let mut last_line = None;
-        let missing: Vec<_> = match known_newest {
-            Some(newest) => records.iter().filter(|record| record.number > newest).collect(),
-            None => {
-                let there = read_last_lines(&files)?;
-                last_line = there.last;
-                records.iter().filter(|record| !there.lines.contains(&record.line)).collect()
-            }
+        let there = find(&files, records)?;
+        let missing: Vec<_> = records.iter().filter(|record| !there.contains(&record.number)).collect();
+        let Some(first) = missing.first() else { return Ok(()) };
+        let (file, is_new) = match files.last() {
+            Some(newest) if length < self.max_file_size => (newest.clone(), false),
+            _ => (self.folder.join(format!("{:0DIGITS$}{EXTENSION}", first.number)), true),
         };
-        // Another process may have appended newer records than these. Then the newest one is not known, and the next append
-        // reads the files again.
-        let ends_with_last = missing.last().is_some_and(|record| record.number == last.number)
-            || last_line.as_deref() == Some(last.line.as_str());
-        let newest = match known_newest {
-            Some(newest) => Some(newest.max(last.number)),
-            None => ends_with_last.then_some(last.number),
-        };
-        let mut text = String::new();
-        for record in missing {
-            text.push_str(&record.line);
-            text.push('\n');
-        }
-        let file = match end {
-            Some(end) if end.length < self.max_file_size => end.file,
-            _ => self.folder.join(format!("{:0DIGITS$}{EXTENSION}", first.number)),
-        };
-        let is_new = !files.contains(&file);
-        let mut options = File::options();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut open = options.open(&file)?;
-        if is_new {
-            // A command that root runs must not lock out the host's user.
-            private_file::give_to_owner_of(&open, &self.folder)?;
-        }
+        // A command that root runs must not lock out the host's user: the file belongs to the owner of the folder.
+        let mut open = private_file::open_or_create(&file)?;
         let length = open.metadata()?.len();
+        let text: String = missing.iter().flat_map(|record| [record.line.as_str(), "\n"]).collect();
         let written = open.write_all(text.as_bytes()).and_then(|()| open.sync_data());
         if let Err(error) = written {
             // The next append would remove it, too. Until then, nobody should read half a line.
@@ -191,8 +141,6 @@ impl AuditFiles {
                 );
             }
         }
-        *known_end =
-            newest.map(|newest| Appended { end: End { length: length + text.len() as u64, file }, newest });
         Ok(())
     }
 }
@@ -206,48 +154,43 @@ impl AuditFiles {
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
+    let is_new = !folder.is_dir();
+    private_file::make_own_folder(folder)?;
+    match folder.parent().filter(|data| is_new && !data.as_os_str().is_empty()) {
+        Some(data) => sync_folder(data),
+        None => Ok(()),
     }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
-    let data = folder.parent().filter(|data| !data.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    #[cfg(unix)]
-    private_file::give_to_owner_of(&File::open(folder)?, data)?;
-    sync_folder(data)
 }
 
-/// What other processes, or this host before a crash, may have appended.
-#[derive(Debug, Default)]
-struct LastLines {
-    /// The lines of the two newest files.
-    lines: HashSet<String>,
-    /// The last one of them.
-    last: Option<String>,
+/// Removes the line that a crash has cut off at the end of a file. Returns the file's length.
+fn remove_partial_line(path: &Path) -> io::Result<u64> {
+    let end = LinesFromEnd::open(path)?.end();
+    if fs::metadata(path)?.len() > end {
+        let file = File::options().write(true).open(path)?;
+        file.set_len(end)?;
+        file.sync_all()?;
+    }
+    Ok(end)
 }
 
-/// Reads the two newest files. An incomplete line at the end is removed from the file.
-fn read_last_lines(files: &[PathBuf]) -> io::Result<LastLines> {
-    let mut found = LastLines::default();
-    for (age, path) in files.iter().rev().take(2).enumerate() {
-        let mut file = File::options().read(true).write(age == 0).open(path)?;
-        let mut text = Vec::new();
-        file.read_to_end(&mut text)?;
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        if age == 0 && whole < text.len() {
-            file.set_len(whole as u64)?;
-            file.seek(SeekFrom::End(0))?;
-            file.sync_all()?;
+/// The numbers of those records that are in the files, byte for byte. They are at the end, and perhaps newer ones behind
+/// them: so this reads back to the first record that is older than all of them.
+fn find(files: &[PathBuf], records: &[Record]) -> io::Result<HashSet<i64>> {
+    let mut found = HashSet::new();
+    let oldest = records.first().map_or(i64::MAX, |record| record.number);
+    for path in files.iter().rev() {
+        let mut lines = LinesFromEnd::open(path)?;
+        while let Some(line) = lines.next()? {
+            // What is no record, because somebody has changed it, is older than nothing.
+            let Ok(ChainFields { number, .. }) = serde_json::from_slice(&line) else { continue };
+            if number < oldest {
+                return Ok(found);
+            }
+            let record = records.binary_search_by_key(&number, |record| record.number);
+            if record.is_ok_and(|at| records[at].line.as_bytes() == line) {
+                found.insert(number);
+            }
         }
-        text.truncate(whole);
-        let text = String::from_utf8_lossy(&text);
-        if found.last.is_none() {
-            found.last = text.lines().last().map(str::to_owned);
-        }
-        found.lines.extend(text.lines().map(str::to_owned));
     }
     Ok(found)
 }

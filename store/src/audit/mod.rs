@@ -3,7 +3,7 @@
 //!
 //! - `event`: what is recorded; `origin`: who did it;
 //! - `chain`: records as lines of JSON, chained by hash and signed;
-//! - `files`: the append-only files of the log, locked across processes;
+//! - `files`: the append-only files of the log, locked across processes; `lines_from_end`: reads them from their end;
 //! - `verify`: checks the chain and the signatures of all files.
 //!
 //! A record is first written to the store, in the transaction of the change that it records, and then to the files. That
@@ -12,9 +12,12 @@
 mod chain;
 mod event;
 mod files;
+mod lines_from_end;
 mod origin;
 mod verify;
 
+#[cfg(test)]
+mod interleaving_tests;
 #[cfg(test)]
 mod tests;
 

@@ -22,7 +22,7 @@ fn by() -> Origin {
 }
 
 /// Records of these events, chained to `head`.
-fn chained(key: u8, head: &mut Head, names: &[&str]) -> Vec<Record> {
+pub(super) fn chained(key: u8, head: &mut Head, names: &[&str]) -> Vec<Record> {
     let events = names.iter().map(|name| deleted(name)).collect();
     let (records, new) = AuditBatch::new(self::key(key), by(), events, 0).chain_to(head.clone()).unwrap();
     *head = new;
@@ -42,7 +42,7 @@ fn written() -> (TempDir, AuditFiles, Head) {
 }
 
 #[track_caller]
-fn assert_sound(files: &AuditFiles, head: &Head, records: u64) {
+pub(super) fn assert_sound(files: &AuditFiles, head: &Head, records: u64) {
     let report = verify(files, Some(&key(1)), Some(head)).unwrap();
     assert_eq!(report.breaks, []);
     assert_eq!((&report.head, report.records, report.signed), (head, records, records));
@@ -258,4 +258,18 @@ fn record_size_is_bounded() {
     let (records, _) = AuditBatch::new(key(1), by(), vec![event], 0).chain_to(Head::default()).unwrap();
     assert!(records[0].line.len() < 64 << 10, "{}", records[0].line.len());
     assert!(records[0].line.contains("and 950 more"));
+}
+
+/// After a restart nobody has noted which of the pending records are in the files.
+#[test]
+fn append_begins_a_new_file_after_records_that_are_there_already() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut head = Head::default();
+    let records = chained(1, &mut head, &["a", "b", "c"]);
+    let files = || AuditFiles::with_small_files(folder.path(), 10);
+    files().append(&records[..1]).unwrap();
+    files().append(&records[..2]).unwrap();
+    files().append(&records).unwrap();
+    assert_eq!(files().list().unwrap().len(), 3);
+    assert_sound(&files(), &head, 3);
 }

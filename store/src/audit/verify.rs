@@ -7,9 +7,7 @@ use std::path::PathBuf;
 
 use super::chain::{AuditKey, ChainFields, Head, Signature, sha256_of};
 use super::files::AuditFiles;
-
-/// Bytes of the longest line that is read. No record is nearly as long.
-const MAX_LINE: u64 = 4 << 20;
+use super::lines_from_end::MAX_LINE;
 
 /// The result of a verification.
 #[derive(Debug, Default)]
@@ -62,7 +60,7 @@ pub fn verify(files: &AuditFiles, key: Option<&AuditKey>, expected: Option<&Head
         let mut reader = BufReader::new(File::open(&path)?);
         for number in 1.. {
             let mut line = Vec::new();
-            if reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+            if reader.by_ref().take(MAX_LINE as u64).read_until(b'\n', &mut line)? == 0 {
                 break;
             }
             let mut problems = Vec::new();

@@ -16,7 +16,7 @@ use crate::audit::{Event, Origin, sha256_of_file, shortened};
 use crate::envelope::Envelope;
 use crate::keys::{KeyFile, SecretKey};
 use crate::limits::StoreLimits;
-use crate::private_file::{create_new, give_to_owner_of, sync_folder};
+use crate::private_file::{self, IfPresent, sync_folder};
 use crate::repository::{ConnectionRepository, KEY_FILE, RESTORING, STORE_FILE};
 use crate::sqlite::SqliteStore;
 use crate::store::{ConnectionStore, IfMissing, StoreError};
@@ -118,7 +118,7 @@ impl Restore<'_> {
         // Nothing was changed until here.
         let stamp = timestamp();
         let marker = self.data.join(RESTORING);
-        fs::write(&marker, "").and_then(|()| sync_folder(self.data)).map_err(failed(&marker, "written"))?;
+        private_file::write(&marker, b"", IfPresent::Replace).map_err(failed(&marker, "written"))?;
         let mut former_key_file = None;
         if are_new {
             former_key_file = move_aside(key_file.path(), &stamp)?;
@@ -148,11 +148,10 @@ impl Restore<'_> {
     /// Copies the backup beside the store, with the owner of the data folder. Returns its SHA-256.
     fn copy(&self, new: &Path) -> Result<String, BackupError> {
         let mut backup = File::open(self.backup).map_err(failed(self.backup, "read"))?;
-        fs::create_dir_all(self.data).map_err(failed(self.data, "made"))?;
+        private_file::make_folder(self.data).map_err(failed(self.data, "made"))?;
         remove_database(new);
         let mut write = || {
-            let mut file = create_new(new)?;
-            give_to_owner_of(&file, self.data)?;
+            let mut file = private_file::create_new(new)?;
             io::copy(&mut backup, &mut file)?;
             file.sync_all()
         };

@@ -66,13 +66,13 @@ impl KeyFile {
         (!keys.is_empty()).then_some(keys)
     }
 
-    /// Creates the file with this key, durably, with mode 0600. Never overwrites a file.
+    /// Creates the file with this key, durably, with mode 0600 and the owner of another file: that of the store, whose
+    /// host reads the key. Never overwrites a file.
     ///
     /// # Errors
     /// The file exists, or cannot be written.
-    pub fn create(&self, key: &SecretKey) -> Result<(), KeyError> {
-        private_file::write(&self.0, key.to_line().as_bytes(), IfPresent::Keep)
-            .map_err(|cause| KeyError::Io { path: self.0.clone(), attempt: "created", cause })
+    pub fn create(&self, key: &SecretKey, owner_of: &Path) -> Result<(), KeyError> {
+        self.create_for(std::slice::from_ref(key), owner_of)
     }
 
     /// Replaces the file atomically and durably. The new file has the owner of the old one: a command that root runs must
@@ -129,11 +129,15 @@ impl KeyFile {
         KeyError::Damaged { path: self.0.clone() }
     }
 
+    /// Others may not read it. A group may, if root has given it the file: that is how an access list of systemd's
+    /// credentials shows.
     #[cfg(unix)]
     fn check_permissions(&self, metadata: &fs::Metadata) -> Result<(), KeyError> {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = metadata.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 { Err(KeyError::Loose { path: self.0.clone(), mode }) } else { Ok(()) }
+        use std::os::unix::fs::MetadataExt;
+        let mode = metadata.mode() & 0o7777;
+        let is_from_root = metadata.uid() == 0 && !rustix::process::geteuid().is_root();
+        let forbidden = if is_from_root { 0o037 } else { 0o077 };
+        if mode & forbidden != 0 { Err(KeyError::Loose { path: self.0.clone(), mode }) } else { Ok(()) }
     }
 
     /// On Windows the file inherits the access list of its folder.

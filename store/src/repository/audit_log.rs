@@ -2,6 +2,7 @@
 //! from there to the files, before the change is acknowledged. So there is no change without its record, and no record
 //! without its change, even if the process is killed or the disk is full.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -9,8 +10,9 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::key_ring::KeyRing;
+use super::{KEY_FILE, STORE_FILE};
 use crate::audit::{AuditBatch, AuditFiles, AuditKey, Event, Origin};
-use crate::keys::KeyError;
+use crate::keys::{KeyError, KeyFile, SealedSecret};
 use crate::store::{ConnectionStore, StoreError};
 
 /// The name of the audit key among the internal secrets of the store.
@@ -142,6 +144,38 @@ impl AuditLog {
     }
 }
 
+/// Reads the key that signs the records of the store in a data folder, and changes nothing.
+///
+/// # Errors
+/// The store has no such key yet, or the key file does not open it.
+pub async fn read_audit_key(
+    store: &dyn ConnectionStore,
+    data: &Path,
+    key_file: Option<&Path>,
+) -> Result<AuditKey, StoreError> {
+    let path = data.join(STORE_FILE);
+    let key_file = KeyFile::at(key_file.map_or_else(|| data.join(KEY_FILE), Path::to_owned));
+    let keys = KeyRing::open_existing(store, path.clone(), key_file).await?;
+    let Some(sealed) = store.internal_secret(KEY).await? else {
+        return Err(StoreError::Unusable {
+            path,
+            problem: "has no key of an audit log yet".to_owned(),
+            remedy: "start the host once".to_owned(),
+        });
+    };
+    audit_key(&keys, &sealed).ok_or(StoreError::InternalSecret { name: KEY })
+}
+
+fn audit_key(keys: &KeyRing, sealed: &SealedSecret) -> Option<AuditKey> {
+    let opened = keys.open_internal(KEY, sealed)?;
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    if opened.len() != KEY_BYTES {
+        return None;
+    }
+    bytes.copy_from_slice(&opened);
+    Some(AuditKey::new(bytes))
+}
+
 /// The key that signs records. Created once for each store, and encrypted like all of its secrets.
 async fn load_or_create_key(store: &dyn ConnectionStore, keys: &KeyRing) -> Result<AuditKey, StoreError> {
     let mut attempts_left = 3;
@@ -154,12 +188,8 @@ async fn load_or_create_key(store: &dyn ConnectionStore, keys: &KeyRing) -> Resu
                 store.add_internal_secret(KEY, keys.seal_internal(KEY, bytes.as_ref())?).await?
             }
         };
-        if let Some(opened) = sealed.as_ref().and_then(|sealed| keys.open_internal(KEY, sealed)) {
-            let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-            if opened.len() == KEY_BYTES {
-                bytes.copy_from_slice(&opened);
-                return Ok(AuditKey::new(bytes));
-            }
+        if let Some(key) = sealed.as_ref().and_then(|sealed| audit_key(keys, sealed)) {
+            return Ok(key);
         }
         attempts_left -= 1;
         if attempts_left == 0 {

@@ -33,11 +33,21 @@ impl KeyRing {
         if store.keys().await?.is_empty() {
             let key = match first(read_file(&file).await?) {
                 Some(key) => key,
-                None => create(&file).await?,
+                None => create(&file, &path).await?,
             };
             // If another process was faster, the store has its key; the key file has it, too.
             store.add_first_key(key.check()?).await?;
         }
+        let keys = read(store, &path, &file).await?;
+        Ok(KeyRing { file, store: path, keys: ArcSwap::from_pointee(keys) })
+    }
+
+    /// The same for a store that has its keys already; nothing is created.
+    pub(super) async fn open_existing(
+        store: &dyn ConnectionStore,
+        path: PathBuf,
+        file: KeyFile,
+    ) -> Result<Self, StoreError> {
         let keys = read(store, &path, &file).await?;
         Ok(KeyRing { file, store: path, keys: ArcSwap::from_pointee(keys) })
     }
@@ -151,12 +161,12 @@ fn first(keys: Option<Vec<SecretKey>>) -> Option<SecretKey> {
 }
 
 /// Creates the key file. If two processes start at the same time, one of them creates it, and both use it.
-async fn create(file: &KeyFile) -> Result<SecretKey, StoreError> {
+async fn create(file: &KeyFile, store: &Path) -> Result<SecretKey, StoreError> {
     let created = {
-        let file = file.clone();
+        let (file, store) = (file.clone(), store.to_owned());
         blocking(move || {
             let key = SecretKey::random()?;
-            file.create(&key).map(|()| key)
+            file.create(&key, &store).map(|()| key)
         })
         .await
     };

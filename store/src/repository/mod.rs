@@ -20,6 +20,7 @@ use values::Guid;
 use zeroize::Zeroizing;
 
 use self::audit_log::AuditLog;
+pub use self::audit_log::read_audit_key;
 use self::key_ring::KeyRing;
 pub use self::key_rotation::KeyRotation;
 use crate::audit::{self, AuditBatch, AuditFiles, AuditKey, Difference, Event, Origin};

@@ -6,12 +6,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use erp_host_files::permissions::{LoosePermissions, refuse_writable_by_others};
 use sqlx::ConnectOptions;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::{APPLICATION_ID, MIGRATIONS};
-use crate::private_file::sync_folder;
+use crate::private_file::{self, sync_folder};
 use crate::store::{IfMissing, StoreError};
 
 /// A disk with less room than this counts as full.
@@ -21,38 +22,25 @@ const ROOM: usize = 256 << 10;
 const SHM_CANNOT_GROW: i32 = 10 | 19 << 8;
 
 /// Creates the file with mode 0600, if it is missing and may be created. SQLite gives the `-wal` and `-shm` files the same
-/// mode.
+/// mode and, if it runs as root, the same owner.
+///
+/// Refuses a store that others can change: it decides which server gets which password.
 ///
 /// An existing file is not opened here: closing it would drop the locks of another store of this process on the same file,
 /// because POSIX locks belong to the process.
 pub(super) fn create(path: &Path, missing: IfMissing) -> Result<(), StoreError> {
     let file = File { path, busy_timeout: Duration::ZERO };
-    match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => {
-            return Err(file.unusable("is not a file", "give the folder that holds it with --data"));
-        }
-        Ok(metadata) if metadata.permissions().readonly() => {
+    match existing(file)? {
+        Some(metadata) if metadata.permissions().readonly() => {
             let remedy = format!("make it writable for the host's user: chmod 600 {}", path.display());
             return Err(file.unusable("is read-only", remedy));
         }
-        Ok(_) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => {
-            return Err(file.unusable(format!("cannot be reached ({error})"), "check the data folder"));
-        }
+        Some(_) => return Ok(()),
+        None if missing == IfMissing::Refuse => return Err(file.missing()),
+        None => {}
     }
-    if missing == IfMissing::Refuse {
-        return Err(file.unusable(
-            "does not exist",
-            "give the data folder of the host with --data, or start the host once to make it",
-        ));
-    }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let created = fs::create_dir_all(folder).and_then(|()| match options.open(path) {
+    let folder = folder_of(path);
+    let created = private_file::make_folder(folder).and_then(|()| match private_file::create_new(path) {
         // Another process has created it in the meantime.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
@@ -64,6 +52,69 @@ pub(super) fn create(path: &Path, missing: IfMissing) -> Result<(), StoreError> 
             "give the host's user write access to the data folder, or name another with --data",
         )
     })
+}
+
+/// Checks a file that must exist.
+///
+/// # Errors
+/// It does not exist, is not a file, or others can change it.
+pub(super) fn check_existing(path: &Path) -> Result<(), StoreError> {
+    let file = File { path, busy_timeout: Duration::ZERO };
+    existing(file)?.map(drop).ok_or_else(|| file.missing())
+}
+
+/// The metadata of the file; `None` if it does not exist.
+fn existing(file: File<'_>) -> Result<Option<fs::Metadata>, StoreError> {
+    match fs::metadata(file.path) {
+        Ok(metadata) if !metadata.is_file() => {
+            Err(file.unusable("is not a file", "give the folder that holds it with --data"))
+        }
+        Ok(metadata) => refuse_loose_permissions(file, &metadata).map(|()| Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file.unusable(format!("cannot be reached ({error})"), "check the data folder")),
+    }
+}
+
+/// Refuses a store that others can change, also through its folder.
+fn refuse_loose_permissions(file: File<'_>, metadata: &fs::Metadata) -> Result<(), StoreError> {
+    let loose = |problem: LoosePermissions| file.unusable("is not safe", problem.to_string());
+    refuse_writable_by_others(file.path, metadata).map_err(loose)?;
+    let folder = folder_of(file.path);
+    let metadata = fs::metadata(folder).map_err(|error| {
+        file.unusable(format!("is in a folder that cannot be reached ({error})"), "check the data folder")
+    })?;
+    refuse_writable_by_others(folder, &metadata).map_err(loose)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What a reader finds beside a database in WAL mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Journal {
+    /// No write-ahead log, or an empty one: everything is in the database file.
+    Empty,
+    /// A write-ahead log with its index: a host runs, or has crashed.
+    Indexed,
+    /// A write-ahead log without an index, as a copy of the files has.
+    NotIndexed,
+}
+
+impl Journal {
+    /// That of this database.
+    pub(super) fn of(path: &Path) -> Self {
+        let with_suffix = |suffix: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            fs::metadata(name).map_or(0, |metadata| metadata.len())
+        };
+        match (with_suffix("-wal"), with_suffix("-shm")) {
+            (0, _) => Journal::Empty,
+            (_, 0) => Journal::NotIndexed,
+            _ => Journal::Indexed,
+        }
+    }
 }
 
 /// Checks that the file is one of ours, has a schema version that we know, and is not damaged. Returns the version; `None`
@@ -170,6 +221,13 @@ pub(super) struct File<'a> {
 impl File<'_> {
     pub(super) fn unusable(self, problem: impl Into<String>, remedy: impl Into<String>) -> StoreError {
         StoreError::Unusable { path: self.path.to_owned(), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    fn missing(self) -> StoreError {
+        self.unusable(
+            "does not exist",
+            "give the data folder of the host with --data, or start the host once to make it",
+        )
     }
 
     pub(super) fn damaged(self, what: &str) -> StoreError {

@@ -109,6 +109,24 @@ impl SqliteStore {
         Ok(store)
     }
 
+    /// Opens the file of a store that exists, only to look: nothing is created or changed, and no write is possible.
+    ///
+    /// # Errors
+    /// The file does not exist, is damaged, of an older or newer version, or of another program.
+    pub async fn open_to_look(path: &Path) -> Result<Self, StoreError> {
+        file::check_existing(path)?;
+        let file = File { path, busy_timeout: BUSY_TIMEOUT };
+        let pools = Pools::open_to_look(file).await?;
+        Ok(SqliteStore {
+            path: path.to_owned(),
+            busy_timeout: BUSY_TIMEOUT,
+            id: FileId::of(path).await.map_err(|error| file.error(error.into()))?,
+            is_disk_full: AtomicBool::new(false),
+            pools: ArcSwap::from_pointee(pools),
+            reopened: Mutex::default(),
+        })
+    }
+
     fn readers(&self) -> SqlitePool {
         self.pools.load().readers.clone()
     }

@@ -10,7 +10,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Sqlite, SqlitePool};
 
 use super::MIGRATIONS;
-use super::file::{self, File};
+use super::file::{self, File, Journal};
 use crate::store::StoreError;
 
 /// Size of the pool for reading.
@@ -77,6 +77,25 @@ impl Pools {
         let readers =
             pool_options(1).after_release(|_, _| Box::pin(async { Ok(false) })).connect_lazy_with(options);
         Ok(Pools { readers, writer: None })
+    }
+
+    /// Opens the file for commands that only look: they create and change no file, also as root, in a folder that belongs to
+    /// another user.
+    pub(super) async fn open_to_look(file: File<'_>) -> Result<Self, StoreError> {
+        let options = match Journal::of(file.path) {
+            // Without locks: a reader would create the `-wal` and `-shm` files. A host that starts at this moment writes to
+            // its write-ahead log first.
+            Journal::Empty => options(file).read_only(true).immutable(true),
+            Journal::Indexed => options(file).read_only(true),
+            Journal::NotIndexed => return Pools::open_read_only(file).await,
+        };
+        if file::check(&options, file).await? != Some(file::newest_version()) {
+            return Err(file.unusable(
+                "was written by an older erp-host, or at a start that was interrupted",
+                "start the host once, which updates it",
+            ));
+        }
+        Ok(Pools { readers: pool_options(1).connect_lazy_with(options), writer: None })
     }
 
     pub(super) async fn close(&self) {
