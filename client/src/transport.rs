@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+
+use erp_host_files::{ReadError, read_trusted};
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
@@ -169,9 +170,15 @@ impl Transport {
     }
 }
 
-fn certificates(path: &PathBuf) -> Result<Vec<Certificate>, SetupError> {
-    let failed = |why: String| SetupError::Certificates { path: path.clone(), why };
-    let pem = fs::read(path).map_err(|error| failed(error.to_string()))?;
+/// The largest file with certificates: a bundle of all public authorities has a quarter of a megabyte.
+const MAX_CERTIFICATES: u64 = 4 << 20;
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, SetupError> {
+    let failed = |why: String| SetupError::Certificates { path: path.to_owned(), why };
+    let pem = read_trusted(path, MAX_CERTIFICATES).map_err(|error| match error {
+        ReadError::Io(error) => failed(error.to_string()),
+        other => failed(other.to_string()),
+    })?;
     let found = Certificate::from_pem_bundle(&pem).map_err(|error| failed(root_cause(&error)))?;
     if found.is_empty() { Err(failed("there is no certificate in it".to_owned())) } else { Ok(found) }
 }

@@ -22,6 +22,9 @@ const FOLDER: &str = "erp-host.reload";
 /// A report that nobody has read for so long is removed.
 const REPORT_LIFETIME: Duration = Duration::from_secs(600);
 
+/// The largest report that is read.
+const MAX_REPORT: u64 = 4 << 20;
+
 /// The outcome of a reload.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ReloadReport {
@@ -42,8 +45,8 @@ impl HostLock {
     pub(crate) fn acquire(data: &Path) -> Self {
         let lock = || -> io::Result<File> {
             // Made by the host, so that the host's user owns the folder.
-            fs::create_dir_all(data.join(FOLDER))?;
-            let file = File::options().create(true).append(true).open(data.join(LOCK))?;
+            private_file::make_own_folder(&data.join(FOLDER))?;
+            let file = private_file::lock_file(&data.join(LOCK))?;
             file.lock_shared()?;
             Ok(file)
         };
@@ -93,7 +96,7 @@ impl ReloadRequest {
             request: folder.join(format!("{name}.order")),
             report: folder.join(format!("{name}.answer")),
         };
-        File::create_new(&request.request)?;
+        private_file::create_new(&request.request)?;
         Ok(request)
     }
 
@@ -104,10 +107,10 @@ impl ReloadRequest {
 
     /// The report, once the host has written it.
     pub(crate) fn report(&self) -> io::Result<Option<ReloadReport>> {
-        match fs::read(&self.report) {
+        match erp_host_files::read(&self.report, MAX_REPORT) {
             Ok(text) => serde_json::from_slice(&text).map(Some).map_err(io::Error::other),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(io::Error::other(error)),
         }
     }
 }

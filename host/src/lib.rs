@@ -20,7 +20,7 @@
 //! - [`server`]: HTTP and TLS; [`access`]: who may call; [`caller`]: who does;
 //! - [`auth`]: online authentication;
 //! - [`router`]: from a message to its reply;
-//! - [`file_reload`]: hot reload of certificates and keys; `key_file`: reads private keys, which others may not read;
+//! - [`file_reload`]: hot reload of certificates and keys;
 //! - [`logging`]: the log, with a rate limit for rejections;
 //! - `shared_budget`: bytes of memory or disk that all peers share; `spool_file`: what does not stay in memory;
 //! - `control`: the lock of a running host and reload requests.
@@ -33,7 +33,6 @@ pub mod commands;
 pub mod config;
 mod control;
 pub mod file_reload;
-mod key_file;
 pub mod logging;
 mod quantity;
 pub mod router;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use erp_host_store::audit::Origin;
+use erp_host_store::private_file::IfPresent;
 use erp_host_store::{Connections, KEY_FILE, Lifetime, Live, STORE_FILE};
 use plugin_api::Settings;
 use serde_json::{Value, json};
@@ -267,14 +268,17 @@ async fn export_can_be_imported_by_another_host() {
 #[tokio::test]
 async fn passphrase_can_come_from_a_file() {
     let host = Host::with_connections().await;
-    fs::write(host.path("pass"), format!("{PASSPHRASE}\r\nsecond line\n")).unwrap();
+    let write = |name: &str, text: &str| {
+        erp_host_store::private_file::write(&host.path(name), text.as_bytes(), IfPresent::Replace).unwrap();
+    };
+    write("pass", &format!("{PASSPHRASE}\r\nsecond line\n"));
     host.run(&["export", "all.erpx", "--passphrase-file", "pass"]).ok();
     host.run_with_passphrase(&["import", "all.erpx", "--replace"], PASSPHRASE).ok();
-    fs::write(host.path("empty"), "\n").unwrap();
+    write("empty", "\n");
     host.run(&["export", "b.erpx", "--passphrase-file", "empty"])
         .fails(1, "the first line of the passphrase file empty is empty");
     host.run(&["export", "b.erpx", "--passphrase-file", "none"])
-        .fails(1, "the passphrase file none cannot be read");
+        .fails(1, "the passphrase file none: it cannot be read");
     host.run_with_passphrase(&["export", "b.erpx"], "too short").fails(1, "at least 12 characters");
     assert!(!host.path("b.erpx").exists());
 }

@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use erp_host_files::private_file;
+
 /// The name of the cache's folder, below the data folder.
 pub(crate) const FOLDER: &str = "plugins-cache";
 
@@ -25,7 +27,7 @@ pub(crate) fn copy_name(sha256: &str, path: &Path) -> String {
 /// # Errors
 /// The folder cannot be created, or the copy cannot be written.
 pub(crate) fn copy(bytes: &[u8], folder: &Path, name: &str) -> io::Result<PathBuf> {
-    make_private_folder(folder)?;
+    private_file::make_folder(folder)?;
     // Also of a folder that exists: a user who can write to it could run code as this user. One that users of worker processes
     // may enter stays so: they open their copies again at every start.
     #[cfg(unix)]
@@ -39,6 +41,7 @@ pub(crate) fn copy(bytes: &[u8], folder: &Path, name: &str) -> io::Result<PathBu
         return Ok(path);
     }
     let mut copy = tempfile::NamedTempFile::new_in(folder)?;
+    private_file::give_to_owner_of(copy.as_file(), folder)?;
     copy.write_all(bytes)?;
     copy.persist(&path).map_err(|error| error.error)?;
     Ok(path)
@@ -57,18 +60,6 @@ fn has_content(path: &Path, bytes: &[u8]) -> io::Result<bool> {
         }
     }
     Ok(file.read(&mut block)? == 0)
-}
-
-/// Creates a folder and its parents, readable for this user only. An existing folder stays as it is.
-///
-/// # Errors
-/// It cannot be created.
-pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// Deletes all copies but these. Only files that are named like copies are deleted. A copy that cannot be deleted (Windows

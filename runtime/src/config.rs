@@ -116,6 +116,12 @@ impl Default for RuntimeConfig {
 }
 
 impl RuntimeConfig {
+    /// All paths in it.
+    pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let of_connectors = self.connectors.values_mut().filter_map(|own| own.worker.program.as_mut());
+        self.worker.program.iter_mut().chain(of_connectors)
+    }
+
     /// What differs for this connector. Names of connectors are compared without regard to case.
     fn of(&self, connector: &str) -> Option<&ConnectorConfig> {
         self.connectors.iter().find(|(name, _)| name.eq_ignore_ascii_case(connector)).map(|(_, own)| own)

@@ -34,12 +34,14 @@
 //!
 //! - `config`: what the operator configures; `policy`: the same as a trait, for other programs and for tests;
 //! - [`isolation`]: worker processes: supervisor, crash circuit breaker, protocol;
+//! - `environment`: the environment variables of the start, for worker processes;
 //! - `log_bridge`: hands the log records of a plugin to `tracing`; `log_context`: the call that they belong to.
 //!
 //! Code that was loaded is never unloaded: threads and static data of a plugin may be in use until the process ends.
 
 mod cache;
 mod config;
+mod environment;
 mod file_handshake;
 pub mod isolation;
 mod library;
@@ -57,7 +59,7 @@ mod trust;
 mod watcher;
 
 pub use config::{ConnectorConfig, Isolation, Options, RuntimeConfig, WorkerConfig};
-pub use load::{LoadError, PluginFile, is_name as is_connector_name};
+pub use load::{LoadError, MAX_PLUGIN_SIZE, PluginFile, is_name as is_connector_name};
 pub use log_context::LogContext;
 pub use plugin::Plugin;
 pub use plugins::{FolderError, Plugins, UnknownConnector};

@@ -10,6 +10,8 @@ use libloading::Library;
 use plugin_api::abi::{HANDSHAKE_SYMBOL, Handshake, Refused};
 use thiserror::Error;
 
+use crate::environment;
+
 /// Why a library cannot be opened as a plugin. Its `Display` is one line, with what to do.
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -27,6 +29,7 @@ pub enum OpenError {
 /// # Errors
 /// It cannot be opened, or is not a plugin. It stays open then, too: its initialisers have run already.
 pub(crate) fn open(path: &Path) -> Result<&'static Handshake, OpenError> {
+    environment::remember();
     // SAFETY: opening runs the library's initialisers, code that we can prove nothing about: the operator vouches for
     // it by putting the file into the plugins folder. It is a whole library of this system (`object_file::check`), in a
     // copy that nobody else writes to.

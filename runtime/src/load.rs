@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use erp_host_files::private_file;
 use plugin_api::abi::client;
 use plugin_api::abi::client::ConnectorClient;
 use plugin_api::abi::{About, Description, Handshake};
@@ -24,6 +25,10 @@ use crate::trust::Untrusted;
 
 /// Folders of the host below the data folder: no connector may have one of these names.
 const RESERVED_NAMES: [&str; 2] = [cache::FOLDER, "spool"];
+
+/// The largest plugin file, in bytes. It is in memory while it is checked and copied. One with debug information and
+/// everything that it needs has some tens of megabytes.
+pub const MAX_PLUGIN_SIZE: u64 = 256 << 20;
 
 /// The longest name of a connector.
 const MAX_NAME_LENGTH: usize = 64;
@@ -51,6 +56,9 @@ pub enum LoadError {
     /// The file changed since the scan, or while it was read.
     #[error("it is being written; it is loaded when it stays as it is")]
     Changing,
+    /// It is larger than any plugin.
+    #[error("it is larger than {} MiB, which no plugin is; build it without debug information", MAX_PLUGIN_SIZE >> 20)]
+    TooLarge,
     /// It is a folder or a device.
     #[error("it is not a file; take it out of the plugins folder")]
     NotAFile,
@@ -178,11 +186,18 @@ impl Loader {
             return Err(LoadError::NotAFile);
         }
         let fingerprint = Fingerprint::of(&self.path).ok();
-        let mut file = File::open(&self.path).map_err(LoadError::Read)?;
+        let file = File::open(&self.path).map_err(LoadError::Read)?;
         // Of the open file: the path may lead to another one by now.
         let opened = file.metadata().map_err(LoadError::Read)?;
+        // Before it is read: a file may be larger than the memory, and take no room on the disk (a sparse file).
+        if opened.len() > MAX_PLUGIN_SIZE {
+            return Err(LoadError::TooLarge);
+        }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(LoadError::Read)?;
+        file.take(MAX_PLUGIN_SIZE + 1).read_to_end(&mut bytes).map_err(LoadError::Read)?;
+        if bytes.len() as u64 > MAX_PLUGIN_SIZE {
+            return Err(LoadError::TooLarge);
+        }
         let sha256 = hex::encode(Sha256::digest(&bytes));
         let trust = context.policy.trust();
         let trusted = trust
@@ -219,7 +234,7 @@ fn prepare(about: &About, context: &LoadContext<'_>) -> Result<PathBuf, LoadErro
         return Err(LoadError::Duplicate { name: name.clone(), other });
     }
     let folder = context.data.join(name.to_lowercase());
-    cache::make_private_folder(&folder)
+    private_file::make_folder(&folder)
         .and_then(|()| std::path::absolute(&folder))
         .map_err(|source| LoadError::DataFolder { folder, source })
 }

@@ -33,12 +33,42 @@ pub struct OnlineClient {
     pub certificates: Vec<PathBuf>,
     /// A JSON Web Key Set: an `https` URL or a file.
     #[serde(default)]
-    pub jwks: Option<String>,
+    pub jwks: Option<KeySetSource>,
     /// The partner's private key: `RSAKeyValue` in XML, or PEM.
     pub private_key: PathBuf,
     /// The connectors that this client ID is for; `None`: all.
     #[serde(default)]
     pub connectors: Option<Vec<String>>,
+}
+
+/// Where a JSON Web Key Set comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum KeySetSource {
+    /// An address, asked again and again.
+    Url(String),
+    /// A file.
+    File(PathBuf),
+}
+
+impl From<String> for KeySetSource {
+    fn from(text: String) -> Self {
+        if text.contains("://") { KeySetSource::Url(text) } else { KeySetSource::File(text.into()) }
+    }
+}
+
+impl OnlineConfig {
+    /// All paths in it.
+    pub(crate) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.clients.values_mut().flat_map(|client| {
+            let OnlineClient { certificates, jwks, private_key, connectors: _ } = client;
+            let key_set = match jwks {
+                Some(KeySetSource::File(file)) => Some(file),
+                Some(KeySetSource::Url(_)) | None => None,
+            };
+            certificates.iter_mut().chain(key_set).chain([private_key])
+        })
+    }
 }
 
 impl Default for OnlineConfig {

@@ -3,7 +3,6 @@
 //! Own structs instead of `jsonwebtoken::jwk`, which takes an RSA key without a modulus for a key of an unknown type and
 //! checks neither size nor exponent.
 
-use std::fs;
 use std::path::Path;
 
 use base64::Engine;
@@ -11,6 +10,7 @@ use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
 use super::verification_key::{MOST_KEYS, VerificationKey};
+use erp_host_files::read_trusted;
 
 /// The largest document that is read.
 pub(super) const MOST_BYTES: usize = 256 * 1024;
@@ -84,9 +84,6 @@ fn key(value: serde_json::Value, source: &str) -> Result<VerificationKey, String
 pub(super) fn read(path: &Path) -> Result<Vec<VerificationKey>, String> {
     let source = path.display().to_string();
     let error = |reason: String| format!("the key set file {source}: {reason}");
-    let json = fs::read(path).map_err(|cause| error(format!("it cannot be read: {cause}")))?;
-    if json.len() > MOST_BYTES {
-        return Err(error(format!("it has {} bytes, at most {MOST_BYTES} are read", json.len())));
-    }
+    let json = read_trusted(path, MOST_BYTES as u64).map_err(|cause| error(cause.to_string()))?;
     parse(&json, &source).map_err(error)
 }

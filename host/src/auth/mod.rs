@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::task::spawn_blocking;
 
-pub use self::config::{OnlineClient, OnlineConfig};
+pub use self::config::{KeySetSource, OnlineClient, OnlineConfig};
 pub use self::denied::Denied;
 use self::partner_key::PartnerKey;
 use self::remote::RemoteKeySet;
@@ -227,9 +227,8 @@ impl Client {
             }
         }
         let key_set = match &config.jwks {
-            Some(url) if url.contains("://") => Some(KeySet::Remote(RemoteKeySet::start(url)?)),
-            Some(file) => {
-                let file = PathBuf::from(file);
+            Some(KeySetSource::Url(url)) => Some(KeySet::Remote(RemoteKeySet::start(url)?)),
+            Some(KeySetSource::File(file)) => {
                 let path = file.clone();
                 let keys =
                     Reloadable::new(format!("the key set of {id}"), [file], move || key_set::read(&path))?;

@@ -13,8 +13,12 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use values::DateTime;
 
+use erp_host_files::read_secret;
+
 use super::rsa_key_value;
-use crate::key_file;
+
+/// The largest key file: far more than a key of 8192 bits takes.
+const MAX_BYTES: u32 = 64 * 1024;
 
 /// The key that a partner got from SuperOffice for a client ID. `Debug` shows nothing of it.
 pub(super) struct PartnerKey(KeyPair);
@@ -32,7 +36,7 @@ impl PartnerKey {
     /// It cannot be read, others can read it too, or there is no such key in it.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let error = |reason: String| format!("the private key file {}: {reason}", path.display());
-        let bytes = key_file::read(path).map_err(error)?;
+        let bytes = read_secret(path, MAX_BYTES).map_err(|cause| error(cause.to_string()))?;
         PartnerKey::parse(&bytes).map_err(error)
     }
 

@@ -1,7 +1,6 @@
 //! Keys that tokens are verified with, and the certificate files that hold them.
 
 use std::fmt;
-use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -13,9 +12,13 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
 use super::rsa_key_value::without_zeros;
+use erp_host_files::read_trusted;
 
 /// A token may be verified with every key, so their number is limited.
 pub(super) const MOST_KEYS: usize = 32;
+
+/// The largest file with certificates.
+const MAX_CERTIFICATES: u64 = 1 << 20;
 
 /// Sizes of keys that are accepted, in bits.
 const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -97,7 +100,7 @@ impl VerificationKey {
 /// It cannot be read, or holds something else.
 pub(super) fn read_certificates(path: &Path) -> Result<Vec<VerificationKey>, String> {
     let error = |reason: String| format!("the certificate file {}: {reason}", path.display());
-    let bytes = fs::read(path).map_err(|cause| error(format!("it cannot be read: {cause}")))?;
+    let bytes = read_trusted(path, MAX_CERTIFICATES).map_err(|cause| error(cause.to_string()))?;
     let certificates = if bytes.windows(11).any(|window| window == b"-----BEGIN ") {
         let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
         all.map_err(|cause| error(format!("it is broken PEM: {cause}")))?

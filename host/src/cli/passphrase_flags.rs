@@ -1,17 +1,19 @@
 //! The flag for a passphrase, which comes from a file, the environment or the terminal.
 
 use std::error::Error;
-use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
 use super::UsageError;
+use erp_host_files::read_secret_text;
 
 const VARIABLE: &str = "ERP_HOST_PASSPHRASE";
 /// An attacker who has the file can try passphrases without limit, so a short one does not protect it.
 const MIN_CHARACTERS: usize = 12;
+/// The largest passphrase file.
+const MAX_BYTES: u32 = 64 * 1024;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PassphraseFlags {
@@ -58,9 +60,8 @@ impl PassphraseFlags {
 
     fn given(&self) -> Result<Option<Zeroizing<String>>, Box<dyn Error>> {
         if let Some(file) = &self.passphrase_file {
-            let text = Zeroizing::new(fs::read_to_string(file).map_err(|error| {
-                format!("the passphrase file {} cannot be read: {error}", file.display())
-            })?);
+            let text = read_secret_text(file, MAX_BYTES)
+                .map_err(|error| format!("the passphrase file {}: {error}", file.display()))?;
             let line = text.lines().next().unwrap_or_default();
             if line.is_empty() {
                 return Err(

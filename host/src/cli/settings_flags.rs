@@ -2,8 +2,11 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
+
+use erp_host_files::permissions::refuse_readable_by_others;
+use erp_host_files::read_text;
 
 /// Settings of a connection, or fields of an actor.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -73,13 +76,35 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// The largest file of values, or of actors.
+pub(crate) const MAX_INPUT: u64 = 64 << 20;
+
+/// The text of standard input, up to the same size.
+pub(crate) fn read_standard_input() -> Result<String, String> {
+    let mut text = String::new();
+    let read = io::stdin().take(MAX_INPUT + 1).read_to_string(&mut text);
+    match read.map_err(|error| format!("it cannot be read: {error}"))? as u64 {
+        0..=MAX_INPUT => Ok(text),
+        _ => Err(format!("it is larger than {MAX_INPUT} bytes")),
+    }
+}
+
+/// A warning only: whether there is a password among the values is not known here.
+fn warn_of_readers(path: &Path) {
+    let loose = fs::metadata(path).ok().and_then(|metadata| refuse_readable_by_others(path, &metadata).err());
+    if let Some(loose) = loose {
+        eprintln!("erp-host: warning: if {} has a password: {loose}", path.display());
+    }
+}
+
 fn read_file(path: &Path) -> Result<Vec<(String, String)>, Box<dyn Error>> {
     let (name, text) = if path == Path::new("-") {
-        ("standard input".to_owned(), io::read_to_string(io::stdin()))
+        ("standard input".to_owned(), read_standard_input())
     } else {
-        (path.display().to_string(), fs::read_to_string(path))
+        warn_of_readers(path);
+        (path.display().to_string(), read_text(path, MAX_INPUT).map_err(|error| error.to_string()))
     };
-    let text = text.map_err(|error| format!("the values in {name} cannot be read: {error}"))?;
+    let text = text.map_err(|error| format!("the values in {name}: {error}"))?;
     let lines =
         text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     // The error does not show the line, which may hold a secret.

@@ -1,7 +1,6 @@
 //! `erp-host call`: one call of any connector service.
 
 use std::error::Error;
-use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,11 +10,12 @@ use erp_host_client::call::{
     Argument, Arguments, OutputFormat, actors_from_json, check, parse_operation, parse_parent,
     parse_restriction, write_error_traffic, write_exchange,
 };
+use erp_host_files::read_text;
 
 use crate::cli::block_on;
 use crate::cli::output::{print_error, stdout};
 use crate::cli::service_flags::{DialectChoice, ServiceFlags};
-use crate::cli::settings_flags::SettingsFlags;
+use crate::cli::settings_flags::{MAX_INPUT, SettingsFlags, read_standard_input};
 
 #[cfg(test)]
 mod tests;
@@ -215,7 +215,10 @@ fn read_actors(path: &Path) -> Result<Vec<Actor<'static>>, Box<dyn Error>> {
 
 /// The text of a file, or of standard input for `-`.
 fn read_file(path: &Path) -> Result<String, String> {
-    let text =
-        if path == Path::new("-") { io::read_to_string(io::stdin()) } else { fs::read_to_string(path) };
-    text.map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    let text = if path == Path::new("-") {
+        read_standard_input()
+    } else {
+        read_text(path, MAX_INPUT).map_err(|error| error.to_string())
+    };
+    text.map_err(|error| format!("{}: {error}", path.display()))
 }

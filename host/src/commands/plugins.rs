@@ -10,16 +10,15 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::cli::output::stdout;
+use crate::cli::own_output::OwnOutput;
 use crate::cli::scratch_folder::scratch_folder;
 use crate::config::{Config, Flags};
-use erp_host_client::terminal::printable;
+use erp_host_client::terminal::{PrintableWriter, printable};
 use erp_host_runtime::{PluginFile, Plugins};
 
 /// Loads every plugin file as `serve` does, and shows what is in it or why it cannot be loaded.
 ///
-/// Run it as the user that the service runs as: a connector may make files in the data folder when it is loaded.
-/// A data folder that does not exist is not made.
+/// Nothing is changed in the data folder of the host: each connector gets an empty folder, which is deleted afterwards.
 ///
 /// Exit code: 0 when every file can be loaded, 1 when one cannot.
 #[derive(Debug, clap::Args)]
@@ -58,16 +57,17 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 
 fn list(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let config = Config::load(&args.flags)?;
-    // Listing leaves no data folder behind where there was none.
-    let elsewhere = if config.data.is_dir() { None } else { Some(scratch_folder()?) };
-    let data = elsewhere.as_ref().map_or(config.data.as_path(), tempfile::TempDir::path);
-    let plugins = Plugins::load(&config.plugins, data, &config.runtime)?;
-    let mut output = stdout();
+    let output = OwnOutput::take()?;
+    // Nothing is created in the host's data folder, also not by a connector: what root creates there locks the host out.
+    let data = scratch_folder()?;
+    let plugins = Plugins::load(&config.plugins, data.path(), &config.runtime)?;
+    let mut output = PrintableWriter::new(io::BufWriter::new(output));
     if args.json {
         print_json(&plugins, &mut output)?;
     } else {
         print_table(&plugins, &mut output)?;
     }
+    output.flush()?;
     let all_loaded = plugins.files().iter().all(|file| file.loaded.is_ok());
     Ok(if all_loaded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use contract::SoapVersion;
 use zeroize::Zeroizing;
 
+use erp_host_files::read_secret_text;
+
 use crate::cli::block_on;
 use crate::cli::output::stdout;
 use crate::cli::settings_flags::SettingsFlags;
@@ -184,6 +186,9 @@ fn credentials(args: &Args) -> Result<Credentials, Box<dyn Error>> {
     Ok(Credentials::Password { user: user.clone(), password })
 }
 
+/// The largest file with a secret.
+const MAX_SECRET: u32 = 64 * 1024;
+
 /// A secret from the first line of a file, else from the environment.
 fn secret(file: Option<&Path>, variable: &str) -> Result<Option<Zeroizing<String>>, Box<dyn Error>> {
     let Some(file) = file else {
@@ -193,9 +198,8 @@ fn secret(file: Option<&Path>, variable: &str) -> Result<Option<Zeroizing<String
             Err(std::env::VarError::NotUnicode(_)) => Err(format!("{variable} is no UTF-8 text").into()),
         };
     };
-    let content = std::fs::read_to_string(file)
-        .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-    let content = Zeroizing::new(content);
+    let content =
+        read_secret_text(file, MAX_SECRET).map_err(|error| format!("{}: {error}", file.display()))?;
     match content.lines().next().map(str::trim) {
         Some(line) if !line.is_empty() => Ok(Some(Zeroizing::new(line.to_owned()))),
         _ => Err(format!("the first line of {} is empty", file.display()).into()),

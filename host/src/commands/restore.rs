@@ -12,7 +12,7 @@ use crate::cli::store_flags::StoreFlags;
 use crate::cli::text::{connection_count, utc};
 use crate::control;
 use erp_host_store::audit::Origin;
-use erp_host_store::{KeyLock, Restore};
+use erp_host_store::{KeyLock, Restore, private_file};
 
 /// Replace the store of connections by a backup, while the host does not run
 ///
@@ -52,7 +52,7 @@ async fn restore(args: Args) -> Result<(), Box<dyn Error>> {
     let data = &config.data;
     let passphrase =
         if ask_passphrase { Some(passphrase.passphrase()?) } else { passphrase.given_passphrase()? };
-    std::fs::create_dir_all(data)
+    private_file::make_folder(data)
         .map_err(|error| format!("the data folder {} cannot be made: {error}", data.display()))?;
     // A host that is started from now on refuses to start while the marker file of the restore is there.
     let _running = control::lock_out_hosts(data)

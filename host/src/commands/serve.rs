@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::auth::Online;
+use crate::cli::own_output::OwnOutput;
 use crate::cli::signals::StopSignals;
 use crate::config::{Config, Flags};
 use crate::control::HostLock;
@@ -19,6 +21,7 @@ use crate::file_reload::FileReloader;
 use crate::logging;
 use crate::router::{Router, RouterConfig};
 use crate::server::{ConnectorCard, Server};
+use erp_host_files::{permissions, private_file};
 use erp_host_runtime::{PluginWatcher, Plugins};
 
 mod open_files;
@@ -71,9 +74,11 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let mut config = Config::load(&args.flags)?;
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     logging::start(&config.log)?;
-    std::fs::create_dir_all(&config.data)
-        .map_err(|error| format!("the data folder {} cannot be made: {error}", config.data.display()))?;
+    make_data_folder(&config.data)
+        .map_err(|problem| format!("the data folder {} {problem}", config.data.display()))?;
     open_files::allow(&config.server.limits);
+    let (output, printed) = OwnOutput::take_and_log_others()
+        .map_err(|error| format!("standard output cannot be kept from connectors: {error}"))?;
     let _lock = HostLock::acquire(&config.data);
     let watcher = PluginWatcher::load(&config.plugins, &config.data, &config.runtime)?;
     warn_of_unknown_connectors(&config, watcher.plugins());
@@ -89,11 +94,20 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         .worker_threads(io_threads())
         .max_blocking_threads(threads)
         .build()?;
-    let end = runtime.block_on(serve(&config, watcher))?;
+    let end = runtime.block_on(serve(&config, watcher, output))?;
     // What still runs in a connector has the rest of the time, and no more.
     runtime.shutdown_timeout(end.saturating_duration_since(Instant::now()));
+    printed.finish();
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Creates the data folder if it is missing. One that others can write to is refused: whoever can put files there controls
+/// the host.
+fn make_data_folder(data: &Path) -> Result<(), String> {
+    private_file::make_folder(data).map_err(|error| format!("cannot be made: {error}"))?;
+    let metadata = data.metadata().map_err(|error| format!("cannot be reached: {error}"))?;
+    permissions::refuse_writable_by_others(data, &metadata).map_err(|loose| format!("is not safe: {loose}"))
 }
 
 /// One I/O thread for each core, and one that takes over when a connector blocks one of them (see `router::watchdog`).
@@ -122,7 +136,11 @@ fn blocking_threads(config: &Config, plugins: &Plugins) -> usize {
 }
 
 /// Serves until a signal; returns by when all must be over.
-async fn serve(config: &Config, watcher: PluginWatcher) -> Result<Instant, Box<dyn Error>> {
+async fn serve(
+    config: &Config,
+    watcher: PluginWatcher,
+    output: OwnOutput,
+) -> Result<Instant, Box<dyn Error>> {
     let plugins = watcher.plugins();
     let clients = plugins.connectors().into_iter().map(|plugin| plugin.connector.clone());
     let online = Online::new(&config.online)
@@ -141,7 +159,7 @@ async fn serve(config: &Config, watcher: PluginWatcher) -> Result<Instant, Box<d
     let trigger =
         PluginReload { config, watcher, router: Arc::clone(&router), help, file_reloader }.start()?;
     let reloading = reload_on_signals(&trigger)?;
-    print_ready(&server.url());
+    print_ready(output, &server.url());
 
     let serving = server.run(stop.notified()).await;
     // Nothing is replaced any more.
@@ -164,9 +182,9 @@ async fn serve(config: &Config, watcher: PluginWatcher) -> Result<Instant, Box<d
 }
 
 /// Prints the line that shows that the host is ready. Scripts wait for it.
-fn print_ready(url: &str) {
-    let mut output = io::stdout().lock();
-    let printed = writeln!(output, "listening on {url}").and_then(|()| output.flush());
+fn print_ready(mut output: OwnOutput, url: &str) {
+    // In one write: nobody sees half a line.
+    let printed = output.write_all(format!("listening on {url}\n").as_bytes());
     if let Err(error) = printed {
         tracing::warn!(%error, "nobody reads standard output; listening on {url}");
     }

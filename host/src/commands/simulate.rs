@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cli::output::{print_error, stdout};
+use crate::cli::output::print_error;
+use crate::cli::own_output::OwnOutput;
 use crate::cli::scratch_folder::scratch_folder;
 use crate::cli::service_flags::{DialectChoice, ServiceFlags};
 use crate::cli::settings_flags::SettingsFlags;
@@ -121,10 +122,14 @@ Exit code: 0 both sides are equal and nothing was odd, 1 there are anomalies, 2 
 const COULD_NOT_RUN: u8 = 2;
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    let json = args.json.clone();
-    match simulate(args) {
+    // The demo loads plugins.
+    let output = OwnOutput::take()?;
+    let absolute = |path: Option<PathBuf>| path.map(std::path::absolute).transpose();
+    let json = absolute(args.json.clone())?;
+    let args = Args { crm: absolute(args.crm)?, ..args };
+    match simulate(args, output.try_clone()?) {
         Ok(report) => {
-            match report.write_text(&mut io::BufWriter::new(stdout())) {
+            match report.write_text(&mut PrintableWriter::new(io::BufWriter::new(output))) {
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
                 _ => {}
             }
@@ -140,7 +145,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-fn simulate(args: Args) -> Result<Report, Box<dyn Error>> {
+fn simulate(args: Args, output: OwnOutput) -> Result<Report, Box<dyn Error>> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let mut settings: FormInput = args.settings.entries()?.into_iter().collect();
     let (client, demo) = match &args.demo {
@@ -176,8 +181,7 @@ fn simulate(args: Args) -> Result<Report, Box<dyn Error>> {
         (_, true) => Verbosity::Everything,
         _ => Verbosity::Rounds,
     };
-    let progress =
-        Progress::new(Box::new(PrintableWriter::new(io::stdout())), verbosity, args.connections > 1);
+    let progress = Progress::new(Box::new(PrintableWriter::new(output)), verbosity, args.connections > 1);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let client = match args.dialect {

@@ -19,13 +19,17 @@ use crate::auth::OnlineConfig;
 use crate::logging::LogConfig;
 use crate::router::RouterConfig;
 use crate::server::ServerConfig;
+use erp_host_files::{ReadError, read_trusted_text};
 use erp_host_runtime::RuntimeConfig;
 
 /// The file that is read when it exists and no other one is named.
 pub const DEFAULT_FILE: &str = "erp-host.toml";
 
-/// The configuration of the whole host. Relative paths are below the working directory, wherever they were given. `Debug`
-/// shows no value of a connector's option, because it may be a secret.
+/// The largest configuration file: room for thousands of trusted hashes.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// The configuration of the whole host. [`Config::load`] makes all paths absolute: relative ones are below the working
+/// directory, wherever they were given. `Debug` shows no value of a connector's option, because it may be a secret.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Folder with the plugin files.
@@ -52,12 +56,12 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message names each field")]
 pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("the configuration file {} cannot be read: {cause}", file.display())]
+    /// The file cannot be read, is too large, or others can change it, who would then decide what this program does.
+    #[error("the configuration file {}: {cause}", file.display())]
     Read {
         file: PathBuf,
         #[source]
-        cause: io::Error,
+        cause: ReadError,
     },
     /// The file is not valid TOML, or has an unknown key or a value that is not allowed.
     #[error("{}, line {line}: {reason}", file.display())]
@@ -65,6 +69,13 @@ pub enum ConfigError {
     /// Two values contradict each other.
     #[error("{}: {reason}", file.display())]
     Contradiction { file: PathBuf, reason: String },
+    /// The working directory cannot be found, which relative paths begin at.
+    #[error("the path {} has no absolute form ({cause}); give an absolute path", path.display())]
+    Relative {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
 }
 
 impl Default for Config {
@@ -74,21 +85,37 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the file that the flags name, or [`DEFAULT_FILE`] if it exists, and applies the flags.
+    /// Reads the file that the flags name, or [`DEFAULT_FILE`] if it exists, and applies the flags. All paths are absolute
+    /// then: a connector in this process may change the working directory at any time.
     ///
     /// # Errors
     /// The file cannot be read, or is not a valid configuration.
     pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
         let path = flags.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
-        let mut file = match std::fs::read_to_string(path) {
+        let mut file = match read_trusted_text(path, MAX_BYTES) {
             Ok(text) => parse(&text, path)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && flags.config.is_none() => {
-                ConfigFile::default()
-            }
+            Err(error) if error.is_not_found() && flags.config.is_none() => ConfigFile::default(),
             Err(cause) => return Err(ConfigError::Read { file: path.to_owned(), cause }),
         };
         file.apply(flags);
-        compose(file, path)
+        let mut config = compose(file, path)?;
+        for path in config.paths_mut() {
+            *path = std::path::absolute(&*path)
+                .map_err(|cause| ConfigError::Relative { path: path.clone(), cause })?;
+        }
+        Ok(config)
+    }
+
+    /// All paths of the configuration.
+    fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let Config { plugins, data, key_file, server, access: _, online, router: _, runtime, log: _ } = self;
+        let tls = server.tls.iter_mut().flat_map(|tls| tls.paths_mut());
+        [plugins, data]
+            .into_iter()
+            .chain(key_file)
+            .chain(tls)
+            .chain(online.paths_mut())
+            .chain(runtime.paths_mut())
     }
 
     /// Reads the text of a file; `file` names it in errors.

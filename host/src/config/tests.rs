@@ -187,7 +187,8 @@ fn flags_override_the_file() {
     std::fs::write(file.path(), "plugins = \"a\"\ndata = \"b\"\n[log]\nlevel = \"warn\"").unwrap();
     let path = file.path().to_str().unwrap();
     let config = Config::load(&flags(&["--config", path, "--plugins", "c", "--log-format", "json"])).unwrap();
-    assert_eq!((config.plugins, config.data), (PathBuf::from("c"), PathBuf::from("b")));
+    let here = std::env::current_dir().unwrap();
+    assert_eq!((config.plugins, config.data), (here.join("c"), here.join("b")));
     assert_eq!((config.log.level.as_str(), config.log.format), ("warn", LogFormat::Json));
 }
 
@@ -195,4 +196,47 @@ fn flags_override_the_file() {
 fn flag_config_requires_the_file() {
     let error = Config::load(&flags(&["--config", "no-such-file.toml"])).unwrap_err();
     assert!(error.to_string().contains("no-such-file.toml"), "{error}");
+}
+
+/// Every key that is a path, as a relative one.
+const RELATIVE_PATHS: &str = r#"
+    plugins = "relative-1"
+    data = "relative-2"
+    key_file = "relative-3"
+    [tls]
+    certificate = "relative-4"
+    key = "relative-5"
+    client_ca = "relative-6"
+    [online.clients.one]
+    certificates = ["relative-7", "relative-8"]
+    jwks = "relative-9"
+    private_key = "relative-10"
+    [online.clients.other]
+    jwks = "https://relative-host/"
+    private_key = "relative-11"
+"#;
+
+#[test]
+fn config_makes_every_path_absolute() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), RELATIVE_PATHS).unwrap();
+    let config = Config::load(&flags(&["--config", file.path().to_str().unwrap()])).unwrap();
+    let shown = format!("{config:?}");
+    let here = std::env::current_dir().unwrap();
+    for number in 1..=11 {
+        let absolute = format!("{:?}", here.join(format!("relative-{number}")));
+        assert!(shown.contains(&absolute), "{absolute} is not in {shown}");
+    }
+    assert!(shown.contains("\"https://relative-host/\""), "{shown}");
+    // What is not given has a relative default.
+    let config = Config::load(&flags(&["--config", "/dev/null"])).unwrap();
+    assert_eq!((config.plugins, config.data), (here.join("plugins"), here.join("data")));
+    let flags = flags(&["--plugins", "p", "--data", "../d", "--key-file", "k", "--config", "/dev/null"]);
+    let config = Config::load(&flags).unwrap();
+    assert!(
+        [Some(config.plugins), Some(config.data), config.key_file]
+            .into_iter()
+            .flatten()
+            .all(|path| path.is_absolute())
+    );
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use erp_host_files::private_file;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -80,7 +81,7 @@ impl SpoolFolder {
     /// # Errors
     /// The folder cannot be created.
     pub(super) fn new(folder: &Path, config: &RouterConfig) -> io::Result<Arc<Self>> {
-        std::fs::create_dir_all(folder)?;
+        private_file::make_own_folder(folder)?;
         Ok(Arc::new(SpoolFolder {
             path: folder.to_owned(),
             files: SpoolFiles::new(folder, config.total_reply_spool as u64),

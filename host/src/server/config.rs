@@ -45,6 +45,19 @@ pub struct TlsConfig {
 }
 
 impl TlsConfig {
+    /// All paths in it.
+    pub(crate) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let TlsConfig {
+            certificate,
+            key,
+            handshake_timeout: _,
+            client_ca,
+            client_names: _,
+            redirect_from: _,
+        } = self;
+        [certificate, key].into_iter().chain(client_ca)
+    }
+
     /// The names of which a client certificate must have one; `None`: no certificate is required.
     pub(super) fn required_client_names(&self) -> Option<&[String]> {
         self.client_ca.is_some().then_some(self.client_names.as_slice())

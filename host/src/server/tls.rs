@@ -1,6 +1,5 @@
 //! TLS: certificate and key, with hot reload; client certificates; the handshake.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +21,13 @@ use super::config::TlsConfig;
 use super::disconnect_detection::{DisconnectDetectingStream, DisconnectDetection};
 use crate::access::CertificateNames;
 use crate::file_reload::Reloadable;
-use crate::key_file;
+use erp_host_files::{read_secret, read_trusted};
+
+/// The largest file with certificates: a bundle of all public authorities has a quarter of a megabyte.
+const MAX_CERTIFICATES: u64 = 4 << 20;
+
+/// The largest key file: far more than a key of 8192 bits takes.
+const MAX_KEY: u32 = 64 * 1024;
 
 /// The first byte of a handshake.
 const HANDSHAKE: u8 = 0x16;
@@ -152,7 +157,7 @@ fn verifier(
 
 fn certificates(file: &Path, setting: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let error = |reason: String| format!("{setting} {}: {reason}", file.display());
-    let pem = fs::read(file).map_err(|cause| error(format!("it cannot be read: {cause}")))?;
+    let pem = read_trusted(file, MAX_CERTIFICATES).map_err(|cause| error(cause.to_string()))?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let all = all.map_err(|cause| error(format!("it is broken PEM: {cause}")))?;
     if all.is_empty() {
@@ -163,7 +168,7 @@ fn certificates(file: &Path, setting: &str) -> Result<Vec<CertificateDer<'static
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let error = |reason: String| format!("tls.key {}: {reason}", file.display());
-    let pem = key_file::read(file).map_err(error)?;
+    let pem = read_secret(file, MAX_KEY).map_err(|cause| error(cause.to_string()))?;
     PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
         error("it holds no private key; expected PEM with BEGIN PRIVATE KEY, not encrypted".to_owned())
     })

@@ -1,5 +1,6 @@
 //! One worker process: starting it, calling it over sockets, its log records, its output and its exit.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, ErrorKind, PipeReader, Read};
 use std::net::Shutdown;
@@ -22,6 +23,7 @@ use super::frame::{Frame, FrameHeader, FrameReader, FrameWriter};
 use super::subreaper::{self, WorkerExit};
 use super::user::{self, Ids};
 use super::{Confinement, FileAccess, Sandbox, cgroup, protocol};
+use crate::environment;
 use crate::log_bridge::LogBridge;
 
 /// The environment variables that every worker gets.
@@ -294,7 +296,7 @@ fn command(
     command.env_clear();
     let own = confinement.environment.iter().map(String::as_str);
     for name in ENVIRONMENT.into_iter().chain(own) {
-        if let Some(value) = std::env::var_os(name) {
+        if let Some(value) = environment::at_start().get(OsStr::new(name)) {
             command.env(name, value);
         }
     }

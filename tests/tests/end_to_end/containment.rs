@@ -135,8 +135,7 @@ fn every_case(mode: Mode) {
             let reference = reference.trim_end_matches(')');
             wait_until("the reference in the log", || host.log().contains(reference));
         }
-        // What is printed in the host's own process is on its own output.
-        if let Some(text) = logged.filter(|_| mode == Mode::Worker || fault != "print") {
+        if let Some(text) = logged {
             wait_until(text, || host.log().contains(text));
         }
         check_the_others(&host, fault);

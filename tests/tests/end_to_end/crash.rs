@@ -4,15 +4,17 @@
 //! The moments come from a random seed, which is printed; `ERP_HOST_TEST_SEED` sets it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::process::Child;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::{Call, Dialect, Envelope, Request, read_reply};
 use test_support::exchange;
-use test_support::{ROGUE, Setup, TestHost, scale};
+use test_support::host_process::HostProcess;
+use test_support::{ROGUE, Setup, TestHost, scale, soap};
 use values::{Guid, State, error_code};
 
 /// How many hosts are killed at the same time, each with its own folders.
@@ -82,9 +84,9 @@ impl Client {
         Client { random: Random(random.next()), connections, next: 0, changes: 0 }
     }
 
-    /// Saves and deletes until the host is killed.
-    fn change(&mut self, address: std::net::SocketAddr, acknowledged: &AtomicU32) {
-        loop {
+    /// Saves and deletes until the host is killed, or it is enough.
+    fn change(&mut self, address: SocketAddr, acknowledged: &AtomicU32, is_enough: &AtomicBool) {
+        while !is_enough.load(Ordering::SeqCst) {
             let index = self.random.below(CONNECTIONS) as usize;
             let is_save = self.random.below(4) > 0;
             let (&guid, expected) = self.connections.iter_mut().nth(index).unwrap();
@@ -116,9 +118,9 @@ impl Client {
 
     /// After a start each connection has the acknowledged state, or the one that was requested last without a reply. It is
     /// complete, and its secret can be decrypted.
-    fn check(&mut self, host: &TestHost) {
+    fn check(&mut self, address: SocketAddr) {
         for (&guid, expected) in &mut self.connections {
-            let found = number(host, guid);
+            let found = number(address, guid);
             let may_be = [Some(expected.acknowledged), expected.requested];
             assert!(may_be.contains(&Some(found)), "{guid} has {found:?}, and should have {expected:?}");
             *expected = ExpectedState { acknowledged: found, requested: None };
@@ -127,9 +129,9 @@ impl Client {
 }
 
 /// The number in the settings of a connection, as the connector gets them.
-fn number(host: &TestHost, guid: Guid) -> Number {
+fn number(address: SocketAddr, guid: Guid) -> Number {
     let list = Request::GetList { list_name: Some("Settings".into()) };
-    let answer = host.client(Dialect::Message).connection(&guid.to_string()).call(list);
+    let answer = soap::Client::new(address, Dialect::Message).connection(&guid.to_string()).call(list);
     if answer.code == error_code::UNKNOWN_CONNECTION_ID {
         return None;
     }
@@ -163,7 +165,7 @@ impl CrashingHost {
         for kill in 1..=scale(KILLS) {
             self.host.start();
             for client in &mut self.clients {
-                client.check(&self.host);
+                client.check(self.host.address());
             }
             self.work_until_killed();
             if kill % 10 == 0 {
@@ -186,7 +188,7 @@ impl CrashingHost {
             for client in &mut self.clients {
                 let (acknowledged, ended) = (&acknowledged, ended.clone());
                 scope.spawn(move || {
-                    client.change(address, acknowledged);
+                    client.change(address, acknowledged, &AtomicBool::new(false));
                     drop(ended);
                 });
             }
@@ -232,7 +234,7 @@ impl CrashingHost {
             let _ = command.wait();
         }
         self.host.start();
-        self.clients.iter_mut().for_each(|client| client.check(&self.host));
+        self.clients.iter_mut().for_each(|client| client.check(self.host.address()));
         let run = |arguments: &[&str]| {
             let output = self.host.command(arguments);
             let printed = format!(
@@ -249,7 +251,7 @@ impl CrashingHost {
         let key = std::fs::read_to_string(self.host.data().join("erp-host.key")).unwrap();
         assert_eq!(key.lines().count(), 1, "one key is left");
         assert!(!self.host.data().join("erp-host.key.new").exists());
-        self.clients.iter_mut().for_each(|client| client.check(&self.host));
+        self.clients.iter_mut().for_each(|client| client.check(self.host.address()));
 
         let records = run(&["audit", "show", "--json", "-n", "1000000"]);
         let is_change = |line: &&str| line.contains("\"event\":\"connection ");
@@ -271,12 +273,84 @@ impl CrashingHost {
     }
 }
 
-#[test]
-fn host_killed_at_random_moments_loses_no_acknowledged_change() {
-    let seed = match std::env::var("ERP_HOST_TEST_SEED") {
+fn seed() -> u64 {
+    match std::env::var("ERP_HOST_TEST_SEED") {
         Ok(seed) => seed.parse().expect("ERP_HOST_TEST_SEED is a number"),
         Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64,
+    }
+}
+
+/// One of the hosts that share a data folder, with its clients.
+struct SharingHost {
+    process: Option<HostProcess>,
+    clients: Vec<Client>,
+}
+
+impl SharingHost {
+    fn start(&mut self, folders: &TestHost) -> SocketAddr {
+        let process =
+            self.process.get_or_insert_with(|| folders.try_start().unwrap_or_else(|error| panic!("{error}")));
+        let address = process.address();
+        self.clients.iter_mut().for_each(|client| client.check(address));
+        address
+    }
+}
+
+/// Two hosts share a data folder. In each round one of them or both are killed while both write, and the other one goes on.
+/// The audit log stays one chain with every record once.
+#[test]
+fn hosts_that_share_a_data_folder_and_are_killed_write_one_audit_log() {
+    const ROUNDS: usize = 40;
+    let seed = seed();
+    println!("{} rounds with ERP_HOST_TEST_SEED={seed}", scale(ROUNDS));
+    let mut random = Random(seed);
+    let folders = Setup::new().plugin(ROGUE).prepare();
+    let clients = |host, random: &mut Random| -> Vec<Client> {
+        (0..CLIENTS).map(|client| Client::new(host, client, Random(random.next()))).collect()
     };
+    let mut hosts = [0, 1].map(|host| SharingHost { process: None, clients: clients(host, &mut random) });
+    for _ in 0..scale(ROUNDS) {
+        let addresses: Vec<_> = hosts.iter_mut().map(|host| host.start(&folders)).collect();
+        let (acknowledged, is_enough) = (AtomicU32::new(0), AtomicBool::new(false));
+        let kill_at = 4 + random.below(12) as u32;
+        let delay = Duration::from_micros(random.below(15_000));
+        let killed = match random.below(3) {
+            0 => 0..1,
+            1 => 1..2,
+            _ => 0..2,
+        };
+        let (processes, clients): (Vec<_>, Vec<_>) =
+            hosts.iter_mut().map(|host| (&mut host.process, &mut host.clients)).unzip();
+        thread::scope(|scope| {
+            for (clients, address) in clients.into_iter().zip(addresses) {
+                for client in clients {
+                    let (acknowledged, is_enough) = (&acknowledged, &is_enough);
+                    scope.spawn(move || client.change(address, acknowledged, is_enough));
+                }
+            }
+            test_support::wait_until("changes are made", || acknowledged.load(Ordering::SeqCst) >= kill_at);
+            // As above: it makes the moment of the kill random.
+            thread::sleep(delay);
+            for process in processes.into_iter().skip(killed.start).take(killed.len()) {
+                process.take().expect("a host").kill().expect("it is killed");
+            }
+            is_enough.store(true, Ordering::SeqCst);
+        });
+    }
+    for host in &mut hosts {
+        host.start(&folders);
+    }
+    let verified = folders.command(&["audit", "verify"]);
+    let shown = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success(), "{shown}{}", String::from_utf8_lossy(&verified.stderr));
+    assert!(!shown.contains("wait in the store"), "{shown}");
+    let changes: u64 = hosts.iter().flat_map(|host| &host.clients).map(|client| client.changes).sum();
+    eprintln!("two hosts: {changes} changes acknowledged; {}", shown.lines().next().unwrap_or_default());
+}
+
+#[test]
+fn host_killed_at_random_moments_loses_no_acknowledged_change() {
+    let seed = seed();
     println!("{} kills with ERP_HOST_TEST_SEED={seed}", HOSTS * scale(KILLS) as u64);
     thread::scope(|scope| {
         for number in 0..HOSTS {

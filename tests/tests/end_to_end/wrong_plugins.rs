@@ -185,7 +185,7 @@ fn signed_plugin_is_served_and_another_one_is_not() {
     let verify = |file: &str| text(&["plugins", "verify", file, "--key", "partner.pem.pub"]);
     assert_eq!(verify("plugins/hello.so").0, Some(0));
     let (code, unsigned) = verify("plugins/versioned.so");
-    assert!(code == Some(1) && unsigned.contains("versioned.so.sig cannot be read"), "{unsigned}");
+    assert!(code == Some(1) && unsigned.contains("versioned.so.sig: it cannot be read"), "{unsigned}");
     std::fs::copy(host.plugins().join("hello.so.sig"), host.folder().join("host.toml.sig")).unwrap();
     let (code, wrong) = verify("host.toml");
     assert!(

@@ -172,7 +172,7 @@ async fn verification_key_errors_name_the_file() {
             set(Value::Array((0..33).map(|id| scene.superoffice.jwk(&id.to_string())).collect())),
             "33 keys",
         ),
-        ("jwks", " ".repeat(300_000), "300000 bytes"),
+        ("jwks", " ".repeat(300_000), "larger than 262144 bytes"),
     ] {
         scene.put("keys", &content);
         let value = if member == "jwks" { "\"FOLDER/keys\"" } else { "[\"FOLDER/keys\"]" };

@@ -147,7 +147,7 @@ fn actors_come_from_a_file() {
     std::fs::write(&path, r#"[{"ErpKeys": "1"}]"#).unwrap();
     let error = line(path.to_str().unwrap()).unwrap_err();
     assert!(error.contains("actors.json: an actor has no member \"ErpKeys\""), "{error}");
-    assert!(line("/nowhere.json").unwrap_err().contains("/nowhere.json cannot be read"));
+    assert!(line("/nowhere.json").unwrap_err().contains("/nowhere.json: it cannot be read"));
 }
 
 #[test]

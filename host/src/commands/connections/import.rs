@@ -33,10 +33,13 @@ pub(super) struct Args {
     store_flags: StoreFlags,
 }
 
+/// The largest file: many thousands of connections.
+const MAX_BYTES: u64 = 256 << 20;
+
 pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let Args { file, replace, passphrase, store_flags } = args;
     let refused = |error: &dyn Error| format!("the file {} cannot be imported: {error}", file.display());
-    let bytes = std::fs::read(&file).map_err(|error| refused(&error))?;
+    let bytes = erp_host_files::read(&file, MAX_BYTES).map_err(|error| refused(&error))?;
     let archive = match ArchiveFile::parse(&bytes).map_err(|error| refused(&error))? {
         ArchiveFile::Readable(archive) => archive,
         ArchiveFile::Encrypted(encrypted) => {

@@ -10,10 +10,10 @@ use plugin_api::abi::ApiVersion;
 use plugin_api::{Field, LocalizedText};
 use serde_json::json;
 
-use crate::cli::output::stdout;
+use crate::cli::own_output::OwnOutput;
 use crate::cli::scratch_folder::scratch_folder;
 use crate::config::{Config, Flags};
-use erp_host_client::terminal::printable;
+use erp_host_client::terminal::{PrintableWriter, printable};
 use erp_host_runtime::PluginFile;
 
 /// Show everything about one plugin file, or why it is refused.
@@ -37,20 +37,23 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let config = Config::load(&args.flags)?;
+    let path = std::path::absolute(args.file)?;
+    let output = OwnOutput::take()?;
     let data = scratch_folder()?;
-    let size = fs::metadata(&args.file).ok().map(|metadata| metadata.len());
-    let file = PluginFile::load(args.file, data.path(), &config.runtime);
+    let size = fs::metadata(&path).ok().map(|metadata| metadata.len());
+    let file = PluginFile::load(path, data.path(), &config.runtime);
     let form =
         file.loaded.as_ref().ok().map(|plugin| {
             plugin.connector.settings_form().map_err(|outcome| outcome.user.unwrap_or_default())
         });
     let report = FileReport { file, size, form };
-    let mut output = stdout();
+    let mut output = PrintableWriter::new(io::BufWriter::new(output));
     if args.json {
         report.print_json(&mut output)?;
     } else {
         report.print_text(&mut output)?;
     }
+    output.flush()?;
     let all_right = matches!(report.form, Some(Ok(_)));
     Ok(if all_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::cli::output::stdout;
 use crate::config::{Config, Flags};
-use erp_host_runtime::{PublicKey, Signature, SigningKey, signature_path};
+use erp_host_files::permissions::refuse_readable_by_others;
+use erp_host_runtime::{MAX_PLUGIN_SIZE, PublicKey, Signature, SigningKey, signature_path};
 use erp_host_store::private_file::{self, IfPresent};
 
 /// Make a key to sign plugin files with.
@@ -87,8 +88,12 @@ pub(super) fn keygen(args: &KeygenArgs) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 pub(super) fn sign(args: &SignArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let refused = |reason: String| format!("{}: {reason}", args.key.display());
     let text = Zeroizing::new(read_text(&args.key)?);
-    let key = SigningKey::from_pem(&text).map_err(|error| format!("{}: {error}", args.key.display()))?;
+    let key = SigningKey::from_pem(&text).map_err(|error| refused(error.to_string()))?;
+    // After it is known to be a private key: everybody may read a public one.
+    refuse_readable_by_others(&args.key, &fs::metadata(&args.key)?)
+        .map_err(|loose| refused(loose.to_string()))?;
     let mut output = stdout();
     for file in &args.files {
         let signature = key.sign(&read(file)?)?;
@@ -129,10 +134,14 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
+/// The largest key file.
+const MAX_KEY: u64 = 64 * 1024;
+
+/// Reads a plugin file. Its signature is made over the whole file at once.
 fn read(file: &Path) -> Result<Vec<u8>, String> {
-    fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
+    erp_host_files::read(file, MAX_PLUGIN_SIZE).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 fn read_text(file: &Path) -> Result<String, String> {
-    fs::read_to_string(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
+    erp_host_files::read_text(file, MAX_KEY).map_err(|error| format!("{}: {error}", file.display()))
 }

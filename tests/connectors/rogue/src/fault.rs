@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use plugin_api::{Error, Result, Rows};
 
+use crate::process_state;
+
 /// A fault, written as `word` or `word:number`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -70,6 +72,16 @@ pub enum Fault {
     LongName,
     /// `print`: writes to standard output and standard error.
     Print,
+    /// `print:N`: writes N long lines to standard output.
+    PrintMuch(u32),
+    /// `chdir`: changes the working directory of the process.
+    ChangeFolder,
+    /// `umask`: lets everybody read and write what the process creates from now on.
+    Umask,
+    /// `env`: changes and removes environment variables of the process.
+    Environment,
+    /// `sigchld`, `sigterm`: ignores the signal in the whole process; `sigpipe`: lets it end the process.
+    Signal(process_state::Disposition),
 }
 
 /// How often `release` was called, and the calls that wait for it.
@@ -110,7 +122,14 @@ impl Fault {
             "nul" => Fault::Nul,
             "long-key" => Fault::LongKey,
             "long-name" => Fault::LongName,
+            "print" if number > 1 => Fault::PrintMuch(number),
             "print" => Fault::Print,
+            "chdir" => Fault::ChangeFolder,
+            "umask" => Fault::Umask,
+            "env" => Fault::Environment,
+            "sigchld" => Fault::Signal(process_state::Disposition::IgnoreChild),
+            "sigterm" => Fault::Signal(process_state::Disposition::IgnoreTerminate),
+            "sigpipe" => Fault::Signal(process_state::Disposition::DefaultPipe),
             _ => return None,
         })
     }
@@ -205,6 +224,14 @@ impl Fault {
                 println!("printed by the rogue");
                 eprintln!("complained by the rogue");
             }
+            #[allow(clippy::print_stdout)]
+            Fault::PrintMuch(count) => {
+                (0..count).for_each(|number| println!("line {number} {}", "x".repeat(200)))
+            }
+            Fault::ChangeFolder => std::env::set_current_dir("/")?,
+            Fault::Umask => process_state::allow_everything(),
+            Fault::Environment => process_state::change_environment(),
+            Fault::Signal(disposition) => disposition.set(),
             Fault::Unfinished
             | Fault::Huge(_)
             | Fault::Flood

@@ -6,9 +6,8 @@
 //! "only-once")` makes one that can be opened once, in whatever process. Without faults it
 //! is a small connector with three customers.
 
-#![forbid(unsafe_code)]
-
 mod fault;
+mod process_state;
 
 use std::path::PathBuf;
 
