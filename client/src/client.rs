@@ -32,13 +32,13 @@ impl Client {
     /// Sets the dialect.
     #[must_use]
     pub fn in_dialect(mut self, dialect: Dialect) -> Self {
-        self.envelope.dialect = dialect;
+        self.envelope = Envelope::new(dialect).with_soap(self.envelope.soap);
         self
     }
 
     /// The dialect of its calls.
     pub fn dialect(&self) -> Dialect {
-        self.envelope.dialect
+        self.envelope.profile().dialect().unwrap_or_default()
     }
 
     /// The dialect and the version of SOAP of its calls.
@@ -64,7 +64,7 @@ impl Client {
             let client = self.clone().in_dialect(dialect);
             match client.call(None, Request::GetConfigData).await {
                 Ok(exchange) => {
-                    let answered = exchange.answer.envelope.dialect;
+                    let answered = exchange.answer.envelope.profile().dialect().unwrap_or(dialect);
                     return Ok(client.in_dialect(answered));
                 }
                 // The error would be the same in every dialect.
@@ -134,7 +134,7 @@ impl Client {
     pub fn request(&self, call: &Call<'_>) -> HttpRequest {
         let mut body = Vec::new();
         contract::write_request(&mut body, call);
-        let dialect = call.envelope.dialect;
+        let dialect = call.envelope.profile().dialect().unwrap_or_default();
         let url = self.address.for_dialect(dialect);
         HttpRequest::soap(url, call.envelope.soap, &call.soap_action(), body)
     }

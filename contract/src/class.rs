@@ -6,8 +6,41 @@ pub(crate) struct Class {
     pub(crate) name: &'static str,
     /// The class it inherits from, which has no base itself.
     pub(crate) base: Option<&'static Class>,
-    /// Its own members, in ordinal order of their names.
+    /// Its own members, in the order in which the public reference declares them.
     pub(crate) own: &'static [Member],
+}
+
+/// The order of the members of a class on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum MemberOrder {
+    /// In ordinal order of their names: what WCF does where a contract declares no order.
+    #[default]
+    Name,
+    /// In the order of declaration (contract page, section 3).
+    Declared,
+}
+
+impl MemberOrder {
+    /// Every order.
+    pub const ALL: &'static [MemberOrder] = &[MemberOrder::Name, MemberOrder::Declared];
+
+    /// The name, for logs and options: `name`, `declared`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            MemberOrder::Name => "name",
+            MemberOrder::Declared => "declared",
+        }
+    }
+}
+
+impl std::str::FromStr for MemberOrder {
+    type Err = values::UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = MemberOrder::ALL.iter().copied().find(|order| order.as_str() == name);
+        let known = &["name", "declared"];
+        found.ok_or_else(|| values::UnknownName { kind: "member order", name: name.to_owned(), known })
+    }
 }
 
 /// What a member holds.
@@ -27,6 +60,26 @@ pub(crate) enum Kind {
     Restrictions,
 }
 
+impl Kind {
+    /// The local name of its schema type in the WSDL of a WCF service.
+    pub(crate) const fn schema_type(self) -> &'static str {
+        match self {
+            Kind::Text => "string",
+            Kind::Boolean => "boolean",
+            Kind::Int => "int",
+            Kind::State => "ResponseStateWS",
+            Kind::Access => "FieldAccessInfoWS",
+            Kind::FieldType => "FieldMetadataTypeInfoWS",
+            Kind::Texts => "ArrayOfstring",
+            Kind::Dictionary => "ArrayOfKeyValueOfstringstring",
+            Kind::Actor => "ErpActorWS",
+            Kind::Actors => "ArrayOfErpActorWS",
+            Kind::Fields => "ArrayOfFieldMetadataInfoWS",
+            Kind::Restrictions => "ArrayOfSearchRestrictionInfoWS",
+        }
+    }
+}
+
 macro_rules! members {
     ($($name:ident: $kind:ident,)+) => {
         /// A member of any class, by its name.
@@ -34,6 +87,11 @@ macro_rules! members {
         pub(crate) enum Member { $($name,)+ }
 
         impl Member {
+            /// The member of this name, spelt exactly so.
+            pub(crate) fn from_name(name: &str) -> Option<Self> {
+                match name { $(stringify!($name) => Some(Member::$name),)+ _ => None }
+            }
+
             pub(crate) const fn name(self) -> &'static str {
                 match self { $(Member::$name => stringify!($name),)+ }
             }
@@ -108,18 +166,18 @@ classes! {
     GET_ACTOR_TYPE_FIELDS = "GetSupportedActorTypeFieldsRequestWS": REQUEST_BASE, [ActorType];
     GET_ACTORS = "GetActorsRequestWS": REQUEST_BASE, [ActorType, ErpKeys, FieldKeys];
     GET_SEARCHABLE_FIELDS = "GetSearchableFieldsRequestWS": REQUEST_BASE, [ActorType];
-    SEARCH_ACTORS_ADVANCED = "SearchActorsAdvancedRequestWS": REQUEST_BASE, [ActorType, FieldKeys, Restrictions];
-    SEARCH_ACTORS = "SearchActorsRequestWS": REQUEST_BASE, [ActorType, FieldKeys, SearchText];
+    SEARCH_ACTORS_ADVANCED = "SearchActorsAdvancedRequestWS": REQUEST_BASE, [ActorType, Restrictions, FieldKeys];
+    SEARCH_ACTORS = "SearchActorsRequestWS": REQUEST_BASE, [ActorType, SearchText, FieldKeys];
     SEARCH_ACTOR_BY_PARENT = "SearchActorByParentRequestWS": REQUEST_BASE,
-        [ActorType, FieldKeys, ParentActorErpKey, ParentActorType, SearchText];
+        [ActorType, SearchText, ParentActorType, ParentActorErpKey, FieldKeys];
     CREATE_ACTOR = "CreateActorRequestWS": REQUEST_BASE, [Actor];
     SAVE_ACTORS = "SaveActorsRequestWS": REQUEST_BASE, [Actors];
     GET_LIST = "GetListRequestWS": REQUEST_BASE, [ListName];
-    GET_LIST_ITEMS = "GetListItemsRequestWS": REQUEST_BASE, [ListItemKeys, ListName];
-    GET_ACTORS_BY_TIMESTAMP = "GetActorsByTimestampRequestWS": REQUEST_BASE, [ActorType, FieldKeys, UpdatedOnOrAfter];
+    GET_LIST_ITEMS = "GetListItemsRequestWS": REQUEST_BASE, [ListName, ListItemKeys];
+    GET_ACTORS_BY_TIMESTAMP = "GetActorsByTimestampRequestWS": REQUEST_BASE, [UpdatedOnOrAfter, ActorType, FieldKeys];
     AUTHENTICATION_REQUEST = "AuthenticationRequest", [SignedToken];
 
-    RESULT = "ConnectorResultBaseWS", [ErrorCode, IsOk, State, TechExplanation, UserExplanation];
+    RESULT = "ConnectorResultBaseWS", [State, IsOk, UserExplanation, TechExplanation, ErrorCode];
     FIELDS_REPLY = "FieldMetadataInfoArrayPluginResponseWS": RESULT, [FieldMetaDataObjects];
     ITEMS_REPLY = "StringArrayPluginResponseWS": RESULT, [Items];
     ACTORS_REPLY = "ActorArrayPluginResponseWS": RESULT, [Actors];
@@ -143,20 +201,23 @@ impl Class {
         self.base.map_or(&[], |base| base.own)
     }
 
-    /// All members in the order of the wire: inherited ones first, as data contracts have it, or all in ordinal order
-    /// of their names, as message contracts have it.
-    pub(crate) fn members(&self, inherited_first: bool) -> impl Iterator<Item = Member> + use<> {
-        let (mut inherited, mut own) = (self.inherited(), self.own);
-        std::iter::from_fn(move || {
-            let own_is_next = match (inherited.first(), own.first()) {
-                (Some(_), Some(_)) if inherited_first => false,
-                (Some(inherited), Some(own)) => own.name() < inherited.name(),
-                (inherited, _) => inherited.is_none(),
-            };
-            let list = if own_is_next { &mut own } else { &mut inherited };
-            let (&first, rest) = list.split_first()?;
-            *list = rest;
-            Some(first)
-        })
+    /// Its own members in the order of the wire.
+    pub(crate) fn own_members(&self, order: MemberOrder) -> Vec<Member> {
+        let mut members = self.own.to_vec();
+        if order == MemberOrder::Name {
+            members.sort_by_key(|member| member.name());
+        }
+        members
+    }
+
+    /// All members in the order of the wire. Data contracts have the inherited ones first, message contracts sort all
+    /// together.
+    pub(crate) fn members(&self, order: MemberOrder, inherited_first: bool) -> Vec<Member> {
+        let mut members = self.base.map_or_else(Vec::new, |base| base.own_members(order));
+        members.extend(self.own_members(order));
+        if order == MemberOrder::Name && !inherited_first {
+            members.sort_by_key(|member| member.name());
+        }
+        members
     }
 }

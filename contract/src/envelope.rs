@@ -1,135 +1,89 @@
-//! The envelope of a message: SOAP version, dialect and namespaces (contract page, section 3). The dialect of a request is
-//! decided in `read::dialect`.
+//! The envelope of a message: SOAP version, profile and namespaces (contract page, section 3). The profile of a request is
+//! decided in `read::structure`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use crate::{Operation, namespace};
-
-/// The version of SOAP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum SoapVersion {
-    /// SOAP 1.1, `text/xml`.
-    #[default]
-    V11,
-    /// SOAP 1.2, `application/soap+xml`.
-    V12,
-}
-
-impl SoapVersion {
-    /// The namespace of the envelope.
-    pub const fn namespace(self) -> &'static str {
-        match self {
-            SoapVersion::V11 => namespace::SOAP_11,
-            SoapVersion::V12 => namespace::SOAP_12,
-        }
-    }
-
-    /// The media type of a message, without its charset.
-    pub const fn media_type(self) -> &'static str {
-        match self {
-            SoapVersion::V11 => "text/xml",
-            SoapVersion::V12 => "application/soap+xml",
-        }
-    }
-}
-
-/// How requests and replies are wrapped. A client of one dialect cannot read a reply of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Dialect {
-    /// The body element is the request class, the reply class in a reply; members stand directly in it.
-    #[default]
-    Message,
-    /// The body element is the operation's name; members stand directly in it, ordered as in `Message`.
-    MessageByOperation,
-    /// The body element is the operation's name; members stand one level below, in the contract's namespace.
-    Data,
-    /// As `Data`, but the members stand in the namespace of a .NET class without a contract.
-    Plain,
-}
-
-impl Dialect {
-    /// Every dialect.
-    pub const ALL: &'static [Dialect] =
-        &[Dialect::Message, Dialect::MessageByOperation, Dialect::Data, Dialect::Plain];
-
-    /// The name, for logs and options: `message`, `message-by-operation`, `data`, `plain`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Dialect::Message => "message",
-            Dialect::MessageByOperation => "message-by-operation",
-            Dialect::Data => "data",
-            Dialect::Plain => "plain",
-        }
-    }
-
-    /// Inherited members come first, as data contracts have it.
-    pub(crate) const fn inherited_first(self) -> bool {
-        matches!(self, Dialect::Data | Dialect::Plain)
-    }
-}
-
-impl std::fmt::Display for Dialect {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl std::str::FromStr for Dialect {
-    type Err = values::UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        const KNOWN: &[&str] = &["message", "message-by-operation", "data", "plain"];
-        let found = Dialect::ALL.iter().copied().find(|dialect| dialect.as_str() == name);
-        found.ok_or_else(|| values::UnknownName { kind: "dialect", name: name.to_owned(), known: KNOWN })
-    }
-}
+use crate::profile::plan::Plan;
+use crate::profile::{Direction, Profile};
+use crate::{Dialect, MemberOrder, Operation, SoapVersion};
 
 /// How a request was wrapped, and so how its reply is to be wrapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// The version of SOAP.
     pub soap: SoapVersion,
-    /// The dialect.
-    pub dialect: Dialect,
-    /// The contract's namespace: the caller's own, when it speaks another version of the contract.
-    pub namespace: Cow<'static, str>,
-    /// The members' namespace in the `plain` dialect, when it is not the one that the contract page names.
-    pub plain_namespace: Option<Cow<'static, str>>,
+    profile: Arc<Profile>,
+    /// The namespaces that the request has in the place of some of the profile's.
+    found: Vec<(usize, Cow<'static, str>)>,
 }
 
-/// [`Envelope::new`] in the default dialect. Not derived: an envelope without a namespace would be invalid.
+/// [`Envelope::new`] in the default dialect.
 impl Default for Envelope {
     fn default() -> Self {
         Envelope::new(Dialect::default())
     }
 }
 
+impl From<Arc<Profile>> for Envelope {
+    fn from(profile: Arc<Profile>) -> Self {
+        Envelope { soap: SoapVersion::V11, profile, found: Vec::new() }
+    }
+}
+
 impl Envelope {
     /// A SOAP 1.1 envelope in the contract's own namespaces.
-    pub const fn new(dialect: Dialect) -> Self {
-        Envelope {
-            soap: SoapVersion::V11,
-            dialect,
-            namespace: Cow::Borrowed(namespace::CONTRACT),
-            plain_namespace: None,
+    pub fn new(dialect: Dialect) -> Self {
+        Arc::clone(Profile::builtin(dialect, MemberOrder::Name)).into()
+    }
+
+    /// With another version of SOAP.
+    #[must_use]
+    pub fn with_soap(self, soap: SoapVersion) -> Self {
+        Envelope { soap, ..self }
+    }
+
+    /// With another namespace of the contract, or of the members in `plain`, in the place of the profile's. `place` is that
+    /// in [`crate::profile::Layout::namespaces`].
+    #[must_use]
+    pub fn with_namespace(mut self, place: usize, uri: impl Into<Cow<'static, str>>) -> Self {
+        let uri = uri.into();
+        self.found.retain(|(other, _)| *other != place);
+        if self.profile.layout().namespaces.get(place).is_some_and(|namespace| namespace.uri != uri) {
+            self.found.push((place, uri));
+        }
+        self
+    }
+
+    /// How messages are wrapped.
+    pub fn profile(&self) -> &Arc<Profile> {
+        &self.profile
+    }
+
+    /// The contract's namespace in this message.
+    pub fn contract_namespace(&self) -> &str {
+        self.namespace(0)
+    }
+
+    /// A namespace of the profile, as this message has it.
+    pub(crate) fn namespace(&self, place: usize) -> &str {
+        let found = self.found.iter().find(|(other, _)| *other == place);
+        found.map_or(&self.profile.layout().namespaces[place].uri, |(_, uri)| uri)
+    }
+
+    /// The SOAPAction of a request.
+    pub fn action(&self, operation: Operation) -> String {
+        match (self.found.iter().any(|(place, _)| *place == 0), self.profile.operation(operation)) {
+            (false, Some(layout)) => layout.action.to_string(),
+            _ => operation.action(self.contract_namespace()),
         }
     }
 
-    /// The namespace of the members of requests and replies.
-    pub fn member_namespace(&self, operation: Operation) -> &str {
-        match (self.dialect, operation) {
-            (Dialect::Plain, _) if self.plain_namespace.is_some() => {
-                self.plain_namespace.as_deref().unwrap_or("")
-            }
-            (Dialect::Plain, Operation::Authenticate) => namespace::PLAIN_AUTHENTICATION,
-            (Dialect::Plain, _) => namespace::PLAIN,
-            _ => &self.namespace,
+    pub(crate) fn plan(&self, operation: Operation, direction: Direction) -> Cow<'_, Plan> {
+        if self.found.is_empty() {
+            Cow::Borrowed(self.profile.plan(self.soap, operation, direction))
+        } else {
+            Cow::Owned(Plan::new(&self.profile, self.soap, operation, direction, &self.found))
         }
-    }
-
-    /// Keeps the members' namespace of the `plain` dialect, if it is not the one that is expected anyway.
-    pub(crate) fn note_plain_namespace(&mut self, operation: Operation, found: Option<Cow<'static, str>>) {
-        self.plain_namespace = None;
-        self.plain_namespace = found.filter(|found| found.as_ref() != self.member_namespace(operation));
     }
 }

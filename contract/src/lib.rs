@@ -8,9 +8,11 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`xml`] | the strict tokenizer, its limits, and escaping |
-//! | `read` | [`decode`] to UTF-8; the reader of calls and replies; `read::dialect` decides the dialect |
+//! | `read` | [`decode`] to UTF-8; the reader of calls and replies; `read::structure` decides the profile |
 //! | `write` | the writers of calls, replies and faults; [`ReplyWriter`] writes actors as they arrive |
-//! | `envelope` | SOAP version, [`Dialect`] and namespaces of a message |
+//! | [`profile`] | profiles: how messages are wrapped and ordered; the built-in dialects among them |
+//! | [`learn`] | a profile from the WSDL of a running service |
+//! | `envelope` | SOAP version, profile and namespaces of a message |
 //! | `operation`, `class` | the tables of operations, classes and members that `read`, `write` and [`wsdl`] follow |
 //! | `request`, `reply`, `carriers`, `fault` | the types of what a message holds |
 //!
@@ -32,30 +34,38 @@
 
 mod carriers;
 mod class;
+mod dialect;
 mod envelope;
 mod fault;
+pub mod learn;
 pub mod namespace;
 mod operation;
 mod owned;
+pub mod profile;
 mod read;
 mod redaction;
 mod reply;
 mod request;
+mod soap_version;
 mod write;
 mod wsdl;
 pub mod xml;
 
 pub use carriers::{Actor, Dictionary, Field, Restriction, Text, Texts, Token};
-pub use envelope::{Dialect, Envelope, SoapVersion};
+pub use class::MemberOrder;
+pub use dialect::Dialect;
+pub use envelope::Envelope;
 pub use fault::{Fault, FaultCode};
 pub use operation::{Operation, PayloadKind};
+pub use profile::{Profile, Profiles};
 pub use read::{
-    EncodingError, Loss, LossKind, ReadError, Refusal, ReplyError, ReplyMessage, decode, losses, read_call,
-    read_call_as, read_reply, soap_action,
+    EncodingError, Loss, LossKind, ReadError, ReadOptions, Refusal, ReplyError, ReplyMessage, decode, losses,
+    read_call, read_reply, soap_action,
 };
 pub use redaction::RequestTexts;
 pub use reply::{Authentication, Outcome, Payload, Reply};
 pub use request::{Call, Request};
+pub use soap_version::SoapVersion;
 pub use values::is_secret_name;
 pub use values::{
     Access, DateTime, FieldType, Guid, LocalizedText, Operator, State, Value, actor_type, error_code,

@@ -24,7 +24,7 @@ impl Call<'_> {
 
     /// The SOAPAction to send the call with.
     pub fn soap_action(&self) -> String {
-        self.operation().action(&self.envelope.namespace)
+        self.envelope.action(self.operation())
     }
 }
 

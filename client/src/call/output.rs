@@ -39,7 +39,7 @@ pub fn write_exchange(out: &mut impl Write, exchange: &Exchange, format: OutputF
                     writeln!(out, "token   {}", printable(token.unwrap_or("(none)")))?;
                 }
             }
-            let dialect = exchange.answer.envelope.dialect;
+            let dialect = exchange.answer.envelope.profile().name().to_owned();
             let (elapsed, bytes) = (traffic.elapsed, traffic.response.body.len());
             summary(out, &exchange.outcome())?;
             writeln!(out, "{} in {elapsed:.1?}, {bytes} bytes, dialect {dialect}", exchange.operation)

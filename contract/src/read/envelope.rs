@@ -1,15 +1,17 @@
 //! The SOAP envelope: version, headers, body.
 
 use super::error::{Refusal, cut};
+use super::members::Members;
 use super::reader::Reader;
 use crate::carriers::Text;
+use crate::class::Member;
 use crate::{SoapVersion, namespace};
 
-/// Members that may stand in the header instead of the body (contract page, section 3).
+/// What stands in the header of a message.
 #[derive(Default)]
 pub(super) struct Headers<'a> {
-    pub(super) connection_guid: Text<'a>,
-    pub(super) signed_token: Text<'a>,
+    /// Members that may stand there instead of the body (contract page, section 3).
+    pub(super) members: Members<'a>,
     /// `Action` of a WCF message without WS-Addressing: the SOAPAction once more.
     pub(super) action: Text<'a>,
 }
@@ -21,7 +23,9 @@ pub(super) fn text(body: &[u8]) -> Result<&str, Refusal> {
 }
 
 /// Reads up to the body's content. `soap` is set as soon as it is known, so that a refusal can be sent in it.
-pub(super) fn open<'a>(reader: &mut Reader<'a>, soap: &mut SoapVersion) -> Result<Headers<'a>, Refusal> {
+///
+/// Members may be headers (contract page, section 3).
+pub(super) fn open<'a>(reader: &mut Reader<'a, '_>, soap: &mut SoapVersion) -> Result<Headers<'a>, Refusal> {
     let root = reader.root()?;
     if root != "Envelope" {
         return Err(Refusal::NotSoap(cut(root)));
@@ -52,7 +56,7 @@ pub(super) fn open<'a>(reader: &mut Reader<'a>, soap: &mut SoapVersion) -> Resul
 }
 
 /// Reads from the end of the body's element to the end of the message.
-pub(super) fn close(reader: &mut Reader<'_>) -> Result<(), Refusal> {
+pub(super) fn close(reader: &mut Reader<'_, '_>) -> Result<(), Refusal> {
     if let Some(local) = reader.child("Body")? {
         return Err(Refusal::SecondBodyElement(cut(local)));
     }
@@ -60,7 +64,7 @@ pub(super) fn close(reader: &mut Reader<'_>) -> Result<(), Refusal> {
 }
 
 /// Reads from the end of the body to the end of the message.
-pub(super) fn close_after_body(reader: &mut Reader<'_>) -> Result<(), Refusal> {
+pub(super) fn close_after_body(reader: &mut Reader<'_, '_>) -> Result<(), Refusal> {
     if let Some(local) = reader.child("Envelope")? {
         return Err(Refusal::EnvelopeChild { found: cut(local) });
     }
@@ -68,27 +72,30 @@ pub(super) fn close_after_body(reader: &mut Reader<'_>) -> Result<(), Refusal> {
 }
 
 fn header<'a>(
-    reader: &mut Reader<'a>,
+    reader: &mut Reader<'a, '_>,
     soap: SoapVersion,
     local: &'a str,
     headers: &mut Headers<'a>,
 ) -> Result<(), Refusal> {
-    match local {
-        "ConnectionGuid" => headers.connection_guid = reader.text("ConnectionGuid")?,
-        "SignedToken" => headers.signed_token = reader.text("SignedToken")?,
-        "Action" if reader.namespace() == namespace::ADDRESSING_NONE => {
-            headers.action = reader.text("Action")?
+    let member = match Member::from_name(local) {
+        // A sibling service has headers of its own for these, in namespaces of its own.
+        Some(member @ (Member::ConnectionGuid | Member::SignedToken)) => member,
+        Some(member) if !reader.is_foreign() && !reader.namespace().is_empty() => member,
+        None if local == "Action" && reader.namespace() == namespace::ADDRESSING_NONE => {
+            headers.action = reader.text("Action")?;
+            return Ok(());
         }
         // The address that the client has sent the message to: it is here.
-        "To" if reader.namespace() == namespace::ADDRESSING_NONE => reader.skip()?,
+        None if local == "To" && reader.namespace() == namespace::ADDRESSING_NONE => return reader.skip(),
         _ if must_understand(reader, soap) => return Err(Refusal::MustUnderstand(cut(local))),
-        _ => reader.skip()?,
-    }
-    Ok(())
+        _ => return reader.skip(),
+    };
+    reader.note_header(member);
+    headers.members.read(member, reader)
 }
 
 /// Whether the header that begins here is for us and must be understood.
-fn must_understand(reader: &Reader<'_>, soap: SoapVersion) -> bool {
+fn must_understand(reader: &Reader<'_, '_>, soap: SoapVersion) -> bool {
     let attribute = |local| reader.attribute(soap.namespace(), local).map(str::trim);
     let is_for_us = match soap {
         SoapVersion::V11 => {

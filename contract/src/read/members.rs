@@ -31,7 +31,7 @@ pub(super) struct Members<'a> {
     restrictions: Option<Vec<Restriction<'a>>>,
     search_text: Text<'a>,
     /// `SignedToken` or `SignedApplicationToken`.
-    pub(super) token: Text<'a>,
+    token: Text<'a>,
     state: Option<State>,
     succeeded: bool,
     error_code: Text<'a>,
@@ -42,7 +42,7 @@ pub(super) struct Members<'a> {
 
 impl<'a> Members<'a> {
     /// Reads the member that begins here.
-    pub(super) fn read(&mut self, member: Member, reader: &mut Reader<'a>) -> Result<(), Refusal> {
+    pub(super) fn read(&mut self, member: Member, reader: &mut Reader<'a, '_>) -> Result<(), Refusal> {
         let bit = 1u64 << (member as u32);
         if self.seen & bit != 0 {
             return reader.skip();
@@ -79,6 +79,39 @@ impl<'a> Members<'a> {
             _ => reader.skip()?,
         }
         Ok(())
+    }
+
+    /// These members, and of those that did not come the ones that came as SOAP headers.
+    pub(super) fn or(self, headers: Members<'a>) -> Self {
+        if headers.seen == 0 {
+            return self;
+        }
+        let has = |member: Member| self.seen & (1u64 << (member as u32)) != 0;
+        Members {
+            seen: self.seen | headers.seen,
+            is_ok: if has(Member::IsOk) { self.is_ok } else { headers.is_ok },
+            succeeded: if has(Member::Succeeded) { self.succeeded } else { headers.succeeded },
+            actor: self.actor.or(headers.actor),
+            actor_type: self.actor_type.or(headers.actor_type),
+            actors: self.actors.or(headers.actors),
+            connection_guid: self.connection_guid.or(headers.connection_guid),
+            entries: self.entries.or(headers.entries),
+            field_keys: self.field_keys.or(headers.field_keys),
+            fields: self.fields.or(headers.fields),
+            items: self.items.or(headers.items),
+            list_name: self.list_name.or(headers.list_name),
+            parent_actor_erp_key: self.parent_actor_erp_key.or(headers.parent_actor_erp_key),
+            parent_actor_type: self.parent_actor_type.or(headers.parent_actor_type),
+            reason: self.reason.or(headers.reason),
+            restrictions: self.restrictions.or(headers.restrictions),
+            search_text: self.search_text.or(headers.search_text),
+            token: self.token.or(headers.token),
+            state: self.state.or(headers.state),
+            error_code: self.error_code.or(headers.error_code),
+            tech_explanation: self.tech_explanation.or(headers.tech_explanation),
+            user_explanation: self.user_explanation.or(headers.user_explanation),
+            updated_on_or_after: self.updated_on_or_after.or(headers.updated_on_or_after),
+        }
     }
 
     pub(super) fn into_request(self, operation: Operation) -> Request<'a> {

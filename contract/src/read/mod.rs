@@ -1,8 +1,7 @@
-//! Reading: from bytes to calls and replies. The dialect of a message is decided in `dialect`.
+//! Reading: from bytes to calls and replies. The profile that a message follows is decided in `structure`.
 
 mod action;
 mod call;
-mod dialect;
 mod encoding;
 mod envelope;
 mod error;
@@ -10,9 +9,11 @@ mod losses;
 mod members;
 mod reader;
 mod reply;
+mod structure;
+mod wrapping;
 
 pub use action::soap_action;
-pub use call::{read_call, read_call_as};
+pub use call::{ReadOptions, read_call};
 pub use encoding::{EncodingError, decode};
 pub use error::{ReadError, Refusal};
 pub use losses::{Loss, LossKind, losses};

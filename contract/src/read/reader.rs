@@ -5,32 +5,57 @@ use std::borrow::Cow;
 use values::{Access, FieldType};
 
 use super::error::{Refusal, cut};
+use super::structure::{CarrierKind, Structure};
 use crate::carriers::{Actor, Dictionary, Field, Restriction, Text, Texts};
 use crate::class::{self, Class, Member};
 use crate::namespace;
+use crate::profile::Profiles;
 use crate::xml::{Limits, Token, Tokenizer, XmlError, XmlErrorKind};
 
 /// Reads a message. Every method that reads an element is called after its start, and reads to its end.
-pub(super) struct Reader<'a> {
+pub(super) struct Reader<'a, 'p> {
     xml: Tokenizer<'a>,
-    /// The contract's namespace in this message.
-    pub(super) contract: Cow<'static, str>,
+    profiles: &'p Profiles,
+    /// What the message shows of its profile.
+    pub(super) structure: Structure<'a, 'p>,
+    /// The namespace of the body's element, where it is in no profile: that of another version of the contract.
+    other_version: Option<String>,
 }
 
-/// The kinds of namespaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NamespaceKind {
-    /// The contract's, or the one for arrays; or none at all, as some clients send it.
-    Contract,
-    /// Of a .NET class without a contract.
-    Plain,
-    /// Any other: the element is skipped, as every .NET service would do.
-    Foreign,
-}
+impl<'a, 'p> Reader<'a, 'p> {
+    pub(super) fn new(text: &'a str, limits: Limits, profiles: &'p Profiles) -> Self {
+        Reader {
+            xml: Tokenizer::new(text, limits),
+            profiles,
+            structure: Structure::default(),
+            other_version: None,
+        }
+    }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str, limits: Limits) -> Self {
-        Reader { xml: Tokenizer::new(text, limits), contract: Cow::Borrowed(namespace::CONTRACT) }
+    /// Notes the element of the body, which begins here.
+    pub(super) fn note_outer(&mut self, local: &'a str) {
+        let namespace = self.xml.namespace();
+        self.other_version = self.profiles.is_foreign(namespace).then(|| namespace.to_owned());
+        self.structure.set_outer(self.profiles, namespace, local);
+    }
+
+    /// Notes the element between that of the body and the members, which begins here.
+    pub(super) fn note_inner(&mut self, local: &'a str) {
+        self.structure.set_inner(self.profiles, self.xml.namespace(), local);
+    }
+
+    /// Notes the member that begins here as a SOAP header.
+    pub(super) fn note_header(&mut self, member: Member) {
+        self.structure.add_header(self.profiles, self.xml.namespace(), member);
+    }
+
+    /// Notes the member that begins here.
+    pub(super) fn note_member(&mut self, member: Member) {
+        self.structure.add_member(self.profiles, self.xml.namespace(), member);
+    }
+
+    fn note_carrier_member(&mut self, kind: CarrierKind, member: Member) {
+        self.structure.add_carrier_member(self.profiles, kind, self.xml.namespace(), member);
     }
 
     fn next(&mut self) -> Result<Option<Token<'a>>, Refusal> {
@@ -50,19 +75,11 @@ impl<'a> Reader<'a> {
         self.xml.attribute(namespace, local)
     }
 
-    pub(super) fn namespace_kind(&self) -> NamespaceKind {
+    /// Whether every .NET service would skip the element that begins here. An element in no namespace is not foreign: some
+    /// clients send members so.
+    pub(super) fn is_foreign(&self) -> bool {
         let found = self.namespace();
-        if found == self.contract
-            || found == namespace::ARRAYS
-            || found == namespace::CONTRACT
-            || found.is_empty()
-        {
-            NamespaceKind::Contract
-        } else if found.starts_with(namespace::PLAIN_PREFIX) {
-            NamespaceKind::Plain
-        } else {
-            NamespaceKind::Foreign
-        }
+        self.other_version.as_deref() != Some(found) && self.profiles.is_foreign(found)
     }
 
     /// The root element.
@@ -110,7 +127,7 @@ impl<'a> Reader<'a> {
     /// The next element inside `parent` in a namespace of the contract.
     fn known_child(&mut self, parent: &'static str) -> Result<Option<&'a str>, Refusal> {
         while let Some(local) = self.child(parent)? {
-            if self.namespace_kind() != NamespaceKind::Foreign {
+            if !self.is_foreign() {
                 return Ok(Some(local));
             }
             self.skip()?;
@@ -246,6 +263,7 @@ impl<'a> Reader<'a> {
         }
         let mut actor = Actor::default();
         while let Some(member) = self.member(&class::ACTOR)? {
+            self.note_carrier_member(CarrierKind::Actor, member);
             let name = member.name();
             match member {
                 Member::ActorType => actor.actor_type = self.text(name)?,
@@ -257,6 +275,7 @@ impl<'a> Reader<'a> {
                 _ => self.skip()?,
             }
         }
+        self.structure.end_carrier(CarrierKind::Actor);
         Ok(Some(actor))
     }
 
@@ -274,6 +293,7 @@ impl<'a> Reader<'a> {
             }
             let mut restriction = Restriction::default();
             while let Some(member) = reader.member(&class::RESTRICTION)? {
+                reader.note_carrier_member(CarrierKind::Restriction, member);
                 let name = member.name();
                 match member {
                     Member::FieldKey => restriction.field_key = reader.text(name)?,
@@ -283,6 +303,7 @@ impl<'a> Reader<'a> {
                     _ => reader.skip()?,
                 }
             }
+            reader.structure.end_carrier(CarrierKind::Restriction);
             Ok(Some(restriction))
         })
     }

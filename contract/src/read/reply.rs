@@ -2,13 +2,14 @@
 
 use thiserror::Error;
 
-use super::dialect::{self, DetectedDialect, known_or_owned};
 use super::envelope;
 use super::error::{ReadError, Refusal, cut};
 use super::members::Members;
 use super::reader::Reader;
+use super::wrapping;
+use crate::profile::{Direction, Profile, Profiles};
 use crate::xml::Limits;
-use crate::{Dialect, Envelope, Fault, FaultCode, Operation, Reply, SoapVersion};
+use crate::{Envelope, Fault, FaultCode, Operation, Reply, SoapVersion};
 
 /// A reply, and how it was wrapped.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,26 +31,43 @@ pub enum ReplyError {
     Read(#[from] ReadError),
 }
 
-/// Reads the reply of an operation.
+/// Reads the reply of an operation in a built-in profile.
 ///
 /// # Errors
-/// The answer is a fault, or not a reply of this operation.
+/// As [`Profiles::read_reply`].
 pub fn read_reply(body: &[u8], operation: Operation) -> Result<ReplyMessage<'_>, ReplyError> {
-    let mut soap = SoapVersion::V11;
-    match answer(body, operation, &mut soap) {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(fault)) => Err(ReplyError::Fault(fault)),
-        Err(refusal) => Err(ReplyError::Read(ReadError { soap, refusal })),
+    Profiles::builtin().read_reply(body, operation, None)
+}
+
+impl Profiles {
+    /// Reads the reply of an operation, and recognises its profile. `preferred` counts where it fits several.
+    ///
+    /// # Errors
+    /// The answer is a fault, or not a reply of this operation.
+    pub fn read_reply<'a>(
+        &self,
+        body: &'a [u8],
+        operation: Operation,
+        preferred: Option<&Profile>,
+    ) -> Result<ReplyMessage<'a>, ReplyError> {
+        let mut soap = SoapVersion::V11;
+        match answer(self, body, operation, preferred, &mut soap) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(fault)) => Err(ReplyError::Fault(fault)),
+            Err(refusal) => Err(ReplyError::Read(ReadError { soap, refusal })),
+        }
     }
 }
 
 fn answer<'a>(
+    profiles: &Profiles,
     body: &'a [u8],
     operation: Operation,
+    preferred: Option<&Profile>,
     soap: &mut SoapVersion,
 ) -> Result<Result<ReplyMessage<'a>, Fault>, Refusal> {
-    let mut reader = Reader::new(envelope::text(body)?, Limits::REPLY);
-    envelope::open(&mut reader, soap)?;
+    let mut reader = Reader::new(envelope::text(body)?, Limits::REPLY, profiles);
+    let headers = envelope::open(&mut reader, soap)?.members;
     let class = operation.reply();
     let empty = Refusal::EmptyBody { operation: operation.name(), expected: class.name };
     let element = reader.child("Body")?.ok_or(empty)?;
@@ -58,30 +76,27 @@ fn answer<'a>(
         envelope::close(&mut reader)?;
         return Ok(Err(fault));
     }
-    let mut envelope = Envelope { soap: *soap, ..Envelope::default() };
-    envelope.namespace = known_or_owned(reader.namespace());
-    reader.contract = envelope.namespace.clone();
+    reader.note_outer(element);
     let mut members = Members::default();
-    if element == class.name {
-        dialect::read_class_element(&mut reader, class, &mut members)?;
-    } else if element.strip_suffix("Response") == Some(operation.name()) {
-        let DetectedDialect { dialect, plain_namespace } =
-            dialect::read_operation_element(&mut reader, class, element, &mut members)?;
-        envelope.dialect = dialect.unwrap_or(Dialect::Data);
-        envelope.note_plain_namespace(operation, plain_namespace);
-    } else {
-        return Err(Refusal::Disagreement {
-            operation: operation.name(),
-            found: cut(element),
-            expected: class.name,
-        });
+    match profiles.depth(operation, Direction::Reply, element) {
+        Some(0) => wrapping::read_bare(&mut reader, class, element, &mut members)?,
+        Some(1) => wrapping::read_flat(&mut reader, class, element, &mut members)?,
+        Some(_) => wrapping::read_nested(&mut reader, class, element, &mut members)?,
+        None => {
+            return Err(Refusal::Disagreement {
+                operation: operation.name(),
+                found: cut(element),
+                expected: class.name,
+            });
+        }
     }
     envelope::close(&mut reader)?;
-    Ok(Ok(ReplyMessage { envelope, reply: members.into_reply(operation) }))
+    let envelope = reader.structure.envelope(profiles, operation, Direction::Reply, preferred, *soap, None);
+    Ok(Ok(ReplyMessage { envelope, reply: members.or(headers).into_reply(operation) }))
 }
 
 /// A fault of SOAP 1.1 (`faultcode`, `faultstring`) or 1.2 (`Code/Value`, `Reason/Text`).
-fn fault(reader: &mut Reader<'_>) -> Result<Fault, Refusal> {
+fn fault(reader: &mut Reader<'_, '_>) -> Result<Fault, Refusal> {
     let (mut code, mut text) = (String::new(), String::new());
     while let Some(local) = reader.child("Fault")? {
         match local {

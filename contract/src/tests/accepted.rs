@@ -119,8 +119,8 @@ fn dialect_is_detected_from_the_structure() {
         assert_eq!(call.request, Request::GetSearchableFields { actor_type }, "{inner}");
     }
     let message = soap(&format!("<WSGetConfigData xmlns='{NS}'/>"));
-    let call = read_call_as(message.as_bytes(), None, Dialect::Plain, xml::Limits::REQUEST).unwrap();
-    assert_eq!((call.envelope.dialect, call.request), (Dialect::Plain, Request::GetConfigData));
+    let call = super::read_call_in(Dialect::Plain, message.as_bytes(), None).unwrap();
+    assert_eq!((call.envelope.profile().name(), call.request), ("plain", Request::GetConfigData));
 }
 
 /// node-soap sends an element of the name that the WSDL gives to the message, in no namespace at that.
@@ -141,7 +141,7 @@ fn namespaces_of_the_caller_are_mirrored() {
     let message =
         soap(&format!("<RequestBaseWS xmlns='{other}'><ConnectionGuid>g</ConnectionGuid></RequestBaseWS>"));
     let call = read_call(message.as_bytes(), Some(&Operation::DeleteConnection.action(other))).unwrap();
-    assert_eq!((call.envelope.namespace.as_ref(), call.connection_guid.as_deref()), (other, Some("g")));
+    assert_eq!((call.envelope.contract_namespace(), call.connection_guid.as_deref()), (other, Some("g")));
     let mut out = Vec::new();
     write_reply(&mut out, &call.envelope, call.operation(), &Reply::plain(Outcome::ok()));
     let answer = String::from_utf8(out).unwrap();
@@ -150,19 +150,19 @@ fn namespaces_of_the_caller_are_mirrored() {
     // An empty body has no namespace to go by; its action has.
     let message = soap("");
     let call = read_call(message.as_bytes(), Some(&Operation::GetConfigData.action(other))).unwrap();
-    assert_eq!((call.envelope.namespace.as_ref(), call.envelope.dialect), (other, Dialect::Message));
+    assert_eq!((call.envelope.contract_namespace(), call.envelope.profile().name()), (other, "message"));
 
     // The body goes before the action.
     let message = soap(&format!("<RequestBaseWS xmlns='{other}'/>"));
     let call = read_call(message.as_bytes(), Some(&action(Operation::TestConnection))).unwrap();
-    assert_eq!(call.envelope.namespace, other);
+    assert_eq!(call.envelope.contract_namespace(), other);
 
     let plain = "http://schemas.datacontract.org/2004/07/Other.Assembly";
     let message = soap(&format!(
         "<WSGetList xmlns='{NS}'><request xmlns:p='{plain}'><p:ListName>l</p:ListName></request></WSGetList>"
     ));
     let call = read_call(message.as_bytes(), None).unwrap();
-    assert_eq!(call.envelope.member_namespace(Operation::GetList), plain);
+    assert_eq!(call.envelope, Envelope::new(Dialect::Plain).with_namespace(2, plain));
     assert_eq!(call.request, Request::GetList { list_name: Some("l".into()) });
 }
 

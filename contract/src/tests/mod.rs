@@ -2,7 +2,9 @@
 
 mod accepted;
 mod canonical;
+mod learn;
 mod losses;
+mod profiles;
 mod public_types;
 mod recordings;
 mod refused;
@@ -11,3 +13,22 @@ mod round_trip;
 mod strategies;
 mod streaming;
 mod wsdl;
+
+use std::sync::Arc;
+
+use crate::{Call, Dialect, MemberOrder, Profile, Profiles, ReadError, ReadOptions};
+
+/// Reads a call in a built-in profile; where it fits several, this one counts.
+fn read_call_preferring<'a>(
+    profile: &Arc<Profile>,
+    body: &'a [u8],
+    action: Option<&str>,
+) -> Result<Call<'a>, ReadError> {
+    let options = ReadOptions { action, preferred: Some(profile), ..ReadOptions::default() };
+    Profiles::builtin().read_call(body, &options)
+}
+
+/// Reads a call; where it fits several profiles, that of this dialect counts.
+fn read_call_in<'a>(dialect: Dialect, body: &'a [u8], action: Option<&str>) -> Result<Call<'a>, ReadError> {
+    read_call_preferring(Profile::builtin(dialect, MemberOrder::Name), body, action)
+}

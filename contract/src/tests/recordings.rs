@@ -58,13 +58,9 @@ fn read_recordings() -> Vec<Recording> {
 #[test]
 fn recorded_requests_decode_to_the_recorded_values() {
     for recording in recordings() {
-        let call = read_call_as(
-            recording.request.as_bytes(),
-            Some(&recording.action),
-            recording.dialect,
-            xml::Limits::REQUEST,
-        )
-        .unwrap();
+        let call =
+            super::read_call_in(recording.dialect, recording.request.as_bytes(), Some(&recording.action))
+                .unwrap();
         assert_eq!(call, recorded_call(recording), "{}", recording.name);
     }
 }
@@ -73,7 +69,7 @@ fn recorded_requests_decode_to_the_recorded_values() {
 fn recorded_requests_without_an_action_are_recognised_by_their_body() {
     for recording in recordings() {
         let class_is_shared = recording.operation.request_class() == Some("RequestBaseWS");
-        let call = read_call_as(recording.request.as_bytes(), None, recording.dialect, xml::Limits::REQUEST);
+        let call = super::read_call_in(recording.dialect, recording.request.as_bytes(), None);
         match (recording.dialect, recording.operation) {
             (Dialect::Message, Operation::GetConfigData) => {
                 assert_eq!(call.unwrap_err().refusal, Refusal::NoOperation);

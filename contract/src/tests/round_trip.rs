@@ -11,7 +11,7 @@ proptest! {
         let mut out = Vec::new();
         write_request(&mut out, &call);
         let action = call.soap_action();
-        let read = read_call_as(&out, Some(&action), call.envelope.dialect, xml::Limits::REQUEST);
+        let read = super::read_call_preferring(call.envelope.profile(), &out, Some(&action));
         prop_assert_eq!(read.as_ref(), Ok(&call), "{}", String::from_utf8_lossy(&out));
     }
 
@@ -20,9 +20,10 @@ proptest! {
         (operation, reply) in strategies::operation().prop_flat_map(|one| (Just(one), strategies::reply(one))),
         envelope in strategies::envelope(),
     ) {
+        let envelope = strategies::shown(envelope, operation, true);
         let mut out = Vec::new();
         write_reply(&mut out, &envelope, operation, &reply);
-        let read = read_reply(&out, operation);
+        let read = Profiles::builtin().read_reply(&out, operation, Some(envelope.profile()));
         prop_assert_eq!(read.clone().map(ReplyMessage::into_owned), read.clone(), "owned, it is the same");
         prop_assert_eq!(read, Ok(ReplyMessage { envelope, reply }), "{}", String::from_utf8_lossy(&out));
     }
@@ -54,7 +55,7 @@ proptest! {
             .flat_map(|unit| if is_big_endian { unit.to_be_bytes() } else { unit.to_le_bytes() })
             .collect();
         let decoded = decode(&bytes, Some("utf-16")).unwrap();
-        let read = read_call_as(&decoded, Some(&call.soap_action()), call.envelope.dialect, xml::Limits::REQUEST);
+        let read = super::read_call_preferring(call.envelope.profile(), &decoded, Some(&call.soap_action()));
         prop_assert_eq!(read, Ok(call));
     }
 }

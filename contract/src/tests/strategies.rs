@@ -96,12 +96,25 @@ pub(super) fn envelope() -> impl Strategy<Value = Envelope> {
     let namespaces =
         select(&["http://www.superoffice.net/EIS/Connector/1.0", "urn:another/\"version\"&<2>"][..]);
     let plain = select(&[None, Some("http://schemas.datacontract.org/2004/07/Another.Name")][..]);
-    (soap, select(Dialect::ALL), namespaces, plain).prop_map(|(soap, dialect, namespace, plain)| Envelope {
-        soap,
-        dialect,
-        namespace: namespace.into(),
-        plain_namespace: plain.filter(|_| dialect == Dialect::Plain).map(Into::into),
+    (soap, select(Profile::all_builtin()), namespaces, plain).prop_map(|(soap, profile, namespace, plain)| {
+        let is_plain = profile.layout().namespaces.len() > 2;
+        let envelope = Envelope::from(profile).with_soap(soap).with_namespace(0, namespace);
+        match plain.filter(|_| is_plain) {
+            Some(plain) => envelope.with_namespace(2, plain).with_namespace(3, plain),
+            None => envelope,
+        }
     })
+}
+
+/// What a message of this operation shows of an envelope: the namespace of members that it has, and no other.
+pub(super) fn shown(envelope: Envelope, operation: Operation, has_members: bool) -> Envelope {
+    let is_authentication = operation == Operation::Authenticate;
+    let envelope = if has_members && !is_authentication {
+        envelope
+    } else {
+        envelope.with_namespace(2, namespace::PLAIN)
+    };
+    if is_authentication { envelope } else { envelope.with_namespace(3, namespace::PLAIN_AUTHENTICATION) }
 }
 
 pub(super) fn request(operation: Operation) -> BoxedStrategy<Request<'static>> {
@@ -178,11 +191,9 @@ pub(super) fn request(operation: Operation) -> BoxedStrategy<Request<'static>> {
 
 pub(super) fn call() -> impl Strategy<Value = Call<'static>> {
     let requests = select(Operation::ALL).prop_flat_map(request);
-    (envelope(), text(), requests).prop_map(|(mut envelope, connection_guid, request)| {
-        if request == Request::GetConfigData {
-            // It has no members, so their namespace cannot be detected.
-            envelope.plain_namespace = None;
-        }
+    (envelope(), text(), requests).prop_map(|(envelope, connection_guid, request)| {
+        let operation = request.operation();
+        let envelope = shown(envelope, operation, request != Request::GetConfigData);
         // These two have no ConnectionGuid (contract page, section 2), nor has Authenticate.
         let has_guid = !matches!(
             request,

@@ -1,5 +1,7 @@
 //! Replies written row by row.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::strategies;
@@ -52,11 +54,11 @@ proptest! {
 }
 
 #[test]
-fn outcome_stands_before_the_actors_only_in_data_and_plain() {
-    for &dialect in Dialect::ALL {
-        let writer = ReplyWriter::new(&Envelope::new(dialect), Operation::GetActors);
-        let expected = matches!(dialect, Dialect::Data | Dialect::Plain);
-        assert_eq!(writer.head_depends_on_outcome(), expected, "{dialect}");
+fn outcome_stands_before_the_actors_unless_members_are_ordered_by_name() {
+    for profile in Profile::all_builtin() {
+        let writer = ReplyWriter::new(&Arc::clone(profile).into(), Operation::GetActors);
+        let expected = !matches!(profile.name(), "message" | "message-by-operation");
+        assert_eq!(writer.head_depends_on_outcome(), expected, "{}", profile.name());
     }
 }
 

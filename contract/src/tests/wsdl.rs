@@ -6,7 +6,7 @@ use std::fs;
 use roxmltree::{Document, Node};
 
 use super::recordings::fixtures;
-use crate::{Dialect, wsdl};
+use crate::{Dialect, MemberOrder, wsdl};
 
 const ADDRESS: &str = "http://localhost:8080/Services/ErpConnectorWS.svc";
 
@@ -18,7 +18,7 @@ fn wsdl_has_exactly_the_recorded_definitions() {
     for dialect in [Dialect::Message, Dialect::Data, Dialect::Plain] {
         let wanted = fixtures().join("wsdl").join(format!("{dialect}.wsdl"));
         let wanted = definitions(&fs::read_to_string(wanted).unwrap());
-        let written = definitions(&wsdl(dialect, ADDRESS));
+        let written = definitions(&wsdl(dialect, MemberOrder::Name, ADDRESS));
         assert!(wanted.len() > 100, "{dialect}: {} definitions", wanted.len());
         let missing: Vec<_> = wanted.difference(&written).collect();
         let besides: Vec<_> = written.difference(&wanted).collect();
@@ -31,14 +31,14 @@ fn wsdl_has_exactly_the_recorded_definitions() {
 
 #[test]
 fn wsdl_of_message_by_operation_has_every_operation() {
-    let text = wsdl(Dialect::MessageByOperation, ADDRESS);
+    let text = wsdl(Dialect::MessageByOperation, MemberOrder::Name, ADDRESS);
     let definitions = definitions(&text);
     assert!(definitions.iter().any(|definition| definition.contains("name=\"WSGetActors\" {") && definition.contains("ErpKeys")));
 }
 
 #[test]
 fn wsdl_escapes_the_address() {
-    let text = wsdl(Dialect::Message, "http://host/a?b=\"1\"&c=<2>");
+    let text = wsdl(Dialect::Message, MemberOrder::Name, "http://host/a?b=\"1\"&c=<2>");
     let document = Document::parse(&text).unwrap();
     let addresses: Vec<_> = document.descendants().filter_map(|node| node.attribute("location")).collect();
     assert_eq!(addresses, ["http://host/a?b=\"1\"&c=<2>"; 2]);

@@ -1,12 +1,13 @@
 //! Writing faults.
 
-use super::frame::{ENVELOPE_END, envelope_start};
+use crate::profile::plan::{BODY_START, ENVELOPE_END, envelope_start};
 use crate::xml::escape;
 use crate::{Fault, FaultCode, SoapVersion};
 
 /// Appends a fault in this version of SOAP (contract page, section 5). With HTTP it goes out with status 500.
 pub fn write_fault(out: &mut Vec<u8>, soap: SoapVersion, fault: &Fault) {
     out.extend_from_slice(envelope_start(soap));
+    out.extend_from_slice(BODY_START);
     match soap {
         SoapVersion::V11 => {
             let code = match fault.code {

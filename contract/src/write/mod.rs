@@ -3,7 +3,6 @@
 mod carriers;
 mod characters;
 mod fault;
-mod frame;
 mod reply;
 mod request;
 mod rows;

@@ -1,31 +1,31 @@
 //! Writing whole replies.
 
-use super::carriers::{actor, actors, dictionary, fields, nullable, text, texts};
-use super::frame::Frame;
 use crate::class::Member;
+use crate::profile::Direction;
+use crate::profile::plan::{CarrierPlans, Part, Tags};
 use crate::{Authentication, Envelope, Operation, Outcome, Payload, Reply};
 
 /// Appends a reply in the caller's envelope. A payload that is not the operation's is written as null.
 pub fn write_reply(out: &mut Vec<u8>, envelope: &Envelope, operation: Operation, reply: &Reply<'_>) {
-    let frame = Frame::of_reply(envelope, operation);
-    out.extend_from_slice(&frame.start);
-    for member in operation.reply().members(frame.inherited_first) {
-        match reply {
-            Reply::Result { outcome, payload } => {
-                if !outcome_member(out, frame.prefix, member, outcome) {
-                    payload_member(out, frame.prefix, member, payload);
+    let plan = envelope.plan(operation, Direction::Reply);
+    let carriers = envelope.profile().carriers();
+    for part in &plan.parts {
+        match (part, reply) {
+            (Part::Bytes(bytes), _) => out.extend_from_slice(bytes),
+            (Part::Member(member, tags), Reply::Result { outcome, payload }) => {
+                if !outcome_member(out, *member, tags, outcome) {
+                    payload_member(out, *member, tags, payload, carriers);
                 }
             }
-            Reply::Authentication(authentication) => {
-                authentication_member(out, frame.prefix, member, authentication);
+            (Part::Member(member, tags), Reply::Authentication(authentication)) => {
+                authentication_member(out, *member, tags, authentication);
             }
         }
     }
-    out.extend_from_slice(&frame.end);
 }
 
 /// Writes a member that every reply has; false when it is another one.
-pub(super) fn outcome_member(out: &mut Vec<u8>, prefix: &str, member: Member, outcome: &Outcome<'_>) -> bool {
+pub(super) fn outcome_member(out: &mut Vec<u8>, member: Member, tags: &Tags, outcome: &Outcome<'_>) -> bool {
     let value = match member {
         Member::ErrorCode => outcome.error_code.as_deref(),
         Member::IsOk => Some(if outcome.state.is_ok() { "true" } else { "false" }),
@@ -34,30 +34,55 @@ pub(super) fn outcome_member(out: &mut Vec<u8>, prefix: &str, member: Member, ou
         Member::UserExplanation => outcome.user_explanation.as_deref(),
         _ => return false,
     };
-    text(out, prefix, member.name(), value);
+    tags.text(out, value);
     true
 }
 
-fn payload_member(out: &mut Vec<u8>, prefix: &str, member: Member, payload: &Payload<'_>) {
-    let name = member.name();
+/// Writes parts of a reply that hold no payload.
+pub(super) fn outcome_parts(out: &mut Vec<u8>, parts: &[Part], outcome: &Outcome<'_>) {
+    for part in parts {
+        match part {
+            Part::Bytes(bytes) => out.extend_from_slice(bytes),
+            Part::Member(member, tags) => {
+                if !outcome_member(out, *member, tags, outcome) {
+                    out.extend_from_slice(&tags.null);
+                }
+            }
+        }
+    }
+}
+
+fn payload_member(
+    out: &mut Vec<u8>,
+    member: Member,
+    tags: &Tags,
+    payload: &Payload<'_>,
+    carriers: &CarrierPlans,
+) {
     match (member, payload) {
         (Member::FieldMetaDataObjects, Payload::Fields(value)) => {
-            nullable(out, prefix, name, value.as_deref(), fields);
+            tags.nullable(out, value.as_deref(), |out, fields| carriers.fields(out, fields));
         }
-        (Member::Items, Payload::Items(value)) => nullable(out, prefix, name, value.as_deref(), texts),
-        (Member::Actors, Payload::Actors(value)) => nullable(out, prefix, name, value.as_deref(), actors),
-        (Member::Actor, Payload::Actor(value)) => nullable(out, prefix, name, value.as_ref(), actor),
+        (Member::Items, Payload::Items(value)) => {
+            tags.nullable(out, value.as_deref(), |out, texts| carriers.texts(out, texts));
+        }
+        (Member::Actors, Payload::Actors(value)) => {
+            tags.nullable(out, value.as_deref(), |out, actors| carriers.actors(out, actors));
+        }
+        (Member::Actor, Payload::Actor(value)) => {
+            tags.nullable(out, value.as_ref(), |out, actor| carriers.actor(out, actor));
+        }
         (Member::ListItems, Payload::ListItems(value)) => {
-            nullable(out, prefix, name, value.as_ref(), dictionary);
+            tags.nullable(out, value.as_ref(), |out, items| carriers.dictionary(out, items));
         }
-        _ => text(out, prefix, name, None),
+        _ => out.extend_from_slice(&tags.null),
     }
 }
 
 fn authentication_member(
     out: &mut Vec<u8>,
-    prefix: &str,
     member: Member,
+    tags: &Tags,
     authentication: &Authentication<'_>,
 ) {
     let value = match member {
@@ -68,5 +93,5 @@ fn authentication_member(
         Member::Succeeded => Some(if authentication.succeeded { "true" } else { "false" }),
         _ => None,
     };
-    text(out, prefix, member.name(), value);
+    tags.text(out, value);
 }

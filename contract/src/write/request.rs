@@ -1,30 +1,34 @@
 //! Writing requests, for the client side.
 
-use super::carriers::{actor, actors, dictionary, nullable, restrictions, text, texts};
-use super::frame::Frame;
 use crate::carriers::{Actor, Dictionary, Restriction, Text};
 use crate::class::Member;
+use crate::profile::Direction;
+use crate::profile::plan::{CarrierPlans, Part, Tags};
 use crate::{Call, Request};
 
 /// Appends a request, to be sent with the action [`Call::soap_action`].
 pub fn write_request(out: &mut Vec<u8>, call: &Call<'_>) {
-    let operation = call.operation();
-    let frame = Frame::of_request(&call.envelope, operation);
-    out.extend_from_slice(&frame.start);
-    if let Some(class) = operation.request() {
-        for member in class.members(frame.inherited_first) {
-            let (prefix, name) = (frame.prefix, member.name());
-            match value(call, member) {
-                Value::Text(value) => text(out, prefix, name, value),
-                Value::Texts(value) => nullable(out, prefix, name, value, texts),
-                Value::Dictionary(value) => nullable(out, prefix, name, value, dictionary),
-                Value::Actor(value) => nullable(out, prefix, name, value, actor),
-                Value::Actors(value) => nullable(out, prefix, name, value, actors),
-                Value::Restrictions(value) => nullable(out, prefix, name, value, restrictions),
-            }
+    let plan = call.envelope.plan(call.operation(), Direction::Request);
+    let carriers = call.envelope.profile().carriers();
+    for part in &plan.parts {
+        match part {
+            Part::Bytes(bytes) => out.extend_from_slice(bytes),
+            Part::Member(member, tags) => write_member(out, tags, &value(call, *member), carriers),
         }
     }
-    out.extend_from_slice(&frame.end);
+}
+
+fn write_member(out: &mut Vec<u8>, tags: &Tags, value: &Value<'_, '_>, carriers: &CarrierPlans) {
+    match *value {
+        Value::Text(value) => tags.text(out, value),
+        Value::Texts(value) => tags.nullable(out, value, |out, texts| carriers.texts(out, texts)),
+        Value::Dictionary(value) => tags.nullable(out, value, |out, items| carriers.dictionary(out, items)),
+        Value::Actor(value) => tags.nullable(out, value, |out, actor| carriers.actor(out, actor)),
+        Value::Actors(value) => tags.nullable(out, value, |out, actors| carriers.actors(out, actors)),
+        Value::Restrictions(value) => {
+            tags.nullable(out, value, |out, restrictions| carriers.restrictions(out, restrictions));
+        }
+    }
 }
 
 /// What a member holds.

@@ -1,13 +1,10 @@
 //! Streaming replies: actors are written as they arrive.
 
-use std::borrow::Cow;
-
-use super::carriers::{close, entries, nullable, open, text};
 use super::characters::{self, Cleaner};
-use super::frame::Frame;
-use super::reply::outcome_member;
+use super::reply::outcome_parts;
 use crate::class::Member;
-use crate::xml::escape;
+use crate::profile::Direction;
+use crate::profile::plan::Part;
 use crate::{Envelope, Operation, Outcome, PayloadKind};
 
 /// An actor of a reply, without its fields.
@@ -24,12 +21,12 @@ pub struct ActorRow<'r> {
 }
 
 /// Writes a reply with actors in three parts: head, any number of actors, tail. What comes before the actors depends on
-/// the outcome in some dialects; a caller that writes rows while they arrive keeps the head apart, and writes it again
+/// the outcome in some profiles; a caller that writes rows while they arrive keeps the head apart, and writes it again
 /// when the outcome is not the one it assumed. A failed call is answered with [`crate::write_reply`] instead, which
 /// writes null actors.
 #[derive(Debug, Clone)]
 pub struct ReplyWriter {
-    frame: Cow<'static, Frame>,
+    envelope: Envelope,
     operation: Operation,
 }
 
@@ -37,21 +34,23 @@ impl ReplyWriter {
     /// For the reply of an operation whose payload is [`PayloadKind::Actors`].
     pub fn new(envelope: &Envelope, operation: Operation) -> Self {
         debug_assert_eq!(operation.payload(), PayloadKind::Actors, "{operation} does not answer with actors");
-        ReplyWriter { frame: Frame::of_reply(envelope, operation), operation }
+        ReplyWriter { envelope: envelope.clone(), operation }
     }
 
     /// Whether the outcome stands in the head.
     pub fn head_depends_on_outcome(&self) -> bool {
-        self.members().next() != Some(Member::Actors)
+        let plan = self.envelope.plan(self.operation, Direction::Reply);
+        let head = plan.around(Member::Actors).map_or(&[][..], |(head, ..)| head);
+        head.iter().any(|part| matches!(part, Part::Member(..)))
     }
 
     /// Appends everything before the first actor.
     pub fn head(&self, out: &mut Vec<u8>, outcome: &Outcome<'_>) {
-        out.extend_from_slice(&self.frame.start);
-        for member in self.members().take_while(|&member| member != Member::Actors) {
-            outcome_member(out, self.frame.prefix, member, outcome);
+        let plan = self.envelope.plan(self.operation, Direction::Reply);
+        if let Some((head, actors, _)) = plan.around(Member::Actors) {
+            outcome_parts(out, head, outcome);
+            out.extend_from_slice(&actors.open);
         }
-        open(out, self.frame.prefix, Member::Actors.name());
     }
 
     /// Appends an actor. Field values are in their wire form.
@@ -61,24 +60,21 @@ impl ReplyWriter {
         row: &ActorRow<'_>,
         fields: impl IntoIterator<Item = (&'f str, Option<&'f str>)>,
     ) {
-        out.extend_from_slice(b"<ErpActorWS><ActorType>");
-        escape(out, row.actor_type);
-        out.extend_from_slice(b"</ActorType><ErpKey>");
-        escape(out, row.erp_key);
-        out.extend_from_slice(b"</ErpKey><FieldValues>");
-        entries(out, fields);
-        out.extend_from_slice(b"</FieldValues>");
-        text(out, "", "LastModified", row.last_modified);
-        match row.parent {
-            None => out.extend_from_slice(
-                br#"<ParentActorType i:nil="true"/><ParentErpKey i:nil="true"/></ErpActorWS>"#,
-            ),
-            Some((actor_type, key)) => {
-                nullable(out, "", "ParentActorType", Some(actor_type), escape);
-                nullable(out, "", "ParentErpKey", Some(key), escape);
-                close(out, "", "ErpActorWS");
+        let carriers = self.envelope.profile().carriers();
+        let mut fields = Some(fields);
+        out.extend_from_slice(&carriers.actor.item.open);
+        carriers.actor.write(out, |out, member, tags| match member {
+            Member::ActorType => tags.text(out, Some(row.actor_type)),
+            Member::ErpKey => tags.text(out, Some(row.erp_key)),
+            Member::FieldValues => {
+                tags.nullable(out, fields.take(), |out, fields| carriers.entries(out, fields));
             }
-        }
+            Member::LastModified => tags.text(out, row.last_modified),
+            Member::ParentActorType => tags.text(out, row.parent.map(|(actor_type, _)| actor_type)),
+            Member::ParentErpKey => tags.text(out, row.parent.map(|(_, key)| key)),
+            _ => out.extend_from_slice(&tags.null),
+        });
+        out.extend_from_slice(&carriers.actor.item.close);
     }
 
     /// As [`ReplyWriter::actor`], without the characters that XML 1.0 has no form for. `fields` gives the same fields each
@@ -119,14 +115,10 @@ impl ReplyWriter {
 
     /// Appends everything after the last actor.
     pub fn tail(&self, out: &mut Vec<u8>, outcome: &Outcome<'_>) {
-        close(out, self.frame.prefix, Member::Actors.name());
-        for member in self.members().skip_while(|&member| member != Member::Actors).skip(1) {
-            outcome_member(out, self.frame.prefix, member, outcome);
+        let plan = self.envelope.plan(self.operation, Direction::Reply);
+        if let Some((_, actors, tail)) = plan.around(Member::Actors) {
+            out.extend_from_slice(&actors.close);
+            outcome_parts(out, tail, outcome);
         }
-        out.extend_from_slice(&self.frame.end);
-    }
-
-    fn members(&self) -> impl Iterator<Item = Member> + use<> {
-        self.operation.reply().members(self.frame.inherited_first)
     }
 }

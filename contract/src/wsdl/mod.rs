@@ -4,21 +4,21 @@
 mod schema;
 
 use crate::xml::escape::escape_attribute;
-use crate::{Dialect, Operation, namespace};
+use crate::{Dialect, MemberOrder, Operation, namespace};
 
 /// The service contracts, each with a binding and a port.
 const INTERFACES: [&str; 2] = ["IErpConnectorWS", "IIntegrationServiceConnectorAuth"];
 const SERVICE: &str = "ErpConnectorService";
 
-/// The WSDL of the service in a dialect, as a single document, with this URL as the address of both ports.
-pub fn wsdl(dialect: Dialect, address: &str) -> String {
+/// The WSDL of the service in a dialect, with members in this order, as a single document, with this URL as the address of both ports.
+pub fn wsdl(dialect: Dialect, order: MemberOrder, address: &str) -> String {
     let mut out = String::with_capacity(48 * 1024);
     out += &format!(
         r#"<?xml version="1.0" encoding="utf-8"?><wsdl:definitions name="{SERVICE}" targetNamespace="{contract}" xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/" xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:wsaw="http://www.w3.org/2006/05/addressing/wsdl" xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:tns="{contract}">"#,
         contract = namespace::CONTRACT,
     );
     out += "<wsdl:types>";
-    schema::write(&mut out, dialect);
+    schema::write(&mut out, dialect, order);
     out += "</wsdl:types>";
     messages(&mut out, dialect);
     for interface in INTERFACES {

@@ -3,12 +3,12 @@
 use values::{Access, FieldType, State};
 
 use crate::class::{self, Class, Kind, Member};
-use crate::{Dialect, Operation, namespace};
+use crate::{Dialect, MemberOrder, Operation, namespace};
 
 const SERIALIZATION: &str = "http://schemas.microsoft.com/2003/10/Serialization/";
 
 /// Appends the schemas.
-pub(super) fn write(out: &mut String, dialect: Dialect) {
+pub(super) fn write(out: &mut String, dialect: Dialect, order: MemberOrder) {
     let is_plain = dialect == Dialect::Plain;
     let imports: &[&str] = if is_plain {
         &[namespace::PLAIN, namespace::ARRAYS, namespace::PLAIN_AUTHENTICATION]
@@ -17,21 +17,21 @@ pub(super) fn write(out: &mut String, dialect: Dialect) {
     };
     open(out, namespace::CONTRACT, imports);
     match dialect {
-        Dialect::Message => message_classes(out),
-        Dialect::MessageByOperation => message_operations(out),
+        Dialect::Message => message_classes(out, order),
+        Dialect::MessageByOperation => message_operations(out, order),
         Dialect::Data | Dialect::Plain => operation_elements(out, is_plain),
     }
     if dialect == Dialect::Data {
-        data_classes(out, "tns", |_| true);
+        data_classes(out, order, "tns", |_| true);
     }
     carriers(out);
     *out += "</xs:schema>";
     if is_plain {
         open(out, namespace::PLAIN, &[namespace::CONTRACT, namespace::ARRAYS]);
-        data_classes(out, "plain", |operation| operation != Operation::Authenticate);
+        data_classes(out, order, "plain", |operation| operation != Operation::Authenticate);
         *out += "</xs:schema>";
         open(out, namespace::PLAIN_AUTHENTICATION, &[]);
-        data_classes(out, "auth", |operation| operation == Operation::Authenticate);
+        data_classes(out, order, "auth", |operation| operation == Operation::Authenticate);
         *out += "</xs:schema>";
     }
     serialization(out);
@@ -68,25 +68,25 @@ fn classes(mut wanted: impl FnMut(Operation) -> bool) -> Vec<&'static Class> {
 }
 
 /// `message`: an element for each class.
-fn message_classes(out: &mut String) {
+fn message_classes(out: &mut String, order: MemberOrder) {
     for class in classes(|_| true) {
-        message_element(out, class.name, class);
+        message_element(out, order, class.name, class);
     }
 }
 
 /// `message` by operation: an element for each direction of an operation.
-fn message_operations(out: &mut String) {
+fn message_operations(out: &mut String, order: MemberOrder) {
     static NOTHING: Class = Class { name: "", base: None, own: &[] };
     for &operation in Operation::ALL {
-        message_element(out, operation.name(), operation.request().unwrap_or(&NOTHING));
-        message_element(out, &format!("{operation}Response"), operation.reply());
+        message_element(out, order, operation.name(), operation.request().unwrap_or(&NOTHING));
+        message_element(out, order, &format!("{operation}Response"), operation.reply());
     }
 }
 
-/// An element with all members of a class in ordinal order.
-fn message_element(out: &mut String, name: &str, class: &Class) {
+/// An element with all members of a class.
+fn message_element(out: &mut String, order: MemberOrder, name: &str, class: &Class) {
     *out += &format!(r#"<xs:element name="{name}"><xs:complexType>"#);
-    sequence(out, class.members(false));
+    sequence(out, class.members(order, false));
     *out += "</xs:complexType></xs:element>";
 }
 
@@ -111,7 +111,7 @@ fn operation_elements(out: &mut String, is_plain: bool) {
 }
 
 /// `data` and `plain`: a type for each class, with inheritance, and the element that WCF adds to every type.
-fn data_classes(out: &mut String, prefix: &str, wanted: impl FnMut(Operation) -> bool) {
+fn data_classes(out: &mut String, order: MemberOrder, prefix: &str, wanted: impl FnMut(Operation) -> bool) {
     for class in classes(wanted) {
         let name = class.name;
         *out += &format!(r#"<xs:complexType name="{name}">"#);
@@ -119,7 +119,7 @@ fn data_classes(out: &mut String, prefix: &str, wanted: impl FnMut(Operation) ->
             *out +=
                 &format!(r#"<xs:complexContent mixed="false"><xs:extension base="{prefix}:{}">"#, base.name);
         }
-        sequence(out, class.own.iter().copied());
+        sequence(out, class.own_members(order));
         if class.base.is_some() {
             *out += "</xs:extension></xs:complexContent>";
         }
@@ -134,7 +134,7 @@ fn carriers(out: &mut String) {
         let name = class.name;
         let array = format!("ArrayOf{name}");
         *out += &format!(r#"<xs:complexType name="{name}">"#);
-        sequence(out, class.members(true));
+        sequence(out, class.members(MemberOrder::Name, true));
         *out += "</xs:complexType>";
         type_element(out, "tns", name);
         *out += &format!(
@@ -160,7 +160,7 @@ fn type_element(out: &mut String, prefix: &str, name: &str) {
     *out += &format!(r#"<xs:element name="{name}" nillable="true" type="{prefix}:{name}"/>"#);
 }
 
-fn sequence(out: &mut String, members: impl Iterator<Item = Member>) {
+fn sequence(out: &mut String, members: Vec<Member>) {
     *out += "<xs:sequence>";
     for member in members {
         let (is_reference, name) = match member.kind() {

@@ -20,6 +20,7 @@ mod tokenizer;
 pub use error::{XmlError, XmlErrorKind};
 pub use escape::escape;
 pub use limits::{Limits, MAX_BINDINGS};
+pub(crate) use names::is_local_name;
 pub use tokenizer::{Token, Tokenizer};
 
 #[cfg(test)]

@@ -66,3 +66,8 @@ pub(super) const fn stops_at(bytes: &[u8]) -> [bool; 256] {
 pub(super) fn is_noncharacter(bytes: &[u8]) -> bool {
     matches!(bytes, [0xEF, 0xBF, 0xBE | 0xBF, ..])
 }
+
+/// Whether it is a name without prefix (NCName).
+pub(crate) fn is_local_name(name: &str) -> bool {
+    name.starts_with(is_name_start) && name.chars().all(is_name_char)
+}

@@ -341,7 +341,7 @@ fn log_call(
                 connector = context.connector.as_deref(),
                 connection,
                 %caller,
-                dialect = call.envelope.dialect.as_str(),
+                dialect = call.envelope.profile().name(),
                 state = reply.state.map(State::as_str),
                 rows = reply.rows,
                 bytes = reply.body.len(),

@@ -1,11 +1,14 @@
 //! Reads a request: from the bytes of a message to a [`Call`], off the I/O threads if it is large.
 //!
-//! The dialect of a call is decided from its message, in the module `dialect` of the contract crate. Only where the message does not
-//! show it, the dialect that the address names counts, or else [`DEFAULT_DIALECT`].
+//! The profile of a call is recognised from its message, in the contract crate. Only where the message fits several profiles,
+//! the dialect that the address names counts.
 
 use bytes::Bytes;
 use contract::xml::{Limits, XmlError, XmlErrorKind};
-use contract::{Call, Dialect, EncodingError, Fault, ReadError, Refusal, SoapVersion};
+use contract::{
+    Call, Dialect, EncodingError, Fault, MemberOrder, Profile, Profiles, ReadError, ReadOptions, Refusal,
+    SoapVersion,
+};
 use self_cell::self_cell;
 use tokio::task::spawn_blocking;
 
@@ -13,9 +16,6 @@ use super::SoapRequest;
 
 /// A message of so many bytes or more is read on a blocking thread.
 const LARGE_MESSAGE: usize = 64 * 1024;
-
-/// The dialect of a call where neither the message nor the address shows it.
-const DEFAULT_DIALECT: Dialect = Dialect::Data;
 
 self_cell!(
     /// A call together with the bytes of its message, from which its texts are borrowed.
@@ -31,10 +31,12 @@ impl OwnedCall {
     fn read(
         message: Bytes,
         action: Option<&str>,
-        default_dialect: Dialect,
+        preferred: Option<Dialect>,
         limits: Limits,
     ) -> Result<Self, ReadError> {
-        OwnedCall::try_new(message, |bytes| contract::read_call_as(bytes, action, default_dialect, limits))
+        let preferred = preferred.map(|dialect| &**Profile::builtin(dialect, MemberOrder::Name));
+        let options = ReadOptions { action, preferred, limits };
+        OwnedCall::try_new(message, |bytes| Profiles::builtin().read_call(bytes, &options))
     }
 
     pub(super) fn call(&self) -> &Call<'_> {
@@ -115,8 +117,7 @@ pub(super) async fn read(request: SoapRequest, limits: Limits) -> Result<OwnedCa
             EncodingError::Unsupported(_) => InvalidMessage::Charset(error),
             EncodingError::InvalidUtf16 => InvalidMessage::fault(SoapVersion::V11, Fault::from(&error)),
         })?;
-        let default_dialect = dialect.unwrap_or(DEFAULT_DIALECT);
-        Ok(OwnedCall::read(message, action.as_deref(), default_dialect, limits)?)
+        Ok(OwnedCall::read(message, action.as_deref(), dialect, limits)?)
     };
     if !is_large {
         return read();

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use contract::{Dialect, SoapVersion};
+use contract::{Dialect, MemberOrder, SoapVersion};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, VARY};
 use hyper::header::{HeaderMap, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
@@ -191,7 +191,7 @@ impl Endpoint {
             address.push(if first == 0 { '?' } else { '&' });
             address.push_str(&parameter);
         }
-        Ok(page(XML, contract::wsdl(dialect, &address)))
+        Ok(page(XML, contract::wsdl(dialect, MemberOrder::Name, &address)))
     }
 
     /// The URL that the caller used, without its query.

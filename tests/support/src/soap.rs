@@ -143,7 +143,9 @@ impl Client {
             }
         };
         assert_eq!(exchange.response.status, 200, "{}", exchange.response.text());
-        if operation != Operation::GetConfigData || self.envelope.dialect != Dialect::MessageByOperation {
+        if operation != Operation::GetConfigData
+            || self.envelope.profile().dialect() != Some(Dialect::MessageByOperation)
+        {
             assert_eq!(answer.envelope, self.envelope, "answered as it was asked");
         }
         Ok(Answer::new(answer.reply, exchange.response.clone()))
@@ -182,7 +184,8 @@ impl Client {
             return format!("{}{query}", exchange::PATH);
         }
         let connector = self.connector.iter().map(|name| format!("ConnectorName={name}"));
-        let dialect = (self.envelope.dialect == Dialect::Plain).then(|| "dialect=plain".to_owned());
+        let dialect =
+            (self.envelope.profile().dialect() == Some(Dialect::Plain)).then(|| "dialect=plain".to_owned());
         let query: Vec<String> = connector.chain(dialect).collect();
         if query.is_empty() {
             exchange::PATH.to_owned()

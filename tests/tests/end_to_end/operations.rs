@@ -164,10 +164,8 @@ fn operations_in_plain() {
 #[test]
 fn operations_in_another_version_of_the_contract() {
     let host = TestHost::with_excel();
-    let envelope = Envelope {
-        namespace: "http://www.superoffice.net/EIS/Connector/2.0".into(),
-        ..Envelope::new(Dialect::Message)
-    };
+    let envelope =
+        Envelope::new(Dialect::Message).with_namespace(0, "http://www.superoffice.net/EIS/Connector/2.0");
     all_operations(&host.client(Dialect::Message).envelope(envelope).connection(GUID));
 }
 
@@ -190,7 +188,7 @@ fn guid_forms_mean_the_same_connection() {
 #[test]
 fn operations_in_soap_12() {
     let host = TestHost::with_excel();
-    let envelope = Envelope { soap: SoapVersion::V12, ..Envelope::new(Dialect::Message) };
+    let envelope = Envelope::new(Dialect::Message).with_soap(SoapVersion::V12);
     let call = contract::Call { envelope, connection_guid: None, request: Request::GetConfigData };
     let mut body = Vec::new();
     contract::write_request(&mut body, &call);

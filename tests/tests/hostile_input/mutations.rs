@@ -61,11 +61,13 @@ fn serve(bytes: &[u8], like: &Recorded) -> bool {
                 is_call = true;
                 let mut written = Vec::new();
                 contract::write_request(&mut written, &call);
-                let again = contract::read_call_as(
+                let again = contract::Profiles::builtin().read_call(
                     &written,
-                    Some(&call.soap_action()),
-                    call.envelope.dialect,
-                    Limits::REPLY,
+                    &contract::ReadOptions {
+                        action: Some(&call.soap_action()),
+                        preferred: Some(call.envelope.profile()),
+                        limits: Limits::REPLY,
+                    },
                 );
                 assert_eq!(
                     again.as_ref(),

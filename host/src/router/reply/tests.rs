@@ -59,7 +59,7 @@ fn actors_reply_has_the_outcome_where_its_dialect_wants_it() {
                 let (written, bytes) = reply(dialect, rows, &expected, max_in_memory);
                 let ReplyMessage { envelope, reply } =
                     contract::read_reply(&bytes, Operation::SearchActors).unwrap();
-                assert_eq!(envelope.dialect, dialect);
+                assert_eq!(envelope.profile().dialect(), Some(dialect));
                 let Reply::Result { outcome, payload: Payload::Actors(Some(actors)) } = reply else {
                     panic!("{reply:?}")
                 };

@@ -4,7 +4,7 @@ mod definitions;
 
 use std::sync::Arc;
 
-use contract::{Dialect, Operation};
+use contract::{Dialect, MemberOrder, Operation};
 use erp_host_client::{HttpExchange, HttpRequest};
 use reqwest::Url;
 
@@ -59,7 +59,7 @@ async fn definitions(subject: &Subject<'_>) -> Result<(Definitions, Arc<HttpExch
 }
 
 fn expected(dialect: Dialect) -> Result<Definitions, Stop> {
-    let ours = contract::wsdl(dialect, "http://localhost/");
+    let ours = contract::wsdl(dialect, MemberOrder::Name, "http://localhost/");
     Definitions::read(&[ours]).map_err(Stop::Skip)
 }
 

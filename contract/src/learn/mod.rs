@@ -1,0 +1,167 @@
+//! Learning: from the WSDL of a running service to the [`Layout`] of its contract. The documents are fetched by the caller.
+//!
+//! - `definitions`: the operations of a WSDL, with the elements of their messages;
+//! - `schema`: elements and types of its schemas, by name;
+//! - `layout`: from these to a layout;
+//! - `differences`: how two layouts differ, in sentences.
+
+mod definitions;
+mod differences;
+mod layout;
+mod schema;
+
+use roxmltree::{Document, Node, ParsingOptions};
+use thiserror::Error;
+
+pub use self::differences::{Comparison, compare, differences};
+use crate::Operation;
+use crate::profile::Layout;
+
+const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
+const SCHEMA: &str = "http://www.w3.org/2001/XMLSchema";
+
+/// The most elements of a document.
+const MAX_NODES: u32 = 500_000;
+
+/// Why a WSDL gives no profile.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "the messages name each field")]
+pub enum LearnError {
+    #[error(
+        "{url} is an HTML page, perhaps for a login; a WSDL is needed: add ?singleWsdl or ?wsdl to the address"
+    )]
+    Html { url: String },
+    #[error("{url} is no XML: {why}")]
+    NoXml { url: String, why: String },
+    #[error("the root element of {url} is <{found}>, expected <definitions> of a WSDL or <schema>")]
+    NoWsdl { url: String, found: String },
+    #[error("no WSDL was given")]
+    NoDocuments,
+    #[error(
+        "the WSDL has no operation of the connector contract, but {found}: it is that of another service"
+    )]
+    OtherService { found: String },
+    #[error("{place}: {name} is not in the WSDL or what it imports")]
+    Missing { place: String, name: String },
+    #[error("{place}: the type {name} contains itself")]
+    Recursive { place: String, name: String },
+    #[error("{place}: {problem}")]
+    Unsupported { place: String, problem: String },
+    #[error("{first} and {second} have the same SOAPAction {action:?}")]
+    ActionTwice { first: String, second: String, action: String },
+}
+
+/// A document of a WSDL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WsdlDocument {
+    /// Its URL, or the path of its file.
+    pub url: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// What a WSDL says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Learned {
+    /// The layout.
+    pub layout: Layout,
+    /// What the service has that the contract page does not: operations and members, one sentence each.
+    pub unknown: Vec<String>,
+    /// What the contract page has that the service does not: operations and members, one sentence each.
+    pub missing: Vec<String>,
+}
+
+/// The documents that a document imports or includes: the values of `location` and `schemaLocation`, relative to its URL.
+///
+/// # Errors
+/// It is no XML, or neither a WSDL nor a schema.
+pub fn imports(document: &WsdlDocument) -> Result<Vec<String>, LearnError> {
+    let parsed = parse(document)?;
+    let is_import = |node: &Node<'_, '_>| {
+        matches!(
+            (node.tag_name().namespace(), node.tag_name().name()),
+            (Some(WSDL | SCHEMA), "import" | "include" | "redefine")
+        )
+    };
+    let location = |node: Node<'_, '_>| {
+        node.attribute("location").or(node.attribute("schemaLocation")).map(str::to_owned)
+    };
+    Ok(parsed.descendants().filter(is_import).filter_map(location).collect())
+}
+
+/// Reads a WSDL with all that it imports. `name` is that of the profile.
+///
+/// # Errors
+/// It is not the WSDL of a connector service, or one that no WCF service has.
+pub fn learn(name: &str, documents: &[WsdlDocument]) -> Result<Learned, LearnError> {
+    let parsed = documents.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    if parsed.is_empty() {
+        return Err(LearnError::NoDocuments);
+    }
+    let definitions = definitions::Definitions::read(&parsed)?;
+    let schemas = schema::Schemas::read(&parsed);
+    layout::layout(name, &definitions, &schemas)
+}
+
+fn parse(document: &WsdlDocument) -> Result<Document<'_>, LearnError> {
+    let url = || document.url.clone();
+    let text = document.text.trim_start_matches('\u{feff}').trim_start();
+    let begins_with =
+        |start: &str| text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start));
+    if begins_with("<!doctype html") || begins_with("<html") {
+        return Err(LearnError::Html { url: url() });
+    }
+    let options = ParsingOptions { nodes_limit: MAX_NODES, ..ParsingOptions::default() };
+    let parsed = Document::parse_with_options(text, options)
+        .map_err(|error| LearnError::NoXml { url: url(), why: error.to_string() })?;
+    let root = parsed.root_element().tag_name();
+    match (root.namespace(), root.name()) {
+        (Some(WSDL), "definitions") | (Some(SCHEMA), "schema") => Ok(parsed),
+        (_, name) if name.eq_ignore_ascii_case("html") => Err(LearnError::Html { url: url() }),
+        (_, found) => Err(LearnError::NoWsdl { url: url(), found: found.to_owned() }),
+    }
+}
+
+/// A name with its namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Name {
+    namespace: String,
+    local: String,
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "<{}> of {:?}", self.local, self.namespace)
+    }
+}
+
+/// The name in an attribute such as `type="tns:Name"`.
+fn resolve(node: Node<'_, '_>, name: &str) -> Name {
+    let (prefix, local) =
+        name.trim().split_once(':').map_or((None, name.trim()), |(prefix, local)| (Some(prefix), local));
+    Name {
+        namespace: node.lookup_namespace_uri(prefix).unwrap_or_default().to_owned(),
+        local: local.to_owned(),
+    }
+}
+
+/// The name that a definition gives itself, in the target namespace of its document or schema.
+fn defined(node: Node<'_, '_>) -> Name {
+    let target = node.ancestors().find_map(|ancestor| ancestor.attribute("targetNamespace"));
+    let local = node.attribute("name").unwrap_or_default();
+    Name { namespace: target.unwrap_or_default().to_owned(), local: local.to_owned() }
+}
+
+/// The elements inside a node.
+fn elements<'n>(node: Node<'n, 'n>) -> impl Iterator<Item = Node<'n, 'n>> {
+    node.children().filter(Node::is_element)
+}
+
+fn is(node: Node<'_, '_>, namespace: &str, local: &str) -> bool {
+    node.tag_name().namespace() == Some(namespace) && node.tag_name().name() == local
+}
+
+/// The direction and the operation, for messages of errors.
+fn place(direction: &str, operation: Operation) -> String {
+    format!("the {direction} of {operation}")
+}
