@@ -1,4 +1,5 @@
-//! How the host reads and writes files: up to a size, with an explicit mode, and for the right owner.
+//! How the host reads and writes files: up to a size, with an explicit mode, and for the right owner. Values that are made from
+//! files are made again when the files change (hot reload).
 //!
 //! ```
 //! use erp_host_files::private_file::{self, IfPresent};
@@ -13,15 +14,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! - [`hot_reload`]: values that are made from files, and the thread that makes them again;
 //! - `input`: reads whole files, up to a size, and refuses those that others can read or change;
 //! - [`permissions`]: who else may read or write a file or folder;
 //! - [`private_file`]: files and folders that only their owner can use; lock files.
 
+pub mod hot_reload;
 mod input;
 pub mod permissions;
 pub mod private_file;
 
 pub use input::{ReadError, read, read_secret, read_secret_text, read_text, read_trusted, read_trusted_text};
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

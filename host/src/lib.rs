@@ -18,21 +18,17 @@
 //! - [`commands`]: the command line, one module for each command; `cli`: what commands share;
 //! - [`config`]: the configuration file, composed of the configurations of the parts;
 //! - [`server`]: HTTP and TLS; [`access`]: who may call; [`caller`]: who does;
-//! - [`auth`]: online authentication;
 //! - [`router`]: from a message to its reply;
-//! - [`file_reload`]: hot reload of certificates and keys;
 //! - [`logging`]: the log, with a rate limit for rejections;
 //! - `shared_budget`: bytes of memory or disk that all peers share; `spool_file`: what does not stay in memory;
 //! - `control`: the lock of a running host and reload requests.
 
 pub mod access;
-pub mod auth;
 pub mod caller;
 mod cli;
 pub mod commands;
 pub mod config;
 mod control;
-pub mod file_reload;
 pub mod logging;
 mod quantity;
 pub mod router;

@@ -12,15 +12,15 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::auth::Online;
 use crate::cli::own_output::OwnOutput;
 use crate::cli::signals::StopSignals;
 use crate::config::{Config, Flags};
 use crate::control::HostLock;
-use crate::file_reload::FileReloader;
 use crate::logging;
 use crate::router::{Router, RouterConfig};
 use crate::server::{ConnectorCard, Server};
+use erp_host_auth::Online;
+use erp_host_files::hot_reload::FileReloader;
 use erp_host_files::{permissions, private_file};
 use erp_host_runtime::{PluginWatcher, Plugins};
 

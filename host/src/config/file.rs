@@ -11,11 +11,11 @@ use serde::de::{Deserializer, Error};
 
 use super::{Config, Flags};
 use crate::access::{AccessConfig, networks};
-use crate::auth::OnlineConfig;
 use crate::logging::LogConfig;
 use crate::quantity;
 use crate::router::{ConnectorLimits, RouterConfig};
 use crate::server::{self, ServerConfig, TlsConfig};
+use erp_host_auth::{OnlineClient, OnlineConfig};
 use erp_host_runtime::isolation::Sandbox;
 use erp_host_runtime::{ConnectorConfig, Isolation, Options, RuntimeConfig, Trust, WorkerConfig};
 
@@ -46,7 +46,7 @@ pub(super) struct ConfigFile {
     log: LogConfig,
     limits: LimitsSection,
     connectors: BTreeMap<String, ConnectorSection>,
-    online: OnlineConfig,
+    online: OnlineSection,
     access: AccessConfig,
     tls: Option<TlsConfig>,
 }
@@ -133,6 +133,18 @@ struct WorkerSection {
     crash_backoff: Option<Duration>,
 }
 
+/// `[online]`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct OnlineSection {
+    issuer: Option<String>,
+    #[serde(deserialize_with = "quantity::optional_duration")]
+    clock_skew: Option<Duration>,
+    #[serde(deserialize_with = "quantity::optional_duration")]
+    token_lifetime: Option<Duration>,
+    clients: BTreeMap<String, OnlineClient>,
+}
+
 /// `[connectors.NAME]`.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -200,7 +212,7 @@ impl From<ConfigFile> for Config {
             key_file: file.key_file,
             server,
             access: file.access,
-            online: file.online,
+            online: file.online.into(),
             router,
             runtime,
             log: file.log,
@@ -267,6 +279,16 @@ impl ConnectorSection {
             },
             ConnectorConfig { isolation, worker: worker.into(), call_deadline, options },
         )
+    }
+}
+
+impl From<OnlineSection> for OnlineConfig {
+    fn from(section: OnlineSection) -> Self {
+        let mut online = OnlineConfig { clients: section.clients, ..OnlineConfig::default() };
+        set(&mut online.issuer, section.issuer);
+        set(&mut online.clock_skew, section.clock_skew);
+        set(&mut online.token_lifetime, section.token_lifetime);
+        online
     }
 }
 

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use self::file::ConfigFile;
 pub use self::flags::Flags;
 use crate::access::AccessConfig;
-use crate::auth::OnlineConfig;
 use crate::logging::LogConfig;
 use crate::router::RouterConfig;
 use crate::server::ServerConfig;
+use erp_host_auth::OnlineConfig;
 use erp_host_files::{ReadError, read_trusted_text};
 use erp_host_runtime::RuntimeConfig;
 

@@ -61,6 +61,13 @@ fn config_file_sets_every_part() {
         [connectors.Excel.options]
         roots = ["/srv/a", "/srv/b"]
         mode = "fast"
+        [online]
+        issuer = "A test"
+        clock_skew = "5s"
+        token_lifetime = "10m"
+        [online.clients.one]
+        certificates = ["/etc/superoffice.crt"]
+        private_key = "/etc/app.xml"
         "#,
     )
     .unwrap();
@@ -75,6 +82,12 @@ fn config_file_sets_every_part() {
         (Duration::from_secs(10), Duration::from_secs(120))
     );
     assert_eq!((config.router.concurrent_calls("Excel"), config.router.concurrent_calls("Other")), (2, 4));
+    let online = &config.online;
+    assert_eq!(
+        (online.issuer.as_str(), online.clock_skew.as_secs(), online.token_lifetime.as_secs()),
+        ("A test", 5, 600)
+    );
+    assert_eq!(online.clients["one"].private_key, Path::new("/etc/app.xml"));
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(
         config.runtime.options("Excel"),
@@ -104,6 +117,9 @@ fn config_errors_name_the_line() {
         ("[trust]\nsha256 = [\"12\"]", 2, "expected 64 hexadecimal digits"),
         ("[trust]\nsigners = [\"AAAA\"]", 2, "it is no ed25519 public key"),
         ("[trust]\nsigner = []", 2, "signers"),
+        ("[online]\nclock_skew = \"5\"", 2, "500ms"),
+        ("[online]\nclient = 1", 2, "client"),
+        ("[online.clients.one]\nprivate_key = \"x\"\nkey = 1", 3, "key"),
         ("[tls]\ncertificate = \"x\"", 1, "missing field `key`"),
         ("[worker]\ntasks = 63", 2, "expected 64 or more"),
         ("[worker]\nread = [\"books\"]", 2, "books is no absolute path"),

@@ -16,7 +16,7 @@
 //! - `rejection`: the answer and the log line of every request that is not served;
 //! - `reply_body`: sends a reply from memory or from a file.
 //!
-//! Certificates and keys are reloaded by [`crate::file_reload`].
+//! Certificates and keys are reloaded by [`erp_host_files::hot_reload`].
 
 mod accept;
 mod body_spool;
@@ -57,8 +57,8 @@ pub use self::help::{ConnectorCard, HelpPage};
 use self::resource::SERVICE_PATH;
 use self::tls::Tls;
 use crate::access::{Access, AccessConfig};
-use crate::file_reload::Reload;
 use crate::router::Router;
+use erp_host_files::hot_reload::Reload;
 
 /// A server that listens, and serves once it is [run](Server::run).
 pub struct Server {

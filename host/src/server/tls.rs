@@ -20,7 +20,7 @@ use tokio_rustls::server::TlsStream;
 use super::config::TlsConfig;
 use super::disconnect_detection::{DisconnectDetectingStream, DisconnectDetection};
 use crate::access::CertificateNames;
-use crate::file_reload::Reloadable;
+use erp_host_files::hot_reload::Reloadable;
 use erp_host_files::{read_secret, read_trusted};
 
 /// The largest file with certificates: a bundle of all public authorities has a quarter of a megabyte.

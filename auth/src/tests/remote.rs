@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
-use crate::auth::remote::RemoteKeySet;
+use crate::remote::RemoteKeySet;
 
 /// A server of key sets, which counts how often it is asked.
 struct KeyServer {
@@ -77,9 +77,8 @@ async fn remote_key_set_is_refreshed_for_an_unknown_key_and_survives_failures() 
     let next = TestKey::other(0);
     let server = KeyServer::start(ok(json!([scene.superoffice.jwk("first")])));
     let set = RemoteKeySet::start_with(&server.url, Duration::ZERO).unwrap();
-    let ids = |keys: &[crate::auth::VerificationKey]| {
-        keys.iter().map(|key| key.id.clone().unwrap()).collect::<Vec<_>>()
-    };
+    let ids =
+        |keys: &[crate::VerificationKey]| keys.iter().map(|key| key.id.clone().unwrap()).collect::<Vec<_>>();
     assert_eq!(ids(&set.keys().await), ["first"]);
 
     server.give(ok(json!([scene.superoffice.jwk("first"), next.jwk("second")])));
@@ -121,7 +120,7 @@ async fn remote_key_set_is_refreshed_while_a_token_waits() {
     )
     .unwrap();
     let set = RemoteKeySet::start_with(&server.url, Duration::ZERO).unwrap();
-    online.clients[0].key_set = Some(crate::auth::KeySet::Remote(set));
+    online.clients[0].key_set = Some(crate::KeySet::Remote(set));
     let online = Arc::new(online);
     assert!(online.authenticate(&scene.superoffice.sign(&claims()), "Excel").await.is_ok());
 

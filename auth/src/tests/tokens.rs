@@ -1,10 +1,18 @@
 //! What becomes of tokens.
 
+use std::time::Duration;
+
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::KeyPair as _;
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 
 use super::*;
+
+const CLIENT: &str = r#"
+    [online.clients.ab12cd]
+    certificates = ["FOLDER/superoffice.pem"]
+    private_key = "FOLDER/partner.pem"
+"#;
 
 #[tokio::test]
 async fn token_is_answered_with_its_signed_nonce() {
@@ -36,17 +44,9 @@ async fn token_is_answered_with_its_signed_nonce() {
 #[tokio::test]
 async fn token_times_may_differ_by_the_clock_skew() {
     let scene = Scene::new();
-    let online = scene
-        .online(
-            r#"
-            [online]
-            clock_skew = "2m"
-            [online.clients.ab12cd]
-            certificates = ["FOLDER/superoffice.pem"]
-            private_key = "FOLDER/partner.pem"
-            "#,
-        )
-        .unwrap();
+    let mut config = scene.config(CLIENT);
+    config.clock_skew = Duration::from_secs(120);
+    let online = Arc::new(Online::new(&config).unwrap());
     let expired = Some(Denied::Expired { client: "ab12cd".into() });
     let early = Some(Denied::NotYetValid { client: "ab12cd".into() });
     // Far enough from the borders that a slow machine does not matter.
@@ -69,14 +69,12 @@ async fn token_times_may_differ_by_the_clock_skew() {
 async fn token_that_is_valid_for_too_long_is_denied() {
     const HOUR: i64 = 3600;
     let scene = Scene::new();
-    let configured = |key: &str| {
-        scene.online(&format!(
-            "[online]\n{key}\n[online.clients.ab12cd]\ncertificates = [\"FOLDER/superoffice.pem\"]\n\
-             private_key = \"FOLDER/partner.pem\"\n"
-        ))
+    let with_lifetime = |seconds: u64| {
+        let token_lifetime = Duration::from_secs(seconds);
+        Online::new(&OnlineConfig { token_lifetime, ..scene.config(CLIENT) }).map(Arc::new)
     };
-    let usual = configured("").unwrap();
-    let long = configured("token_lifetime = \"12h\"").unwrap();
+    let usual = scene.online(CLIENT).unwrap();
+    let long = with_lifetime(12 * 3600).unwrap();
     for (exp, iat, nbf, is_accepted, is_accepted_by_long) in [
         (360, Some(0), Some(0), true, true),
         (HOUR - 60, Some(-30), None, true, true),
@@ -102,8 +100,8 @@ async fn token_that_is_valid_for_too_long_is_denied() {
             assert!(expected || matches!(answered, Err(Denied::Lifetime { .. })), "{answered:?}");
         }
     }
-    for refused in ["30s", "25h"] {
-        let error = configured(&format!("token_lifetime = \"{refused}\"")).err().unwrap();
+    for refused in [30, 25 * 3600] {
+        let error = with_lifetime(refused).err().unwrap();
         assert!(error.contains("online.token_lifetime") && error.contains("1m to 24h"), "{error}");
     }
 }

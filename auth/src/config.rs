@@ -1,4 +1,4 @@
-//! The section `[online]`: who may authenticate for which connectors, and with which keys.
+//! Who may authenticate for which connectors, and with which keys.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,19 +6,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::quantity;
-
 /// Online authentication. Without clients there is none.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct OnlineConfig {
     /// The `iss` of tokens.
     pub issuer: String,
     /// By how much the caller's clock and this machine's may differ.
-    #[serde(deserialize_with = "quantity::duration")]
     pub clock_skew: Duration,
     /// The longest that a token may be valid.
-    #[serde(deserialize_with = "quantity::duration")]
     pub token_lifetime: Duration,
     /// What belongs to each client ID (without `app://` or `spn:`).
     pub clients: BTreeMap<String, OnlineClient>,
@@ -59,7 +54,7 @@ impl From<String> for KeySetSource {
 
 impl OnlineConfig {
     /// All paths in it.
-    pub(crate) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+    pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         self.clients.values_mut().flat_map(|client| {
             let OnlineClient { certificates, jwks, private_key, connectors: _ } = client;
             let key_set = match jwks {

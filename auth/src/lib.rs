@@ -1,8 +1,30 @@
 //! Online authentication (contract page, section 6): SuperOffice sends a signed token (JWT), and the reply holds its nonce,
 //! signed with the partner's key. Nothing is stored.
 //!
-//! - `config`: the section `[online]`;
-//! - `token`: parses and verifies a token; `denied`: why it is not accepted, for the log;
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use erp_host_auth::{Online, OnlineClient, OnlineConfig};
+//!
+//! # async fn example(token: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let client = OnlineClient {
+//!     certificates: vec!["/etc/erp-host/superoffice.crt".into()],
+//!     jwks: None,
+//!     private_key: "/etc/erp-host/app.xml".into(),
+//!     connectors: Some(vec!["Excel".to_owned()]),
+//! };
+//! let clients = [("1a2b3c4d5e6f".to_owned(), client)].into();
+//! let online = Arc::new(Online::new(&OnlineConfig { clients, ..OnlineConfig::default() })?);
+//! // Read again when they change.
+//! let key_files = online.files();
+//! let accepted = online.authenticate(token, "Excel").await?;
+//! println!("customer {}, reply {}", accepted.context, accepted.answer.0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - `config`: what belongs to each client ID, [`OnlineConfig`];
+//! - `token`: parses and verifies a token; `denied`: why it is not accepted, for the log, [`Denied`];
 //! - `verification_key`: SuperOffice's public keys, from certificates, or from a `key_set` (JWKS) in a file or behind a URL
 //!   (`remote`);
 //! - `partner_key`: the private key that signs replies, in PEM or as `rsa_key_value`.
@@ -29,7 +51,7 @@ use self::partner_key::PartnerKey;
 use self::remote::RemoteKeySet;
 use self::token::{Expected, Unverified};
 use self::verification_key::{MOST_KEYS, VerificationKey, read_certificates};
-use crate::file_reload::{Reload, Reloadable};
+use erp_host_files::hot_reload::{Reload, Reloadable};
 
 /// Bounds of `online.token_lifetime`.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);

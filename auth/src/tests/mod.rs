@@ -14,10 +14,12 @@ use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use erp_host_files::private_file::{self, IfPresent};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Authenticated, Denied, Online, OnlineConfig};
+use super::{Authenticated, Denied, Online, OnlineClient, OnlineConfig};
 
 /// A key pair made for a test, in every form.
 pub(super) struct TestKey {
@@ -120,6 +122,19 @@ pub(super) fn claims() -> Value {
     })
 }
 
+/// The clients of a configuration file.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ConfigFile {
+    online: OnlineSection,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OnlineSection {
+    clients: BTreeMap<String, OnlineClient>,
+}
+
 /// Files for a configuration.
 pub(super) struct Scene {
     folder: TempDir,
@@ -147,20 +162,20 @@ impl Scene {
     /// Writes a file that only its owner may read.
     pub(super) fn put(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
-        erp_host_store::private_file::write(
-            &path,
-            content.as_ref(),
-            erp_host_store::private_file::IfPresent::Replace,
-        )
-        .unwrap();
+        private_file::write(&path, content.as_ref(), IfPresent::Replace).unwrap();
         path
     }
 
-    /// Sets up what this says of `[online.clients]`; `FOLDER` stands for the folder of the files.
-    pub(super) fn online(&self, toml: &str) -> Result<Arc<Online>, String> {
+    /// The configuration with these `[online.clients]`; `FOLDER` stands for the folder of the files.
+    pub(super) fn config(&self, toml: &str) -> OnlineConfig {
         let folder = self.folder.path().display().to_string();
-        let file: BTreeMap<String, OnlineConfig> = toml::from_str(&toml.replace("FOLDER", &folder)).unwrap();
-        Online::new(&file.get("online").cloned().unwrap_or_default()).map(Arc::new)
+        let file: ConfigFile = toml::from_str(&toml.replace("FOLDER", &folder)).unwrap();
+        OnlineConfig { clients: file.online.clients, ..OnlineConfig::default() }
+    }
+
+    /// Sets up what [`Scene::config`] reads.
+    pub(super) fn online(&self, toml: &str) -> Result<Arc<Online>, String> {
+        Online::new(&self.config(toml)).map(Arc::new)
     }
 
     /// The usual one.
