@@ -99,6 +99,9 @@ fn restrict(options: &WorkerOptions, notes: &mut Vec<String>) -> Result<(), Stri
     Ok(())
 }
 
+/// The most processes and threads of the host's user besides those of one worker.
+const OTHER_TASKS: u64 = 8192;
+
 /// Sets the resource limits of the whole process. That of processor time grows with each call: see [`CpuTimeLimit`].
 fn set_limits(options: &WorkerOptions) -> io::Result<()> {
     let both = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
@@ -110,9 +113,10 @@ fn set_limits(options: &WorkerOptions) -> io::Result<()> {
     if let Some(files) = open_files {
         setrlimit(Resource::Nofile, both(files))?;
     }
-    // The system counts all processes and threads of the user, so it is of use for a user of its own only.
-    if let Some(tasks) = tasks.filter(|_| options.user.is_some()) {
-        setrlimit(Resource::Nproc, both(tasks))?;
+    // The system counts all processes and threads of the user. Without a user of its own those of the host and of other
+    // workers count too: then it is a bound for a worker that starts processes faster than the subreaper counts them.
+    if let Some(tasks) = tasks {
+        setrlimit(Resource::Nproc, both(if options.user.is_some() { tasks } else { tasks + OTHER_TASKS }))?;
     }
     // A core dump would hold the secrets of open connections.
     setrlimit(Resource::Core, both(0))?;

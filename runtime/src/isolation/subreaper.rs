@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group, wait, waitid, waitpid,
+};
 
 use super::WorkerOptions;
 use super::cgroup::WorkerGroup;
@@ -60,7 +62,9 @@ pub(super) fn run(options: &WorkerOptions) -> io::Result<()> {
     let group = options.cgroup.as_deref().map(|parent| WorkerGroup::create(parent, &options.limits));
     let group = group.transpose()?;
     let worker = start(options, control, group.as_ref())?;
-    let (status, exceeded) = supervise(worker, &lifeline, options, group.is_some());
+    // Processes that a worker starts in large numbers must not delay this one. Only root may do that.
+    let _ = rustix::process::setpriority_process(None, -20);
+    let (status, exceeded) = supervise(&worker, &lifeline, options, group.is_some());
     let exceeded = exceeded.or_else(|| group.and_then(|group| group.end()));
     // The host may have ended.
     let _ = lifeline.write_all(&WorkerExit { status, exceeded }.encode());
@@ -96,32 +100,26 @@ fn start(options: &WorkerOptions, control: OwnedFd, group: Option<&WorkerGroup>)
 /// Waits for a reason to end the worker, and ends it with all its descendants. Returns its exit status, and the limit that
 /// they have exceeded.
 fn supervise(
-    mut worker: Child,
+    worker: &Child,
     lifeline: &UnixStream,
     options: &WorkerOptions,
     has_group: bool,
 ) -> (ExitStatus, Option<String>) {
-    let pid = Pid::from_child(&worker);
+    let pid = Pid::from_child(worker);
     #[cfg(target_os = "linux")]
     let ended = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
     // The end is seen at the next interval.
     #[cfg(not(target_os = "linux"))]
     let ended: Option<OwnedFd> = None;
     let mut exceeded = None;
-    let mut status = None;
     let mut is_hidden = false;
-    while exceeded.is_none() && status.is_none() && is_open(lifeline, ended.as_ref()) {
-        status = worker.try_wait().ok().flatten();
+    while exceeded.is_none() && is_open(lifeline, ended.as_ref()) && !has_ended(pid) {
         let children = process_tree::own_children();
         reap_others(pid, &children);
-        if !has_group && status.is_none() {
+        if !has_group {
             let usage = process_tree::usage(children);
             exceeded = excess(usage, options);
-            if cfg!(target_os = "linux")
-                && usage.processes == 0
-                && !is_hidden
-                && worker.try_wait().ok().flatten().is_none()
-            {
+            if cfg!(target_os = "linux") && usage.processes == 0 && !is_hidden && !has_ended(pid) {
                 is_hidden = true;
                 // The host logs it.
                 eprintln!(
@@ -131,8 +129,13 @@ fn supervise(
             }
         }
     }
-    let status = status.or_else(|| worker.try_wait().ok().flatten());
-    (end_all(pid, status), exceeded)
+    (end_all(pid), exceeded)
+}
+
+/// Whether the worker has ended. It is not reaped: its process ID stays that of its process group, and of nothing else.
+fn has_ended(worker: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::Pid(worker), options), Ok(None))
 }
 
 /// Waits for the interval, or until the worker ends. False: the host has closed the lifeline.
@@ -171,24 +174,33 @@ fn reap_others(worker: Pid, children: &[Pid]) {
     }
 }
 
-/// Kills all descendants. The children of a process that is killed become children of this one, so it repeats that until it
-/// has none. Returns the exit status of the worker, which may have ended already.
-fn end_all(worker: Pid, mut status: Option<ExitStatus>) -> ExitStatus {
+/// Kills all descendants, and reaps them. Returns the exit status of the worker, which may have ended already.
+///
+/// The first signal goes to the worker's process group, in one step: no process of it can start another one meanwhile. All
+/// descendants are in it where system calls are restricted. Elsewhere some may have left it: the children of a process that is
+/// killed become children of this one, so it repeats that until it has none.
+fn end_all(worker: Pid) -> ExitStatus {
+    let mut status = None;
     loop {
-        let children = process_tree::own_children();
-        match status {
-            // No child is left, or the system does not list them.
-            Some(status) if children.is_empty() => return status,
-            None if children.is_empty() => drop(kill_process(worker, Signal::KILL)),
-            _ => {}
+        if status.is_none() {
+            let _ = kill_process_group(worker, Signal::KILL);
+            let _ = kill_process(worker, Signal::KILL);
         }
-        for child in children {
+        for child in process_tree::own_children() {
             let _ = kill_process(child, Signal::KILL);
         }
-        match wait(WaitOptions::empty()) {
-            Ok(Some((pid, ended))) if pid == worker => status = Some(ExitStatus::from_raw(ended.as_raw())),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(_) => return status.unwrap_or_else(|| ExitStatus::from_raw(Signal::KILL.as_raw())),
+        let mut options = WaitOptions::empty();
+        loop {
+            match wait(options) {
+                Ok(Some((pid, ended))) if pid == worker => {
+                    status = Some(ExitStatus::from_raw(ended.as_raw()))
+                }
+                Ok(Some(_)) | Err(Errno::INTR) => {}
+                // Others are still ending.
+                Ok(None) => break,
+                Err(_) => return status.unwrap_or_else(|| ExitStatus::from_raw(Signal::KILL.as_raw())),
+            }
+            options = WaitOptions::NOHANG;
         }
     }
 }

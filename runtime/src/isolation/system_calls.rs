@@ -132,6 +132,10 @@ const OF_THE_SAME_USER: &[i64] = &[
     libc::SYS_futimesat,
 ];
 
+/// Without effect: all that a worker starts stays in its process group, which can be ended in one step. The calls report
+/// success, because programs that become daemons end otherwise.
+const LEAVING_THE_GROUP: &[i64] = &[libc::SYS_setsid, libc::SYS_setpgid];
+
 /// What the list depends on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Denial {
@@ -154,6 +158,7 @@ pub(super) fn deny(denial: Denial) -> Result<(), seccompiler::Error> {
     // where no filter sees them.
     apply_filter(&unknown_calls())?;
     apply_filter(&filter(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)?)?;
+    apply_filter(&filter(LEAVING_THE_GROUP.iter().map(|call| (*call, Vec::new())).collect(), 0)?)?;
     apply_filter(&filter(denied(denial)?, libc::EPERM)?)
 }
 

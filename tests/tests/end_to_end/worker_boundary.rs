@@ -262,6 +262,32 @@ fn worker_with_too_many_processes_is_ended() {
     assert!(refused.iter().any(|text| format!("{answer:?}").contains(text)), "{answer:?}");
 }
 
+/// Every process starts others as fast as it can, in a session of its own, for 20 seconds at most.
+const FORK_BOMB: &str = "
+import os, time
+end = time.time() + 20
+while time.time() < end:
+    try:
+        if os.fork() == 0: os.setsid()
+    except OSError: pass
+";
+
+#[test]
+fn worker_with_a_fork_bomb_is_ended() {
+    if !is_possible() {
+        return;
+    }
+    // With a user of its own the system refuses to start more; the others may use that user at the same time.
+    for users in [Users::Root, Users::Same] {
+        let attacked = Attacked::start(users, "tasks = 200\n");
+        let name = format!("bomb{}", std::process::id());
+        let answer = attacked.run(&format!("python3 -I -c '{FORK_BOMB}' {name}; true"));
+        assert!(answer.tech.contains("processes and threads, and may have 200"), "{users:?}: {answer:?}");
+        wait_until("their end", || running(&name) == 0);
+        attacked.client("Hello", OTHER).ok(Request::GetConfigData);
+    }
+}
+
 #[test]
 fn worker_whose_processes_use_too_much_memory_together_is_ended() {
     if !is_possible() {
