@@ -233,12 +233,19 @@ impl Prefixes<'_> {
             escape_attribute(&mut out, uri);
             out.push(b'"');
         };
+        let mut is_null_declared = !used.has_members;
         for (namespace, _) in used.namespaces.iter().enumerate().filter(|(_, is_used)| **is_used) {
+            let prefix = self.prefix(namespace);
+            // After the default namespace: the order that WCF has.
+            if !prefix.is_empty() && !is_null_declared {
+                declare("i", namespace::SCHEMA_INSTANCE);
+                is_null_declared = true;
+            }
             if !self.uri(namespace).is_empty() {
-                declare(self.prefix(namespace), self.uri(namespace));
+                declare(prefix, self.uri(namespace));
             }
         }
-        if used.has_members {
+        if !is_null_declared {
             declare("i", namespace::SCHEMA_INSTANCE);
         }
         out

@@ -120,6 +120,13 @@ impl<'a, 'p> Structure<'a, 'p> {
         soap: SoapVersion,
         action_namespace: Option<&str>,
     ) -> Envelope {
+        // Without members an element that is named after the operation fits many profiles, and clients send it also where the
+        // profile has an empty body.
+        let shows_nothing =
+            self.members.is_empty() && self.outer.is_some_and(|outer| outer.local == operation.name());
+        let is_preferred =
+            |profile: &&Arc<Profile>| preferred.is_some_and(|preferred| preferred == &***profile);
+        let only = profiles.all().iter().filter(|_| shows_nothing).find(is_preferred);
         let mut best: Option<(Fit, &Arc<Profile>)> = None;
         for profile in profiles.all() {
             let Some(fit) = profile.shape(operation, direction).and_then(|shape| self.fit(profile, shape))
@@ -136,7 +143,9 @@ impl<'a, 'p> Structure<'a, 'p> {
                 }
             }
         }
-        let profile = best.map_or_else(|| Arc::clone(&profiles.all()[0]), |(_, profile)| Arc::clone(profile));
+        let best = best.map(|(_, profile)| profile);
+        // There are always the built-in ones.
+        let profile = Arc::clone(only.or(best).unwrap_or(&profiles.all()[0]));
         let found = self.found_namespaces(&profile, operation, direction, action_namespace);
         let mut envelope = Envelope::from(profile).with_soap(soap);
         for (place, uri) in found {

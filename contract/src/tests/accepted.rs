@@ -121,6 +121,9 @@ fn dialect_is_detected_from_the_structure() {
     let message = soap(&format!("<WSGetConfigData xmlns='{NS}'/>"));
     let call = super::read_call_in(Dialect::Plain, message.as_bytes(), None).unwrap();
     assert_eq!((call.envelope.profile().name(), call.request), ("plain", Request::GetConfigData));
+    // Mono's client sends such an element also where the contract has an empty body.
+    let call = super::read_call_in(Dialect::Message, message.as_bytes(), None).unwrap();
+    assert_eq!((call.envelope.profile().name(), call.request), ("message", Request::GetConfigData));
 }
 
 /// node-soap sends an element of the name that the WSDL gives to the message, in no namespace at that.
