@@ -41,8 +41,7 @@ impl StoreLimits {
         for setting in settings {
             let (name, value) = (setting.key.len(), size(&setting.value));
             if name > MAX_NAME {
-                let start: String = setting.key.chars().take(40).collect();
-                return Err(StoreError::NameTooLong { guid, start, size: name, limit: MAX_NAME });
+                return Err(StoreError::NameTooLong { guid, size: name, limit: MAX_NAME });
             }
             if value > self.setting {
                 let what = format!("the setting {:?}", setting.key);

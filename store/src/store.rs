@@ -329,10 +329,10 @@ pub enum StoreError {
     TooLarge { guid: Guid, what: String, size: usize, key: &'static str, limit: usize },
     /// The name of a setting is too long.
     #[error(
-        "the name of a setting of the connection {guid} has {size} bytes, expected {limit} at most: it begins with \
-         {start:?}; nothing was changed"
+        "the name of a setting of the connection {guid} has {size} bytes, expected {limit} at most; nothing was \
+         changed"
     )]
-    NameTooLong { guid: Guid, start: String, size: usize, limit: usize },
+    NameTooLong { guid: Guid, size: usize, limit: usize },
     /// There would be more connections than the limit.
     #[error(
         "there would be {connections} connections, expected {limit} at most (limits.stored_connections in the \

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 use std::fmt::Display;
-use std::fs;
-use std::io;
+
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -87,11 +87,20 @@ impl ServiceFlags {
     }
 }
 
+/// A name and a password: more bytes are something else.
+const MAX_CREDENTIALS: u32 = 64 * 1024;
+
 fn read_credentials(path: &Path) -> Result<Credentials, String> {
     let refused =
         |error: &dyn Display| format!("the credentials in {} cannot be read: {error}", path.display());
-    let text =
-        if path == Path::new("-") { io::read_to_string(io::stdin()) } else { fs::read_to_string(path) };
-    Credentials::parse(&Zeroizing::new(text.map_err(|error| refused(&error))?))
-        .map_err(|error| refused(&error))
+    let text = if path == Path::new("-") {
+        let mut text = Zeroizing::new(String::new());
+        let read = io::stdin().take(MAX_CREDENTIALS.into()).read_to_string(&mut text);
+        read.map_err(|error| refused(&error))?;
+        text
+    } else {
+        let text = erp_host_files::read_text(path, MAX_CREDENTIALS.into());
+        Zeroizing::new(text.map_err(|error| refused(&error))?)
+    };
+    Credentials::parse(&text).map_err(|error| refused(&error))
 }

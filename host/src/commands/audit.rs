@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -97,9 +97,16 @@ fn show(newest: usize, json: bool, store_flags: &StoreFlags) -> Result<ExitCode,
     let files = AuditFiles::new(store_flags.config()?.data.join(audit::FOLDER));
     let mut lines = std::collections::VecDeque::new();
     for path in files.list().map_err(|error| unreadable(&files, &error))? {
-        let file = File::open(&path).map_err(|error| unreadable(&files, &error))?;
-        for line in BufReader::new(file).split(b'\n') {
-            lines.push_back(line?);
+        let mut file = BufReader::new(File::open(&path).map_err(|error| unreadable(&files, &error))?);
+        loop {
+            let mut line = Vec::new();
+            if file.by_ref().take(audit::MAX_LINE as u64).read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            if line.pop_if(|last| *last == b'\n').is_none() && line.len() == audit::MAX_LINE {
+                return Err(format!("{} holds a line that is too long for a record", path.display()).into());
+            }
+            lines.push_back(line);
             if lines.len() > newest {
                 lines.pop_front();
             }

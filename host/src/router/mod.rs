@@ -33,6 +33,7 @@ mod spool;
 mod threads;
 mod watchdog;
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -209,9 +210,17 @@ impl Router {
             }
         };
         if log_context.connector.is_none() && reply.error.is_some() {
-            log_unknown_target(&log_context, owned_call.call(), &reply, &caller);
+            log_unknown_target(&log_context, connector.as_deref(), owned_call.call(), &reply, &caller);
         } else {
-            log_call(&caller, presence, &log_context, owned_call.call(), &reply, received);
+            log_call(
+                &caller,
+                presence,
+                &log_context,
+                connector.as_deref(),
+                owned_call.call(),
+                &reply,
+                received,
+            );
         }
         if let (Some(place), Some(name)) = (&reply.replaced, &log_context.connector)
             && let Some(connector) = self.connectors.get(name)
@@ -307,7 +316,14 @@ pub enum RouterError {
 }
 
 /// Logs a call whose connection or connector is unknown. Everybody can make such calls, so their number of lines is limited.
-fn log_unknown_target(context: &LogContext, call: &Call<'_>, reply: &WrittenReply, caller: &Caller) {
+/// `addressed`: the connector that the address names.
+fn log_unknown_target(
+    context: &LogContext,
+    addressed: Option<&str>,
+    call: &Call<'_>,
+    reply: &WrittenReply,
+    caller: &Caller,
+) {
     let explanation = reply.error.as_ref().and_then(|error| error.user_explanation.as_deref());
     let why = RequestTexts::of(call).redact(explanation.unwrap_or_default());
     let operation = context.operation;
@@ -317,7 +333,11 @@ fn log_unknown_target(context: &LogContext, call: &Call<'_>, reply: &WrittenRepl
             rejection::log(
                 Cause::UnknownTarget,
                 caller,
-                format_args!("{operation} for {connection}: {code}"),
+                format_args!(
+                    "{operation} for {connection}: {code}{}",
+                    fmt::from_fn(|f| addressed
+                        .map_or(Ok(()), |name| write!(f, "; the address names the connector '{name}'")))
+                ),
             );
         }
         None => rejection::log(Cause::UnknownTarget, caller, format_args!("{operation}: {why}")),
@@ -329,10 +349,13 @@ fn log_call(
     caller: &Caller,
     presence: &CallerPresence,
     context: &LogContext,
+    addressed: Option<&str>,
     call: &Call<'_>,
     reply: &WrittenReply,
     received: Instant,
 ) {
+    let is_other =
+        |name: &&str| !context.connector.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name));
     let connection = context.connection.map(field::display);
     macro_rules! log {
         ($level:ident $(, $name:ident = $value:expr)*) => {
@@ -340,6 +363,7 @@ fn log_call(
                 operation = context.operation,
                 connector = context.connector.as_deref(),
                 connection,
+                addressed_connector = addressed.filter(is_other),
                 %caller,
                 dialect = call.envelope.profile().name(),
                 state = reply.state.map(State::as_str),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::ACCEPT_ENCODING;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::router::SpooledReply;
@@ -65,12 +65,20 @@ impl ReplyBody {
     }
 }
 
+/// How many blocks are read at once: a thread for each of many readers would take more memory than the blocks.
+static READERS: Semaphore = Semaphore::const_new(16);
+
 impl NextBlock {
     /// Reads the next block off the I/O threads; an empty one is the end.
     fn read(mut reply: SpooledReply) -> Self {
-        NextBlock::Reading(spawn_blocking(move || {
-            let block = reply.next_block()?;
-            Ok((reply, block))
+        NextBlock::Reading(tokio::spawn(async move {
+            // It is never closed.
+            let _permit = READERS.acquire().await;
+            let read = spawn_blocking(move || {
+                let block = reply.next_block()?;
+                Ok((reply, block))
+            });
+            read.await.map_err(io::Error::other).flatten()
         }))
     }
 

@@ -1,8 +1,8 @@
-//! Descriptors that pass between host and worker: over a socket, and as standard input.
+//! Descriptors that pass between host and worker: over a socket, and as standard input; and those that must not pass.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::net::{
@@ -48,6 +48,25 @@ pub(super) fn receive_descriptor(socket: &UnixStream) -> io::Result<Option<Owned
             return Ok(Some(descriptor));
         }
     }
+}
+
+/// Keeps all descriptors but the standard ones from the programs that this process starts. Whatever started the host may have
+/// left some open.
+///
+/// # Errors
+/// The system does not list them.
+#[allow(unsafe_code)]
+pub(super) fn keep_from_children() -> io::Result<()> {
+    for entry in std::fs::read_dir("/dev/fd")? {
+        let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if number > 2 {
+            // SAFETY: the descriptor is borrowed for one call, which closes nothing and changes a flag only. It may be closed
+            // already, as that of the folder is at the end: then the call fails.
+            let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+            let _ = rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC);
+        }
+    }
+    Ok(())
 }
 
 /// Moves a socket away from standard input, which the plugin and its child processes may use.

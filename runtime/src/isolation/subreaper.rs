@@ -19,7 +19,7 @@ use rustix::process::{
 
 use super::WorkerOptions;
 use super::cgroup::WorkerGroup;
-use super::descriptors::{receive_descriptor, take_stdin};
+use super::descriptors::{keep_from_children, receive_descriptor, take_stdin};
 use super::process_tree::{self, Usage};
 
 /// How often the worker and its descendants are measured.
@@ -73,6 +73,7 @@ pub(super) fn run(options: &WorkerOptions) -> io::Result<()> {
 
 /// Starts the worker process with the arguments of this one.
 fn start(options: &WorkerOptions, control: OwnedFd, group: Option<&WorkerGroup>) -> io::Result<Child> {
+    keep_from_children()?;
     // On Linux this file, whatever has become of its path, and whether or not the worker's user can reach it.
     let program = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
     let mut command = Command::new(program);

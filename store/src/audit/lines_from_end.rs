@@ -7,7 +7,7 @@ use std::path::Path;
 /// How much is read at a time.
 const BLOCK: u64 = 16 * 1024;
 /// Bytes of the longest line that is read. No record is nearly as long.
-pub(super) const MAX_LINE: usize = 4 << 20;
+pub const MAX_LINE: usize = 4 << 20;
 
 /// The whole lines of a file, newest first. What stands behind the last line end is no whole line, and is left out.
 #[derive(Debug)]

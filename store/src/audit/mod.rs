@@ -24,5 +24,6 @@ mod tests;
 pub use chain::{AuditBatch, AuditKey, Head, Record, Signature, sha256_of_file};
 pub use event::{Difference, Event, Names, PluginFile, shortened};
 pub use files::{AuditFiles, FOLDER};
+pub use lines_from_end::MAX_LINE;
 pub use origin::Origin;
 pub use verify::{Break, Report, verify};

@@ -52,11 +52,11 @@ struct Attacked {
 
 impl Attacked {
     fn start(users: Users, configuration: &str) -> Self {
-        Attacked::start_in(users, configuration, None)
+        Attacked::start_after(users, configuration, None)
     }
 
-    /// Starts a host in a control group.
-    fn start_in(users: Users, configuration: &str, group: Option<&Path>) -> Self {
+    /// Starts a host from a shell, after this command.
+    fn start_after(users: Users, configuration: &str, before: Option<&str>) -> Self {
         let user = if users.has_own() { format!("user = \"{NOBODY}\"\n") } else { String::new() };
         let configuration = format!(
             "isolation = \"process\"\n[worker]\nmax_crashes_per_minute = 1000\n{user}{configuration}"
@@ -95,11 +95,13 @@ impl Attacked {
             }
             chown(host.configuration(), Some(DAEMON), Some(DAEMON)).unwrap();
         }
-        if let Some(group) = group {
+        if let Some(before) = before {
             let own = command;
             command = Command::new("sh");
-            let join = format!("echo 0 > {}/cgroup.procs && exec \"$@\"", group.display());
-            command.args(["-c", &join, "sh"]).arg(own.get_program()).args(own.get_args());
+            command
+                .args(["-c", &format!("{before} && exec \"$@\""), "sh"])
+                .arg(own.get_program())
+                .args(own.get_args());
             command.current_dir(host.folder());
             command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
         }
@@ -262,6 +264,23 @@ fn worker_with_too_many_processes_is_ended() {
     assert!(refused.iter().any(|text| format!("{answer:?}").contains(text)), "{answer:?}");
 }
 
+#[test]
+fn worker_gets_no_descriptor_that_its_host_was_started_with() {
+    if !is_possible() {
+        return;
+    }
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "of a file of root\n").unwrap();
+    let open = format!("exec 9<>{}", secret.path().display());
+    let attacked = Attacked::start_after(Users::RootAndOwn, "", Some(&open));
+    let answer = attacked.run("cat <&9 2>&1; echo overwritten >&9; ls /proc/self/fd 2>&1");
+    assert!(!format!("{answer:?}").contains("of a file of root"), "{answer:?}");
+    assert_eq!(std::fs::read_to_string(secret.path()).unwrap(), "of a file of root\n");
+    // What the command prints is shown, so that the test can fail.
+    let answer = attacked.run("echo shown");
+    assert!(format!("{answer:?}").contains("shown"), "{answer:?}");
+}
+
 /// Every process starts others as fast as it can, in a session of its own, for 20 seconds at most.
 const FORK_BOMB: &str = "
 import os, time
@@ -349,7 +368,8 @@ fn control_groups_limit_workers_where_they_are_delegated() {
     for users in [Users::Root, Users::CapabilitiesAndOwn] {
         let group = DelegatedGroup::create(&groups, users);
         let configuration = "memory = \"256MiB\"\ntasks = 64\n";
-        let mut attacked = Attacked::start_in(users, configuration, Some(&group.folder));
+        let join = format!("echo 0 > {}/cgroup.procs", group.folder.display());
+        let mut attacked = Attacked::start_after(users, configuration, Some(&join));
         assert_eq!(group.workers(), 2, "{}", attacked.process.log());
         // Memory that belongs to no process.
         let script = "import os; f = os.memfd_create('x'); [os.write(f, bytes(1 << 20)) for _ in range(400)]";
