@@ -131,13 +131,14 @@ fn call(host: &HostProcess, operation: &str, content: &str) -> String {
 /// The same with this text as the ConnectionGuid.
 fn call_of(guid: &str, host: &HostProcess, operation: &str, content: &str) -> String {
     const NAMESPACE: &str = "http://www.superoffice.net/EIS/Connector/1.0";
-    let class = if operation == "WSSaveConnection" { "SaveConnectionRequestWS" } else { "RequestBaseWS" };
+    let class =
+        contract::Operation::from_name(operation).and_then(contract::Operation::request_class).unwrap();
     let message = format!(
         "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><{class} xmlns=\"{NAMESPACE}\" \
          xmlns:a=\"http://schemas.microsoft.com/2003/10/Serialization/Arrays\">\
          <ConnectionGuid>{guid}</ConnectionGuid>{content}</{class}></s:Body></s:Envelope>"
     );
-    let action = format!("{NAMESPACE}/IErpConnectorWS/{operation}");
+    let action = contract::Operation::from_name(operation).unwrap().action(NAMESPACE);
     Request::soap(SERVICE, &action, message).send(host.address()).unwrap().text()
 }
 
@@ -223,6 +224,7 @@ fn log_has_no_value_of_a_request_in_any_element() {
         };
         for (operation, content) in [
             ("WSSaveConnection", entry(SECRET, "")),
+            ("WSSaveConnection", entry(&format!("{SECRET}{}", "x".repeat(300)), "")),
             ("WSSaveConnection", entry("Port", SECRET)),
             ("WSSaveConnection", format!("<ConnectionInfo>{SECRET}</ConnectionInfo>")),
             ("WSTestConfigData", entry("Port", SECRET)),
@@ -259,6 +261,31 @@ fn log_has_no_value_of_a_request_in_any_element() {
         assert!(lines.is_empty(), "{lines:#?}");
         assert!(log.contains("[ConnectionGuid]"), "what is wrong is in the log, without the value: {log}");
     }
+}
+
+#[test]
+fn log_names_the_connector_of_the_address_where_it_is_another_one() {
+    let folder = with_rogue();
+    let mut host = start(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    let server = "<ConnectionInfo><a:KeyValueOfstringstring><a:Key>Server</a:Key><a:Value>here</a:Value>\
+                  </a:KeyValueOfstringstring></ConnectionInfo>";
+    assert!(call(&host, "WSSaveConnection", server).contains("<State>Ok</State>"));
+    for guid in ["3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf", "aaaaaaaa-8642-4fc1-8dc9-4e08bd76a6bf"] {
+        let message = format!(
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><RequestBaseWS \
+             xmlns=\"http://www.superoffice.net/EIS/Connector/1.0\"><ConnectionGuid>{guid}</ConnectionGuid>\
+             </RequestBaseWS></s:Body></s:Envelope>"
+        );
+        let action =
+            contract::Operation::TestConnection.action("http://www.superoffice.net/EIS/Connector/1.0");
+        let target = format!("{SERVICE}?ConnectorName=Nope{}", &guid[..2]);
+        Request::soap(&target, &action, message).send(host.address()).unwrap();
+    }
+    host.ask_to_stop().unwrap();
+    host.wait().unwrap();
+    let log = host.log();
+    assert!(log.contains("addressed_connector=\"Nope3a\""), "{log}");
+    assert!(log.contains("the address names the connector 'Nopeaa'"), "{log}");
 }
 
 #[test]
