@@ -20,7 +20,6 @@
 //! - [`server`]: HTTP and TLS; [`access`]: who may call; [`caller`]: who does;
 //! - [`router`]: from a message to its reply;
 //! - [`logging`]: the log, with a rate limit for rejections;
-//! - `shared_budget`: bytes of memory or disk that all peers share; `spool_file`: what does not stay in memory;
 //! - `control`: the lock of a running host and reload requests.
 
 pub mod access;
@@ -33,5 +32,3 @@ pub mod logging;
 mod quantity;
 pub mod router;
 pub mod server;
-mod shared_budget;
-mod spool_file;

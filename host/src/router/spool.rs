@@ -17,7 +17,7 @@ mod buffer_pool;
 
 use self::buffer_pool::{BUFFER_SIZE, Buffer, BufferPool, FILE_STEP};
 use super::config::RouterConfig;
-use crate::spool_file::{SpoolError, SpoolFile, SpoolFiles, SpoolReader};
+use erp_host_spool::{SpoolError, SpoolFile, SpoolFiles, SpoolReader};
 
 /// The first buffer of a reply, which is all that a small one needs.
 const FIRST_BUFFER: usize = 4 * 1024;

@@ -12,8 +12,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::config::Limits;
-use crate::shared_budget::{NoRoom, Share, SharedBudget};
-use crate::spool_file::{SpoolError, SpoolFile, SpoolFiles, SpoolReader};
+use erp_host_spool::{NoRoom, Share, SharedBudget};
+use erp_host_spool::{SpoolError, SpoolFile, SpoolFiles, SpoolReader};
 
 /// Bodies up to this size are not counted: there are no more of them than connections.
 const SMALL: usize = 16 * 1024;

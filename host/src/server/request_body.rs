@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::body_spool::{BodyReader, BodySpool, BodySpoolError, CompleteBody, PartialBody};
 use super::config::Limits;
 use super::transfer_rate::MinTransferRate;
-use crate::spool_file::SpoolError;
+use erp_host_spool::SpoolError;
 
 /// How long the rest of a rejected body is read, so that the client gets to read the response.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,7 +1,7 @@
 //! How many files the process may have open: every connection is one.
 
 use crate::server::Limits;
-use crate::spool_file::MAX_FILES;
+use erp_host_spool::MAX_FILES;
 
 /// What else is open: plugin files, the store, sockets of connectors.
 const OTHERS: u64 = 512;

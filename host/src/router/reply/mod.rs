@@ -11,7 +11,7 @@ use plugin_api::abi::{RowRef, new_reference};
 
 use super::convert;
 use super::spool::{PeerSpools, Spool, SpooledReply};
-use crate::spool_file::SpoolError;
+use erp_host_spool::SpoolError;
 
 /// A reply as it is sent, and what the log line of its call has of it.
 #[derive(Debug)]

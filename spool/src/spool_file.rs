@@ -12,11 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::shared_budget::{NoRoom, Share, SharedBudget};
 
 /// How many files there may be at once: each is an open file of the process.
-pub(crate) const MAX_FILES: usize = 2048;
+pub const MAX_FILES: usize = 2048;
 
 /// Creates spool files in a folder, within limits.
 #[derive(Debug, Clone)]
-pub(crate) struct SpoolFiles {
+pub struct SpoolFiles {
     folder: PathBuf,
     bytes: SharedBudget,
     files: Arc<Semaphore>,
@@ -24,7 +24,7 @@ pub(crate) struct SpoolFiles {
 
 /// A spool file that is being written. Blocks.
 #[derive(Debug)]
-pub(crate) struct SpoolFile {
+pub struct SpoolFile {
     file: File,
     share: Share,
     _permit: OwnedSemaphorePermit,
@@ -32,7 +32,7 @@ pub(crate) struct SpoolFile {
 
 /// A spool file that is being read, from its beginning. Blocks.
 #[derive(Debug)]
-pub(crate) struct SpoolReader {
+pub struct SpoolReader {
     file: File,
     _share: Share,
     _permit: OwnedSemaphorePermit,
@@ -40,7 +40,8 @@ pub(crate) struct SpoolReader {
 
 /// Why nothing can be written to a spool file.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SpoolError {
+#[allow(missing_docs, reason = "the messages explain each one")]
+pub enum SpoolError {
     #[error("the spool folder holds as much as is allowed: {0}")]
     NoRoom(#[from] NoRoom),
     #[error("there are {MAX_FILES} files in the spool folder, and no more are allowed")]
@@ -51,7 +52,7 @@ pub(crate) enum SpoolError {
 
 impl SpoolFiles {
     /// Files in this folder, which together have up to `max_bytes`.
-    pub(crate) fn new(folder: &Path, max_bytes: u64) -> Self {
+    pub fn new(folder: &Path, max_bytes: u64) -> Self {
         SpoolFiles {
             folder: folder.to_owned(),
             bytes: SharedBudget::new(max_bytes),
@@ -60,27 +61,27 @@ impl SpoolFiles {
     }
 
     /// A new file for something of this peer. Blocks.
-    pub(crate) fn create(&self, peer: IpAddr) -> Result<SpoolFile, SpoolError> {
+    pub fn create(&self, peer: IpAddr) -> Result<SpoolFile, SpoolError> {
         let permit = Arc::clone(&self.files).try_acquire_owned().map_err(|_| SpoolError::TooManyFiles)?;
         let file = tempfile::tempfile_in(&self.folder)?;
         Ok(SpoolFile { file, share: self.bytes.share(peer), _permit: permit })
     }
 
     /// Whether a peer that has no file gets one of so many bytes.
-    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+    pub fn has_room(&self, bytes: u64) -> bool {
         self.files.available_permits() > 0 && self.bytes.has_room(bytes, 0)
     }
 }
 
 impl SpoolFile {
     /// Appends these bytes.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
         self.share.grow_to(self.share.bytes() + bytes.len() as u64, 0)?;
         Ok(self.file.write_all(bytes)?)
     }
 
     /// Ends writing, to read from this position on.
-    pub(crate) fn into_reader(mut self, position: u64) -> io::Result<SpoolReader> {
+    pub fn into_reader(mut self, position: u64) -> io::Result<SpoolReader> {
         self.file.seek(SeekFrom::Start(position))?;
         Ok(SpoolReader { file: self.file, _share: self.share, _permit: self._permit })
     }
@@ -88,7 +89,7 @@ impl SpoolFile {
 
 impl SpoolReader {
     /// Goes back by so many bytes.
-    pub(crate) fn back(&mut self, bytes: u64) -> io::Result<()> {
+    pub fn back(&mut self, bytes: u64) -> io::Result<()> {
         let bytes = i64::try_from(bytes).map_err(io::Error::other)?;
         self.file.seek(SeekFrom::Current(-bytes)).map(drop)
     }

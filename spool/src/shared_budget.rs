@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 /// A budget in bytes.
 #[derive(Debug, Clone)]
-pub(crate) struct SharedBudget(Arc<Inner>);
+pub struct SharedBudget(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -32,7 +32,7 @@ struct Used {
 
 /// What one peer holds for one purpose; released when dropped.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub struct Share {
     budget: SharedBudget,
     peer: IpAddr,
     bytes: u64,
@@ -41,28 +41,30 @@ pub(crate) struct Share {
 /// The budget has no room for this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no room in a budget of {limit} bytes")]
-pub(crate) struct NoRoom {
+pub struct NoRoom {
     limit: u64,
     /// Whether others have no room for it either: not only this peer, because of what it holds already.
-    pub(crate) for_all: bool,
+    pub for_all: bool,
 }
 
 impl SharedBudget {
-    pub(crate) fn new(limit: u64) -> Self {
+    /// A budget of so many bytes.
+    pub fn new(limit: u64) -> Self {
         SharedBudget(Arc::new(Inner { limit, used: Mutex::default(), released: Notify::new() }))
     }
 
-    pub(crate) fn limit(&self) -> u64 {
+    /// The bytes of all peers together.
+    pub fn limit(&self) -> u64 {
         self.0.limit
     }
 
     /// A share of this peer, which holds nothing yet.
-    pub(crate) fn share(&self, peer: IpAddr) -> Share {
+    pub fn share(&self, peer: IpAddr) -> Share {
         Share { budget: self.clone(), peer, bytes: 0 }
     }
 
     /// Whether so many bytes are free besides `kept_free`.
-    pub(crate) fn has_room(&self, bytes: u64, kept_free: u64) -> bool {
+    pub fn has_room(&self, bytes: u64, kept_free: u64) -> bool {
         self.used().total.saturating_add(bytes).saturating_add(kept_free) <= self.0.limit
     }
 
@@ -72,18 +74,19 @@ impl SharedBudget {
 }
 
 impl Share {
-    pub(crate) fn bytes(&self) -> u64 {
+    /// The bytes that it holds.
+    pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// The share is to have at least so many bytes. `kept_free` bytes of the budget stay free.
-    pub(crate) fn grow_to(&mut self, bytes: u64, kept_free: u64) -> Result<(), NoRoom> {
+    pub fn grow_to(&mut self, bytes: u64, kept_free: u64) -> Result<(), NoRoom> {
         self.grow(bytes, kept_free, false)
     }
 
     /// The same, after a wait for other shares if necessary. A peer that holds nothing else gets all that is free: one body or
     /// reply must find room also in a small budget.
-    pub(crate) async fn grow_to_within(&mut self, bytes: u64, wait: Duration) -> Result<(), NoRoom> {
+    pub async fn grow_to_within(&mut self, bytes: u64, wait: Duration) -> Result<(), NoRoom> {
         let deadline = Instant::now() + wait;
         loop {
             let budget = self.budget.clone();
@@ -119,7 +122,7 @@ impl Share {
     }
 
     /// The share holds nothing any more.
-    pub(crate) fn release(&mut self) {
+    pub fn release(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         if bytes == 0 {
             return;
