@@ -77,7 +77,7 @@ impl ReplyWriter {
         out.extend_from_slice(&carriers.actor.item.close);
     }
 
-    /// As [`ReplyWriter::actor`], without the characters that XML 1.0 has no form for. `fields` gives the same fields each
+    /// As [`ReplyWriter::actor`], without NUL. `fields` gives the same fields each
     /// time.
     pub fn clean_actor<'f, I: IntoIterator<Item = (&'f str, Option<&'f str>)>>(
         &self,
@@ -89,7 +89,7 @@ impl ReplyWriter {
         let before = out.len();
         self.actor(out, row, fields());
         // Searched after writing: that costs little, because rows have few references.
-        if !characters::has_forbidden_reference(&out[before..]) {
+        if !characters::has_nul_reference(&out[before..]) {
             return;
         }
         out.truncate(before);

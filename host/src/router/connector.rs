@@ -39,7 +39,7 @@ pub(super) struct Connector {
     latency: LatencyEstimates,
     threads: ConnectorThreads,
     watchdog: Arc<Watchdog>,
-    /// Whether the log has the replacement of a character that XML has no form for.
+    /// Whether the log has the replacement of a NUL character.
     has_replaced_characters: AtomicBool,
 }
 
@@ -136,13 +136,13 @@ impl Connector {
         }
     }
 
-    /// Logs, once, that a reply had a character that XML has no form for.
+    /// Logs, once, that a reply had a NUL character.
     pub(super) fn log_replaced_character(&self, operation: &str, place: &str) {
         if !self.has_replaced_characters.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 connector = %self.name,
                 operation,
-                "characters that XML has no form for are replaced by U+FFFD in replies of the connector: first in {place}"
+                "NUL characters are replaced by U+FFFD in replies of the connector: first in {place}"
             );
         }
     }

@@ -240,7 +240,7 @@ fn nulls_follow_the_contract() {
 
 /// A connector that has done what was asked must not look as if it had failed.
 #[test]
-fn writes_with_a_character_that_xml_has_no_form_for_succeed() {
+fn writes_whose_reply_has_a_nul_character_succeed() {
     let host = Host::start();
     host.save(&[("create", "nul"), ("save", "nul")]);
     let actor = Actor { actor_type: Some("Customer".into()), erp_key: Some("2".into()), ..Actor::default() };

@@ -22,7 +22,7 @@ pub(super) struct WrittenReply {
     pub(super) rows: u64,
     /// The outcome if its state is Error.
     pub(super) error: Option<Outcome<'static>>,
-    /// Where the connector had a character that XML has no form for, if it had one.
+    /// Where the connector had a NUL character, if it had one.
     pub(super) replaced: Option<String>,
 }
 
