@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::{Limits, WorkerOptions};
@@ -104,22 +104,26 @@ const OTHER_TASKS: u64 = 8192;
 
 /// Sets the resource limits of the whole process. That of processor time grows with each call: see [`CpuTimeLimit`].
 fn set_limits(options: &WorkerOptions) -> io::Result<()> {
-    let both = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
+    // A limit that the host has already is kept where it is lower: nobody but root may raise it.
+    let set = |resource: Resource, limit: u64| {
+        let limit = getrlimit(resource).maximum.map_or(limit, |maximum| limit.min(maximum));
+        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })
+    };
     let Limits { memory, cpu_seconds: _, open_files, tasks } = options.limits;
     if let Some(memory) = memory {
         // Linux counts private writable memory here. A limit of the address space would count what is only reserved.
-        setrlimit(if cfg!(target_os = "linux") { Resource::Data } else { Resource::As }, both(memory))?;
+        set(if cfg!(target_os = "linux") { Resource::Data } else { Resource::As }, memory)?;
     }
     if let Some(files) = open_files {
-        setrlimit(Resource::Nofile, both(files))?;
+        set(Resource::Nofile, files)?;
     }
     // The system counts all processes and threads of the user. Without a user of its own those of the host and of other
     // workers count too: then it is a bound for a worker that starts processes faster than the subreaper counts them.
     if let Some(tasks) = tasks {
-        setrlimit(Resource::Nproc, both(if options.user.is_some() { tasks } else { tasks + OTHER_TASKS }))?;
+        set(Resource::Nproc, if options.user.is_some() { tasks } else { tasks + OTHER_TASKS })?;
     }
     // A core dump would hold the secrets of open connections.
-    setrlimit(Resource::Core, both(0))?;
+    set(Resource::Core, 0)?;
     Ok(())
 }
 /// The limit of processor time, counted from the beginning of the latest call. The system ends a process that exceeds it

@@ -265,6 +265,16 @@ fn worker_with_too_many_processes_is_ended() {
 }
 
 #[test]
+fn worker_starts_where_its_host_has_lower_limits() {
+    if !is_possible() {
+        return;
+    }
+    let limits = "prlimit --pid $$ --nproc=3000 --nofile=2000";
+    let attacked = Attacked::start_after(Users::Same, "open_files = 4000\n", Some(limits));
+    assert!(format!("{:?}", attacked.run("echo shown")).contains("shown"));
+}
+
+#[test]
 fn worker_gets_no_descriptor_that_its_host_was_started_with() {
     if !is_possible() {
         return;
