@@ -269,8 +269,8 @@ fn worker_starts_where_its_host_has_lower_limits() {
     if !is_possible() {
         return;
     }
-    let limits = "prlimit --pid $$ --nproc=3000 --nofile=2000";
-    let attacked = Attacked::start_after(Users::Same, "open_files = 4000\n", Some(limits));
+    let limits = "prlimit --pid $$ --nproc=9000 --nofile=2000";
+    let attacked = Attacked::start_after(Users::Root, "open_files = 4000\n", Some(limits));
     assert!(format!("{:?}", attacked.run("echo shown")).contains("shown"));
 }
 
