@@ -5,6 +5,8 @@ use test_support::soap::Client;
 use test_support::{ROGUE, Setup, TestHost, http, wait_until};
 use values::State;
 
+use crate::rogue::{get, save};
+
 const HANGS: &str = "eeeeeeee-0000-4000-8000-000000000001";
 const WORKS: &str = "eeeeeeee-0000-4000-8000-000000000002";
 const RELEASES: &str = "eeeeeeee-0000-4000-8000-000000000003";
@@ -13,20 +15,6 @@ const SHARE: usize = 16;
 
 fn rogue(host: &TestHost, guid: &str) -> Client {
     host.client(Dialect::Message).connector("Rogue").connection(guid)
-}
-
-fn save<'a>(faults: &[(&'a str, &'a str)]) -> Request<'a> {
-    let server = [("Server", "erp")];
-    let settings = server.iter().chain(faults).map(|(key, value)| (*key, Some(*value)));
-    Request::SaveConnection { connection_info: Some(settings.collect()) }
-}
-
-fn get() -> Request<'static> {
-    Request::GetActors {
-        actor_type: Some("Customer".into()),
-        erp_keys: Some(vec![Some("1".into())]),
-        field_keys: None,
-    }
 }
 
 fn started(host: &TestHost) -> usize {

@@ -6,6 +6,8 @@ use test_support::soap::Answer;
 use test_support::{HELLO, ROGUE, Setup, TestHost, wait_until};
 use values::State;
 
+use crate::rogue::{get, save};
+
 const ROGUES: &str = "dddddddd-0000-4000-8000-000000000001";
 const OTHERS: &str = "dddddddd-0000-4000-8000-000000000002";
 
@@ -82,20 +84,6 @@ max_crashes_per_minute = 1000
 fn host(mode: Mode, more: &str) -> TestHost {
     let isolation = if mode == Mode::Worker { "isolation = \"process\"\n" } else { "" };
     Setup::new().plugin(HELLO).plugin(ROGUE).configuration(&format!("{isolation}{more}")).start()
-}
-
-fn save<'a>(orders: &[(&'a str, &'a str)]) -> Request<'a> {
-    let server = [("Server", "erp")];
-    let orders = server.iter().chain(orders).map(|(method, fault)| (*method, Some(*fault)));
-    Request::SaveConnection { connection_info: Some(orders.collect()) }
-}
-
-fn get() -> Request<'static> {
-    Request::GetActors {
-        actor_type: Some("Customer".into()),
-        erp_keys: Some(vec![Some("1".into())]),
-        field_keys: None,
-    }
 }
 
 fn is_healthy(host: &TestHost) -> bool {

@@ -6,18 +6,14 @@ use test_support::soap::Client;
 use test_support::{ROGUE, Setup, TestHost, wait_until};
 use values::State;
 
+use crate::rogue::save;
+
 const GUID: &str = "eeeeeeee-0000-4000-8000-000000000021";
 /// More than a few.
 const CALLS: usize = 12;
 
 fn client(host: &TestHost) -> Client {
     host.client(Dialect::Message).connector("Rogue").connection(GUID)
-}
-
-fn save<'a>(faults: &[(&'a str, &'a str)]) -> Request<'a> {
-    let server = [("Server", "erp")];
-    let settings = server.iter().chain(faults).map(|(key, value)| (*key, Some(*value)));
-    Request::SaveConnection { connection_info: Some(settings.collect()) }
 }
 
 fn test<'a>(password: &'a str, fault: &'a str) -> Request<'a> {

@@ -4,17 +4,13 @@ use contract::{Actor, Dialect, Request};
 use test_support::soap::Client;
 use test_support::{ROGUE, Setup, TestHost, wait_until};
 
+use crate::rogue::save;
+
 const BLOCKS: &str = "eeeeeeee-0000-4000-8000-000000000041";
 const RELEASES: &str = "eeeeeeee-0000-4000-8000-000000000042";
 
 fn rogue(host: &TestHost, guid: &str) -> Client {
     host.client(Dialect::Message).connector("Rogue").connection(guid)
-}
-
-fn save<'a>(faults: &[(&'a str, &'a str)]) -> Request<'a> {
-    let server = [("Server", "erp")];
-    let settings = server.iter().chain(faults).map(|(key, value)| (*key, Some(*value)));
-    Request::SaveConnection { connection_info: Some(settings.collect()) }
 }
 
 fn create() -> Request<'static> {

@@ -26,6 +26,7 @@ mod process_state;
 mod register;
 mod replacing;
 mod restart;
+mod rogue;
 mod simulate;
 mod stopped_worker;
 mod stopping;

@@ -7,18 +7,14 @@ use values::{State, error_code};
 
 use crate::operations::settings;
 
+use crate::rogue::save;
+
 fn guid(number: u8) -> String {
     format!("cccccccc-0000-4000-8000-0000000000{number:02}")
 }
 
 fn three_connectors() -> TestHost {
     Setup::new().plugin(EXCEL).plugin(HELLO).plugin(ROGUE).start()
-}
-
-fn rogue<'a>(faults: &[(&'a str, &'a str)]) -> Request<'a> {
-    let server = [("Server", "erp")];
-    let faults = server.iter().chain(faults).map(|(method, fault)| (*method, Some(*fault)));
-    Request::SaveConnection { connection_info: Some(faults.collect()) }
 }
 
 #[test]
@@ -35,7 +31,7 @@ fn connectors_work_side_by_side() {
     let excel = host.client(Dialect::Message).connector("Excel").connection(&guid(1));
     excel.ok(Request::SaveConnection { connection_info: settings(WORKBOOK) });
     let rogue_client = host.client(Dialect::Data).connector("Rogue").connection(&guid(2));
-    rogue_client.ok(rogue(&[]));
+    rogue_client.ok(save(&[]));
 
     // The GUID alone finds the connector.
     let by_guid =
@@ -82,7 +78,7 @@ fn connector_faults_affect_no_other_connector() {
     {
         let client = host.client(Dialect::Message).connector("Rogue");
         let client = client.connection(&guid(10 + u8::try_from(number).unwrap()));
-        client.call(rogue(&[("get", fault), ("actor_types", fault)]));
+        client.call(save(&[("get", fault), ("actor_types", fault)]));
         for request in [actors(), Request::GetSupportedActorTypes] {
             let answer = client.call(request);
             assert_eq!(answer.state, State::Error, "{fault}: {answer:?}");
@@ -99,7 +95,7 @@ fn connector_faults_affect_no_other_connector() {
 fn replies_of_many_rows_arrive_whole() {
     let host = three_connectors();
     let client = host.client(Dialect::Message).connector("Rogue").connection(&guid(5));
-    client.ok(rogue(&[("get", "huge:5000")]));
+    client.ok(save(&[("get", "huge:5000")]));
     let answer = client.ok(Request::GetActors {
         actor_type: Some("Customer".into()),
         erp_keys: Some(vec![]),
@@ -118,7 +114,7 @@ fn hanging_calls_are_answered_at_their_deadline() {
         .configuration("[connectors.Rogue]\ncall_deadline = \"300ms\"\nconcurrent_calls = 2\n")
         .start();
     let client = host.client(Dialect::Message).connector("Rogue").connection(&guid(6));
-    client.ok(rogue(&[("actor_types", "block")]));
+    client.ok(save(&[("actor_types", "block")]));
     let answer = client.call(Request::GetSupportedActorTypes);
     assert_eq!(answer.state, State::Error);
     assert!(answer.user.contains("0.3 seconds"), "says how long it was given: {answer:?}");

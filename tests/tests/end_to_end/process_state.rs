@@ -15,6 +15,8 @@ use test_support::soap::Client;
 use test_support::{HELLO, ROGUE, Setup, TestHost, plugin_bytes, wait_until};
 use values::State;
 
+use crate::rogue;
+
 const ROGUES: &str = "abababab-0000-4000-8000-000000000001";
 const OTHERS: &str = "abababab-0000-4000-8000-000000000002";
 
@@ -42,9 +44,7 @@ impl Host {
     }
 
     fn save(&self, guid: &str, faults: &[(&str, &str)]) {
-        let settings = [("Server", "erp")];
-        let settings = settings.iter().chain(faults).map(|(key, value)| (*key, Some(*value)));
-        self.client(guid).ok(Request::SaveConnection { connection_info: Some(settings.collect()) });
+        self.client(guid).ok(rogue::save(faults));
     }
 
     /// Lets the connector have this fault during a call.

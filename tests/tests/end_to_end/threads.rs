@@ -9,6 +9,8 @@ use test_support::build::not_for_others;
 use test_support::soap::Client;
 use test_support::{HELLO, ROGUE, Setup, TestHost, http, plugin_bytes, wait_until};
 
+use crate::rogue::get;
+
 const HANGS: &str = "eeeeeeee-0000-4000-8000-000000000031";
 const OTHER: &str = "eeeeeeee-0000-4000-8000-000000000032";
 const FILE: &str = "rogue.so";
@@ -29,14 +31,6 @@ fn other(host: &TestHost) -> Client {
 fn save<'a>(settings: &[(&'a str, &'a str)]) -> Request<'a> {
     let settings = settings.iter().map(|(key, value)| (*key, Some(*value)));
     Request::SaveConnection { connection_info: Some(settings.collect()) }
-}
-
-fn get() -> Request<'static> {
-    Request::GetActors {
-        actor_type: Some("Customer".into()),
-        erp_keys: Some(vec![Some("1".into())]),
-        field_keys: None,
-    }
 }
 
 /// A host with so many places for calls of the rogue connector, all of which one connection may take.

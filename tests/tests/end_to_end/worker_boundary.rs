@@ -15,6 +15,8 @@ use test_support::soap::{Answer, Client};
 use test_support::tools;
 use test_support::{HELLO, ROGUE, Setup, TestHost, wait_until};
 
+use crate::rogue::{get, save};
+
 const GUID: &str = "dddddddd-0000-4000-8000-000000000021";
 const OTHER: &str = "dddddddd-0000-4000-8000-000000000022";
 
@@ -117,8 +119,7 @@ impl Attacked {
     fn run(&self, command: &str) -> Answer {
         let client = self.client("Rogue", GUID);
         let command = format!("sh:{command}");
-        let orders = [("Server", Some("erp")), ("get", Some(command.as_str()))];
-        client.ok(Request::SaveConnection { connection_info: Some(orders.into_iter().collect()) });
+        client.ok(save(&[("get", command.as_str())]));
         client.call(get())
     }
 
@@ -127,14 +128,6 @@ impl Attacked {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
         let lists = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
         lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
-    }
-}
-
-fn get() -> Request<'static> {
-    Request::GetActors {
-        actor_type: Some("Customer".into()),
-        erp_keys: Some(vec![Some("1".into())]),
-        field_keys: None,
     }
 }
 
