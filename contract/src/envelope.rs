@@ -14,7 +14,7 @@ pub struct Envelope {
     /// The version of SOAP.
     pub soap: SoapVersion,
     profile: Arc<Profile>,
-    /// The namespaces that the request has in the place of some of the profile's.
+    /// The namespaces that the request has instead of some of the profile's.
     found: Vec<(usize, Cow<'static, str>)>,
 }
 
@@ -43,7 +43,7 @@ impl Envelope {
         Envelope { soap, ..self }
     }
 
-    /// With another namespace of the contract, or of the members in `plain`, in the place of the profile's. `place` is that
+    /// With another namespace of the contract, or of the members in `plain`, instead of the profile's. `place` is that
     /// in [`crate::profile::Layout::namespaces`].
     #[must_use]
     pub fn with_namespace(mut self, place: usize, uri: impl Into<Cow<'static, str>>) -> Self {

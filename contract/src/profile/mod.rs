@@ -26,6 +26,9 @@ pub struct Profile {
     layout: Layout,
     /// What a reader compares with a message, for each direction and operation.
     shapes: Vec<Option<Shape>>,
+    /// The known members of the carriers that requests hold, with the places of their namespaces.
+    pub(crate) actor_members: Vec<(Member, usize)>,
+    pub(crate) restriction_members: Vec<(Member, usize)>,
     /// What the writer needs for each message, made when it is needed first.
     plans: [OnceLock<Plan>; PLANS],
     carriers: OnceLock<CarrierPlans>,
@@ -174,7 +177,7 @@ impl Shape {
 }
 
 /// The members that the contract page has, with the places of their namespaces.
-pub(crate) fn known_members(members: &[MemberLayout]) -> Vec<(Member, usize)> {
+fn known_members(members: &[MemberLayout]) -> Vec<(Member, usize)> {
     members.iter().filter_map(|layout| Some((layout.member()?, layout.element.namespace))).collect()
 }
 
@@ -206,7 +209,16 @@ impl Profile {
         };
         let all = |direction| Operation::ALL.iter().map(move |&operation| (direction, operation));
         let shapes = all(Direction::Request).chain(all(Direction::Reply)).map(shape).collect();
-        Profile { layout, shapes, plans: [const { OnceLock::new() }; PLANS], carriers: OnceLock::new() }
+        let actor_members = known_members(&layout.carriers.actor.members);
+        let restriction_members = known_members(&layout.carriers.restriction.members);
+        Profile {
+            layout,
+            shapes,
+            actor_members,
+            restriction_members,
+            plans: [const { OnceLock::new() }; PLANS],
+            carriers: OnceLock::new(),
+        }
     }
 
     /// The name, for logs and options.

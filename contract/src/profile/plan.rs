@@ -63,7 +63,7 @@ pub(crate) struct CarrierPlan {
 }
 
 impl Plan {
-    /// `found`: the namespaces that a request has in the place of those of the profile.
+    /// `found`: the namespaces that a request has instead of those of the profile.
     pub(crate) fn new(
         profile: &Profile,
         soap: SoapVersion,

@@ -65,11 +65,6 @@ impl Profiles {
         &self.all
     }
 
-    /// The profile of this name.
-    pub fn find(&self, name: &str) -> Option<&Arc<Profile>> {
-        self.all.iter().find(|profile| profile.name() == name)
-    }
-
     /// The operation of a SOAPAction, with the contract's namespace in it if the action has the built-in form.
     pub(crate) fn operation_of_action<'s>(&self, action: &'s str) -> Option<(Option<&'s str>, Operation)> {
         if let Some(&operation) = self.actions.get(action) {

@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::class::Member;
-use crate::profile::{
-    Accepts, CarrierLayout, Carriers, Direction, Namespace, Profile, Profiles, Shape, known_members,
-};
+use crate::profile::{Accepts, Direction, Namespace, Profile, Profiles, Shape};
 use crate::{Envelope, Operation, SoapVersion};
 
 /// What a message shows of its profile.
@@ -124,28 +122,26 @@ impl<'a, 'p> Structure<'a, 'p> {
         // profile has an empty body.
         let shows_nothing =
             self.members.is_empty() && self.outer.is_some_and(|outer| outer.local == operation.name());
-        let is_preferred =
-            |profile: &&Arc<Profile>| preferred.is_some_and(|preferred| preferred == &***profile);
-        let only = profiles.all().iter().filter(|_| shows_nothing).find(is_preferred);
+        let is_preferred = |profile: &Profile| preferred.is_some_and(|preferred| preferred == profile);
         let mut best: Option<(Fit, &Arc<Profile>)> = None;
         for profile in profiles.all() {
+            if shows_nothing && is_preferred(profile) {
+                best = Some((BEST, profile));
+                break;
+            }
             let Some(fit) = profile.shape(operation, direction).and_then(|shape| self.fit(profile, shape))
             else {
                 continue;
             };
-            let is_better = best.is_none_or(|(other, _)| {
-                fit > other || fit == other && preferred.is_some_and(|preferred| preferred == &**profile)
-            });
-            if is_better {
+            if best.is_none_or(|(other, _)| fit > other || fit == other && is_preferred(profile)) {
                 best = Some((fit, profile));
-                if fit == BEST && preferred.is_none_or(|preferred| preferred == &**profile) {
-                    break;
-                }
+            }
+            if fit == BEST && (preferred.is_none() || is_preferred(profile)) {
+                break;
             }
         }
-        let best = best.map(|(_, profile)| profile);
         // There are always the built-in ones.
-        let profile = Arc::clone(only.or(best).unwrap_or(&profiles.all()[0]));
+        let profile = Arc::clone(best.map_or(&profiles.all()[0], |(_, profile)| profile));
         let found = self.found_namespaces(&profile, operation, direction, action_namespace);
         let mut envelope = Envelope::from(profile).with_soap(soap);
         for (place, uri) in found {
@@ -218,21 +214,16 @@ impl<'a, 'p> Structure<'a, 'p> {
                 && self.members.iter().all(|(member, _)| has(&shape.members, *member)),
             header_namespaces: members_fit(&self.headers, &shape.headers, &namespace)[1],
             order: is_in_order(&self.members, &shape.members),
-            carriers: self.carriers_fit(&profile.layout().carriers, &namespace),
+            carriers: self.carriers_fit(profile, &namespace),
         })
     }
 
     /// How the members of the first carrier of each kind fit.
-    fn carriers_fit(&self, carriers: &Carriers, namespace: &impl Fn(usize, usize) -> u8) -> u8 {
-        let fit = |came: &CarrierStructure, layout: &CarrierLayout| {
-            if came.members.is_empty() {
-                return BEST_CARRIER;
-            }
-            let members = known_members(&layout.members);
-            u8::from(is_in_order(&came.members, &members))
-                + members_fit(&came.members, &members, namespace)[1]
+    fn carriers_fit(&self, profile: &Profile, namespace: &impl Fn(usize, usize) -> u8) -> u8 {
+        let fit = |came: &CarrierStructure, members: &[(Member, usize)]| {
+            u8::from(is_in_order(&came.members, members)) + members_fit(&came.members, members, namespace)[1]
         };
-        fit(&self.actor, &carriers.actor).min(fit(&self.restriction, &carriers.restriction))
+        fit(&self.actor, &profile.actor_members).min(fit(&self.restriction, &profile.restriction_members))
     }
 
     /// 2: it is the profile's namespace; 1: one that is taken for it; 0: another one.
