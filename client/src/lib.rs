@@ -18,7 +18,6 @@
 //! - [`call`] makes a call from command-line arguments and shows the reply.
 //! - [`form`] fills in the settings form of a connection.
 //! - [`register`] registers a connector with SuperOffice through NetServer.
-//! - [`terminal`] has tables and safe text for terminals.
 
 mod address;
 pub mod call;
@@ -30,7 +29,6 @@ pub mod form;
 mod http_message;
 mod options;
 pub mod register;
-pub mod terminal;
 mod transport;
 
 #[cfg(test)]

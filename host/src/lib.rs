@@ -12,23 +12,20 @@
 //! # Ok::<(), erp_host::config::ConfigError>(())
 //! ```
 //!
-//! A call goes one way: [`server`] (socket, limits, path) -> `contract` (bytes -> call) -> [`router`] (connection -> connector)
+//! A call goes one way: [`server`] (socket, limits, path) -> `contract` (bytes -> call) -> `router` (connection -> connector)
 //! -> `contract` (rows -> bytes) -> [`server`].
 //!
 //! - [`commands`]: the command line, one module for each command; `cli`: what commands share;
 //! - [`config`]: the configuration file, composed of the configurations of the parts;
-//! - [`server`]: HTTP and TLS; [`access`]: who may call; [`caller`]: who does;
-//! - [`router`]: from a message to its reply;
+//! - [`server`]: HTTP and TLS; [`access`]: who may call;
 //! - [`logging`]: the log, with a rate limit for rejections;
 //! - `control`: the lock of a running host and reload requests.
 
 pub mod access;
-pub mod caller;
 mod cli;
 pub mod commands;
 pub mod config;
 mod control;
 pub mod logging;
 mod quantity;
-pub mod router;
 pub mod server;

@@ -1,16 +1,15 @@
 //! The log of the host: one line to standard error for each event, as text or JSON. Each line is written at once, so none is
 //! lost when the process ends.
 //!
-//! `text_fields`: the fields of a line of text; [`rejection`]: rejected requests, with a limit of lines for each cause.
+//! `text_fields`: the fields of a line of text. Lines of rejected requests are limited in [`erp_host_router::rejection`].
 
 use std::io::{self, IsTerminal};
 
-use erp_host_client::terminal::PrintableWriter;
+use erp_host_terminal::PrintableWriter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 mod config;
-pub mod rejection;
 mod text_fields;
 
 pub use config::{LogConfig, LogFormat};
@@ -37,7 +36,7 @@ pub enum LogError {
 /// # Errors
 /// The level is not valid, or the process has a log already.
 pub fn start(config: &LogConfig) -> Result<(), LogError> {
-    rejection::set_lines_per_second(config.rejection_lines_per_second);
+    erp_host_router::rejection::set_lines_per_second(config.rejection_lines_per_second);
     let filter = filter(&config.level).ok_or_else(|| LogError::Level { level: config.level.clone() })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match config.format {

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use contract::{Actor, Dictionary, LocalizedText, Outcome, Payload, Reply, Text};
 
 use super::json::reply_to_json;
-use crate::terminal::{Table, printable};
 use crate::{CallError, Exchange, HttpExchange};
+use erp_host_terminal::{Table, printable};
 
 /// How a reply is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

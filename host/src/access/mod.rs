@@ -23,7 +23,7 @@ pub use self::certificate::CertificateNames;
 pub use self::config::AccessConfig;
 pub(crate) use self::config::networks;
 pub use self::secret::{NewSecretError, SecretHash, new_secret};
-use crate::caller::Caller;
+use erp_host_router::Caller;
 
 /// `WWW-Authenticate` for a caller without a valid password.
 pub const BASIC_CHALLENGE: HeaderValue =

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::io::{self, StdoutLock};
 
-use erp_host_client::terminal::{PrintableWriter, printable_lines};
+use erp_host_terminal::{PrintableWriter, printable_lines};
 
 /// Standard output.
 pub(crate) fn stdout() -> PrintableWriter<StdoutLock<'static>> {

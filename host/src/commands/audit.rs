@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 use crate::cli::block_on;
 use crate::cli::output::stdout;
 use crate::cli::store_flags::StoreFlags;
-use erp_host_client::terminal::printable;
 use erp_host_store::audit::{self, AuditFiles, Head, Report};
 use erp_host_store::{ConnectionStore, STORE_FILE, SqliteStore, read_audit_key};
+use erp_host_terminal::printable;
 
 /// How many breaks are listed. The rest is counted.
 const BREAKS_SHOWN: usize = 20;

@@ -13,9 +13,9 @@ use crate::cli::output::{print_error, stdout};
 use crate::cli::store_flags::{StoreFlags, close, existing_repository, existing_store};
 use crate::cli::text::{ask_yes_or_no, utc};
 use crate::cli::{UsageError, block_on};
-use erp_host_client::terminal::printable;
 use erp_host_store::audit::Origin;
 use erp_host_store::{ConnectionStore, SealedConnection, SealedValue};
+use erp_host_terminal::printable;
 
 mod export;
 mod import;

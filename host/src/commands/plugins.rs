@@ -13,8 +13,8 @@ use serde_json::json;
 use crate::cli::own_output::OwnOutput;
 use crate::cli::scratch_folder::scratch_folder;
 use crate::config::{Config, Flags};
-use erp_host_client::terminal::{PrintableWriter, printable};
 use erp_host_runtime::{PluginFile, Plugins};
+use erp_host_terminal::{PrintableWriter, printable};
 
 /// Loads every plugin file as `serve` does, and shows what is in it or why it cannot be loaded.
 ///

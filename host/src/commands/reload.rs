@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::cli::output::stdout;
 use crate::config::{Config, Flags};
 use crate::control::{self, ReloadReport, ReloadRequest};
-use erp_host_client::terminal::printable;
+use erp_host_terminal::printable;
 
 /// How long a running host may take to accept a request; usually a second.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(15);

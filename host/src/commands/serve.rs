@@ -17,11 +17,11 @@ use crate::cli::signals::StopSignals;
 use crate::config::{Config, Flags};
 use crate::control::HostLock;
 use crate::logging;
-use crate::router::{Router, RouterConfig};
 use crate::server::{ConnectorCard, Server};
 use erp_host_auth::Online;
 use erp_host_files::hot_reload::FileReloader;
 use erp_host_files::{permissions, private_file};
+use erp_host_router::{Router, RouterConfig};
 use erp_host_runtime::{PluginWatcher, Plugins};
 
 mod open_files;

@@ -15,12 +15,12 @@ use crate::cli::signals::StopSignals;
 use crate::cli::text::ask_yes_or_no;
 use crate::config::{Config, Flags};
 use erp_host_client::form::FormInput;
-use erp_host_client::terminal::PrintableWriter;
 use erp_host_client::{Client, Options};
 use erp_host_runtime::Plugins;
 use erp_host_simulator::{
     ConflictWinner, DemoHost, ErpUser, Progress, Report, Simulation, SimulationOptions, StopHandle, Verbosity,
 };
+use erp_host_terminal::PrintableWriter;
 
 /// Simulate SuperOffice: a connection's whole life, against any connector
 ///

@@ -12,8 +12,8 @@ use crate::cli::block_on;
 use crate::cli::output::{print_error, stdout};
 use crate::cli::service_flags::{DialectChoice, ServiceFlags};
 use crate::cli::settings_flags::SettingsFlags;
-use erp_host_client::terminal::printable;
 use erp_host_conformance::{Progress, Report, Verdict, Verification, Weight};
+use erp_host_terminal::printable;
 
 /// Verify that a connector service keeps the rules that SuperOffice depends on
 ///

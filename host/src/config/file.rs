@@ -13,9 +13,9 @@ use super::{Config, Flags};
 use crate::access::{AccessConfig, networks};
 use crate::logging::LogConfig;
 use crate::quantity;
-use crate::router::{ConnectorLimits, RouterConfig};
 use crate::server::{self, ServerConfig, TlsConfig};
 use erp_host_auth::{OnlineClient, OnlineConfig};
+use erp_host_router::{ConnectorLimits, RouterConfig};
 use erp_host_runtime::isolation::Sandbox;
 use erp_host_runtime::{ConnectorConfig, Isolation, Options, RuntimeConfig, Trust, WorkerConfig};
 

@@ -16,10 +16,10 @@ use self::file::ConfigFile;
 pub use self::flags::Flags;
 use crate::access::AccessConfig;
 use crate::logging::LogConfig;
-use crate::router::RouterConfig;
 use crate::server::ServerConfig;
 use erp_host_auth::OnlineConfig;
 use erp_host_files::{ReadError, read_trusted_text};
+use erp_host_router::RouterConfig;
 use erp_host_runtime::RuntimeConfig;
 
 /// The file that is read when it exists and no other one is named.

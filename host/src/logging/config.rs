@@ -29,7 +29,7 @@ impl Default for LogConfig {
         LogConfig {
             level: "info".to_owned(),
             format: LogFormat::Text,
-            rejection_lines_per_second: super::rejection::DEFAULT_LINES_PER_SECOND,
+            rejection_lines_per_second: erp_host_router::rejection::DEFAULT_LINES_PER_SECOND,
         }
     }
 }

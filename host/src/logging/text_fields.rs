@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Write};
 
-use erp_host_client::terminal::printable_lines;
+use erp_host_terminal::printable_lines;
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::FormatFields;

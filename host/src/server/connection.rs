@@ -27,7 +27,7 @@ use super::https_redirect;
 use super::rejection::Rejection;
 use super::slow_client::{SlowClientStream, StreamEnd};
 use super::tls::{HandshakeError, Tls};
-use crate::logging::rejection::{self, Cause};
+use erp_host_router::rejection::{self, Cause};
 
 /// How long an evicted connection stays open for a request whose head has begun to come.
 const EVICTED_HEAD_TIMEOUT: Duration = Duration::from_secs(1);

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::config::{Limits, ServerConfig};
 use super::eviction::{Evictable, Evictions};
-use crate::caller::network_of;
+use erp_host_router::network_of;
 
 /// Connections beyond the limit that still get an answer, so that a monitor can see that the host is full.
 const OVERFLOW: u32 = 64;

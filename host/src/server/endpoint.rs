@@ -28,10 +28,10 @@ use super::reply_body::{ReplyBody, accepts_gzip};
 use super::request_body::{self, BodyError};
 use super::resource::{Resource, SERVICE_PATH};
 use crate::access::{Access, AccessDenied};
-use crate::caller::Caller;
-use crate::logging::rejection::{self, Cause};
-use crate::router::{RejectedCall, Router, SoapRequest, SoapResponse};
 use erp_host_client::ContentType;
+use erp_host_router::Caller;
+use erp_host_router::rejection::{self, Cause};
+use erp_host_router::{RejectedCall, Router, SoapRequest, SoapResponse};
 
 /// The same from the root, relative so that it is right below any base path of a proxy.
 const SERVICE_FROM_ROOT: HeaderValue = HeaderValue::from_static("Services/ErpConnectorWS.svc");

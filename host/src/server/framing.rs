@@ -6,7 +6,7 @@
 
 use hyper::StatusCode;
 
-use crate::logging::rejection::Cause;
+use erp_host_router::rejection::Cause;
 
 /// The longest line of a chunk's size, with its extensions.
 const MAX_CHUNK_LINE: usize = 256;

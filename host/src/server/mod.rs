@@ -57,8 +57,8 @@ pub use self::help::{ConnectorCard, HelpPage};
 use self::resource::SERVICE_PATH;
 use self::tls::Tls;
 use crate::access::{Access, AccessConfig};
-use crate::router::Router;
 use erp_host_files::hot_reload::Reload;
+use erp_host_router::Router;
 
 /// A server that listens, and serves once it is [run](Server::run).
 pub struct Server {

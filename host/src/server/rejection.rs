@@ -17,7 +17,7 @@ use super::reply_body::ReplyBody;
 use super::request_body::BodyError;
 use super::resource::SERVICE_PATH;
 use crate::access::{AccessDenied, BASIC_CHALLENGE};
-use crate::logging::rejection::{self, Cause};
+use erp_host_router::rejection::{self, Cause};
 
 pub(super) const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");

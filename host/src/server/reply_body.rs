@@ -12,7 +12,7 @@ use hyper::header::ACCEPT_ENCODING;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::router::SpooledReply;
+use erp_host_router::SpooledReply;
 
 /// A body on its way to the client.
 pub(super) enum ReplyBody {

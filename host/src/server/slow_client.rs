@@ -16,7 +16,7 @@ use super::config::Limits;
 use super::framing::{Framing, FramingError};
 use super::rejection::Rejection;
 use super::transfer_rate::MinTransferRate;
-use crate::logging::rejection::Cause;
+use erp_host_router::rejection::Cause;
 
 /// How long closing may take (lingering close): the time a client has to read the last response.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);

@@ -8,12 +8,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use contract::{Call, Dialect, Envelope, Request};
-use erp_host::caller::Caller;
 use erp_host::config::Config;
-use erp_host::router::{Router, SoapRequest};
 use erp_host::server::Server;
 use erp_host_auth::Online;
 use erp_host_files::hot_reload::{FileReloader, ReloadResult};
+use erp_host_router::Caller;
+use erp_host_router::{Router, SoapRequest};
 use erp_host_runtime::Plugins;
 use plugin_api::abi::client::ConnectorClient;
 use tempfile::TempDir;

@@ -85,6 +85,7 @@ fn crates_depend_only_on_what_they_may() {
             &["erp-host-plugin-api", "erp-host-runtime", "erp-host-store", "erp-host-client", "sqlx"],
         ),
         ("erp-host-conformance", &["erp-host-runtime", "erp-host-store", "sqlx"]),
+        ("erp-host-router", &["erp-host-client", "erp-host-conformance"]),
         ("erp-host-simulator", &["erp-host-plugin-api", "erp-host-runtime", "erp-host-store"]),
     ];
     for (member, forbidden) in table {
@@ -174,7 +175,7 @@ fn unsafe_code_stays_where_it_belongs() {
 /// The program is the crate that everything would grow into.
 #[test]
 fn host_stays_below_its_size() {
-    const MAX_LINES: usize = 14_000;
+    const MAX_LINES: usize = 12_000;
     let is_test = |file: &&PathBuf| {
         file.iter().any(|part| part == "tests") || file.file_name().is_some_and(|name| name == "tests.rs")
     };

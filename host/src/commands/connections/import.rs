@@ -8,9 +8,9 @@ use crate::cli::output::stdout;
 use crate::cli::passphrase_flags::PassphraseFlags;
 use crate::cli::store_flags::{StoreFlags, close};
 use crate::cli::text::{connection_count, first_few};
-use erp_host_client::terminal::printable;
 use erp_host_store::audit::Origin;
 use erp_host_store::{ArchiveFile, ConnectionRepository, IfMissing, ImportPlan};
+use erp_host_terminal::printable;
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -13,8 +13,8 @@ use serde_json::json;
 use crate::cli::own_output::OwnOutput;
 use crate::cli::scratch_folder::scratch_folder;
 use crate::config::{Config, Flags};
-use erp_host_client::terminal::{PrintableWriter, printable};
 use erp_host_runtime::PluginFile;
+use erp_host_terminal::{PrintableWriter, printable};
 
 /// Show everything about one plugin file, or why it is refused.
 ///

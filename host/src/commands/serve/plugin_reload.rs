@@ -12,9 +12,9 @@ use tokio::runtime::Handle;
 use super::{cards, plugin_events};
 use crate::config::Config;
 use crate::control::{self, ReceivedRequest, ReloadReport};
-use crate::router::Router;
 use crate::server::HelpPage;
 use erp_host_files::hot_reload::FileReloader;
+use erp_host_router::Router;
 use erp_host_runtime::{Change, FolderError, Plugin, PluginWatcher};
 
 /// Time between two scans. A file is loaded when two scans have shown it the same.

@@ -18,7 +18,7 @@ use super::reply::{self, WrittenReply};
 use super::share::Share;
 use super::{Router, convert, other_settings, perform};
 use crate::caller::Caller;
-use crate::logging::rejection::{self, Cause};
+use crate::rejection::{self, Cause};
 use erp_host_auth::{Authenticated, SignedApplicationToken};
 use erp_host_runtime::LogContext;
 use erp_host_store::audit::Origin;

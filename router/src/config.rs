@@ -155,7 +155,7 @@ impl RouterConfig {
     ///
     /// # Errors
     /// Which, and what to do.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         if let Some(threads) = self.threads.filter(|threads| (threads.get() as usize) < LEAST_THREADS) {
             return Err(format!(
                 "limits.threads = {threads} is too few, expected {LEAST_THREADS} or more: {RESERVED_THREADS} are for other \

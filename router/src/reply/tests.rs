@@ -5,8 +5,8 @@ use plugin_api::Value;
 use plugin_api::abi::{Message, RowWriter};
 
 use super::*;
-use crate::router::config::RouterConfig;
-use crate::router::spool::SpoolFolder;
+use crate::config::RouterConfig;
+use crate::spool::SpoolFolder;
 
 /// Writes a reply with so many actors and this outcome; returns its bytes, too.
 fn reply(

@@ -1,4 +1,8 @@
 //! Text for terminals and logs: tables, and escapes for unprintable characters.
+//!
+//! ```
+//! assert_eq!(erp_host_terminal::printable("a\u{202e}b"), "a\\u202eb");
+//! ```
 
 use std::io::{self, Write};
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use erp_host_client::terminal::printable;
+use erp_host_terminal::printable;
 use tokio::runtime::Handle;
 
 /// The limit of lines holds for this time.
@@ -18,7 +18,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 const MAX_REASON: usize = 300;
 
 /// How many lines a second each cause has by default.
-pub(super) const DEFAULT_LINES_PER_SECOND: u32 = 5;
+pub const DEFAULT_LINES_PER_SECOND: u32 = 5;
 
 static LINES_PER_SECOND: AtomicU32 = AtomicU32::new(DEFAULT_LINES_PER_SECOND);
 
@@ -82,7 +82,7 @@ causes! {
 }
 
 /// Sets how many lines a second each cause has.
-pub(super) fn set_lines_per_second(lines: u32) {
+pub fn set_lines_per_second(lines: u32) {
     LINES_PER_SECOND.store(lines, Ordering::Relaxed);
 }
 

@@ -1,6 +1,15 @@
 //! Routes a call to its connection and connector, runs it there within its limits, and writes the reply.
 //!
+//! ```
+//! use erp_host_router::RouterConfig;
+//!
+//! // Limits come first: a call may take so long, and so many calls may run in one connector.
+//! let config = RouterConfig::default();
+//! assert_eq!((config.call_deadline.as_secs(), config.concurrent_calls("Excel")), (100, 32));
+//! ```
+//!
 //! In the order of a call:
+//! - `caller`: who calls; [`rejection`]: the log of what is rejected, with a limit of lines for each cause;
 //! - `caller_presence`: whether the caller still waits; a call goes on to its end without it;
 //! - `read`: from bytes to a call, and its dialect;
 //! - `route`: which connection and connector it belongs to; `early_outcome`: why it ends before the connector is called, or
@@ -13,6 +22,7 @@
 //! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
 //! - `reply`: writes the reply into a `spool`, whose memory is a buffer pool.
 
+mod caller;
 mod caller_presence;
 mod circuit_breaker;
 mod concurrency_limit;
@@ -26,6 +36,7 @@ mod latency_estimate;
 mod other_settings;
 mod perform;
 mod read;
+pub mod rejection;
 mod reply;
 mod route;
 mod share;
@@ -45,6 +56,7 @@ use plugin_api::abi::client::{ConnectorClient, INVALID_ANSWER};
 use tokio::time::Instant;
 use tracing::{Level, field};
 
+pub use self::caller::{Caller, network_of};
 use self::caller_presence::{Attended, CallerPresence};
 pub use self::config::{ConnectorLimits, RouterConfig};
 use self::connector::LiveConnection;
@@ -55,8 +67,7 @@ use self::reply::WrittenReply;
 use self::route::CallContext;
 use self::spool::SpoolFolder;
 pub use self::spool::SpooledReply;
-use crate::caller::Caller;
-use crate::logging::rejection::{self, Cause};
+use crate::rejection::Cause;
 use erp_host_auth::Online;
 use erp_host_runtime::LogContext;
 use erp_host_store::audit::{Event, Origin};
@@ -145,7 +156,7 @@ impl Router {
     }
 
     /// The folder for what does not stay in memory.
-    pub(crate) fn spool_folder(&self) -> &Path {
+    pub fn spool_folder(&self) -> &Path {
         self.spool.path()
     }
 
@@ -153,7 +164,7 @@ impl Router {
     ///
     /// # Errors
     /// The reply cannot be read.
-    pub(crate) fn pack(&self, reply: SpooledReply, caller: &Caller) -> io::Result<(SpooledReply, bool)> {
+    pub fn pack(&self, reply: SpooledReply, caller: &Caller) -> io::Result<(SpooledReply, bool)> {
         self.spool.of_peer(caller.network()).pack(reply)
     }
 

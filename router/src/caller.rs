@@ -27,13 +27,13 @@ impl Caller {
     }
 
     /// The address that limits for each peer count: of the client, or else of the proxy in front.
-    pub(crate) fn network(&self) -> IpAddr {
+    pub fn network(&self) -> IpAddr {
         network_of(self.client.unwrap_or(self.peer.ip()))
     }
 }
 
 /// The address that counts as one peer: in IPv6 a single client has a whole /64.
-pub(crate) fn network_of(peer: IpAddr) -> IpAddr {
+pub fn network_of(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
         address => address,
