@@ -45,6 +45,14 @@ impl Profile {
         MemberOrder::ALL.iter().find_map(of_order)
     }
 
+    /// The order of members of a built-in profile; `None` for another one.
+    pub fn order(&self) -> Option<MemberOrder> {
+        let is_of = |order: &MemberOrder| {
+            Dialect::ALL.iter().any(|&dialect| std::ptr::eq(self, &**Self::builtin(dialect, *order)))
+        };
+        MemberOrder::ALL.iter().copied().find(is_of)
+    }
+
     /// The profiles of all dialects, in the order that counts where a request fits several.
     pub fn all_builtin() -> &'static [Arc<Self>] {
         &BUILTIN

@@ -244,6 +244,24 @@ impl Profile {
         })
     }
 
+    /// Whether some request has the same elements in both, as one without members often has.
+    fn shares_a_request(&self, other: &Profile) -> bool {
+        let elements = |profile: &Profile, message: &MessageLayout| {
+            let element = |name: &ElementName| {
+                (profile.layout.namespaces[name.namespace].uri.clone(), name.local.clone())
+            };
+            // An element that is named after its operation is sent also without the one below it.
+            let wrappers: Vec<_> = message.wrappers.iter().take(1).map(element).collect();
+            let members: Vec<_> = message.all_members().map(|member| element(&member.element)).collect();
+            let inner = message.wrappers.get(1).filter(|_| !members.is_empty()).map(element);
+            (wrappers, inner, members)
+        };
+        self.layout.operations.iter().any(|one| {
+            let same = other.operation(one.operation);
+            same.is_some_and(|same| elements(self, &one.request) == elements(other, &same.request))
+        })
+    }
+
     pub(crate) fn shape(&self, operation: Operation, direction: Direction) -> Option<&Shape> {
         self.shapes[direction as usize * Operation::ALL.len() + operation as usize].as_ref()
     }

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use super::{Direction, MessageLayout, Profile};
-use crate::{Operation, namespace};
+use crate::{Dialect, MemberOrder, Operation, namespace};
 
 /// Profiles in order: those of a configuration, and then the built-in ones.
 #[derive(Debug)]
 pub struct Profiles {
     all: Vec<Arc<Profile>>,
+    /// The order of members that counts where a message fits both.
+    order: MemberOrder,
     /// Operations by the action of a configured profile.
     actions: HashMap<String, Operation>,
     /// The namespaces of all profiles.
@@ -27,18 +29,20 @@ struct OuterElement {
     depth: usize,
 }
 
-static BUILTIN: LazyLock<Profiles> = LazyLock::new(|| Profiles::new(Vec::new()));
+static BUILTIN: LazyLock<Profiles> = LazyLock::new(|| Profiles::new(Vec::new(), MemberOrder::default()));
 
 impl Profiles {
-    /// These profiles, and then the built-in ones.
-    pub fn new(configured: Vec<Arc<Profile>>) -> Self {
+    /// These profiles, and then the built-in ones, of which those with the members in this order come first.
+    pub fn new(configured: Vec<Arc<Profile>>, order: MemberOrder) -> Self {
         let actions = configured
             .iter()
             .flat_map(|profile| &profile.layout().operations)
             .map(|layout| (layout.action.to_string(), layout.operation))
             .collect();
         let mut all = configured;
-        all.extend(Profile::all_builtin().iter().cloned());
+        let (preferred, others): (Vec<_>, Vec<_>) =
+            Profile::all_builtin().iter().cloned().partition(|profile| profile.order() == Some(order));
+        all.extend(preferred.into_iter().chain(others));
         let mut namespaces: Vec<Cow<'static, str>> = Vec::new();
         for namespace in all.iter().flat_map(|profile| &profile.layout().namespaces) {
             if !namespaces.contains(&namespace.uri) {
@@ -52,7 +56,7 @@ impl Profiles {
                 outer.push(outer_elements(messages));
             }
         }
-        Profiles { all, actions, namespaces, outer }
+        Profiles { all, order, actions, namespaces, outer }
     }
 
     /// The built-in profiles alone.
@@ -63,6 +67,25 @@ impl Profiles {
     /// All profiles, in order.
     pub fn all(&self) -> &[Arc<Profile>] {
         &self.all
+    }
+
+    /// The order of members that counts where a message fits both built-in ones.
+    pub fn order(&self) -> MemberOrder {
+        self.order
+    }
+
+    /// The profile of this name, in any case. The name of a dialect means it in the order of these profiles.
+    pub fn find(&self, name: &str) -> Option<&Arc<Profile>> {
+        let dialect = Dialect::ALL.iter().find(|dialect| dialect.as_str().eq_ignore_ascii_case(name));
+        let builtin = dialect.map(|&dialect| Profile::builtin(dialect, self.order));
+        builtin.or_else(|| self.all.iter().find(|profile| profile.name().eq_ignore_ascii_case(name)))
+    }
+
+    /// Whether a client of this profile has to name it in the address: another profile comes before it that has the same
+    /// request for some operation, so that the message alone does not show which one is meant.
+    pub fn needs_name(&self, profile: &Profile) -> bool {
+        let before = self.all.iter().take_while(|other| ***other != *profile);
+        before.into_iter().any(|other| other.shares_a_request(profile))
     }
 
     /// The operation of a SOAPAction, with the contract's namespace in it if the action has the built-in form.

@@ -144,10 +144,32 @@ fn select_type(change: &Change) -> Cow<'static, str> {
     Cow::Borrowed(["string", "int", "boolean", "dateTime"][change.to.index(4)])
 }
 
+#[test]
+fn profiles_are_found_by_name_and_need_one_where_a_request_fits_another() {
+    for &order in MemberOrder::ALL {
+        let profiles = Profiles::new(Vec::new(), order);
+        let of = |dialect| Profile::builtin(dialect, order);
+        assert_eq!(&profiles.all()[0], of(Dialect::Message));
+        assert_eq!(profiles.find("PLAIN"), Some(of(Dialect::Plain)));
+        assert_eq!(
+            profiles.find("plain-declared"),
+            Some(Profile::builtin(Dialect::Plain, MemberOrder::Declared))
+        );
+        assert_eq!(profiles.find("other"), None);
+        let needs_name = |dialect| profiles.needs_name(of(dialect));
+        assert_eq!(
+            Dialect::ALL.iter().copied().map(needs_name).collect::<Vec<_>>(),
+            [false, true, false, true]
+        );
+        let others = profiles.all().iter().filter(|profile| profile.order() != Some(order));
+        assert!(others.into_iter().all(|profile| profiles.needs_name(profile)));
+    }
+}
+
 proptest! {
     #[test]
     fn round_trip_of_any_request_in_any_profile(profile in profile("learned", ALL), call in strategies::call()) {
-        let profiles = Profiles::new(vec![Arc::clone(&profile)]);
+        let profiles = Profiles::new(vec![Arc::clone(&profile)], MemberOrder::Name);
         let soap = call.envelope.soap;
         let call = Call { envelope: Envelope::from(profile).with_soap(soap), ..call };
         let mut out = Vec::new();
@@ -163,7 +185,7 @@ proptest! {
         profile in profile("learned", ALL),
         (operation, reply) in strategies::operation().prop_flat_map(|one| (Just(one), strategies::reply(one))),
     ) {
-        let profiles = Profiles::new(vec![Arc::clone(&profile)]);
+        let profiles = Profiles::new(vec![Arc::clone(&profile)], MemberOrder::Name);
         let envelope = Envelope::from(profile);
         let mut out = Vec::new();
         write_reply(&mut out, &envelope, operation, &reply);
@@ -181,7 +203,7 @@ proptest! {
         is_second: bool,
     ) {
         let sender = Arc::clone(if is_second { &second } else { &first });
-        let profiles = Profiles::new(vec![first, second]);
+        let profiles = Profiles::new(vec![first, second], MemberOrder::Name);
         let call = Call { envelope: Envelope::from(Arc::clone(&sender)), ..call };
         let mut sent = Vec::new();
         write_request(&mut sent, &call);
