@@ -11,6 +11,7 @@
 //! | `read` | [`decode`] to UTF-8; the reader of calls and replies; `read::structure` decides the profile |
 //! | `write` | the writers of calls, replies and faults; [`ReplyWriter`] writes actors as they arrive |
 //! | [`profile`] | profiles: how messages are wrapped and ordered; the built-in dialects among them |
+//! | `contract_file` | a profile as TOML |
 //! | [`learn`] | a profile from the WSDL of a running service |
 //! | `envelope` | SOAP version, profile and namespaces of a message |
 //! | `operation`, `class` | the tables of operations, classes and members that `read`, `write` and [`wsdl`] follow |
@@ -34,6 +35,7 @@
 
 mod carriers;
 mod class;
+mod contract_file;
 mod dialect;
 mod envelope;
 mod fault;
@@ -53,6 +55,7 @@ pub mod xml;
 
 pub use carriers::{Actor, Dictionary, Field, Restriction, Text, Texts, Token};
 pub use class::MemberOrder;
+pub use contract_file::{ContractFile, ContractFileError, MAX_CONTRACT_FILE};
 pub use dialect::Dialect;
 pub use envelope::Envelope;
 pub use fault::{Fault, FaultCode};
@@ -71,7 +74,7 @@ pub use values::{
     Access, DateTime, FieldType, Guid, LocalizedText, Operator, State, Value, actor_type, error_code,
 };
 pub use write::{ActorRow, Cleaner, ReplyWriter, clean, write_fault, write_reply, write_request};
-pub use wsdl::wsdl;
+pub use wsdl::{LearnedWsdl, wsdl};
 
 #[cfg(test)]
 mod tests;

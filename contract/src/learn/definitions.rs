@@ -4,11 +4,8 @@ use std::collections::HashMap;
 
 use roxmltree::{Document, Node};
 
-use super::{LearnError, Name, WSDL, defined, elements, is, resolve};
+use super::{LearnError, Name, SOAP, WSDL, defined, elements, is, resolve};
 use crate::Operation;
-
-/// The namespaces of the SOAP extensions of WSDL, for SOAP 1.1 and 1.2.
-const SOAP: [&str; 2] = ["http://schemas.xmlsoap.org/wsdl/soap/", "http://schemas.xmlsoap.org/wsdl/soap12/"];
 
 /// What a WSDL has of the contract.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::definitions::{Definitions, MessageParts};
 use super::schema::{Content, SchemaMember, Schemas};
-use super::{LearnError, Learned, Name, place};
+use super::{LearnError, Learned, Name, missing, place};
 use crate::class::{self, Class, Kind, Member};
 use crate::profile::{
     Accepts, CarrierLayout, Carriers, ElementName, EntryLayout, Layout, MemberLayout, MessageLayout,
@@ -23,7 +23,6 @@ pub(super) fn layout(
         namespaces: Namespaces::default(),
         carriers: Found::default(),
         unknown: Vec::new(),
-        missing: Vec::new(),
     };
     learner.namespaces.place(&definitions.namespace);
     let mut operations = Vec::new();
@@ -39,14 +38,9 @@ pub(super) fn layout(
     for name in &definitions.others {
         learner.unknown.push(format!("the operation {name}"));
     }
-    let is_missing =
-        |operation: &&Operation| !operations.iter().any(|layout| layout.operation == **operation);
-    learner.missing.extend(
-        Operation::ALL.iter().filter(is_missing).map(|operation| format!("the operation {operation}")),
-    );
     let carriers = learner.carriers.complete(&mut learner.namespaces);
     let layout = Layout { name: name.to_owned(), namespaces: learner.namespaces.all, operations, carriers };
-    Ok(Learned { layout, unknown: learner.unknown, missing: learner.missing })
+    Ok(Learned { missing: missing(&layout), layout, unknown: learner.unknown })
 }
 
 /// The namespaces so far.
@@ -128,7 +122,6 @@ struct Learner<'s, 'd> {
     namespaces: Namespaces,
     carriers: Found,
     unknown: Vec<String>,
-    missing: Vec<String>,
 }
 
 impl<'d> Learner<'_, 'd> {
@@ -162,7 +155,6 @@ impl<'d> Learner<'_, 'd> {
                 layout.members.push(member);
             }
         }
-        self.note_missing(&layout, class, &place);
         Ok(layout)
     }
 
@@ -207,14 +199,6 @@ impl<'d> Learner<'_, 'd> {
                     class.name
                 ),
             }),
-        }
-    }
-
-    fn note_missing(&mut self, layout: &MessageLayout, class: Option<&'static Class>, place: &str) {
-        let has = |member: &Member| layout.all_members().any(|layout| layout.member() == Some(*member));
-        let all = class.map(|class| class.members(MemberOrder::Declared, true)).unwrap_or_default();
-        for member in all.iter().filter(|member| !has(member)) {
-            self.missing.push(format!("{place}: the member {}", member.name()));
         }
     }
 
@@ -354,14 +338,6 @@ impl<'d> Learner<'_, 'd> {
                 place: place.to_owned(),
                 problem: format!("its type {} has no member of {}", content.type_name(), class.name),
             });
-        }
-        let missing =
-            class.own.iter().filter(|own| !members.iter().any(|member| member.name.local == own.name()));
-        for member in missing {
-            let sentence = format!("{}: the member {}", class.name, member.name());
-            if !self.missing.contains(&sentence) {
-                self.missing.push(sentence);
-            }
         }
         members.iter().map(|member| self.member(member, Some(class), class.name)).collect()
     }

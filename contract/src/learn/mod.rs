@@ -3,21 +3,27 @@
 //! - `definitions`: the operations of a WSDL, with the elements of their messages;
 //! - `schema`: elements and types of its schemas, by name;
 //! - `layout`: from these to a layout;
-//! - `differences`: how two layouts differ, in sentences.
+//! - `differences`: how two layouts differ, in sentences;
+//! - `completeness`: what a layout does not have.
 
+mod completeness;
 mod definitions;
 mod differences;
 mod layout;
 mod schema;
 
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::{Attribute, Document, Node, ParsingOptions};
 use thiserror::Error;
 
+pub use self::completeness::missing;
 pub use self::differences::{Comparison, compare, differences};
 use crate::Operation;
 use crate::profile::Layout;
 
-const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
+pub(crate) const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
+/// The namespaces of the SOAP extensions of WSDL, for SOAP 1.1 and 1.2.
+pub(crate) const SOAP: [&str; 2] =
+    ["http://schemas.xmlsoap.org/wsdl/soap/", "http://schemas.xmlsoap.org/wsdl/soap12/"];
 const SCHEMA: &str = "http://www.w3.org/2001/XMLSchema";
 
 /// The most elements of a document.
@@ -54,7 +60,7 @@ pub enum LearnError {
 /// A document of a WSDL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WsdlDocument {
-    /// Its URL, or the path of its file.
+    /// Its absolute URL, `file:` for a file.
     pub url: String,
     /// Its text.
     pub text: String,
@@ -77,16 +83,7 @@ pub struct Learned {
 /// It is no XML, or neither a WSDL nor a schema.
 pub fn imports(document: &WsdlDocument) -> Result<Vec<String>, LearnError> {
     let parsed = parse(document)?;
-    let is_import = |node: &Node<'_, '_>| {
-        matches!(
-            (node.tag_name().namespace(), node.tag_name().name()),
-            (Some(WSDL | SCHEMA), "import" | "include" | "redefine")
-        )
-    };
-    let location = |node: Node<'_, '_>| {
-        node.attribute("location").or(node.attribute("schemaLocation")).map(str::to_owned)
-    };
-    Ok(parsed.descendants().filter(is_import).filter_map(location).collect())
+    Ok(parsed.descendants().filter_map(import_location).map(|location| location.value().to_owned()).collect())
 }
 
 /// Reads a WSDL with all that it imports. `name` is that of the profile.
@@ -103,7 +100,17 @@ pub fn learn(name: &str, documents: &[WsdlDocument]) -> Result<Learned, LearnErr
     layout::layout(name, &definitions, &schemas)
 }
 
-fn parse(document: &WsdlDocument) -> Result<Document<'_>, LearnError> {
+/// The attribute with the location of an import or include.
+pub(crate) fn import_location<'n>(node: Node<'n, 'n>) -> Option<Attribute<'n, 'n>> {
+    let is_import = matches!(
+        (node.tag_name().namespace(), node.tag_name().name()),
+        (Some(WSDL | SCHEMA), "import" | "include" | "redefine")
+    );
+    let attribute = |name: &str| node.attributes().find(|attribute| attribute.name() == name);
+    if is_import { attribute("location").or_else(|| attribute("schemaLocation")) } else { None }
+}
+
+pub(crate) fn parse(document: &WsdlDocument) -> Result<Document<'_>, LearnError> {
     let url = || document.url.clone();
     let text = document.text.trim_start_matches('\u{feff}').trim_start();
     let begins_with =
@@ -153,11 +160,11 @@ fn defined(node: Node<'_, '_>) -> Name {
 }
 
 /// The elements inside a node.
-fn elements<'n>(node: Node<'n, 'n>) -> impl Iterator<Item = Node<'n, 'n>> {
+pub(crate) fn elements<'n>(node: Node<'n, 'n>) -> impl Iterator<Item = Node<'n, 'n>> {
     node.children().filter(Node::is_element)
 }
 
-fn is(node: Node<'_, '_>, namespace: &str, local: &str) -> bool {
+pub(crate) fn is(node: Node<'_, '_>, namespace: &str, local: &str) -> bool {
     node.tag_name().namespace() == Some(namespace) && node.tag_name().name() == local
 }
 

@@ -69,6 +69,17 @@ pub enum Accepts {
     DotNet,
 }
 
+impl Accepts {
+    /// The name in a contract file: `exact`, `any`, `dotnet`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Accepts::Exact => "exact",
+            Accepts::Any => "any",
+            Accepts::DotNet => "dotnet",
+        }
+    }
+}
+
 /// The name of an element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ElementName {

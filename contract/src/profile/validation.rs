@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use thiserror::Error;
 
-use super::{CarrierLayout, ElementName, Layout, MemberLayout, MessageLayout};
+use super::{CarrierLayout, ElementName, Layout, MemberLayout, MessageLayout, Profile};
 use crate::Operation;
 
 /// Why a profile is refused.
@@ -13,6 +13,10 @@ use crate::Operation;
 pub enum ProfileError {
     #[error("{place} is no name of an XML element: {name:?}")]
     Name { place: String, name: String },
+    #[error("the name of the profile is {0:?}, expected 1 to 64 letters, digits, '.', '-' or '_'")]
+    ProfileName(String),
+    #[error("the profile is named {0:?} like a built-in one; give it a name of its own")]
+    BuiltInName(String),
     #[error("the profile has no namespaces")]
     NoNamespaces,
     #[error("the prefix {0:?} stands for two namespaces")]
@@ -38,6 +42,7 @@ pub enum ProfileError {
 }
 
 pub(super) fn validate(layout: &Layout) -> Result<(), ProfileError> {
+    name(&layout.name)?;
     namespaces(layout)?;
     if layout.operations.is_empty() {
         return Err(ProfileError::NoOperations);
@@ -77,6 +82,18 @@ pub(super) fn validate(layout: &Layout) -> Result<(), ProfileError> {
         [(&carriers.actor, "actor"), (&carriers.field, "field"), (&carriers.restriction, "restriction")]
     {
         carrier(layout, one, place)?;
+    }
+    Ok(())
+}
+
+/// Names stand in addresses and logs.
+fn name(name: &str) -> Result<(), ProfileError> {
+    let is_allowed = |char: char| char.is_ascii_alphanumeric() || ".-_".contains(char);
+    if !(1..=64).contains(&name.len()) || !name.chars().all(is_allowed) {
+        return Err(ProfileError::ProfileName(name.to_owned()));
+    }
+    if Profile::all_builtin().iter().any(|profile| profile.name().eq_ignore_ascii_case(name)) {
+        return Err(ProfileError::BuiltInName(name.to_owned()));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod canonical;
+mod contract_file;
 mod learn;
 mod losses;
 mod profiles;

@@ -22,7 +22,7 @@ struct Change {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum What {
+pub(super) enum What {
     /// A member goes to another place.
     Move,
     /// A member becomes a SOAP header.
@@ -44,7 +44,7 @@ fn change(kinds: &'static [What]) -> impl Strategy<Value = Change> {
         .prop_map(|(operation, is_reply, what, at, to)| Change { operation, is_reply, what, at, to })
 }
 
-const ALL: &[What] = &[
+pub(super) const ALL: &[What] = &[
     What::Move,
     What::Move,
     What::Header,
@@ -58,7 +58,7 @@ const ALL: &[What] = &[
 const KNOWN: &[What] = ALL.split_at(ALL.len() - 1).0;
 
 /// Profiles that began as a built-in one.
-fn profile(name: &'static str, kinds: &'static [What]) -> impl Strategy<Value = Arc<Profile>> {
+pub(super) fn profile(name: &'static str, kinds: &'static [What]) -> impl Strategy<Value = Arc<Profile>> {
     let changes = proptest::collection::vec(change(kinds), 0..40);
     (select(Profile::all_builtin()), changes).prop_map(move |(from, changes)| {
         let mut layout = Layout { name: name.to_owned(), ..from.layout().clone() };

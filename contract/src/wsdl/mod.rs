@@ -1,7 +1,10 @@
 //! The WSDL: one document for each dialect, from the same tables that reader and writer follow. Structure and names are
 //! those that a WCF service with this contract publishes, so that code generators accept it.
 
+mod learned;
 mod schema;
+
+pub use self::learned::LearnedWsdl;
 
 use crate::xml::escape::escape_attribute;
 use crate::{Dialect, MemberOrder, Operation, namespace};
