@@ -73,6 +73,11 @@ impl ServiceAddress {
     }
 
     /// The address of the WSDL. `parameter` is `wsdl` or `singleWsdl`.
+    pub(crate) fn wsdl_url_of(&self, parameter: &str) -> Url {
+        self.wsdl_url(parameter, Dialect::Message)
+    }
+
+    /// The address of the WSDL of a dialect. `parameter` is `wsdl` or `singleWsdl`.
     pub fn wsdl_url(&self, parameter: &str, dialect: Dialect) -> Url {
         // A service of this program has one WSDL for each dialect.
         let mut url = if dialect == Dialect::Message { self.url.clone() } else { self.with_dialect(dialect) };
@@ -88,9 +93,7 @@ impl ServiceAddress {
 
     /// Whether it is on this machine.
     pub fn is_loopback(&self) -> bool {
-        let host = self.url.host_str().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        is_loopback(&self.url)
     }
 }
 
@@ -120,9 +123,21 @@ impl FromStr for ServiceAddress {
     }
 }
 
+/// Whether the host of a URL is this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether a query parameter of this name asks for a WSDL.
+pub(crate) fn is_wsdl_parameter(name: &str) -> bool {
+    WSDL_PARAMETERS.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 fn is_kept(parameter: &str) -> bool {
-    let name = parameter.split('=').next().unwrap_or_default().to_ascii_lowercase();
-    !name.is_empty() && !WSDL_PARAMETERS.contains(&name.as_str())
+    let name = parameter.split('=').next().unwrap_or_default();
+    !name.is_empty() && !is_wsdl_parameter(name)
 }
 
 impl fmt::Display for ServiceAddress {

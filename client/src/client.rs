@@ -25,7 +25,7 @@ impl Client {
     /// # Errors
     /// The certificates to trust cannot be read.
     pub fn new(address: ServiceAddress, options: &Options) -> Result<Self, SetupError> {
-        let transport = Arc::new(Transport::new(&address, options)?);
+        let transport = Arc::new(Transport::new(address.url(), options)?);
         Ok(Client { transport, address, envelope: Envelope::new(Dialect::Message) })
     }
 

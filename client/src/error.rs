@@ -106,6 +106,20 @@ impl CallErrorKind {
         matches!(self, CallErrorKind::Fault(_) | CallErrorKind::Unreadable(_))
     }
 
+    /// Whether nothing answers at the address, to whatever is sent.
+    #[cfg(test)]
+    pub(crate) fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            CallErrorKind::Name { .. }
+                | CallErrorKind::ConnectionRefused { .. }
+                | CallErrorKind::Connect { .. }
+                | CallErrorKind::ConnectTimeout { .. }
+                | CallErrorKind::Tls { .. }
+                | CallErrorKind::Timeout { .. }
+        )
+    }
+
     /// The error for a response that is no SOAP message.
     pub(crate) fn not_soap(response: &HttpResponse) -> Self {
         let (status, start) = (response.status, excerpt(&response.text()));
@@ -217,7 +231,7 @@ fn english(text: &str) -> String {
 }
 
 /// The content of the first HTML element `<title>`.
-fn html_title(text: &str) -> Option<String> {
+pub(crate) fn html_title(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let start = lower.find("<title")?;
     let start = start + lower[start..].find('>')? + 1;
@@ -226,7 +240,7 @@ fn html_title(text: &str) -> Option<String> {
 }
 
 /// The beginning of a text, in one line.
-fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 80;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= LONGEST {

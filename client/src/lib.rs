@@ -17,6 +17,7 @@
 //!   sentence for the user. [`Client::send`] sends any HTTP request, for tests of a service.
 //! - [`call`] makes a call from command-line arguments and shows the reply.
 //! - [`form`] fills in the settings form of a connection.
+//! - [`wsdl`] fetches the WSDL of a service.
 //! - [`register`] registers a connector with SuperOffice through NetServer.
 
 mod address;
@@ -30,6 +31,7 @@ mod http_message;
 mod options;
 pub mod register;
 mod transport;
+pub mod wsdl;
 
 #[cfg(test)]
 mod tests;

@@ -15,9 +15,9 @@ use contract::{
 use super::*;
 
 /// A service that sends the same bytes on each connection, and passes on the requests that it received.
-struct Service {
+pub(crate) struct Service {
     address: SocketAddr,
-    requests: mpsc::Receiver<String>,
+    pub(crate) requests: mpsc::Receiver<String>,
 }
 
 impl Service {
@@ -26,7 +26,7 @@ impl Service {
         Service::with(move |_| answer.clone())
     }
 
-    fn with(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Self {
+    pub(crate) fn with(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, requests) = mpsc::channel();
@@ -43,7 +43,7 @@ impl Service {
         Service { address, requests }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/Services/ErpConnectorWS.svc", self.address)
     }
 }
@@ -73,7 +73,7 @@ fn receive(stream: &mut impl Read) -> String {
     }
 }
 
-fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(crate) fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len())
         .into_bytes()
 }
@@ -116,7 +116,7 @@ fn short_timeout() -> Options {
     }
 }
 
-fn run<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 

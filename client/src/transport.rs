@@ -15,7 +15,7 @@ use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url, Version};
 
-use crate::address::ServiceAddress;
+use crate::address::is_loopback;
 use crate::error::CallErrorKind;
 use crate::http_message::{BodyFraming, HttpExchange, HttpRequest, HttpResponse};
 use crate::options::{Credentials, Options};
@@ -50,7 +50,8 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(address: &ServiceAddress, options: &Options) -> Result<Self, SetupError> {
+    /// A transport to the host of this URL.
+    pub(super) fn new(url: &Url, options: &Options) -> Result<Self, SetupError> {
         // SuperOffice does not follow redirects. Responses are unpacked here, where the size limit is checked.
         let mut builder = Client::builder()
             .user_agent(concat!("erp-host/", env!("CARGO_PKG_VERSION")))
@@ -59,12 +60,12 @@ impl Transport {
             .connect_timeout(options.connect_timeout)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .tls_danger_accept_invalid_certs(options.insecure);
-        if address.is_loopback() {
+        if is_loopback(url) {
             builder = builder.no_proxy();
         }
         if let Some(path) = &options.ca {
             builder = builder.tls_certs_only(certificates(path)?);
-        } else if address.url().scheme() == "http" {
+        } else if url.scheme() == "http" {
             // The system's certificates are not needed, and may be missing.
             builder = builder.tls_certs_only([]);
         }
@@ -75,24 +76,33 @@ impl Transport {
     }
 
     pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpExchange, CallErrorKind> {
+        self.send_limited(request, self.max_response_bytes).await
+    }
+
+    /// The same with a limit of its own for the bytes of the response.
+    pub(super) async fn send_limited(
+        &self,
+        request: HttpRequest,
+        limit: usize,
+    ) -> Result<HttpExchange, CallErrorKind> {
         let started = Instant::now();
         let url = request.url.clone();
-        let response = match tokio::time::timeout(self.timeout, self.exchange(&request)).await {
+        let response = match tokio::time::timeout(self.timeout, self.exchange(&request, limit)).await {
             Ok(response) => response?,
             Err(_) => return Err(CallErrorKind::Timeout { authority: authority(&url), after: self.timeout }),
         };
         Ok(HttpExchange { request, response, elapsed: started.elapsed() })
     }
 
-    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, CallErrorKind> {
+    async fn exchange(&self, request: &HttpRequest, limit: usize) -> Result<HttpResponse, CallErrorKind> {
         let url = &request.url;
         let sent = self.build(request).send().await;
         let mut response = sent.map_err(|error| self.classify(url, &error))?;
         let (status, headers) = (response.status().as_u16(), headers_of(&response));
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.classify(url, &error))? {
-            if body.len() + chunk.len() > self.max_response_bytes {
-                return Err(CallErrorKind::TooLarge { limit: self.max_response_bytes });
+            if body.len() + chunk.len() > limit {
+                return Err(CallErrorKind::TooLarge { limit });
             }
             body.extend_from_slice(&chunk);
         }
@@ -101,7 +111,7 @@ impl Transport {
             .header(CONTENT_ENCODING.as_str())
             .is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"))
         {
-            response.body = gunzip(&response.body, self.max_response_bytes, url)?;
+            response.body = gunzip(&response.body, limit, url)?;
         }
         Ok(response)
     }
@@ -200,7 +210,7 @@ fn gunzip(packed: &[u8], limit: usize, url: &Url) -> Result<Vec<u8>, CallErrorKi
     if unpacked.len() > limit { Err(CallErrorKind::TooLarge { limit }) } else { Ok(unpacked) }
 }
 
-fn authority(url: &Url) -> String {
+pub(super) fn authority(url: &Url) -> String {
     let port = url.port_or_known_default().map(|port| format!(":{port}"));
     format!("{}{}", url.host_str().unwrap_or_default(), port.unwrap_or_default())
 }
