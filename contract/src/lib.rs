@@ -13,6 +13,7 @@
 //! | [`profile`] | profiles: how messages are wrapped and ordered; the built-in dialects among them |
 //! | `contract_file` | a profile as TOML |
 //! | [`learn`] | a profile from the WSDL of a running service |
+//! | [`sample`] | sample messages of each operation |
 //! | `envelope` | SOAP version, profile and namespaces of a message |
 //! | `operation`, `class` | the tables of operations, classes and members that `read`, `write` and [`wsdl`] follow |
 //! | `request`, `reply`, `carriers`, `fault` | the types of what a message holds |
@@ -48,6 +49,7 @@ mod read;
 mod redaction;
 mod reply;
 mod request;
+pub mod sample;
 mod soap_version;
 mod write;
 mod wsdl;

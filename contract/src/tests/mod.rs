@@ -11,6 +11,7 @@ mod recordings;
 mod refused;
 mod robustness;
 mod round_trip;
+mod sample;
 mod strategies;
 mod streaming;
 mod wsdl;
