@@ -63,10 +63,12 @@ impl Definitions {
             }
             reader.read_binding(binding, &mut definitions)?;
         }
-        if definitions.operations.is_empty() {
+        // Authenticate alone is a contract of its own, which other services have too.
+        let is_connector = |described: &Described| described.operation != Operation::Authenticate;
+        if !definitions.operations.iter().any(is_connector) {
             let others = definitions.others;
             let found = match others.len() {
-                0 => "no operation at all".to_owned(),
+                0 => "no other".to_owned(),
                 many => {
                     format!("{many} others ({})", others.into_iter().take(3).collect::<Vec<_>>().join(", "))
                 }

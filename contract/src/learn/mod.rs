@@ -43,9 +43,7 @@ pub enum LearnError {
     NoWsdl { url: String, found: String },
     #[error("no WSDL was given")]
     NoDocuments,
-    #[error(
-        "the WSDL has no operation of the connector contract, but {found}: it is that of another service"
-    )]
+    #[error("the WSDL has no operation of IErpConnectorWS, but {found}: it is that of another service")]
     OtherService { found: String },
     #[error("{place}: {name} is not in the WSDL or what it imports")]
     Missing { place: String, name: String },

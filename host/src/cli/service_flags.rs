@@ -22,6 +22,13 @@ pub(crate) struct ServiceFlags {
     /// The connector, by its registered name (`?ConnectorName=`); without it the service's first one
     #[arg(long, value_name = "NAME")]
     connector: Option<String>,
+    #[command(flatten)]
+    transport: TransportFlags,
+}
+
+/// How a service is reached.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TransportFlags {
     /// How long to wait for an answer
     #[arg(long, value_name = "SECONDS", default_value_t = 100.0, value_parser = seconds)]
     timeout: f32,
@@ -72,18 +79,24 @@ impl ServiceFlags {
             Some(name) => self.url.clone().connector(name),
             None => self.url.clone(),
         };
+        Ok(Client::new(address, &self.transport.options()?)?)
+    }
+}
+
+impl TransportFlags {
+    /// The options of a client.
+    pub(crate) fn options(&self) -> Result<Options, Box<dyn Error>> {
         let credentials = match &self.credentials {
             Some(path) => read_credentials(path)?,
             None => Credentials::default(),
         };
-        let options = Options {
+        Ok(Options {
             credentials,
             timeout: Duration::from_secs_f32(self.timeout),
             ca: self.ca.clone(),
             insecure: self.insecure,
             ..Options::default()
-        };
-        Ok(Client::new(address, &options)?)
+        })
     }
 }
 

@@ -10,6 +10,7 @@ mod audit;
 mod backup;
 mod call;
 mod connections;
+mod contract;
 mod plugins;
 mod register;
 mod reload;
@@ -39,6 +40,7 @@ Examples:
   erp-host connections list       which connections are stored
   erp-host call localhost:8080 getconfigdata    what any connector service answers
   erp-host verify localhost:8080                whether it keeps the rules of SuperOffice
+  erp-host contract learn localhost:8080        how its messages are wrapped and ordered
   erp-host simulate --demo                      the life of a connection, without SuperOffice
 
 Flags are environment variables, too (ERP_HOST_PLUGINS for --plugins), and lines of
@@ -59,6 +61,7 @@ enum Command {
     Verify(Box<verify::Args>),
     /// List, show, delete, export and import the stored connections; rotate their key.
     Connections(connections::Args),
+    Contract(contract::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     /// Show the audit log, or check that it is whole and as it was written.
@@ -83,6 +86,7 @@ pub fn run() -> ExitCode {
         Command::Call(args) => call::run(*args),
         Command::Verify(args) => verify::run(*args),
         Command::Connections(args) => connections::run(args),
+        Command::Contract(args) => contract::run(args),
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),
         Command::Access(args) => access::run(&args),
