@@ -123,7 +123,7 @@ impl<'d> Reader<'d> {
                 .find(|child| is(*child, WSDL, "operation") && child.attribute("name") == Some(name))
                 .ok_or_else(|| LearnError::Missing {
                     place: place.clone(),
-                    name: format!("its {name} in the port type"),
+                    name: "its part of the port type".to_owned(),
                 })?;
             let action =
                 soap.and_then(|soap| soap.attribute("soapAction")).filter(|action| !action.is_empty());

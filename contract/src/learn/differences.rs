@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::sentences::Sentences;
 use crate::Operation;
 use crate::profile::{CarrierLayout, ElementName, Layout, MemberLayout, MessageLayout, Profile};
 
@@ -27,7 +28,10 @@ pub fn compare(layout: &Layout) -> Comparison {
 /// How a layout differs from another one on the wire. Names of profiles and prefixes do not count, nor do operations that
 /// only one of them has.
 pub fn differences(layout: &Layout, from: &Layout) -> Vec<String> {
-    let mut all = Groups::default();
+    let is_shared = |operation: &&Operation| {
+        [layout, from].iter().all(|layout| layout.operations.iter().any(|one| one.operation == **operation))
+    };
+    let mut all = Sentences::about(Operation::ALL.iter().filter(is_shared).copied().collect());
     for one in &layout.operations {
         let Some(other) = from.operations.iter().find(|other| other.operation == one.operation) else {
             continue;
@@ -45,40 +49,9 @@ pub fn differences(layout: &Layout, from: &Layout) -> Vec<String> {
             }
         }
     }
-    let shared = |operation: Operation| {
-        [layout, from].iter().all(|layout| layout.operations.iter().any(|one| one.operation == operation))
-    };
-    let count = Operation::ALL.iter().filter(|operation| shared(**operation)).count();
-    let mut sentences = all.sentences(count);
+    let mut sentences = all.into_list();
     sentences.extend(of_carriers(layout, from));
     sentences
-}
-
-/// Sentences, each with the operations for which it holds.
-#[derive(Default)]
-struct Groups {
-    all: Vec<(&'static str, String, Vec<Operation>)>,
-}
-
-impl Groups {
-    fn add(&mut self, direction: &'static str, operation: Operation, text: String) {
-        let same = self.all.iter_mut().find(|(of, known, _)| *of == direction && *known == text);
-        match same {
-            Some((_, _, operations)) => operations.push(operation),
-            None => self.all.push((direction, text, vec![operation])),
-        }
-    }
-
-    fn sentences(self, operations: usize) -> Vec<String> {
-        let sentence = |(direction, text, of): (&str, String, Vec<Operation>)| {
-            if of.len() == operations {
-                return format!("{direction}: {text}");
-            }
-            let names: Vec<_> = of.iter().map(|operation| operation.name()).collect();
-            format!("{direction} of {}: {text}", names.join(", "))
-        };
-        self.all.into_iter().map(sentence).collect()
-    }
 }
 
 fn of_messages(

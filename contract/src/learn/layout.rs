@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::definitions::{Definitions, MessageParts};
 use super::schema::{Content, SchemaMember, Schemas};
-use super::{LearnError, Learned, Name, missing, place};
+use super::{LearnError, Learned, Name, missing, place, unknown};
 use crate::class::{self, Class, Kind, Member};
 use crate::profile::{
     Accepts, CarrierLayout, Carriers, ElementName, EntryLayout, Layout, MemberLayout, MessageLayout,
@@ -18,12 +18,7 @@ pub(super) fn layout(
     definitions: &Definitions,
     schemas: &Schemas<'_>,
 ) -> Result<Learned, LearnError> {
-    let mut learner = Learner {
-        schemas,
-        namespaces: Namespaces::default(),
-        carriers: Found::default(),
-        unknown: Vec::new(),
-    };
+    let mut learner = Learner { schemas, namespaces: Namespaces::default(), carriers: Found::default() };
     learner.namespaces.place(&definitions.namespace);
     let mut operations = Vec::new();
     for described in &definitions.operations {
@@ -35,12 +30,11 @@ pub(super) fn layout(
             reply: learner.message(operation, "reply", Some(operation.reply()), &described.reply)?,
         });
     }
-    for name in &definitions.others {
-        learner.unknown.push(format!("the operation {name}"));
-    }
     let carriers = learner.carriers.complete(&mut learner.namespaces);
     let layout = Layout { name: name.to_owned(), namespaces: learner.namespaces.all, operations, carriers };
-    Ok(Learned { missing: missing(&layout), layout, unknown: learner.unknown })
+    let mut unknown = unknown(&layout);
+    unknown.extend(definitions.others.iter().map(|name| format!("the operation {name}")));
+    Ok(Learned { missing: missing(&layout), layout, unknown })
 }
 
 /// The namespaces so far.
@@ -121,7 +115,6 @@ struct Learner<'s, 'd> {
     schemas: &'s Schemas<'d>,
     namespaces: Namespaces,
     carriers: Found,
-    unknown: Vec<String>,
 }
 
 impl<'d> Learner<'_, 'd> {
@@ -169,8 +162,9 @@ impl<'d> Learner<'_, 'd> {
         let names = |members: &[SchemaMember<'_>]| {
             members.iter().map(|member| member.name.local.clone()).collect::<Vec<_>>().join(", ")
         };
-        let is_known =
-            |member: &SchemaMember<'_>| class.is_some_and(|class| class.find(&member.name.local).is_some());
+        let is_of_class = |local: &str| class.is_some_and(|class| class.find(local).is_some());
+        let is_known = |member: &SchemaMember<'_>| is_of_class(&member.name.local);
+        let is_in_header = layout.headers.iter().any(|header| is_of_class(&header.element.local));
         let name = self.namespaces.element(&element.name);
         layout.wrappers.push(name);
         let members = self.schemas.members(&element.content, place)?;
@@ -190,6 +184,7 @@ impl<'d> Learner<'_, 'd> {
         match class {
             // The operation has no parameter on the contract page.
             None => Ok(members),
+            Some(_) if is_in_header => Ok(members),
             Some(class) => Err(LearnError::Unsupported {
                 place: place.to_owned(),
                 problem: format!(
@@ -210,15 +205,8 @@ impl<'d> Learner<'_, 'd> {
         place: &str,
     ) -> Result<MemberLayout, LearnError> {
         let local = &member.name.local;
-        let place = format!("{place}: {local}");
-        match class.and_then(|class| class.find(local)) {
-            Some(known) => self.check(known, member, &place)?,
-            None => {
-                let sentence = format!("{place}, of the type {}", member.content.type_name());
-                if !self.unknown.contains(&sentence) {
-                    self.unknown.push(sentence);
-                }
-            }
+        if let Some(known) = class.and_then(|class| class.find(local)) {
+            self.check(known, member, &format!("{place}: {local}"))?;
         }
         Ok(MemberLayout {
             element: self.namespaces.element(&member.name),
@@ -230,6 +218,10 @@ impl<'d> Learner<'_, 'd> {
 
     fn check(&mut self, known: Member, member: &SchemaMember<'d>, place: &str) -> Result<(), LearnError> {
         let content = &member.content;
+        if member.repeated {
+            let problem = "it may come more than once, expected an element with the items in it".to_owned();
+            return Err(LearnError::Unsupported { place: place.to_owned(), problem });
+        }
         let wrong = |expected: &str| LearnError::Unsupported {
             place: place.to_owned(),
             problem: format!("its type is {}, expected {expected}", content.type_name()),
@@ -272,6 +264,18 @@ impl<'d> Learner<'_, 'd> {
                 let item = self.array(content, place)?;
                 let members = self.schemas.members(&item.content, place)?;
                 let [key, value] = &members[..] else { return Err(wrong("a dictionary of keys and values")) };
+                for of_entry in [key, value] {
+                    if self.schemas.simple(&of_entry.content, place)?.is_none() {
+                        return Err(wrong("a dictionary of texts"));
+                    }
+                }
+                if value.name.local.eq_ignore_ascii_case("key") {
+                    return Err(LearnError::Unsupported {
+                        place: place.to_owned(),
+                        problem: format!("an entry has {} before {}", key.name.local, value.name.local)
+                            + ", expected the key first",
+                    });
+                }
                 let entry = EntryLayout {
                     entry: self.namespaces.element(&item.name),
                     key: self.namespaces.element(&key.name),

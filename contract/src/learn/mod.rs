@@ -3,19 +3,23 @@
 //! - `definitions`: the operations of a WSDL, with the elements of their messages;
 //! - `schema`: elements and types of its schemas, by name;
 //! - `layout`: from these to a layout;
+//! - `completeness`: what of the contract page a layout does not have, and the other way round;
+//! - `included`: schemas without a namespace of their own, in that of the schema which includes them;
 //! - `differences`: how two layouts differ, in sentences;
-//! - `completeness`: what a layout does not have.
+//! - `sentences`: sentences about many operations, each once.
 
 mod completeness;
 mod definitions;
 mod differences;
+mod included;
 mod layout;
 mod schema;
+mod sentences;
 
 use roxmltree::{Attribute, Document, Node, ParsingOptions};
 use thiserror::Error;
 
-pub use self::completeness::missing;
+pub use self::completeness::{missing, unknown};
 pub use self::differences::{Comparison, compare, differences};
 use crate::Operation;
 use crate::profile::Layout;
@@ -89,7 +93,8 @@ pub fn imports(document: &WsdlDocument) -> Result<Vec<String>, LearnError> {
 /// # Errors
 /// It is not the WSDL of a connector service, or one that no WCF service has.
 pub fn learn(name: &str, documents: &[WsdlDocument]) -> Result<Learned, LearnError> {
-    let parsed = documents.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    let documents = included::with_namespaces(documents)?;
+    let parsed = documents.iter().map(|document| parse(document)).collect::<Result<Vec<_>, _>>()?;
     if parsed.is_empty() {
         return Err(LearnError::NoDocuments);
     }
@@ -152,7 +157,8 @@ fn resolve(node: Node<'_, '_>, name: &str) -> Name {
 
 /// The name that a definition gives itself, in the target namespace of its document or schema.
 fn defined(node: Node<'_, '_>) -> Name {
-    let target = node.ancestors().find_map(|ancestor| ancestor.attribute("targetNamespace"));
+    let scope = node.ancestors().find(|node| is(*node, SCHEMA, "schema") || is(*node, WSDL, "definitions"));
+    let target = scope.and_then(|scope| scope.attribute("targetNamespace"));
     let local = node.attribute("name").unwrap_or_default();
     Name { namespace: target.unwrap_or_default().to_owned(), local: local.to_owned() }
 }

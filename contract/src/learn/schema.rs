@@ -72,8 +72,8 @@ impl<'d> Schemas<'d> {
             content: self.content(node, place)?,
             name,
             nillable: matches!(node.attribute("nillable"), Some("true" | "1")),
-            optional: node.attribute("minOccurs") == Some("0"),
-            repeated: node.attribute("maxOccurs").is_some_and(|most| most != "1"),
+            optional: is_optional(node),
+            repeated: is_repeated(node),
         })
     }
 
@@ -145,55 +145,54 @@ impl<'d> Schemas<'d> {
         let Content::Defined(_, node) = content else { return Ok(Vec::new()) };
         let mut members = Vec::new();
         for child in elements(*node) {
-            match child.tag_name().name() {
-                "sequence" | "all" => self.particles(child, place, &mut members)?,
-                "complexContent" => {
-                    for extension in elements(child).filter(|child| is(*child, SCHEMA, "extension")) {
-                        if let Some(base) = extension.attribute("base") {
-                            let base = self.named(&resolve(extension, base), place)?;
-                            members.extend(self.members_below(&base, place, depth + 1)?);
-                        }
-                        for particles in elements(extension) {
-                            self.particles(particles, place, &mut members)?;
-                        }
-                    }
+            if !is(child, SCHEMA, "complexContent") {
+                self.particles(child, place, &mut members)?;
+            }
+            for extension in elements(child).filter(|child| is(*child, SCHEMA, "extension")) {
+                if let Some(base) = extension.attribute("base") {
+                    let base = self.named(&resolve(extension, base), place)?;
+                    members.extend(self.members_below(&base, place, depth + 1)?);
                 }
-                "choice" | "group" => {
-                    return Err(LearnError::Unsupported {
-                        place: place.to_owned(),
-                        problem: format!(
-                            "its members are a <{}>, expected a sequence",
-                            child.tag_name().name()
-                        ),
-                    });
+                for group in elements(extension) {
+                    self.particles(group, place, &mut members)?;
                 }
-                _ => {}
             }
         }
         Ok(members)
     }
 
+    /// The members of a group of elements; nothing for what is none, such as an attribute. What counts for the whole group
+    /// counts for each of its members.
     fn particles(
         &self,
-        sequence: Node<'d, 'd>,
+        group: Node<'d, 'd>,
         place: &str,
         into: &mut Vec<SchemaMember<'d>>,
     ) -> Result<(), LearnError> {
-        for particle in elements(sequence) {
-            if is(particle, SCHEMA, "sequence") {
-                self.particles(particle, place, into)?;
+        let local = group.tag_name().name();
+        let particles: Vec<_> = elements(group).filter(|child| !is(*child, SCHEMA, "annotation")).collect();
+        match local {
+            "sequence" | "all" => {}
+            // A choice of one element is that element.
+            "choice" if particles.len() == 1 => {}
+            "choice" | "group" => {
+                return Err(LearnError::Unsupported {
+                    place: place.to_owned(),
+                    problem: format!("its members are a <{local}>, expected a sequence"),
+                });
             }
+            _ => return Ok(()),
+        }
+        let first = into.len();
+        for particle in particles {
             if !is(particle, SCHEMA, "element") {
+                self.particles(particle, place, into)?;
                 continue;
             }
             if let Some(reference) = particle.attribute("ref") {
                 let referred = self.element(&resolve(particle, reference), place)?;
-                let own = |attribute: &str| particle.attribute(attribute);
-                into.push(SchemaMember {
-                    optional: own("minOccurs") == Some("0"),
-                    repeated: own("maxOccurs").is_some_and(|most| most != "1"),
-                    ..referred
-                });
+                let (optional, repeated) = (is_optional(particle), is_repeated(particle));
+                into.push(SchemaMember { optional, repeated, ..referred });
             } else {
                 let mut name = defined(particle);
                 if !is_qualified(particle) {
@@ -202,8 +201,20 @@ impl<'d> Schemas<'d> {
                 into.push(self.member(particle, name, place)?);
             }
         }
+        for member in &mut into[first..] {
+            member.optional |= is_optional(group);
+            member.repeated |= is_repeated(group);
+        }
         Ok(())
     }
+}
+
+fn is_optional(particle: Node<'_, '_>) -> bool {
+    particle.attribute("minOccurs") == Some("0")
+}
+
+fn is_repeated(particle: Node<'_, '_>) -> bool {
+    particle.attribute("maxOccurs").is_some_and(|most| most != "1")
 }
 
 /// The most levels of inheritance.

@@ -4,6 +4,7 @@ mod accepted;
 mod canonical;
 mod contract_file;
 mod learn;
+mod learn_forms;
 mod losses;
 mod profiles;
 mod public_types;
