@@ -1,9 +1,12 @@
 //! The contract's reader and writer: throughput in bytes a second, and the cost of a small call.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
+use contract::profile::Accepts;
 use contract::{
-    ActorRow, Dialect, Envelope, Operation, Outcome, ReplyWriter, read_call, write_fault, write_reply,
+    ActorRow, Call, Dialect, Envelope, MemberOrder, Operation, Outcome, Profile, Profiles, ReadOptions,
+    ReplyWriter, read_call, sample, write_fault, write_reply, write_request,
 };
 use contract::{Fault, Reply, SoapVersion};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -109,5 +112,60 @@ fn write(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, read, write);
+/// One call and its reply of ten rows, in a built-in profile and in one that was learned from a WSDL.
+fn profiles(c: &mut Criterion) {
+    let mut group = c.benchmark_group("profile");
+    let builtin = Profile::builtin(Dialect::Message, MemberOrder::Name);
+    let mut layout = builtin.layout().clone();
+    layout.name = "learned".to_owned();
+    for namespace in &mut layout.namespaces {
+        namespace.accepts = Accepts::Exact;
+    }
+    for operation in &mut layout.operations {
+        operation.request.members.reverse();
+        operation.reply.members.reverse();
+    }
+    let learned = Profile::new(layout).unwrap_or_else(|error| panic!("{error}"));
+    for (name, profile, set) in [
+        ("built-in alone", builtin, Profiles::new(Vec::new(), MemberOrder::Name)),
+        (
+            "built-in beside a learned one",
+            builtin,
+            Profiles::new(vec![Arc::clone(&learned)], MemberOrder::Name),
+        ),
+        ("learned", &learned, Profiles::new(vec![Arc::clone(&learned)], MemberOrder::Name)),
+    ] {
+        let operation = Operation::SearchActors;
+        let call = Call {
+            envelope: Envelope::from(Arc::clone(profile)),
+            connection_guid: Some(GUID.into()),
+            request: sample::request(operation),
+        };
+        let (mut body, mut out) = (Vec::new(), Vec::new());
+        write_request(&mut body, &call);
+        let action = call.soap_action();
+        let options = ReadOptions { action: Some(&action), ..ReadOptions::default() };
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                out.clear();
+                let Ok(call) = set.read_call(black_box(&body), &options) else { return };
+                let writer = ReplyWriter::new(&call.envelope, operation);
+                writer.head(&mut out, &Outcome::ok());
+                for _ in 0..10 {
+                    let row = ActorRow {
+                        actor_type: "Customer",
+                        erp_key: "1001",
+                        last_modified: None,
+                        parent: None,
+                    };
+                    writer.actor(&mut out, &row, [("NAME", Some("Contoso")), ("CREDIT", Some("[F:1000]"))]);
+                }
+                writer.tail(&mut out, &Outcome::ok());
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, read, write, profiles);
 criterion_main!(benches);
