@@ -16,6 +16,7 @@ use crate::{Operation, SoapVersion};
 
 use self::plan::{CarrierPlans, Plan};
 pub use self::set::Profiles;
+pub(crate) use self::set::{EntryNames, ItemNames};
 pub use self::validation::ProfileError;
 
 /// The number of plans of a profile: for each SOAP version, direction and operation.

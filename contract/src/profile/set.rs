@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use super::{Direction, MessageLayout, Profile};
+use super::{Carriers, Direction, ElementName, EntryLayout, MessageLayout, Profile};
 use crate::{Dialect, MemberOrder, Operation, namespace};
 
 /// Profiles in order: those of a configuration, and then the built-in ones.
@@ -19,6 +19,52 @@ pub struct Profiles {
     namespaces: Vec<Cow<'static, str>>,
     /// For each operation and direction: the outermost elements of its messages.
     outer: Vec<Vec<OuterElement>>,
+    /// The SOAP headers of requests, each with its namespace.
+    headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    /// The names of items in arrays and dictionaries.
+    pub(crate) items: ItemNames,
+}
+
+/// The names that items of arrays and dictionaries have in some profile.
+#[derive(Debug, Default)]
+pub(crate) struct ItemNames {
+    pub(crate) texts: Vec<Cow<'static, str>>,
+    pub(crate) entries: Vec<EntryNames>,
+    pub(crate) actors: Vec<Cow<'static, str>>,
+    pub(crate) fields: Vec<Cow<'static, str>>,
+    pub(crate) restrictions: Vec<Cow<'static, str>>,
+}
+
+/// The names of an entry of a dictionary.
+#[derive(Debug, PartialEq)]
+pub(crate) struct EntryNames {
+    pub(crate) entry: Cow<'static, str>,
+    pub(crate) key: Cow<'static, str>,
+    pub(crate) value: Cow<'static, str>,
+}
+
+impl ItemNames {
+    fn new(profiles: &[Arc<Profile>]) -> Self {
+        let mut names = ItemNames::default();
+        for Carriers { text, entry, actor, field, restriction } in
+            profiles.iter().map(|profile| &profile.layout().carriers)
+        {
+            let EntryLayout { entry, key, value } = entry;
+            let [entry, key, value] = [entry, key, value].map(|element| element.local.clone());
+            add(&mut names.entries, EntryNames { entry, key, value });
+            add(&mut names.texts, text.local.clone());
+            add(&mut names.actors, actor.item.local.clone());
+            add(&mut names.fields, field.item.local.clone());
+            add(&mut names.restrictions, restriction.item.local.clone());
+        }
+        names
+    }
+}
+
+fn add<T: PartialEq>(all: &mut Vec<T>, one: T) {
+    if !all.contains(&one) {
+        all.push(one);
+    }
 }
 
 /// The outermost element of a message, by its local name.
@@ -43,10 +89,15 @@ impl Profiles {
         let (preferred, others): (Vec<_>, Vec<_>) =
             Profile::all_builtin().iter().cloned().partition(|profile| profile.order() == Some(order));
         all.extend(preferred.into_iter().chain(others));
-        let mut namespaces: Vec<Cow<'static, str>> = Vec::new();
+        let mut namespaces = Vec::new();
         for namespace in all.iter().flat_map(|profile| &profile.layout().namespaces) {
-            if !namespaces.contains(&namespace.uri) {
-                namespaces.push(namespace.uri.clone());
+            add(&mut namespaces, namespace.uri.clone());
+        }
+        let mut headers = Vec::new();
+        for layout in all.iter().map(|profile| profile.layout()) {
+            let of_requests = layout.operations.iter().flat_map(|operation| &operation.request.headers);
+            for ElementName { namespace, local } in of_requests.map(|header| &header.element) {
+                add(&mut headers, (layout.namespaces[*namespace].uri.clone(), local.clone()));
             }
         }
         let mut outer = Vec::with_capacity(2 * Operation::ALL.len());
@@ -56,7 +107,8 @@ impl Profiles {
                 outer.push(outer_elements(messages));
             }
         }
-        Profiles { all, order, actions, namespaces, outer }
+        let items = ItemNames::new(&all);
+        Profiles { all, order, actions, namespaces, outer, headers, items }
     }
 
     /// The built-in profiles alone.
@@ -100,6 +152,11 @@ impl Profiles {
     pub(crate) fn depth(&self, operation: Operation, direction: Direction, local: &str) -> Option<usize> {
         let outer = &self.outer[direction as usize * Operation::ALL.len() + operation as usize];
         outer.iter().find(|element| element.local == local).map(|element| element.depth)
+    }
+
+    /// Whether some profile has this SOAP header in requests.
+    pub(crate) fn has_header(&self, uri: &str, local: &str) -> bool {
+        self.headers.iter().any(|(namespace, name)| name == local && namespace == uri)
     }
 
     /// A namespace of a profile.

@@ -37,6 +37,8 @@ pub enum ProfileError {
     Bare { place: String },
     #[error("{place} has the member {member} twice")]
     MemberTwice { place: String, member: String },
+    #[error("the key and the value of a dictionary are both named {0:?}, expected two names")]
+    KeyIsValue(String),
     #[error("the profile has no operations")]
     NoOperations,
 }
@@ -77,6 +79,10 @@ pub(super) fn validate(layout: &Layout) -> Result<(), ProfileError> {
         (&carriers.entry.value, "the value of a dictionary"),
     ] {
         element(layout, name, place)?;
+    }
+    let (key, value) = (&carriers.entry.key.local, &carriers.entry.value.local);
+    if key == value {
+        return Err(ProfileError::KeyIsValue(key.to_string()));
     }
     for (one, place) in
         [(&carriers.actor, "actor"), (&carriers.field, "field"), (&carriers.restriction, "restriction")]

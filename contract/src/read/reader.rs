@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use values::{Access, FieldType};
 
 use super::error::{Refusal, cut};
-use super::structure::{CarrierKind, Structure};
+use super::structure::{CarrierKind, ItemKind, Structure};
 use crate::carriers::{Actor, Dictionary, Field, Restriction, Text, Texts};
 use crate::class::{self, Class, Member};
 use crate::namespace;
-use crate::profile::Profiles;
+use crate::profile::{EntryNames, ItemNames, Profiles};
 use crate::xml::{Limits, Token, Tokenizer, XmlError, XmlErrorKind};
 
 /// Reads a message. Every method that reads an element is called after its start, and reads to its end.
@@ -56,6 +56,17 @@ impl<'a, 'p> Reader<'a, 'p> {
 
     fn note_carrier_member(&mut self, kind: CarrierKind, member: Member) {
         self.structure.add_carrier_member(self.profiles, kind, self.xml.namespace(), member);
+    }
+
+    fn note_item(&mut self, kind: ItemKind, local: &'a str) {
+        if !self.structure.has_item(kind) {
+            self.structure.add_item(self.profiles, kind, self.xml.namespace(), local);
+        }
+    }
+
+    /// Whether some profile has the header that begins here.
+    pub(super) fn is_known_header(&self, local: &str) -> bool {
+        self.profiles.has_header(self.namespace(), local)
     }
 
     fn next(&mut self) -> Result<Option<Token<'a>>, Refusal> {
@@ -215,20 +226,23 @@ impl<'a, 'p> Reader<'a, 'p> {
         self.parsed(member, false, || "true or false".to_owned(), parse)
     }
 
-    /// An array: every child of this name is read by `read`, which gives nothing for null.
+    /// An array: every child with a name of an item is read by `read`, which gives nothing for null.
     fn array<T>(
         &mut self,
         member: &'static str,
-        item: &'static str,
-        mut read: impl FnMut(&mut Self) -> Result<Option<T>, Refusal>,
+        kind: ItemKind,
+        is_item: impl Fn(&ItemNames, &str) -> bool,
+        mut read: impl FnMut(&mut Self, &'a str) -> Result<Option<T>, Refusal>,
     ) -> Result<Option<Vec<T>>, Refusal> {
         if self.nil()? {
             return Ok(None);
         }
+        let profiles = self.profiles;
         let mut items = Vec::new();
         while let Some(local) = self.known_child(member)? {
-            if local == item {
-                items.extend(read(self)?);
+            if is_item(&profiles.items, local) {
+                self.note_item(kind, local);
+                items.extend(read(self, local)?);
             } else {
                 self.skip()?;
             }
@@ -237,18 +251,30 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 
     pub(super) fn texts(&mut self, member: &'static str) -> Result<Option<Texts<'a>>, Refusal> {
-        self.array(member, "string", |reader| reader.text("string").map(Some))
+        self.array(
+            member,
+            ItemKind::Text,
+            |names, local| has(&names.texts, local),
+            |reader, _| reader.text("string").map(Some),
+        )
     }
 
     pub(super) fn dictionary(&mut self, member: &'static str) -> Result<Option<Dictionary<'a>>, Refusal> {
-        const ENTRY: &str = "KeyValueOfstringstring";
-        let entries = self.array(member, ENTRY, |reader| {
+        let all = &self.profiles.items.entries;
+        let is_entry = |_: &ItemNames, local: &str| all.iter().any(|names| names.entry == local);
+        let entries = self.array(member, ItemKind::Entry, is_entry, |reader, entry| {
             let (mut key, mut value) = (None, None);
-            while let Some(local) = reader.known_child(ENTRY)? {
-                match local {
-                    "Key" => key = reader.text("Key")?,
-                    "Value" => value = reader.text("Value")?,
-                    _ => reader.skip()?,
+            let mut first = None;
+            while let Some(local) = reader.known_child(member)? {
+                let kind = part_of_entry(all, entry, first.get_or_insert(local), local);
+                match kind {
+                    Some(kind) => {
+                        reader.note_item(kind, local);
+                        let (part, name) =
+                            if kind == ItemKind::Key { (&mut key, "Key") } else { (&mut value, "Value") };
+                        *part = reader.text(name)?;
+                    }
+                    None => reader.skip()?,
                 }
             }
             let key = key.ok_or(Refusal::NoKey(member))?;
@@ -280,14 +306,16 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 
     pub(super) fn actors(&mut self, member: &'static str) -> Result<Option<Vec<Actor<'a>>>, Refusal> {
-        self.array(member, class::ACTOR.name, Self::actor)
+        let is_item = |names: &ItemNames, local: &str| has(&names.actors, local);
+        self.array(member, ItemKind::Actor, is_item, |reader, _| reader.actor())
     }
 
     pub(super) fn restrictions(
         &mut self,
         member: &'static str,
     ) -> Result<Option<Vec<Restriction<'a>>>, Refusal> {
-        self.array(member, class::RESTRICTION.name, |reader| {
+        let is_item = |names: &ItemNames, local: &str| has(&names.restrictions, local);
+        self.array(member, ItemKind::Restriction, is_item, |reader, _| {
             if reader.nil()? {
                 return Ok(None);
             }
@@ -309,7 +337,8 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 
     pub(super) fn fields(&mut self, member: &'static str) -> Result<Option<Vec<Field<'a>>>, Refusal> {
-        self.array(member, class::FIELD.name, |reader| {
+        let is_item = |names: &ItemNames, local: &str| has(&names.fields, local);
+        self.array(member, ItemKind::Field, is_item, |reader, _| {
             if reader.nil()? {
                 return Ok(None);
             }
@@ -344,4 +373,20 @@ impl<'a, 'p> Reader<'a, 'p> {
     fn int(&mut self, member: &'static str) -> Result<i32, Refusal> {
         self.parsed(member, 0, || "a whole number of 32 bits".to_owned(), |text| text.parse().ok())
     }
+}
+
+fn has(names: &[Cow<'static, str>], local: &str) -> bool {
+    names.iter().any(|name| name == local)
+}
+
+/// Whether an element of an entry is its key or its value. What is the key in one profile may be the value in another: the
+/// first element of an entry decides, for every profile has the key first.
+fn part_of_entry(all: &[EntryNames], entry: &str, first: &str, local: &str) -> Option<ItemKind> {
+    let of_entry = || all.iter().filter(|names| names.entry == entry);
+    let part = |names: &EntryNames| match local {
+        _ if names.key == local => Some(ItemKind::Key),
+        _ if names.value == local => Some(ItemKind::Value),
+        _ => None,
+    };
+    of_entry().filter(|names| names.key == first).find_map(part).or_else(|| of_entry().find_map(part))
 }

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::class::Member;
-use crate::profile::{Accepts, Direction, Namespace, Profile, Profiles, Shape};
+use crate::profile::{
+    Accepts, Carriers, Direction, ElementName, EntryLayout, Namespace, Profile, Profiles, Shape,
+};
 use crate::{Envelope, Operation, SoapVersion};
 
 /// What a message shows of its profile.
@@ -23,6 +25,8 @@ pub(super) struct Structure<'a, 'p> {
     /// The members of the first carrier of each kind.
     actor: CarrierStructure,
     restriction: CarrierStructure,
+    /// The first item of each kind.
+    items: [Option<Element<'a>>; ItemKind::COUNT],
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +49,22 @@ pub(super) enum CarrierKind {
     Restriction,
 }
 
+/// Items of arrays and dictionaries, and the parts of the latter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ItemKind {
+    Text,
+    Entry,
+    Key,
+    Value,
+    Actor,
+    Field,
+    Restriction,
+}
+
+impl ItemKind {
+    const COUNT: usize = ItemKind::Restriction as usize + 1;
+}
+
 impl<'a, 'p> Structure<'a, 'p> {
     pub(super) fn set_outer(&mut self, profiles: &'p Profiles, namespace: &str, local: &'a str) {
         let namespace = self.place(profiles, namespace);
@@ -56,13 +76,18 @@ impl<'a, 'p> Structure<'a, 'p> {
     pub(super) fn set_inner(&mut self, profiles: &'p Profiles, namespace: &str, local: &'a str) {
         let namespace = self.place(profiles, namespace);
         self.inner = Some(Element { namespace, local });
-        self.members.clear();
+        self.drop_members();
     }
 
     /// The members stand in the element of the body.
     pub(super) fn drop_inner(&mut self) {
         self.inner = None;
+        self.drop_members();
+    }
+
+    fn drop_members(&mut self) {
         self.members.clear();
+        self.items = Default::default();
     }
 
     pub(super) fn add_member(&mut self, profiles: &'p Profiles, namespace: &str, member: Member) {
@@ -86,6 +111,21 @@ impl<'a, 'p> Structure<'a, 'p> {
             let namespace = self.place(profiles, namespace);
             self.carrier(kind).members.push((member, namespace));
         }
+    }
+
+    pub(super) fn has_item(&self, kind: ItemKind) -> bool {
+        self.items[kind as usize].is_some()
+    }
+
+    pub(super) fn add_item(
+        &mut self,
+        profiles: &'p Profiles,
+        kind: ItemKind,
+        namespace: &str,
+        local: &'a str,
+    ) {
+        let namespace = self.place(profiles, namespace);
+        self.items[kind as usize] = Some(Element { namespace, local });
     }
 
     pub(super) fn end_carrier(&mut self, kind: CarrierKind) {
@@ -215,7 +255,20 @@ impl<'a, 'p> Structure<'a, 'p> {
             header_namespaces: members_fit(&self.headers, &shape.headers, &namespace)[1],
             order: is_in_order(&self.members, &shape.members),
             carriers: self.carriers_fit(profile, &namespace),
+            items: self.items_fit(&profile.layout().carriers, &namespace),
         })
+    }
+
+    /// How the first item of each kind fits: 2 without items.
+    fn items_fit(&self, carriers: &Carriers, namespace: &impl Fn(usize, usize) -> u8) -> u8 {
+        let Carriers { text, entry: EntryLayout { entry, key, value }, actor, field, restriction } = carriers;
+        // In the order of `ItemKind`.
+        let of_profile = [text, entry, key, value, &actor.item, &field.item, &restriction.item];
+        let fit = |(came, name): (&Option<Element<'_>>, &ElementName)| {
+            let came = (*came)?;
+            Some(if came.local == name.local { namespace(name.namespace, came.namespace) } else { 0 })
+        };
+        self.items.iter().zip(of_profile).filter_map(fit).min().unwrap_or(2)
     }
 
     /// How the members of the first carrier of each kind fit.
@@ -259,6 +312,8 @@ struct Fit {
     /// The members came in the profile's order.
     order: bool,
     carriers: u8,
+    /// The names and namespaces of items in arrays and dictionaries.
+    items: u8,
 }
 
 /// A carrier in the profile's order and namespaces.
@@ -273,6 +328,7 @@ const BEST: Fit = Fit {
     header_namespaces: 2,
     order: true,
     carriers: BEST_CARRIER,
+    items: 2,
 };
 
 fn has(members: &[(Member, usize)], wanted: Member) -> bool {

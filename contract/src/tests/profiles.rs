@@ -8,7 +8,7 @@ use proptest::sample::{Index, select};
 
 use super::canonical::canonical;
 use super::strategies;
-use crate::profile::{Accepts, ElementName, Layout, MemberLayout, MessageLayout, Namespace};
+use crate::profile::{Accepts, Carriers, ElementName, Layout, MemberLayout, MessageLayout, Namespace};
 use crate::*;
 
 /// How a random profile differs from a built-in one.
@@ -35,6 +35,8 @@ pub(super) enum What {
     MemberNamespace,
     /// A member of a carrier goes to another place.
     CarrierMove,
+    /// The items of an array or dictionary, or a part of those, have another name and perhaps another namespace.
+    Item,
     /// A member that the contract page does not have.
     Extra,
 }
@@ -52,6 +54,7 @@ pub(super) const ALL: &[What] = &[
     What::OuterNamespace,
     What::MemberNamespace,
     What::CarrierMove,
+    What::Item,
     What::Extra,
 ];
 /// Without members that the contract page does not have.
@@ -88,6 +91,25 @@ fn apply(layout: &mut Layout, change: &Change) {
             move_member(&mut all.into_iter().nth(at).unwrap().members, change);
         }
         // Rows are written as they come, so they cannot be a header; a body without wrapping and members has no place.
+        What::Item => {
+            let Carriers { text, entry, actor, field, restriction } = carriers;
+            let all = [
+                text,
+                &mut entry.entry,
+                &mut entry.key,
+                &mut entry.value,
+                &mut actor.item,
+                &mut field.item,
+                &mut restriction.item,
+            ];
+            let at = change.at.index(all.len());
+            let namespace = if change.is_reply { second } else { 0 };
+            let local = Cow::Borrowed(["Item", "DictionaryEntry", "Name", "Text"][change.to.index(4)]);
+            // Key and value are told apart by their names.
+            if !(at == 2 || at == 3) || all[5 - at].local != local {
+                *all.into_iter().nth(at).unwrap() = ElementName { namespace, local };
+            }
+        }
         What::Header if !message.members.is_empty() && !message.wrappers.is_empty() => {
             let at = change.at.index(message.members.len());
             if message.members[at].schema_type == "string"
@@ -166,6 +188,17 @@ fn profiles_are_found_by_name_and_need_one_where_a_request_fits_another() {
     }
 }
 
+#[test]
+fn dictionary_of_one_name_for_key_and_value_is_refused() {
+    let mut layout = Profile::builtin(Dialect::Data, MemberOrder::Name).layout().clone();
+    layout.name = "edited".to_owned();
+    layout.carriers.entry.value = layout.carriers.entry.key.clone();
+    assert_eq!(
+        Profile::new(layout).unwrap_err().to_string(),
+        "the key and the value of a dictionary are both named \"Key\", expected two names"
+    );
+}
+
 proptest! {
     #[test]
     fn round_trip_of_any_request_in_any_profile(profile in profile("learned", ALL), call in strategies::call()) {
@@ -210,7 +243,9 @@ proptest! {
         let action = call.soap_action();
         let options = ReadOptions { action: Some(&action), ..ReadOptions::default() };
         let read = profiles.read_call(&sent, &options).unwrap();
-        if read.envelope.profile() != &sender {
+        if read.envelope.profile() == &sender {
+            prop_assert_eq!(&read.request, &call.request, "{}", String::from_utf8_lossy(&sent));
+        } else {
             let mut again = Vec::new();
             write_request(&mut again, &read);
             let text = |bytes: Vec<u8>| canonical(&printable(&String::from_utf8(bytes).unwrap()));
