@@ -18,39 +18,32 @@ const PLAIN: usize = 2;
 const PLAIN_AUTHENTICATION: usize = 3;
 
 static BUILTIN: LazyLock<Vec<Arc<Profile>>> = LazyLock::new(|| {
-    let order = |order| {
-        [Dialect::Message, Dialect::Data, Dialect::Plain, Dialect::MessageByOperation]
-            .map(|dialect| (dialect, order))
+    let profile = |dialect, order| {
+        let profile = Profile::valid(layout(dialect, order));
+        Arc::new(Profile { builtin: Some((dialect, order)), ..profile })
     };
-    MemberOrder::ALL
-        .iter()
-        .flat_map(|&member_order| order(member_order))
-        .map(|(dialect, order)| Arc::new(Profile::valid(layout(dialect, order))))
-        .collect()
+    let of_order = |order| {
+        [Dialect::Message, Dialect::Data, Dialect::Plain, Dialect::MessageByOperation]
+            .map(|dialect| profile(dialect, order))
+    };
+    MemberOrder::ALL.iter().flat_map(|&order| of_order(order)).collect()
 });
 
 impl Profile {
     /// The profile of a dialect.
     pub fn builtin(dialect: Dialect, order: MemberOrder) -> &'static Arc<Self> {
-        let name = name(dialect, order);
-        let found = BUILTIN.iter().find(|profile| profile.name() == name);
+        let found = BUILTIN.iter().find(|profile| profile.builtin == Some((dialect, order)));
         found.unwrap_or_else(|| unreachable!("every dialect is built in"))
     }
 
     /// The dialect of a built-in profile; `None` for another one.
     pub fn dialect(&self) -> Option<Dialect> {
-        let of_order = |&order| {
-            Dialect::ALL.iter().copied().find(|&dialect| std::ptr::eq(self, &**Self::builtin(dialect, order)))
-        };
-        MemberOrder::ALL.iter().find_map(of_order)
+        self.builtin.map(|(dialect, _)| dialect)
     }
 
     /// The order of members of a built-in profile; `None` for another one.
     pub fn order(&self) -> Option<MemberOrder> {
-        let is_of = |order: &MemberOrder| {
-            Dialect::ALL.iter().any(|&dialect| std::ptr::eq(self, &**Self::builtin(dialect, *order)))
-        };
-        MemberOrder::ALL.iter().copied().find(is_of)
+        self.builtin.map(|(_, order)| order)
     }
 
     /// The profiles of all dialects, in the order that counts where a request fits several.

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::class::Member;
-use crate::{Operation, SoapVersion};
+use crate::{Dialect, MemberOrder, Operation, SoapVersion};
 
 use self::plan::{CarrierPlans, Plan};
 pub use self::set::Profiles;
@@ -25,6 +25,8 @@ const PLANS: usize = 2 * 2 * Operation::ALL.len();
 /// How messages are wrapped and ordered. Two hosts with equal profiles write equal messages.
 pub struct Profile {
     layout: Layout,
+    /// The dialect and the order of members of a built-in profile.
+    builtin: Option<(Dialect, MemberOrder)>,
     /// What a reader compares with a message, for each direction and operation.
     shapes: Vec<Option<Shape>>,
     /// The known members of the carriers that requests hold, with the places of their namespaces.
@@ -225,6 +227,7 @@ impl Profile {
         let restriction_members = known_members(&layout.carriers.restriction.members);
         Profile {
             layout,
+            builtin: None,
             shapes,
             actor_members,
             restriction_members,
