@@ -13,10 +13,11 @@ use tokio::time::MissedTickBehavior;
 use tracing::Instrument;
 use values::Guid;
 
+use crate::address_orders::AddressOrders;
 use crate::audit::{Event, Origin};
 use crate::open_connections::{Live, OpenConnection, OpenConnections, OpenError, OpeningFailure};
 use crate::repository::{ConnectionRepository, StoredConnection};
-use crate::store::{IfMissing, Revision, StoreError};
+use crate::store::{AddressOrder, IfMissing, Revision, StoreError};
 
 /// How often to poll the store for changes of other processes.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -45,6 +46,7 @@ impl<T: Send + 'static, E> Clone for Connections<T, E> {
 pub(crate) struct Shared<T: Send + 'static, E> {
     pub(crate) repository: ConnectionRepository,
     pub(crate) open: Arc<OpenConnections<T, E>>,
+    address_orders: AddressOrders,
     /// The newest revision that is applied to the cache. Locked during a poll.
     polled: Mutex<Revision>,
     /// Whether the last poll failed.
@@ -71,10 +73,13 @@ impl<T: Live + Sync, E: OpeningFailure + Send + Sync + 'static> Connections<T, E
     pub async fn new(repository: ConnectionRepository) -> Result<Self, StoreError> {
         let polled = Mutex::new(repository.store().latest_revision().await?);
         repository.store().check_disk().await?;
+        let address_orders = AddressOrders::default();
+        address_orders.sync(repository.store()).await?;
         let is_unreachable = AtomicBool::new(false);
         let shared = Arc::new(Shared {
             repository,
             open: Arc::default(),
+            address_orders,
             polled,
             is_unreachable,
             changes: Arc::default(),
@@ -190,6 +195,27 @@ impl<T: Live + Sync, E: OpeningFailure + Send + Sync + 'static> Connections<T, E
         self.run_to_end(async move { shared.repository.record(events, &by).await }).await
     }
 
+    /// The order of members of an address that names this connector, or none (`""`), in any case; `read` makes it out. Reads
+    /// no store and takes no lock: made for every call.
+    pub fn address_order<R>(
+        &self,
+        connector: &str,
+        read: impl FnOnce(&AddressOrder) -> Option<R>,
+    ) -> Option<R> {
+        self.shared.address_orders.find(connector, read)
+    }
+
+    /// The orders of all connector addresses that have one.
+    pub fn address_orders(&self) -> Arc<Vec<AddressOrder>> {
+        self.shared.address_orders.current()
+    }
+
+    /// Sets the order of an address, because a request for this connection showed it. It counts at once, and is stored within
+    /// about a second, off the path of calls; or later, while the store cannot be written.
+    pub fn set_address_order(&self, connector: &str, order: &str, connection: Guid) {
+        self.shared.address_orders.set(connector, order, connection);
+    }
+
     /// Runs a change as a task of its own, so that it runs to its end although its caller may leave: what follows the commit
     /// (the audit files, the cache) must not be left out.
     async fn run_to_end<R: Send + 'static>(
@@ -224,8 +250,8 @@ impl<T: Live + Sync, E: OpeningFailure + Send + Sync + 'static> Connections<T, E
         self.shared.open.count()
     }
 
-    /// Polls the store, and invalidates every open connection that another process has changed or deleted since the last
-    /// poll. Also runs by itself every second.
+    /// Polls the store: invalidates every open connection that another process has changed or deleted since the last poll, and
+    /// takes over the address orders that another process has set. Also runs by itself every second.
     ///
     /// # Errors
     /// The store fails. Then the next poll finds the same changes.
@@ -249,6 +275,10 @@ impl<T: Live + Sync, E: OpeningFailure + Send + Sync + 'static> Connections<T, E
         self.poller.abort();
         let _no_change_runs = self.shared.changes.write().await;
         self.shared.open.close_all();
+        // Orders of the last second.
+        if let Err(error) = self.shared.address_orders.sync(self.shared.repository.store()).await {
+            tracing::warn!("{error}");
+        }
         if let Err(error) = self.shared.repository.store().close().await {
             tracing::warn!("{error}");
         }
@@ -273,7 +303,8 @@ impl<T: Send + 'static, E> Shared<T, E> {
             }
         }
         self.repository.sync_audit_files().await;
-        self.repository.reload_rotated_keys().await
+        self.repository.reload_rotated_keys().await?;
+        self.address_orders.sync(store).await
     }
 }
 

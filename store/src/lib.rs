@@ -33,9 +33,11 @@
 //! - `envelope`: texts encrypted with a passphrase;
 //! - `export`: connections in a file, and importing them;
 //! - `backup`: backup of the whole store, and restore;
+//! - `address_orders`: the orders of members that requests have shown, in memory and in the store;
 //! - `open_connections`: the cache of open connections, with single flight;
 //! - `connections`: what a running host uses, [`Connections`].
 
+mod address_orders;
 pub mod audit;
 mod backup;
 mod connections;
@@ -70,6 +72,7 @@ pub use repository::{
 };
 pub use sqlite::SqliteStore;
 pub use store::{
-    AuditOutbox, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, IfMissing, Progress,
-    Reencrypt, Revision, SealedConnection, SealedSetting, SealedValue, SecretOwner, StoreError, StoreFuture,
+    AddressOrder, AuditOutbox, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected,
+    IfMissing, Progress, Reencrypt, Revision, SealedConnection, SealedSetting, SealedValue, SecretOwner,
+    StoreError, StoreFuture,
 };

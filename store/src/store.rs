@@ -139,6 +139,17 @@ pub struct Change {
     pub revision: Revision,
 }
 
+/// The order of members that requests to a connector address have shown. Replies to this address are written in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressOrder {
+    /// The connector that the address names, in lower case; empty for an address that names none.
+    pub connector: String,
+    /// The order, as the router names it.
+    pub order: String,
+    /// The connection whose request showed it.
+    pub connection: Guid,
+}
+
 /// A store of connections. A change is durable when its method returns: it survives a crash of the process and of the
 /// machine. A save or delete is one transaction, together with its audit records, and revisions become visible in order.
 pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
@@ -237,6 +248,12 @@ pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
     /// Continues the hash chain after this record. Needed when the store is older than the files of the audit log, so that
     /// they have newer records than the store.
     fn continue_chain_after<'a>(&'a self, head: &'a Head, audit: &'a AuditBatch) -> StoreFuture<'a, ()>;
+
+    /// The orders of all connector addresses that have shown one. The host calls it every second.
+    fn address_orders(&self) -> StoreFuture<'_, Vec<AddressOrder>>;
+
+    /// Saves the order of a connector address. This is not a change of a connection and takes no revision.
+    fn save_address_order<'a>(&'a self, order: &'a AddressOrder) -> StoreFuture<'a, ()>;
 
     /// Waits for running calls and closes the store. Later calls fail.
     fn close(&self) -> StoreFuture<'_, ()>;

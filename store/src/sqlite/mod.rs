@@ -6,6 +6,7 @@
 //! - here: connections and their settings;
 //! - `file`: creating and checking the file, and its errors; `pools`: the connections to it;
 //! - `encryption_keys`: key check values, re-encryption, internal secrets;
+//! - `address_orders`: the orders of members that requests have shown;
 //! - `audit_outbox`: the audit records that are not in the files yet;
 //! - `maintenance`: forgets old deletions, gives space back;
 //! - `snapshot`: a copy of the database, for a backup.
@@ -28,10 +29,12 @@ use values::Guid;
 use crate::audit::{AuditBatch, Head};
 use crate::keys::{KeyCheck, KeyId, SealedSecret};
 use crate::store::{
-    AuditOutbox, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected, IfMissing, Progress,
-    Reencrypt, Revision, SealedConnection, SealedSetting, SealedValue, StoreError, StoreFuture,
+    AddressOrder, AuditOutbox, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected,
+    IfMissing, Progress, Reencrypt, Revision, SealedConnection, SealedSetting, SealedValue, StoreError,
+    StoreFuture,
 };
 
+mod address_orders;
 mod audit_outbox;
 mod encryption_keys;
 mod file;
@@ -459,6 +462,17 @@ impl ConnectionStore for SqliteStore {
 
     fn continue_chain_after<'a>(&'a self, head: &'a Head, audit: &'a AuditBatch) -> StoreFuture<'a, ()> {
         self.run(async move { audit_outbox::continue_chain_after(&self.writer().await?, head, audit).await })
+    }
+
+    fn address_orders(&self) -> StoreFuture<'_, Vec<AddressOrder>> {
+        self.run(async move { address_orders::all(&self.readers()).await })
+    }
+
+    fn save_address_order<'a>(&'a self, order: &'a AddressOrder) -> StoreFuture<'a, ()> {
+        self.run(async move {
+            self.check_path().await?;
+            address_orders::save(&self.writer().await?, order).await
+        })
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

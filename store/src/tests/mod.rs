@@ -1,5 +1,6 @@
 //! Tests of the whole crate. `store_suite` is what every store must do; `sqlite` is what only the SQLite store does.
 
+mod address_orders;
 mod audit_log;
 mod backup;
 mod durability;
