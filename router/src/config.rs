@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use contract::MemberOrder;
 use erp_host_store::{Lifetime, StoreLimits};
 
 use super::threads::{RESERVED_THREADS, VERSIONS};
@@ -46,10 +48,21 @@ pub struct RouterConfig {
     pub total_reply_spool: usize,
     /// The largest reply in bytes; a connector that answers with more is stopped, and the call gets an error.
     pub max_reply: usize,
+    /// How messages of the contract are wrapped and ordered.
+    pub contract: ContractConfig,
     /// Limits of a message's XML; beyond them: a fault.
     pub xml: contract::xml::Limits,
     /// Limits of what is stored; beyond them: State=Error.
     pub store: StoreLimits,
+}
+
+/// How messages are wrapped and ordered. The built-in profiles are always there.
+#[derive(Debug, Clone, Default)]
+pub struct ContractConfig {
+    /// The contract files, whose profiles come before the built-in ones.
+    pub profiles: Vec<PathBuf>,
+    /// The order of reply members where neither the request nor earlier ones show it.
+    pub reply_order: MemberOrder,
 }
 
 /// What differs for a single connector. `None`: as for all of them.
@@ -89,6 +102,7 @@ impl Default for RouterConfig {
             total_reply_memory: 64 << 20,
             total_reply_spool: 8 << 30,
             max_reply: 1 << 30,
+            contract: ContractConfig::default(),
             xml: contract::xml::Limits::default(),
             store: StoreLimits::default(),
         }

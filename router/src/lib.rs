@@ -11,7 +11,8 @@
 //! In the order of a call:
 //! - `caller`: who calls; [`rejection`]: the log of what is rejected, with a limit of lines for each cause;
 //! - `caller_presence`: whether the caller still waits; a call goes on to its end without it;
-//! - `read`: from bytes to a call, and its dialect;
+//! - `profiles`: the contract profiles of the host; `read`: from bytes to a call, and its profile;
+//! - `member_orders`: the order of members that requests to a connector address have shown;
 //! - `route`: which connection and connector it belongs to; `early_outcome`: why it ends before the connector is called, or
 //!   without its result;
 //! - `other_settings`: settings that the form of a connector does not have;
@@ -33,8 +34,10 @@ mod convert;
 mod early_outcome;
 mod failed_tests;
 mod latency_estimate;
+mod member_orders;
 mod other_settings;
 mod perform;
+mod profiles;
 mod read;
 pub mod rejection;
 mod reply;
@@ -51,17 +54,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use contract::{Call, Dialect, EncodingError, RequestTexts, SoapVersion, State};
+use contract::{Call, EncodingError, MemberOrder, Profile, RequestTexts, SoapVersion, State};
 use plugin_api::abi::client::{ConnectorClient, INVALID_ANSWER};
 use tokio::time::Instant;
 use tracing::{Level, field};
 
 pub use self::caller::{Caller, network_of};
 use self::caller_presence::{Attended, CallerPresence};
-pub use self::config::{ConnectorLimits, RouterConfig};
+pub use self::config::{ConnectorLimits, ContractConfig, RouterConfig};
 use self::connector::LiveConnection;
 use self::connectors::Connectors;
 use self::early_outcome::{EarlyOutcome, NotOpened};
+pub use self::member_orders::NoticedOrder;
+use self::member_orders::OrderChanges;
+pub use self::profiles::{ConfiguredProfile, OrderedProfiles, ServedProfiles};
 use self::read::InvalidMessage;
 use self::reply::WrittenReply;
 use self::route::CallContext;
@@ -69,6 +75,7 @@ use self::spool::SpoolFolder;
 pub use self::spool::SpooledReply;
 use crate::rejection::Cause;
 use erp_host_auth::Online;
+use erp_host_files::hot_reload::{Reload, Reloadable};
 use erp_host_runtime::LogContext;
 use erp_host_store::audit::{Event, Origin};
 use erp_host_store::{ConnectionRepository, Connections, IfMissing, StoreError};
@@ -86,6 +93,10 @@ pub struct Router {
     deadline: Duration,
     /// Limits of a message's XML.
     limits: contract::xml::Limits,
+    profiles: Arc<Reloadable<ServedProfiles>>,
+    /// The order of reply members where neither the request nor earlier ones show it.
+    reply_order: MemberOrder,
+    order_changes: OrderChanges,
 }
 
 /// A SOAP request as it was received over HTTP.
@@ -99,8 +110,8 @@ pub struct SoapRequest {
     pub action: Option<String>,
     /// The connector that the address names.
     pub connector: Option<String>,
-    /// The dialect that the address names; it counts only where the message does not show one.
-    pub dialect: Option<Dialect>,
+    /// The profile that the address names; it counts only where the message does not show one.
+    pub profile: Option<Arc<Profile>>,
     /// Who calls.
     pub caller: Caller,
 }
@@ -132,7 +143,7 @@ impl Router {
     /// authenticates callers.
     ///
     /// # Errors
-    /// The store cannot be used, or the folder for replies cannot be made. The text says what to do.
+    /// A contract file or the store cannot be used, or the folder for replies cannot be made. The text says what to do.
     pub async fn new(
         config: &RouterConfig,
         data: &Path,
@@ -140,6 +151,8 @@ impl Router {
         online: Arc<Online>,
         connectors: impl IntoIterator<Item = ConnectorClient>,
     ) -> Result<Self, RouterError> {
+        let profiles =
+            ServedProfiles::reloadable(&config.contract.profiles).map_err(RouterError::Contract)?;
         let folder = data.join(SPOOL);
         let spool =
             SpoolFolder::new(&folder, config).map_err(|cause| RouterError::Spool { folder, cause })?;
@@ -152,7 +165,21 @@ impl Router {
             online,
             deadline: config.call_deadline,
             limits: config.xml,
+            profiles: Arc::new(profiles),
+            reply_order: config.contract.reply_order,
+            order_changes: OrderChanges::default(),
         })
+    }
+
+    /// The contract profiles at the moment.
+    pub fn profiles(&self) -> Arc<ServedProfiles> {
+        self.profiles.get()
+    }
+
+    /// The contract files, which are reloaded when they change.
+    pub fn files(&self) -> Vec<Arc<dyn Reload>> {
+        let has_files = !self.profiles().configured().is_empty();
+        has_files.then(|| Arc::clone(&self.profiles) as Arc<dyn Reload>).into_iter().collect()
     }
 
     /// The folder for what does not stay in memory.
@@ -185,7 +212,10 @@ impl Router {
     ) -> Result<SoapResponse, RejectedCall> {
         let received = Instant::now();
         let (connector, caller) = (request.connector.clone(), request.caller.clone());
-        let owned_call = match read::read(request, self.limits).await {
+        // An address that names a built-in profile fixes its order of members.
+        let named_order = request.profile.as_ref().and_then(|profile| profile.order());
+        let order = named_order.unwrap_or_else(|| self.member_order(connector.as_deref()));
+        let owned_call = match read::read(request, self.profiles(), order, self.limits).await {
             Ok(call) => Arc::new(call),
             Err(InvalidMessage::Charset(error)) => return Err(RejectedCall::Charset(error)),
             Err(InvalidMessage::Fault { soap, fault, reason }) => {
@@ -200,10 +230,16 @@ impl Router {
             caller: &caller,
             presence,
             addressed_connector: connector.as_deref(),
+            is_connection_stored: false,
             received,
             log_context,
         };
         let result = self.route(&mut context).await;
+        // Where a request fits both orders, it has the profile of the order that it was read with. A stranger changes nothing.
+        let shown_order = envelope.profile().order().filter(|&shown| shown != order);
+        if let Some(shown) = shown_order.filter(|_| context.is_connection_stored) {
+            self.notice_order(shown, envelope.profile(), &context);
+        }
         let log_context = context.log_context;
         let reply = match result {
             Ok(reply) => reply,
@@ -313,6 +349,9 @@ impl Router {
 /// Why the router cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum RouterError {
+    /// A contract file cannot be used.
+    #[error("{0}")]
+    Contract(String),
     /// The store of connections cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,18 +1,20 @@
 //! Reads a request: from the bytes of a message to a [`Call`], off the I/O threads if it is large.
 //!
 //! The profile of a call is recognised from its message, in the contract crate. Only where the message fits several profiles,
-//! the dialect that the address names counts.
+//! the one that the address names counts, or else the order of members of the address.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use contract::xml::{Limits, XmlError, XmlErrorKind};
 use contract::{
-    Call, Dialect, EncodingError, Fault, MemberOrder, Profile, Profiles, ReadError, ReadOptions, Refusal,
-    SoapVersion,
+    Call, EncodingError, Fault, MemberOrder, Profile, Profiles, ReadError, ReadOptions, Refusal, SoapVersion,
 };
 use self_cell::self_cell;
 use tokio::task::spawn_blocking;
 
 use super::SoapRequest;
+use super::profiles::ServedProfiles;
 
 /// A message of so many bytes or more is read on a blocking thread.
 const LARGE_MESSAGE: usize = 64 * 1024;
@@ -30,13 +32,13 @@ impl OwnedCall {
     /// Reads a message in UTF-8.
     fn read(
         message: Bytes,
+        profiles: &Profiles,
         action: Option<&str>,
-        preferred: Option<Dialect>,
+        preferred: Option<&Profile>,
         limits: Limits,
     ) -> Result<Self, ReadError> {
-        let preferred = preferred.map(|dialect| &**Profile::builtin(dialect, MemberOrder::Name));
         let options = ReadOptions { action, preferred, limits };
-        OwnedCall::try_new(message, |bytes| Profiles::builtin().read_call(bytes, &options))
+        OwnedCall::try_new(message, |bytes| profiles.read_call(bytes, &options))
     }
 
     pub(super) fn call(&self) -> &Call<'_> {
@@ -108,16 +110,22 @@ fn without_names(error: &XmlError) -> String {
     format!("the message is not well-formed: {what} at byte {at}")
 }
 
-/// Reads a call.
-pub(super) async fn read(request: SoapRequest, limits: Limits) -> Result<OwnedCall, InvalidMessage> {
+/// Reads a call with these profiles, of which those of `order` come first.
+pub(super) async fn read(
+    request: SoapRequest,
+    profiles: Arc<ServedProfiles>,
+    order: MemberOrder,
+    limits: Limits,
+) -> Result<OwnedCall, InvalidMessage> {
     let is_large = request.body.len() >= LARGE_MESSAGE;
     let read = move || {
-        let SoapRequest { body, charset, action, connector: _, dialect, caller: _ } = request;
+        let SoapRequest { body, charset, action, connector: _, profile, caller: _ } = request;
         let message = decode(body, charset.as_deref()).map_err(|error| match error {
             EncodingError::Unsupported(_) => InvalidMessage::Charset(error),
             EncodingError::InvalidUtf16 => InvalidMessage::fault(SoapVersion::V11, Fault::from(&error)),
         })?;
-        Ok(OwnedCall::read(message, action.as_deref(), dialect, limits)?)
+        let profiles = profiles.in_order(order).profiles();
+        Ok(OwnedCall::read(message, profiles, action.as_deref(), profile.as_deref(), limits)?)
     };
     if !is_large {
         return read();

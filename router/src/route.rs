@@ -32,6 +32,8 @@ pub(super) struct CallContext<'c> {
     pub(super) presence: &'c CallerPresence,
     /// The connector that the address names.
     pub(super) addressed_connector: Option<&'c str>,
+    /// Whether the connection of the call is stored, and belongs to the connector of the address.
+    pub(super) is_connection_stored: bool,
     /// When the request was received: deadlines count from here.
     pub(super) received: Instant,
     pub(super) log_context: LogContext,
@@ -71,7 +73,10 @@ impl<'c> CallContext<'c> {
             Some(addressed) if !addressed.eq_ignore_ascii_case(owner) => {
                 Err(early_outcome::other_connector(guid, owner, addressed))
             }
-            _ => Ok(()),
+            _ => {
+                self.is_connection_stored = true;
+                Ok(())
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +41,9 @@ pub(super) struct Args {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", env = "ERP_HOST_LISTEN")]
     listen: Option<String>,
+    /// Contract file that requests are recognised by and answered in; may be given several times
+    #[arg(long, value_name = "FILE", env = "ERP_HOST_CONTRACT")]
+    contract: Vec<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -66,13 +69,17 @@ A configuration file, with some of what it may say:
 When it is ready it prints one line to standard output:
   listening on http://ADDR/Services/ErpConnectorWS.svc
 Plugin files that are added, replaced or removed are noticed within a few seconds, and at
-SIGHUP; no call is lost. So are certificate and key files. See erp-host reload.
+SIGHUP; no call is lost. So are certificate, key and contract files. See erp-host reload.
 The log goes to standard error. SIGINT or SIGTERM ends it when running calls are done (30 s
 at most), a second one at once.";
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let mut config = Config::load(&args.flags)?;
     config.server.listen = args.listen.unwrap_or(config.server.listen);
+    if !args.contract.is_empty() {
+        config.router.contract.profiles = args.contract;
+        config.make_paths_absolute()?;
+    }
     logging::start(&config.log)?;
     make_data_folder(&config.data)
         .map_err(|problem| format!("the data folder {} {problem}", config.data.display()))?;
@@ -154,7 +161,8 @@ async fn serve(
     router.record(plugin_events::of_start(plugins), "starting").await;
     let stop = stop_on_signals()?;
     let (config, help) = (config.clone(), server.help_page());
-    let file_reloader: FileReloader = online.files().into_iter().chain(server.files()).collect();
+    let file_reloader: FileReloader =
+        [online.files(), server.files(), router.files()].into_iter().flatten().collect();
     let until_stopped = file_reloader.start()?;
     let trigger =
         PluginReload { config, watcher, router: Arc::clone(&router), help, file_reloader }.start()?;

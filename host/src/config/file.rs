@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use contract::MemberOrder;
 use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
@@ -15,7 +16,7 @@ use crate::logging::LogConfig;
 use crate::quantity;
 use crate::server::{self, ServerConfig, TlsConfig};
 use erp_host_auth::{OnlineClient, OnlineConfig};
-use erp_host_router::{ConnectorLimits, RouterConfig};
+use erp_host_router::{ConnectorLimits, ContractConfig, RouterConfig};
 use erp_host_runtime::isolation::Sandbox;
 use erp_host_runtime::{ConnectorConfig, Isolation, Options, RuntimeConfig, Trust, WorkerConfig};
 
@@ -45,6 +46,7 @@ pub(super) struct ConfigFile {
     trust: Trust,
     log: LogConfig,
     limits: LimitsSection,
+    contract: ContractSection,
     connectors: BTreeMap<String, ConnectorSection>,
     online: OnlineSection,
     access: AccessConfig,
@@ -107,6 +109,15 @@ struct XmlSection {
     attributes: Option<NonZeroU32>,
     #[serde(deserialize_with = "quantity::optional_size")]
     text: Option<usize>,
+}
+
+/// `[contract]`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ContractSection {
+    profiles: Vec<PathBuf>,
+    #[serde(deserialize_with = "member_order")]
+    reply_order: MemberOrder,
 }
 
 /// `[worker]`, and `[connectors.NAME.worker]`.
@@ -191,6 +202,8 @@ impl From<ConfigFile> for Config {
         router.calls_per_connection = file.calls_per_connection;
         router.max_timed_out_calls = file.max_timed_out_calls;
         file.limits.apply(&mut server.limits, &mut router);
+        let ContractSection { profiles, reply_order } = file.contract;
+        router.contract = ContractConfig { profiles, reply_order };
 
         let mut runtime = RuntimeConfig {
             trust: file.trust,
@@ -316,6 +329,10 @@ fn set<T>(setting: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *setting = value;
     }
+}
+
+fn member_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MemberOrder, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
 fn worker_memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {

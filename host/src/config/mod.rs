@@ -44,7 +44,7 @@ pub struct Config {
     pub access: AccessConfig,
     /// Online authentication.
     pub online: OnlineConfig,
-    /// Deadlines and concurrency limits of connectors, limits of messages and replies.
+    /// Deadlines and concurrency limits of connectors, limits of messages and replies, contract files.
     pub router: RouterConfig,
     /// Trust, isolation and options of plugins.
     pub runtime: RuntimeConfig,
@@ -99,22 +99,32 @@ impl Config {
         };
         file.apply(flags);
         let mut config = compose(file, path)?;
-        for path in config.paths_mut() {
+        config.make_paths_absolute()?;
+        Ok(config)
+    }
+
+    /// Makes all paths absolute: relative ones begin at the working directory.
+    ///
+    /// # Errors
+    /// The working directory cannot be found.
+    pub fn make_paths_absolute(&mut self) -> Result<(), ConfigError> {
+        for path in self.paths_mut() {
             *path = std::path::absolute(&*path)
                 .map_err(|cause| ConfigError::Relative { path: path.clone(), cause })?;
         }
-        Ok(config)
+        Ok(())
     }
 
     /// All paths of the configuration.
     fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let Config { plugins, data, key_file, server, access: _, online, router: _, runtime, log: _ } = self;
+        let Config { plugins, data, key_file, server, access: _, online, router, runtime, log: _ } = self;
         let tls = server.tls.iter_mut().flat_map(|tls| tls.paths_mut());
         [plugins, data]
             .into_iter()
             .chain(key_file)
             .chain(tls)
             .chain(online.paths_mut())
+            .chain(&mut router.contract.profiles)
             .chain(runtime.paths_mut())
     }
 

@@ -46,6 +46,9 @@ fn config_file_sets_every_part() {
         [log]
         level = "debug"
         format = "json"
+        [contract]
+        profiles = ["/etc/contract.toml"]
+        reply_order = "declared"
         [limits]
         body = "1MiB"
         reply_in_memory = "64 KB"
@@ -74,6 +77,8 @@ fn config_file_sets_every_part() {
     assert_eq!(config.server.listen, "0.0.0.0:80");
     assert_eq!(config.key_file.as_deref(), Some(Path::new("/etc/erp-host.key")));
     assert_eq!(config.server.trusted_proxies.len(), 3);
+    assert_eq!(config.router.contract.profiles, [Path::new("/etc/contract.toml")]);
+    assert_eq!(config.router.contract.reply_order, contract::MemberOrder::Declared);
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!((config.server.limits.body, config.router.reply_in_memory), (1 << 20, 64_000));
     assert_eq!(config.server.limits.stall_timeout, Duration::from_millis(500));
@@ -125,6 +130,9 @@ fn config_errors_name_the_line() {
         ("[worker]\nread = [\"books\"]", 2, "books is no absolute path"),
         ("[connectors.Excel.worker]\nwrite = [\"./x\"]", 2, "./x is no absolute path"),
         ("[worker]\nsandbox = \"off\"", 2, "expected `best-effort` or `required`"),
+        ("[contract]\nprofiles = \"contract.toml\"", 2, "expected a sequence"),
+        ("[contract]\n\nreply_order = \"alphabet\"", 3, "expected one of name, declared"),
+        ("[contract]\nprofile = []", 2, "profiles"),
         ("listen = ", 1, ""),
     ] {
         let error = parse(text).unwrap_err();
@@ -230,6 +238,8 @@ const RELATIVE_PATHS: &str = r#"
     [online.clients.other]
     jwks = "https://relative-host/"
     private_key = "relative-11"
+    [contract]
+    profiles = ["relative-12", "relative-13"]
 "#;
 
 #[test]
@@ -239,7 +249,7 @@ fn config_makes_every_path_absolute() {
     let config = Config::load(&flags(&["--config", file.path().to_str().unwrap()])).unwrap();
     let shown = format!("{config:?}");
     let here = std::env::current_dir().unwrap();
-    for number in 1..=11 {
+    for number in 1..=13 {
         let absolute = format!("{:?}", here.join(format!("relative-{number}")));
         assert!(shown.contains(&absolute), "{absolute} is not in {shown}");
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use contract::{Dialect, MemberOrder, SoapVersion};
+use contract::{Profile, SoapVersion};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, VARY};
 use hyper::header::{HeaderMap, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
@@ -19,7 +19,7 @@ use super::config::{Limits, ServerConfig};
 use super::connection_info::ConnectionInfo;
 use super::connection_limit::LimitReached;
 use super::forwarded::{ProxyChain, TrustedProxies};
-use super::help::HelpPage;
+use super::help::{ContractInUse, HelpPage};
 use super::public_url::{PublicUrl, public_url};
 use super::query;
 use super::readiness::{Readiness, Reason};
@@ -31,7 +31,7 @@ use crate::access::{Access, AccessDenied};
 use erp_host_client::ContentType;
 use erp_host_router::Caller;
 use erp_host_router::rejection::{self, Cause};
-use erp_host_router::{RejectedCall, Router, SoapRequest, SoapResponse};
+use erp_host_router::{OrderedProfiles, RejectedCall, Router, SoapRequest, SoapResponse};
 
 /// The same from the root, relative so that it is right below any base path of a proxy.
 const SERVICE_FROM_ROOT: HeaderValue = HeaderValue::from_static("Services/ErpConnectorWS.svc");
@@ -170,28 +170,61 @@ impl Endpoint {
         caller: &Caller,
     ) -> Result<Response<ReplyBody>, Rejection> {
         let query = head.uri.query().unwrap_or_default();
-        let connector = query::parameter(query, "ConnectorName").filter(|name| !name.is_empty());
-        let is_wsdl = ["wsdl", "singleWsdl"].iter().any(|name| query::parameter(query, name).is_some());
-        if !is_wsdl {
+        let connector = connector(query);
+        let parameters = ["wsdl", "singleWsdl", "xsd"].iter().find_map(|name| query::parameter(query, name));
+        let Some(part) = parameters else {
             return match connector.filter(|name| !self.router.has_connector(name)) {
                 Some(name) => {
                     let known = caller.sees_details.then(|| self.help.names());
                     Err(Rejection::unknown_connector(&name, known.as_deref()))
                 }
-                None => Ok(self.help.response(&self.public_url(head, connection), caller.sees_details)),
+                None => Ok(self.help_page(&self.public_url(head, connection), caller.sees_details)),
             };
-        }
-        let dialect = dialect(query)?.unwrap_or_default();
+        };
+        let profiles = self.router.profiles();
+        let in_order = profiles.in_order(self.router.member_order(connector.as_deref()));
+        let profile = match profile_name(query) {
+            Some(name) => named_profile(in_order, &name)?,
+            None => in_order.default_profile(),
+        };
+        let configured = profiles.configured_as(profile);
+        // A client that is generated from this WSDL calls the same connector, and names its profile where a request does not
+        // show it. The documents that a learned WSDL imports are those of the same profile.
+        let is_named = in_order.needs_name(profile)
+            || configured.is_some() && !Arc::ptr_eq(profile, in_order.default_profile());
+        let connector = connector.map(|name| ("ConnectorName", name));
+        let named = is_named.then(|| ("dialect", Cow::Borrowed(profile.name())));
         let mut address = self.public_url(head, connection);
-        // A client that is generated from this WSDL calls the same connector, and gives its dialect where a request does
-        // not show it.
-        let connector = connector.map(|name| format!("ConnectorName={}", query::encode(&name)));
-        let plain = (dialect == Dialect::Plain).then(|| "dialect=plain".to_owned());
-        for (first, parameter) in connector.into_iter().chain(plain).enumerate() {
+        for (first, (name, value)) in connector.into_iter().chain(named).enumerate() {
             address.push(if first == 0 { '?' } else { '&' });
-            address.push_str(&parameter);
+            address += &format!("{name}={}", query::encode(&value));
         }
-        Ok(page(XML, contract::wsdl(dialect, MemberOrder::Name, &address)))
+        let document = match (configured, profile.dialect()) {
+            (Some(configured), _) => configured.wsdl(&part, &address),
+            (None, Some(dialect)) if !part.starts_with("xsd") => {
+                Some(contract::wsdl(dialect, profile.order().unwrap_or_default(), &address))
+            }
+            (None, _) => None,
+        };
+        document.map(|document| page(XML, document)).ok_or_else(|| Rejection::no_wsdl(profile.name(), &part))
+    }
+
+    fn help_page(&self, address: &str, shows_details: bool) -> Response<ReplyBody> {
+        let profiles = self.router.profiles();
+        let contract = ContractInUse {
+            profiles: &profiles,
+            reply_order: self.router.reply_order(),
+            noticed: &self.router.noticed_orders(),
+        };
+        self.help.response(address, &contract, shows_details)
+    }
+
+    /// The profile that the address of a call names.
+    fn profile(&self, query: &str, connector: Option<&str>) -> Result<Option<Arc<Profile>>, Rejection> {
+        let Some(name) = profile_name(query) else { return Ok(None) };
+        let profiles = self.router.profiles();
+        named_profile(profiles.in_order(self.router.member_order(connector)), &name)
+            .map(|found| Some(Arc::clone(found)))
     }
 
     /// The URL that the caller used, without its query.
@@ -232,7 +265,8 @@ impl Endpoint {
             return Err(Rejection::unsupported_media_type(problem));
         }
         let query = head.uri.query().unwrap_or_default();
-        let dialect = dialect(query)?;
+        let connector = connector(query);
+        let profile = self.profile(query, connector.as_deref())?;
         // Checked once before the body is read, so that an overloaded host does not read it.
         if self.is_at_call_limit() {
             return Err(Rejection::too_many_calls());
@@ -246,13 +280,12 @@ impl Endpoint {
         let body = loaded.map_err(|error| self.reject_body(&error, connection))?;
         let action = head.headers.get(SOAP_ACTION).map(header_text);
         let action = soap_action(action.as_deref(), || content_type.parameter("action"));
-        let connector = query::parameter(query, "ConnectorName");
         let request = SoapRequest {
             body,
             charset: content_type.parameter("charset").map(str::to_owned),
             action: action.map(str::to_owned),
-            connector: connector.filter(|name| !name.is_empty()).map(Cow::into_owned),
-            dialect,
+            connector: connector.map(Cow::into_owned),
+            profile,
             caller: caller.clone(),
         };
         match self.router.answer(request).await {
@@ -316,11 +349,20 @@ fn redirect_to_service() -> Response<ReplyBody> {
     response
 }
 
-/// The dialect that an address names.
-fn dialect(query: &str) -> Result<Option<Dialect>, Rejection> {
-    let name = query::parameter(query, "dialect").filter(|name| !name.is_empty());
-    let dialect = name.map(|name| name.to_ascii_lowercase().parse()).transpose();
-    dialect.map_err(|error| Rejection::unknown_dialect(&error))
+/// The connector that an address names.
+fn connector(query: &str) -> Option<Cow<'_, str>> {
+    query::parameter(query, "ConnectorName").filter(|name| !name.is_empty())
+}
+
+/// The name of the profile that an address names.
+fn profile_name(query: &str) -> Option<Cow<'_, str>> {
+    query::parameter(query, "dialect").filter(|name| !name.is_empty())
+}
+
+fn named_profile<'p>(profiles: &'p OrderedProfiles, name: &str) -> Result<&'p Arc<Profile>, Rejection> {
+    let profiles = profiles.profiles();
+    let known = || profiles.all().iter().map(|profile| profile.name()).collect::<Vec<_>>();
+    profiles.find(name).ok_or_else(|| Rejection::unknown_dialect(name, &known()))
 }
 
 /// The action that a request names: in its header, or in its content type. The contract handles quotes and an empty action.

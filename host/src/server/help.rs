@@ -12,8 +12,11 @@ use hyper::header::{
 };
 use sha2::{Digest, Sha256};
 
+use contract::{Dialect, MemberOrder};
+
 use super::query;
 use super::reply_body::ReplyBody;
+use erp_host_router::{NoticedOrder, ServedProfiles};
 
 /// The connectors that the page shows at the moment. Clones share them.
 #[derive(Debug, Clone)]
@@ -29,10 +32,15 @@ impl HelpPage {
         self.0.store(Arc::new(connectors.to_vec()));
     }
 
-    /// The page for a caller that reached the service at `address`. A stranger gets no connectors and no versions.
-    pub(super) fn response(&self, address: &str, shows_details: bool) -> Response<ReplyBody> {
+    /// The page for a caller that reached the service at `address`. A stranger gets no connectors, no versions and no files.
+    pub(super) fn response(
+        &self,
+        address: &str,
+        contract: &ContractInUse<'_>,
+        shows_details: bool,
+    ) -> Response<ReplyBody> {
         let connectors = self.0.load();
-        let page = page(address, shows_details.then_some(&**connectors));
+        let page = page(address, contract, shows_details.then_some(&**connectors));
         let mut response = Response::new(ReplyBody::whole(page));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -77,6 +85,14 @@ pub struct ConnectorCard {
     pub is_default: bool,
 }
 
+/// How messages are wrapped and ordered at the moment.
+pub(super) struct ContractInUse<'a> {
+    pub(super) profiles: &'a ServedProfiles,
+    /// The order of members of replies to addresses whose requests have shown none.
+    pub(super) reply_order: MemberOrder,
+    pub(super) noticed: &'a [NoticedOrder],
+}
+
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1d2733;--soft:#5b6b7c;--line:#d9e0e7;--paper:#fff;--wash:#f4f7f9;--accent:#0a5e7d}\
 @media(prefers-color-scheme:dark){:root{--ink:#e4eaf0;--soft:#9aa9b8;--line:#334150;--paper:#17202a;--wash:#1e2935;\
@@ -94,7 +110,7 @@ white-space:nowrap}\
 .address{user-select:all;overflow-wrap:anywhere}tr.more td{padding-left:1rem}";
 
 /// The page; without `connectors` that of a stranger. It links relative to its own address, so it is right behind any proxy.
-fn page(address: &str, connectors: Option<&[ConnectorCard]>) -> String {
+fn page(address: &str, contract: &ContractInUse<'_>, connectors: Option<&[ConnectorCard]>) -> String {
     let mut page = String::with_capacity(8 * 1024);
     page.push_str("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">");
     page.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
@@ -137,15 +153,82 @@ fn page(address: &str, connectors: Option<&[ConnectorCard]>) -> String {
     }
     page.push_str(
         "<p class=\"soft\">Add <code>?ConnectorName=&lt;name&gt;</code> to the address to pick one; without it the default one \
-         answers.</p>\
-         <h2>Service description (WSDL)</h2><p>The same operations in the three message forms that exist; the host \
-         answers each caller in its own.</p><table><tr><th>Form</th><th>Document</th></tr>\
-         <tr><td>message <span class=\"tag\">default</span></td><td><a href=\"?singleWsdl\">?singleWsdl</a></td></tr>\
-         <tr><td>data</td><td><a href=\"?singleWsdl&amp;dialect=data\">?singleWsdl&amp;dialect=data</a></td></tr>\
-         <tr><td>plain</td><td><a href=\"?singleWsdl&amp;dialect=plain\">?singleWsdl&amp;dialect=plain</a></td></tr>\
-         </table></main></body></html>\n",
+         answers.</p>",
     );
+    put_documents(&mut page, contract);
+    if connectors.is_some() {
+        put_contract(&mut page, contract);
+    }
+    page.push_str("</main></body></html>\n");
     page
+}
+
+/// The WSDL of each profile of the configuration, and of the dialects that clients are made for.
+fn put_documents(page: &mut String, contract: &ContractInUse<'_>) {
+    page.push_str(
+        "<h2>Service description (WSDL)</h2><p>The same operations in several message forms; the host answers each caller in \
+         its own.</p><table><tr><th>Form</th><th>Document</th></tr>",
+    );
+    let configured = contract.profiles.configured().iter().map(|configured| configured.profile.name());
+    let dialects = [Dialect::Message, Dialect::Data, Dialect::Plain].map(Dialect::as_str);
+    for (place, name) in configured.chain(dialects).enumerate() {
+        let (tag, query) = match place {
+            0 => (" <span class=\"tag\">default</span>", String::new()),
+            _ => ("", format!("&dialect={}", query::encode(name))),
+        };
+        let (name, query) = (Escaped(name), Escaped(&query));
+        put(
+            page,
+            format_args!(
+                "<tr><td>{name}{tag}</td><td><a href=\"?singleWsdl{query}\">?singleWsdl{query}</a></td></tr>"
+            ),
+        );
+    }
+    page.push_str("</table>");
+}
+
+/// What an operator looks at when values are missing in SuperOffice.
+fn put_contract(page: &mut String, contract: &ContractInUse<'_>) {
+    page.push_str("<h2>Contract profiles</h2><table><tr><th>Profile</th><th>From</th></tr>");
+    for configured in contract.profiles.configured() {
+        let file = configured.file.file_name().unwrap_or_default().to_string_lossy();
+        let (name, file) = (Escaped(configured.profile.name()), Escaped(&file));
+        put(page, format_args!("<tr><td>{name}</td><td>the contract file <code>{file}</code></td></tr>"));
+    }
+    let builtin: Vec<_> = Dialect::ALL.iter().map(|dialect| dialect.as_str()).collect();
+    put(page, format_args!("<tr><td>{}</td><td>built in</td></tr></table>", builtin.join(", ")));
+    put(
+        page,
+        format_args!(
+            "<p>A request in a built-in profile that does not show the order of its members is answered with them \
+             {} (<code>contract.reply_order</code>), or as earlier requests to its address have shown:</p>\
+             <table><tr><th>Address</th><th>Members</th><th>Shown by the connection</th></tr>",
+            in_words(contract.reply_order)
+        ),
+    );
+    for NoticedOrder { connector, order, connection, is_mixed } in contract.noticed {
+        page.push_str("<tr><td>");
+        match connector.as_str() {
+            "" => page.push_str("without ConnectorName"),
+            name => put(page, format_args!("<code>ConnectorName={}</code>", Escaped(name))),
+        }
+        put(page, format_args!("</td><td>{}", in_words(*order)));
+        if *is_mixed {
+            page.push_str(" <span class=\"tag\">requests come in both orders</span>");
+        }
+        put(page, format_args!("</td><td>{connection}</td></tr>"));
+    }
+    if contract.noticed.is_empty() {
+        page.push_str("<tr><td class=\"soft\" colspan=\"3\">none has shown another order</td></tr>");
+    }
+    page.push_str("</table>");
+}
+
+const fn in_words(order: MemberOrder) -> &'static str {
+    match order {
+        MemberOrder::Name => "by name",
+        MemberOrder::Declared => "as declared",
+    }
 }
 
 fn put_connector(page: &mut String, address: &str, connector: &ConnectorCard) {
@@ -212,12 +295,21 @@ mod tests {
             name: evil.clone(),
             version: evil.clone(),
             description: evil.clone(),
-            actor_types: vec![evil],
+            actor_types: vec![evil.clone()],
             is_default: true,
         };
         let address = "http://a/\"><script>/p";
-        let page = page(address, Some(&[card]));
-        assert_eq!(page.matches("&lt;script&gt;&quot;&amp;&#39;").count(), 4);
+        let profiles = ServedProfiles::read(&[]).unwrap();
+        let noticed = NoticedOrder {
+            connector: evil,
+            order: MemberOrder::Declared,
+            connection: "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf".parse().unwrap(),
+            is_mixed: false,
+        };
+        let contract =
+            ContractInUse { profiles: &profiles, reply_order: MemberOrder::Name, noticed: &[noticed] };
+        let page = page(address, &contract, Some(&[card]));
+        assert_eq!(page.matches("&lt;script&gt;&quot;&amp;&#39;").count(), 5);
         assert_eq!(page.matches("http://a/&quot;&gt;&lt;script&gt;/p").count(), 2);
         assert!(page.contains("ConnectorName=%3Cscript%3E%22%26%27"), "{page}");
         assert!(!page.contains("<script"));
@@ -227,8 +319,10 @@ mod tests {
 
     #[test]
     fn help_page_of_a_stranger_has_no_names_and_no_versions() {
-        let page = page("http://a/p", None);
+        let profiles = ServedProfiles::read(&[]).unwrap();
+        let contract = ContractInUse { profiles: &profiles, reply_order: MemberOrder::Name, noticed: &[] };
+        let page = page("http://a/p", &contract, None);
         assert!(page.contains("http://a/p") && page.contains("?singleWsdl"));
-        assert!(!page.contains(env!("CARGO_PKG_VERSION")), "{page}");
+        assert!(!page.contains(env!("CARGO_PKG_VERSION")) && !page.contains("reply_order"), "{page}");
     }
 }

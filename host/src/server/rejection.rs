@@ -82,8 +82,19 @@ impl Rejection {
         Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Cause::NotServed, text).logging_request()
     }
 
-    pub(super) fn unknown_dialect(error: &values::UnknownName) -> Self {
-        Rejection::new(StatusCode::BAD_REQUEST, Cause::NotServed, error.to_string()).logging_request()
+    /// The address names a profile that is not here. `known`: the names of those that are.
+    pub(super) fn unknown_dialect(name: &str, known: &[&str]) -> Self {
+        let text = format!("unknown dialect {name:?}, expected one of {}", known.join(", "));
+        Rejection::new(StatusCode::BAD_REQUEST, Cause::NotServed, text).logging_request()
+    }
+
+    /// The contract file of this profile has no such WSDL document. `part`: the value of the query.
+    pub(super) fn no_wsdl(profile: &str, part: &str) -> Self {
+        let text = match part {
+            "" => format!("the profile {profile:?} has no WSDL: its contract file was written without one"),
+            part => format!("the WSDL of the profile {profile:?} has no document {part:?}"),
+        };
+        Rejection::new(StatusCode::NOT_FOUND, Cause::NotServed, text).logging_request()
     }
 
     pub(super) fn unsupported_charset(error: &EncodingError) -> Self {

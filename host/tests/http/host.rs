@@ -71,7 +71,7 @@ impl Host {
         let server =
             runtime.block_on(Server::bind(&config.server, &config.access, Arc::clone(&router), &[])).unwrap();
         let address = server.url().split('/').nth(2).unwrap().parse().unwrap();
-        let file_reloader = server.files().into_iter().collect();
+        let file_reloader = server.files().into_iter().chain(router.files()).collect();
         let stop = Arc::new(Notify::new());
         let (sender, finished) = mpsc::channel();
         let stopped = Arc::clone(&stop);
@@ -96,7 +96,19 @@ impl Host {
         })
     }
 
-    /// Reloads certificate files that have changed.
+    /// Why a router with this configuration cannot be made.
+    pub(crate) fn not_started(toml: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::parse(toml, Path::new("test.toml")).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let online = Arc::new(Online::new(&config.online).unwrap());
+            let made = Router::new(&config.router, folder.path(), None, online, []).await;
+            made.err().unwrap().to_string()
+        })
+    }
+
+    /// Reloads certificate and contract files that have changed.
     pub(crate) fn reload_files(&self) -> Vec<ReloadResult> {
         self.file_reloader.reload(true)
     }
@@ -160,7 +172,7 @@ impl Host {
             charset: None,
             action: Some(call.soap_action()),
             connector: None,
-            dialect: None,
+            profile: None,
             caller: Caller::direct(self.address),
         };
         let runtime = self.runtime.as_ref().unwrap();

@@ -9,6 +9,7 @@
 
 mod access;
 mod calls;
+mod contract_profiles;
 mod edge;
 mod host;
 mod hostile;
