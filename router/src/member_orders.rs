@@ -12,7 +12,8 @@ use values::Guid;
 use super::Router;
 use super::route::CallContext;
 
-/// An address whose order changes more often than this, until the host restarts, has clients of both orders.
+/// An address whose order changes more often than this, until the host restarts, has clients of both orders. An even number,
+/// so that the order which counted at the start stays.
 const MOST_CHANGES: u32 = 4;
 
 /// The order that requests to a connector address have shown.

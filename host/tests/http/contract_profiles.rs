@@ -54,11 +54,30 @@ fn get(host: &Host, query: &str) -> Response {
     host.exchange(format!("GET {SERVICE}{query} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").as_bytes())
 }
 
+/// The order of members that the WSDL promises. Its address names no profile, so that its clients show theirs by requests.
+fn order_of_wsdl(host: &Host) -> MemberOrder {
+    let text = get(host, "?wsdl").text();
+    assert!(text.contains(&format!("location=\"http://t{SERVICE}\"")), "{text}");
+    let document = WsdlDocument { url: "http://t/".to_owned(), text };
+    let learned = contract::learn::learn("learned", &[document]).unwrap();
+    let equals = |order: &&MemberOrder| {
+        let mut layout = Profile::builtin(Dialect::Message, **order).layout().clone();
+        layout.name = "learned".to_owned();
+        layout.operations.iter().map(|operation| &operation.reply.members).eq(learned
+            .layout
+            .operations
+            .iter()
+            .map(|operation| &operation.reply.members))
+    };
+    *MemberOrder::ALL.iter().find(equals).expect("one of the two")
+}
+
 #[test]
 fn member_order_of_an_address_follows_the_requests_of_known_connections() {
     let host = Host::start();
     host.save(&[]);
     assert_eq!(test_connection(&host, ""), BY_NAME);
+    assert_eq!(order_of_wsdl(&host), MemberOrder::Name);
     // A stranger changes nothing, though its own reply has its order.
     assert_eq!(show(&host, "", MemberOrder::Declared, STRANGER)[0], "State");
     assert_eq!(test_connection(&host, ""), BY_NAME);
@@ -69,10 +88,7 @@ fn member_order_of_an_address_follows_the_requests_of_known_connections() {
     assert_eq!(fields[5], "FieldMetaDataObjects");
     assert_eq!(test_connection(&host, ""), DECLARED);
     // The WSDL of the address promises it, and needs no dialect in the address.
-    let wsdl = get(&host, "?wsdl").text();
-    let place = |member: &str| wsdl.find(&format!("name=\"{member}\"")).unwrap();
-    assert!(place("State") < place("ErrorCode"));
-    assert!(wsdl.contains("ErpConnectorWS.svc\""), "{wsdl}");
+    assert_eq!(order_of_wsdl(&host), MemberOrder::Declared);
     // Other addresses are others.
     assert_eq!(test_connection(&host, "?ConnectorName=rogue"), BY_NAME);
     let noticed = host.router.noticed_orders();
@@ -221,8 +237,12 @@ fn contract_files_that_cannot_be_used_refuse_the_start() {
     let twice = contract.folder.path().join("twice.toml");
     std::fs::write(&twice, toml.replacen("\"learned\"", "\"LEARNED\"", 1)).unwrap();
     let [path, other] = [contract.path(), twice].map(|path| path.display().to_string());
+    let large = contract.folder.path().join("large.toml");
+    std::fs::File::create(&large).unwrap().set_len(contract::MAX_CONTRACT_FILE + 1).unwrap();
+    let large = large.display().to_string();
     let missing = contract.folder.path().join("missing.toml").display().to_string();
     for (files, problem) in [
+        (vec![&large], format!("the contract file {large}: it is larger than 8388608 bytes")),
         (vec![&missing], format!("the contract file {missing}: it cannot be read")),
         (
             vec![&path, &other],
@@ -232,6 +252,13 @@ fn contract_files_that_cannot_be_used_refuse_the_start() {
         let error = Host::not_started(&format!("[contract]\nprofiles = {files:?}"));
         assert!(error.starts_with(&problem), "{error}");
         assert!(!error.contains('\n'), "{error}");
+    }
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        std::fs::set_permissions(&path, mode).unwrap();
+        let error = Host::not_started(&contract.configuration());
+        assert!(error.contains("others than its owner may change it"), "{error}");
     }
 }
 

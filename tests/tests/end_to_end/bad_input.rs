@@ -122,6 +122,17 @@ fn http_errors_are_answered_as_documented() {
             400,
             "message",
         ),
+        (
+            "a call of an unknown dialect",
+            http::Request::soap(
+                &format!("{PATH}?dialect=x"),
+                &format!("{ACTION}WSTestConnection"),
+                test_connection(),
+            ),
+            400,
+            "message",
+        ),
+        ("a part of a WSDL that has none", http::Request::get(&format!("{PATH}?xsd=xsd0")), 404, "xsd0"),
     ];
     for (case, request, status, text) in table {
         documented(case, &status.to_string());

@@ -6,6 +6,7 @@ mod commands;
 mod compatibility;
 mod connection_limits;
 mod containment;
+mod contract_profiles;
 mod crash;
 mod demo;
 mod documentation;
