@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use contract::Dialect;
+use contract::{Dialect, Profile};
 use reqwest::Url;
 
 /// The path of the service on a server (contract page, section 1).
@@ -55,12 +55,12 @@ impl ServiceAddress {
         found.map(|(_, name)| name.into_owned())
     }
 
-    /// The address for calls in a dialect. WSGetConfigData is the same message in `data`, `plain` and
+    /// The address for calls in a profile. WSGetConfigData is the same message in `data`, `plain` and
     /// `message-by-operation`, so a service of this program reads the dialect from the address; others ignore the parameter.
-    pub fn for_dialect(&self, dialect: Dialect) -> Url {
-        match dialect {
-            Dialect::Message | Dialect::Data => self.url.clone(),
-            Dialect::MessageByOperation | Dialect::Plain => self.with_dialect(dialect),
+    pub fn for_profile(&self, profile: &Profile) -> Url {
+        match profile.dialect() {
+            Some(dialect @ (Dialect::MessageByOperation | Dialect::Plain)) => self.with_dialect(dialect),
+            _ => self.url.clone(),
         }
     }
 
@@ -73,17 +73,17 @@ impl ServiceAddress {
     }
 
     /// The address of the WSDL. `parameter` is `wsdl` or `singleWsdl`.
-    pub(crate) fn wsdl_url_of(&self, parameter: &str) -> Url {
-        self.wsdl_url(parameter, Dialect::Message)
+    pub fn wsdl_url(&self, parameter: &str) -> Url {
+        wsdl_url(self.url.clone(), parameter)
     }
 
-    /// The address of the WSDL of a dialect. `parameter` is `wsdl` or `singleWsdl`.
-    pub fn wsdl_url(&self, parameter: &str, dialect: Dialect) -> Url {
-        // A service of this program has one WSDL for each dialect.
-        let mut url = if dialect == Dialect::Message { self.url.clone() } else { self.with_dialect(dialect) };
-        let query = url.query().filter(|query| !query.is_empty()).map(|rest| format!("&{rest}"));
-        url.set_query(Some(&format!("{parameter}{}", query.unwrap_or_default())));
-        url
+    /// The address of the WSDL of a profile: a service of this program has one for each dialect.
+    pub fn wsdl_url_of_profile(&self, parameter: &str, profile: &Profile) -> Url {
+        let url = match profile.dialect() {
+            None | Some(Dialect::Message) => self.url.clone(),
+            Some(dialect) => self.with_dialect(dialect),
+        };
+        wsdl_url(url, parameter)
     }
 
     /// The URL.
@@ -121,6 +121,12 @@ impl FromStr for ServiceAddress {
         url.set_query(Some(query.as_str()).filter(|query| !query.is_empty()));
         Ok(ServiceAddress { url })
     }
+}
+
+fn wsdl_url(mut url: Url, parameter: &str) -> Url {
+    let query = url.query().filter(|query| !query.is_empty()).map(|rest| format!("&{rest}"));
+    url.set_query(Some(&format!("{parameter}{}", query.unwrap_or_default())));
+    url
 }
 
 /// Whether the host of a URL is this machine.

@@ -67,6 +67,10 @@ pub enum CallErrorKind {
     Refused(Box<Outcome<'static>>),
     #[error("the service understands no dialect of the contract")]
     NoDialect,
+    #[error(
+        "the contract of the service does not have this operation; --dialect message calls it all the same"
+    )]
+    NoOperation,
 }
 
 impl CallError {
@@ -107,7 +111,6 @@ impl CallErrorKind {
     }
 
     /// Whether nothing answers at the address, to whatever is sent.
-    #[cfg(test)]
     pub(crate) fn is_unreachable(&self) -> bool {
         matches!(
             self,

@@ -5,7 +5,11 @@
 //! use erp_host_client::{Client, Options};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::new("http://localhost:8080".parse()?, &Options::default())?.detect_dialect().await?;
+//! use erp_host_client::ProfileChoice;
+//!
+//! let client = Client::new("http://localhost:8080".parse()?, &Options::default())?;
+//! // In the profile that the service's WSDL has.
+//! let (client, _) = client.choose_and_try(ProfileChoice::Service).await?;
 //! let connection: Guid = "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf".parse()?;
 //! let exchange = client.call(Some(connection), Request::GetSupportedActorTypes).await?.succeeded()?;
 //! println!("{:?} in {:?}", exchange.answer.reply, exchange.traffic.elapsed);
@@ -13,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! - [`Client`] makes calls; [`Exchange`] is a call with its reply and the HTTP messages of both; [`CallError`] is one
+//! - [`Client`] makes calls, in the profile of the service's WSDL ([`ProfileChoice`]); [`Exchange`] is a call with its reply and the HTTP messages of both; [`CallError`] is one
 //!   sentence for the user. [`Client::send`] sends any HTTP request, for tests of a service.
 //! - [`call`] makes a call from command-line arguments and shows the reply.
 //! - [`form`] fills in the settings form of a connection.
@@ -37,7 +41,7 @@ pub mod wsdl;
 mod tests;
 
 pub use address::{AddressError, ServiceAddress};
-pub use client::Client;
+pub use client::{Client, NoContract, ProfileChoice, ProfileSource, ServiceContract};
 pub use content_type::ContentType;
 pub use error::{CallError, CallErrorKind};
 pub use exchange::Exchange;

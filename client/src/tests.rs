@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use contract::{
-    Call, Dialect, Envelope, Fault, Guid, Operation, Outcome, Payload, Reply, ReplyMessage, Request,
-    SoapVersion,
+    Call, Dialect, Envelope, Fault, Guid, MemberOrder, Operation, Outcome, Payload, Profile, Reply,
+    ReplyMessage, Request, SoapVersion,
 };
 
 use super::*;
@@ -388,7 +388,7 @@ fn detect_dialect_finds_the_dialect_of_the_service() {
             }
         });
         let client = client(&service.url(), &Options::default());
-        assert_eq!(run(client.detect_dialect()).unwrap().dialect(), dialect);
+        assert_eq!(run(client.detect_dialect()).unwrap().profile().dialect(), Some(dialect));
     }
     let service = Service::answering(fault("nothing works"));
     let error = run(client(&service.url(), &Options::default()).detect_dialect()).unwrap_err();
@@ -435,8 +435,11 @@ fn service_address_accepts_common_forms() {
     assert!(read("http://").unwrap_err().to_string().contains("\"http://\" is not a URL"));
     let address: ServiceAddress = "http://erp/?a=1&connectorname=Old".parse().unwrap();
     let named = address.connector("Æ & Ø");
+    let plain = Profile::builtin(Dialect::Plain, MemberOrder::Name);
     assert_eq!(named.connector_name().as_deref(), Some("Æ & Ø"));
-    assert!(named.for_dialect(Dialect::Plain).as_str().ends_with("&dialect=plain"));
-    let wsdl = named.wsdl_url("singleWsdl", Dialect::Message);
+    assert!(named.for_profile(plain).as_str().ends_with("&dialect=plain"));
+    let wsdl = named.wsdl_url("singleWsdl");
     assert!(wsdl.as_str().contains("svc?singleWsdl&a=1&ConnectorName="), "{wsdl}");
+    let wsdl = named.wsdl_url_of_profile("wsdl", plain);
+    assert!(wsdl.as_str().contains("svc?wsdl&a=1&") && wsdl.as_str().ends_with("&dialect=plain"), "{wsdl}");
 }

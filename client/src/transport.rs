@@ -75,6 +75,11 @@ impl Transport {
         Ok(Transport { client, timeout, connect_timeout, max_response_bytes, credentials })
     }
 
+    /// The time limit for a request.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpExchange, CallErrorKind> {
         self.send_limited(request, self.max_response_bytes).await
     }

@@ -1,9 +1,10 @@
 //! The adapter for a service: requests travel over SOAP, and every reply is checked for what a WCF client would lose.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
-use contract::{Call, Dialect, Envelope, Loss, LossKind, Operation, Request, Text, losses};
+use contract::learn::WsdlDocument;
+use contract::{Call, Envelope, Loss, LossKind, Operation, Request, Text, losses};
 use erp_host_client::{CallError, CallErrorKind, Client, Exchange, HttpExchange, HttpRequest};
 use plugin_api::{Field, ListItem, Outcome};
 use tokio::task::JoinSet;
@@ -17,6 +18,8 @@ const LOST: &str = "members of the reply are lost to a WCF client: see rules 140
 /// A service, and what is wrong with its replies so far.
 pub(crate) struct Soap {
     pub(crate) client: Client,
+    /// The documents of `?wsdl`, from rule 101.
+    pub(crate) wsdl: OnceCell<Vec<WsdlDocument>>,
     /// Replies so far.
     pub(crate) replies: Cell<usize>,
     /// What WCF clients lose of the replies.
@@ -33,6 +36,7 @@ impl Soap {
     pub(crate) fn new(client: Client) -> Self {
         Soap {
             client,
+            wsdl: OnceCell::new(),
             replies: Cell::default(),
             lost: RefCell::default(),
             http: RefCell::default(),
@@ -42,12 +46,8 @@ impl Soap {
     }
 
     /// How calls are wrapped.
-    fn envelope(&self) -> Envelope {
+    pub(crate) fn envelope(&self) -> Envelope {
         self.client.envelope().clone()
-    }
-
-    pub(crate) fn dialect(&self) -> Dialect {
-        self.client.dialect()
     }
 
     /// A call as HTTP.
@@ -86,6 +86,9 @@ impl Soap {
     fn read(&self, operation: Operation, response: Result<Exchange, CallError>) -> Result<Reply, Stop> {
         let exchange = match response {
             Ok(exchange) => exchange,
+            Err(error) if matches!(error.kind, CallErrorKind::NoOperation) => {
+                return Err(Stop::skip(format!("the WSDL has no operation {operation}: see rule 104")));
+            }
             Err(error) => {
                 let text = format!("{error}; expected a reply");
                 let shown_by = error.traffic.map(|exchange| Arc::new(*exchange));

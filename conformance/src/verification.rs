@@ -1,10 +1,10 @@
 //! Checking a connector service: what `erp-host verify` runs.
 
-use contract::{Access, Dialect, Field, FieldType, Guid, Payload, Reply, Request};
-use erp_host_client::{CallError, Client};
+use contract::{Access, Field, FieldType, Guid, Payload, Reply, Request};
+use erp_host_client::{CallError, Client, ProfileChoice};
 
 use crate::engine::{Progress, check_all};
-use crate::report::{Report, Target};
+use crate::report::{Contract, Report, Target};
 use crate::rules::delete_saved;
 use crate::soap::Soap;
 use crate::subject::{Adapter, Subject, Writes};
@@ -12,10 +12,10 @@ use crate::subject::{Adapter, Subject, Writes};
 /// What to verify, and how.
 #[derive(Debug)]
 pub struct Verification {
-    /// A client of the service, in any dialect.
+    /// A client of the service, in any profile.
     pub client: Client,
-    /// The dialect to call it in; without one, that in which it answers.
-    pub dialect: Option<Dialect>,
+    /// The profile to call it in.
+    pub profile: ProfileChoice,
     /// Settings for a connection. What is not given and has a default is filled in, as SuperOffice's form does.
     pub settings: Vec<(String, Option<String>)>,
     /// Whether to leave out creating and saving actors.
@@ -45,16 +45,15 @@ impl Verification {
         interrupted: impl Future<Output = ()>,
         mut progress: impl FnMut(Progress<'_>),
     ) -> Result<Report, CannotBegin> {
-        let client = match self.dialect {
-            Some(dialect) => self.client.in_dialect(dialect),
-            None => self.client.detect_dialect().await?,
-        };
+        let (client, source) = self.client.choose_and_try(self.profile).await?;
         let form = form_of(&client).await?;
         if self.connection.is_none() {
             check_settings(&form, &self.settings)?;
         }
-        let target =
-            Target::Service { address: client.address().to_string(), dialect: client.dialect().to_string() };
+        let target = Target::Service {
+            address: client.address().to_string(),
+            contract: Contract::new(client.profile(), &source),
+        };
         let mut report = Report::new(target);
         report.secrets = secrets_of(&form, &self.settings);
         let writes = if self.read_only {

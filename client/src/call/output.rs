@@ -39,10 +39,10 @@ pub fn write_exchange(out: &mut impl Write, exchange: &Exchange, format: OutputF
                     writeln!(out, "token   {}", printable(token.unwrap_or("(none)")))?;
                 }
             }
-            let dialect = exchange.answer.envelope.profile().name().to_owned();
+            let profile = exchange.answer.envelope.profile().name();
             let (elapsed, bytes) = (traffic.elapsed, traffic.response.body.len());
             summary(out, &exchange.outcome())?;
-            writeln!(out, "{} in {elapsed:.1?}, {bytes} bytes, dialect {dialect}", exchange.operation)
+            writeln!(out, "{} in {elapsed:.1?}, {bytes} bytes, profile {profile}", exchange.operation)
         }
     }
 }

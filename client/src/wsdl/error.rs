@@ -30,7 +30,9 @@ pub enum WsdlError {
     Encoding { url: String, why: String },
     #[error("the WSDL {url}: {why}")]
     File { url: String, why: String },
-    #[error("{from} imports {url} from another host, which is fetched only with --follow-other-hosts")]
+    #[error(
+        "{from} imports {url} from another host, which only erp-host contract learn fetches, with --follow-other-hosts"
+    )]
     OtherHost { from: String, url: String },
     #[error(
         "{from} imports {url}, and a file is read only for another file of this machine: save all documents of the \
@@ -62,7 +64,6 @@ impl WsdlError {
     }
 
     /// Why nothing answers at the address, if that is so: then a call would fail in the same way.
-    #[cfg(test)]
     pub(crate) fn into_unreachable(self) -> Result<CallErrorKind, Self> {
         match self {
             WsdlError::Request { kind, .. } if kind.is_unreachable() => Ok(kind),

@@ -18,6 +18,7 @@ use reqwest::Url;
 
 pub use self::error::WsdlError;
 pub use self::source::{Source, SourceError};
+use crate::address::ServiceAddress;
 use crate::error::{CallErrorKind, excerpt, html_title};
 use crate::http_message::{HttpRequest, HttpResponse};
 use crate::options::{Credentials, Options};
@@ -53,6 +54,18 @@ pub async fn fetch(
         }
         None => fetch.all(source).await,
     }
+}
+
+/// Fetches a WSDL of the service at this address, through the transport of its calls. Imports on other hosts are not
+/// followed.
+pub(crate) async fn fetch_of_service(
+    source: &Source,
+    address: &ServiceAddress,
+    transport: &Arc<Transport>,
+) -> Result<Vec<WsdlDocument>, WsdlError> {
+    let transports = vec![(address.url().clone(), Arc::clone(transport))];
+    let fetch = Fetch { transports, others: None };
+    within(transport.timeout(), address.url(), fetch.all(source)).await
 }
 
 async fn within(
@@ -108,9 +121,7 @@ impl Fetch<'_> {
         let (url, other) = match source {
             Source::Document(url) => (url.clone(), None),
             // .NET serves the whole WSDL as one document since version 4.5; its imports may have another name of the host.
-            Source::Service(address) => {
-                (address.wsdl_url_of("singleWsdl"), Some(address.wsdl_url_of("wsdl")))
-            }
+            Source::Service(address) => (address.wsdl_url("singleWsdl"), Some(address.wsdl_url("wsdl"))),
         };
         match (self.document(&url, false).await, other) {
             (Err(error), Some(other)) if error.is_no_wsdl() => {

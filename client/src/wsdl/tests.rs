@@ -173,7 +173,7 @@ fn wsdl_imports_from_another_host_are_fetched_only_on_request_and_without_creden
     assert_sentence(
         &error,
         &format!(
-            "{}?singleWsdl imports {import} from another host, which is fetched only with --follow-other-hosts",
+            "{}?singleWsdl imports {import} from another host, which only erp-host contract learn fetches, with --follow-other-hosts",
             service.url()
         ),
     );

@@ -30,13 +30,21 @@ impl Report {
             })
         });
         let counts = self.counts();
-        let (service, dialect) = match &self.target {
+        let (service, contract) = match &self.target {
             Target::Connector(_) => (None, None),
-            Target::Service { address, dialect } => (Some(address), Some(dialect)),
+            Target::Service { address, contract } => (Some(address), Some(contract)),
         };
         json!({
             "service": service,
-            "dialect": dialect,
+            "contract": contract.map(|contract| json!({
+                "profile": contract.profile,
+                "source": contract.source,
+                "reason": contract.reason,
+                "reply_order": contract.order,
+                "nearest": contract.comparison.builtin,
+                "differences": contract.comparison.differences,
+                "unknown": contract.unknown,
+            })),
             "interrupted": self.interrupted,
             "passed": counts.passed,
             "failed": counts.failed,

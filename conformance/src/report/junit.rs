@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Report;
+use super::{Report, Target};
 use crate::rule::{Rule, Verdict, Weight};
 use crate::rules::group_name;
 
@@ -30,6 +30,11 @@ impl Report {
                 out,
                 "  <testsuite name=\"{name}\" tests=\"{length}\" failures=\"{failures}\" skipped=\"{skipped}\">"
             );
+            if first.number == applicable[0].0.number {
+                out.push_str("    <properties>\n");
+                self.write_properties(&mut out);
+                out.push_str("    </properties>\n");
+            }
             for (rule, verdict) in suite {
                 let case = escaped(&format!("{} {}", rule.number, rule.text));
                 let _ = write!(out, "    <testcase classname=\"{name}\" name=\"{case}\"");
@@ -55,6 +60,26 @@ impl Report {
         }
         out.push_str("</testsuites>\n");
         out
+    }
+
+    /// The contract of the service, as properties of the first suite.
+    fn write_properties(&self, out: &mut String) {
+        let Target::Service { contract, .. } = &self.target else { return };
+        let mut property = |name: &str, value: &str| {
+            let value = escaped(value);
+            let _ = writeln!(out, "      <property name=\"contract.{name}\" value=\"{value}\"/>");
+        };
+        property("profile", &contract.profile);
+        property("source", contract.source);
+        property("reply_order", contract.order);
+        property("nearest", &contract.comparison.builtin);
+        let all = [("difference", &contract.comparison.differences), ("unknown", &contract.unknown)];
+        for (name, sentences) in all {
+            sentences.iter().for_each(|sentence| property(name, sentence));
+        }
+        if let Some(reason) = &contract.reason {
+            property("reason", reason);
+        }
     }
 }
 

@@ -1,11 +1,15 @@
 //! The report: what was checked, and the verdict on each rule.
 
 #[cfg(feature = "soap")]
+mod contract;
+#[cfg(feature = "soap")]
 mod json;
 #[cfg(feature = "soap")]
 mod junit;
 mod text;
 
+#[cfg(feature = "soap")]
+pub(crate) use self::contract::Contract;
 use crate::rule::{Rule, Verdict, Weight};
 
 /// The verdicts on all rules. Its `Display` shows them for people.
@@ -29,7 +33,7 @@ pub(crate) enum Target {
     /// The connector of this name, in process.
     Connector(&'static str),
     #[cfg(feature = "soap")]
-    Service { address: String, dialect: String },
+    Service { address: String, contract: Contract },
 }
 
 /// How many rules have which verdict.

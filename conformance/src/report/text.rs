@@ -49,7 +49,10 @@ impl fmt::Display for Report {
         match &self.target {
             Target::Connector(name) => writeln!(f, "the connector {name} in process")?,
             #[cfg(feature = "soap")]
-            Target::Service { address, dialect } => writeln!(f, "{address} in dialect {dialect}")?,
+            Target::Service { address, contract } => {
+                writeln!(f, "{address} in profile {}", contract.profile)?;
+                write_contract(f, contract)?;
+            }
         }
         if self.interrupted {
             writeln!(f, "interrupted: the rules after the last one were not checked")?;
@@ -79,6 +82,26 @@ impl Report {
         )?;
         lines(f, "  < ", &self.shown_body(&response.body))
     }
+}
+
+#[cfg(feature = "soap")]
+fn write_contract(f: &mut fmt::Formatter<'_>, contract: &super::Contract) -> fmt::Result {
+    let (source, order) = (contract.source_in_words(), contract.order_in_words());
+    writeln!(f, "contract: the profile {}, {source}; members of replies {order}", contract.profile)?;
+    if let Some(reason) = &contract.reason {
+        writeln!(f, "  the WSDL is not used: {reason}")?;
+    }
+    let different = format!("it differs from {}, the nearest built-in one:", contract.comparison.builtin);
+    for (what, sentences) in [
+        (different.as_str(), &contract.comparison.differences),
+        ("it has what the contract page does not:", &contract.unknown),
+    ] {
+        if !sentences.is_empty() {
+            writeln!(f, "  {what}")?;
+            sentences.iter().try_for_each(|sentence| writeln!(f, "  - {sentence}"))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(feature = "soap")]

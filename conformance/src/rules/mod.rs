@@ -106,9 +106,9 @@ pub(crate) fn table() -> Vec<Entry> {
         101 Must - service::wsdl::served, "`?wsdl` gives a WSDL.", "section 1";
         102 Should - service::wsdl::single, "`?singleWsdl` gives the same WSDL in one document.", "section 1";
         103 Must - service::wsdl::address, "The WSDL's address has the scheme, host, port and path that the WSDL was asked for at.", "section 1";
-        104 Must - service::wsdl::operations, "The WSDL has the 17 operations, each with its SOAPAction, literal.", "sections 1 and 2; recorded WSDL";
-        105 Must - service::wsdl::messages, "The WSDL's requests and replies have the elements and members of the dialect.", "sections 2 and 3; recorded WSDL";
-        106 Must - service::wsdl::carriers, "The WSDL's types have the members, types and names of the contract.", "section 2; recorded WSDL";
+        104 Must - service::wsdl::operations, "The WSDL has the 17 operations, each with a SOAPAction of its own.", "sections 1 and 2; recorded WSDL";
+        105 Must - service::wsdl::messages, "The WSDL's requests and replies have the members of the contract, and the service answers to them.", "sections 2 and 3; recorded WSDL";
+        106 Must - service::wsdl::carriers, "The WSDL's messages are literal, and its types have the members, types and names of the contract.", "section 2; recorded WSDL";
         107 Should - service::wsdl::authentication, "The WSDL has the operation Authenticate, which only SuperOffice online needs.", "sections 2 and 6";
 
         201 Must - service::addresses::case, "The path is taken in any case.", "section 1";
@@ -221,9 +221,9 @@ pub(crate) fn table() -> Vec<Entry> {
         1318 Should - service::unusual_requests::soap_12, "A SOAP 1.2 envelope is served in SOAP 1.2.", "section 5; a WCF service of BasicHttpBinding does not";
 
         1401 Must - service::replies::http, "A reply comes with status 200 and text/xml; charset=utf-8.", "sections 1 and 5";
-        1402 Must - service::replies::wrapping, "A reply is wrapped in the dialect and namespace of its request.", "section 3";
+        1402 Must - service::replies::wrapping, "A reply is wrapped in the profile and namespace of its request.", "section 3";
         1403 Must - service::replies::namespaces, "Members stand in their namespaces: a WCF client loses others.", "section 3";
-        1404 Must - service::replies::order, "Members stand in the order of the contract: a WCF client loses others.", "section 3";
+        1404 Must - service::replies::order, "Members stand in the order of the WSDL, or else of the dialect: a WCF client loses others.", "section 3";
         1405 Must - service::replies::twice, "No member comes twice.", "section 3";
         1406 Must - service::replies::missing, "IsOk and State are always there.", "section 2; a WCF client reads a missing IsOk as false";
         1407 Must - service::replies::values, "State, IsOk and the names and numbers of fields are of their types.", "section 2";

@@ -88,6 +88,21 @@ pub fn imports(document: &WsdlDocument) -> Result<Vec<String>, LearnError> {
     Ok(parsed.descendants().filter_map(import_location).map(|location| location.value().to_owned()).collect())
 }
 
+/// The addresses of the service: the locations of `soap:address`.
+///
+/// # Errors
+/// A document is no XML, or neither a WSDL nor a schema.
+pub fn addresses(documents: &[WsdlDocument]) -> Result<Vec<String>, LearnError> {
+    let mut all = Vec::new();
+    for document in documents {
+        let parsed = parse(document)?;
+        let is_address = |node: &Node<'_, '_>| SOAP.iter().any(|namespace| is(*node, namespace, "address"));
+        let locations = parsed.descendants().filter(is_address).filter_map(|node| node.attribute("location"));
+        all.extend(locations.map(str::to_owned));
+    }
+    Ok(all)
+}
+
 /// Reads a WSDL with all that it imports. `name` is that of the profile.
 ///
 /// # Errors

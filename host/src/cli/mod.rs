@@ -7,6 +7,7 @@ use std::io;
 pub(crate) mod output;
 pub(crate) mod own_output;
 pub(crate) mod passphrase_flags;
+pub(crate) mod profile_flags;
 pub(crate) mod scratch_folder;
 pub(crate) mod service_flags;
 pub(crate) mod settings_flags;

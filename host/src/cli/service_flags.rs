@@ -5,15 +5,15 @@ use std::fmt::Display;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
-use contract::Dialect;
 use erp_host_client::{Client, Credentials, Options, ServiceAddress};
 use zeroize::Zeroizing;
 
 /// The address of the service, and the options of the client.
+// An optional group with another one in it is there where the named flag is.
 #[derive(Debug, Clone, clap::Args)]
+#[group(args = ["url"])]
 pub(crate) struct ServiceFlags {
     /// Address of the connector service, as SuperOffice is given it; `/Services/ErpConnectorWS.svc` is added to a bare
     /// server
@@ -42,27 +42,6 @@ pub(crate) struct TransportFlags {
     /// header such as `X-Connector-Secret: ..`; `-` for standard input
     #[arg(long, value_name = "FILE")]
     credentials: Option<PathBuf>,
-}
-
-/// The dialect of calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DialectChoice {
-    /// The dialect that the service replies in.
-    Auto,
-    /// This dialect.
-    Only(Dialect),
-}
-
-impl FromStr for DialectChoice {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let name = name.to_ascii_lowercase();
-        if name == "auto" {
-            return Ok(DialectChoice::Auto);
-        }
-        name.parse().map(DialectChoice::Only).map_err(|error: values::UnknownName| format!("{error}, auto"))
-    }
 }
 
 fn seconds(text: &str) -> Result<f32, String> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use contract::{Actor, Operation, Request, Restriction};
+use erp_host_client::ProfileSource;
 use erp_host_client::call::{
     Argument, Arguments, OutputFormat, actors_from_json, check, parse_operation, parse_parent,
     parse_restriction, write_error_traffic, write_exchange,
@@ -14,7 +15,8 @@ use erp_host_files::read_text;
 
 use crate::cli::block_on;
 use crate::cli::output::{print_error, stdout};
-use crate::cli::service_flags::{DialectChoice, ServiceFlags};
+use crate::cli::profile_flags::{ProfileFlags, print_source};
+use crate::cli::service_flags::ServiceFlags;
 use crate::cli::settings_flags::{MAX_INPUT, SettingsFlags, read_standard_input};
 
 #[cfg(test)]
@@ -32,10 +34,8 @@ pub(super) struct Args {
     /// What to call, such as GetActors
     #[arg(value_parser = parse_operation)]
     operation: Operation,
-    /// How the call is wrapped: message, message-by-operation, data, plain; auto finds out what the service answers to
-    /// when it does not understand the first one
-    #[arg(long, value_name = "DIALECT", default_value = "auto")]
-    dialect: DialectChoice,
+    #[command(flatten)]
+    profile: ProfileFlags,
     #[command(flatten)]
     arguments: ArgumentFlags,
     /// Show the answer as JSON
@@ -132,11 +132,13 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
             return Ok(ExitCode::from(2));
         }
     };
-    let (client, guid) = (args.service.client()?, connection.as_deref());
+    let (client, choice, guid) = (args.service.client()?, args.profile.choice()?, connection.as_deref());
     let result = block_on(async {
-        match args.dialect {
-            DialectChoice::Auto => client.call_detecting_dialect(guid, request).await,
-            DialectChoice::Only(dialect) => client.in_dialect(dialect).call_with(guid, request).await,
+        let (client, source) = client.choose(choice, args.operation).await?;
+        print_source(&source);
+        match source {
+            ProfileSource::Given => client.call_with(guid, request).await,
+            _ => client.call_detecting_dialect(guid, request).await,
         }
     })?;
     // The messages are shown byte for byte, everything else without unprintable characters.

@@ -14,6 +14,7 @@ use erp_host_files::read_text;
 
 use crate::cli::block_on;
 use crate::cli::output::stdout;
+use crate::cli::profile_flags::read_contract_file;
 use crate::cli::service_flags::TransportFlags;
 
 /// Contract profiles: how a connector service wraps and orders its messages
@@ -209,7 +210,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut out = stdout();
     let mut code = ExitCode::SUCCESS;
     for path in &args.files {
-        match read(path) {
+        match read_contract_file(path) {
             Ok(file) => write!(out, "{}: {}", path.display(), report(&file))?,
             Err(error) => {
                 code = ExitCode::FAILURE;
@@ -250,16 +251,11 @@ fn report(file: &ContractFile) -> String {
     text
 }
 
-fn read(path: &Path) -> Result<ContractFile, String> {
-    let text = read_text(path, MAX_CONTRACT_FILE).map_err(|error| format!("{}: {error}", path.display()))?;
-    ContractFile::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
 fn show(args: &ShowArgs) -> Result<ExitCode, Box<dyn Error>> {
     let builtin = args.profile.to_str().and_then(|name| Profiles::builtin().find(name));
     let profile = match builtin {
         Some(profile) => profile.clone(),
-        None => read(&args.profile)?.profile()?,
+        None => read_contract_file(&args.profile)?.profile()?,
     };
     let operation = args.operation;
     if profile.operation(operation).is_none() {

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::cli::output::print_error;
 use crate::cli::own_output::OwnOutput;
+use crate::cli::profile_flags::{ProfileFlags, print_source};
 use crate::cli::scratch_folder::scratch_folder;
-use crate::cli::service_flags::{DialectChoice, ServiceFlags};
+use crate::cli::service_flags::ServiceFlags;
 use crate::cli::settings_flags::SettingsFlags;
 use crate::cli::signals::StopSignals;
 use crate::cli::text::ask_yes_or_no;
@@ -49,9 +50,8 @@ pub(super) struct Args {
     lose_store_every: Option<u64>,
     #[command(flatten)]
     settings: SettingsFlags,
-    /// How the calls are wrapped: message, message-by-operation, data, plain; auto finds out
-    #[arg(long, value_name = "DIALECT", default_value = "auto")]
-    dialect: DialectChoice,
+    #[command(flatten)]
+    profile: ProfileFlags,
 
     /// How many rounds; 0 to go on until Ctrl-C
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -146,6 +146,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn simulate(args: Args, output: OwnOutput) -> Result<Report, Box<dyn Error>> {
+    let profile = args.profile.choice()?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let mut settings: FormInput = args.settings.entries()?.into_iter().collect();
     let (client, demo) = match &args.demo {
@@ -184,11 +185,10 @@ fn simulate(args: Args, output: OwnOutput) -> Result<Report, Box<dyn Error>> {
     let progress = Progress::new(Box::new(PrintableWriter::new(output)), verbosity, args.connections > 1);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let client = match args.dialect {
-            DialectChoice::Auto => client.detect_dialect().await?,
-            DialectChoice::Only(dialect) => client.in_dialect(dialect),
-        };
-        progress.write(&format!("simulating against {}, seed {seed}\n", client.address()));
+        let (client, source) = client.choose_and_try(profile).await?;
+        print_source(&source);
+        let (address, profile) = (client.address(), client.profile().name());
+        progress.write(&format!("simulating against {address} in profile {profile}, seed {seed}\n"));
         let simulation = Simulation::new(options, client, progress, demo);
         let stop = simulation.stop_handle();
         // Dropping the simulation also stops the demo's host.

@@ -10,7 +10,8 @@ use values::Guid;
 
 use crate::cli::block_on;
 use crate::cli::output::{print_error, stdout};
-use crate::cli::service_flags::{DialectChoice, ServiceFlags};
+use crate::cli::profile_flags::ProfileFlags;
+use crate::cli::service_flags::ServiceFlags;
 use crate::cli::settings_flags::SettingsFlags;
 use erp_host_conformance::{Progress, Report, Verdict, Verification, Weight};
 use erp_host_terminal::printable;
@@ -27,9 +28,8 @@ pub(super) struct Args {
     service: ServiceFlags,
     #[command(flatten)]
     settings: SettingsFlags,
-    /// How calls are wrapped: auto, message, message-by-operation, data, plain
-    #[arg(long, value_name = "DIALECT", default_value = "auto")]
-    dialect: DialectChoice,
+    #[command(flatten)]
+    profile: ProfileFlags,
     /// Create and save no actors
     #[arg(long)]
     read_only: bool,
@@ -63,17 +63,13 @@ service has nothing to check it with, is skipped with the reason. The rules and 
 Exit codes: 0 no rule failed, 1 some did, 2 it could not begin (no service, wrong settings, wrong usage), 130 interrupted.";
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    let prepared = args.service.client().and_then(|client| Ok((client, args.settings.entries()?)));
-    let (client, settings) = match prepared {
+    let prepared = || Ok((args.service.client()?, args.profile.choice()?, args.settings.entries()?));
+    let (client, profile, settings) = match prepared() {
         Ok(prepared) => prepared,
-        Err(error) => return Ok(cannot_begin(&error)),
-    };
-    let dialect = match args.dialect {
-        DialectChoice::Auto => None,
-        DialectChoice::Only(dialect) => Some(dialect),
+        Err::<_, Box<dyn Error>>(error) => return Ok(cannot_begin(&error)),
     };
     let verification =
-        Verification { client, dialect, settings, read_only: args.read_only, connection: args.connection };
+        Verification { client, profile, settings, read_only: args.read_only, connection: args.connection };
     let mut shown = Shown::new(args.quiet);
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {

@@ -72,15 +72,40 @@ fn around_the_messages() -> Vec<Defect> {
                 answer.replace("location=\"http://127.0.0.1", "location=\"http://inside.example.com");
             }
         }),
-        answers_wrong(104, "its WSDL has a wrong SOAPAction", |_, answer| {
-            answer.replace(
-                "soapAction=\"http://www.superoffice.net/EIS/Connector/1.0/IErpConnectorWS/WSGetList\"",
-                "soapAction=\"urn:WSGetList\"",
-            );
+        answers_wrong(102, "its two WSDLs have other orders", |asked, answer| {
+            if query(asked).starts_with("wsdl") {
+                answer.replace("name=\"TechExplanation\"", "name=\"%\"");
+                answer.replace("name=\"UserExplanation\"", "name=\"TechExplanation\"");
+                answer.replace("name=\"%\"", "name=\"UserExplanation\"");
+            }
+        }),
+        answers_wrong(104, "its WSDL lacks an operation", |asked, answer| {
+            if is_get(asked) {
+                answer.replace("name=\"WSGetList\"", "name=\"WSLists\"");
+            }
+        }),
+        answers_wrong(104, "its WSDL has a SOAPAction twice", |asked, answer| {
+            if is_get(asked) {
+                answer.replace("IErpConnectorWS/WSGetList\"", "IErpConnectorWS/WSGetActors\"");
+            }
         }),
         answers_wrong(105, "its WSDL misspells a member", |asked, answer| {
             if is_get(asked) {
-                answer.replace("name=\"SearchText\"", "name=\"SearchTxt\"");
+                answer.replace("name=\"TechExplanation\"", "name=\"TechExplantion\"");
+            }
+        }),
+        answers_wrong(105, "its WSDL is that of another dialect", |asked, answer| {
+            if is_get(asked) && query(asked).to_lowercase().contains("wsdl") {
+                let wsdl =
+                    contract::wsdl(contract::Dialect::Data, contract::MemberOrder::Name, "http://localhost/");
+                answer.body = wsdl.into_bytes();
+            } else if !is_get(asked) && asked.text().contains("<WSGetConfigData") {
+                answer.fault();
+            }
+        }),
+        answers_wrong(106, "its WSDL lacks a member of a type", |asked, answer| {
+            if is_get(asked) {
+                answer.replace("name=\"MaxLength\"", "name=\"MaximalLength\"");
             }
         }),
         answers_wrong(106, "its WSDL lacks a field type", |asked, answer| {

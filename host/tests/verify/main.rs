@@ -8,13 +8,16 @@ mod defects;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use erp_host_client::{Client, Options};
+use contract::{MemberOrder, Profile};
+use erp_host_client::{Client, Options, ProfileChoice};
 use erp_host_conformance::{CannotBegin, Report, Verdict, Verification, Weight};
 
 use test_support::exchange::PATH;
 use test_support::http::Response;
 use test_support::http::server::Received;
+use test_support::other_contract::OtherContract;
 use test_support::proxy::{self, Proxy};
 use test_support::{BROKEN, HELLO, Setup, TestHost};
 
@@ -46,7 +49,8 @@ fn changed(
 
 fn verification(url: &str) -> Verification {
     let client = Client::new(url.parse().unwrap(), &Options::default()).unwrap();
-    Verification { client, dialect: None, settings: Vec::new(), read_only: false, connection: None }
+    let profile = ProfileChoice::Service;
+    Verification { client, profile, settings: Vec::new(), read_only: false, connection: None }
 }
 
 fn verify(verification: Verification) -> Result<Report, CannotBegin> {
@@ -58,8 +62,8 @@ fn verify(verification: Verification) -> Result<Report, CannotBegin> {
 fn sound_service_keeps_all_rules_in_every_dialect() {
     let host = sound_host();
     for &dialect in contract::Dialect::ALL {
-        let report =
-            verify(Verification { dialect: Some(dialect), ..verification(&url(host.address())) }).unwrap();
+        let profile = ProfileChoice::Given(Profile::builtin(dialect, MemberOrder::Name).clone());
+        let report = verify(Verification { profile, ..verification(&url(host.address())) }).unwrap();
         assert_eq!(report.broken(), Vec::<u16>::new(), "{report}");
         // What the hello connector has nothing for.
         assert_eq!(report.skipped().iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), [404, 803, 805, 1106]);
@@ -91,6 +95,130 @@ fn read_only_verification_writes_nothing() {
     assert!(
         (1101..=1108).all(|rule| skipped.contains(&(rule, "nothing may be written: --read-only"))),
         "{skipped:?}"
+    );
+}
+
+/// A service of another contract in front of a host, and what is found about it.
+fn verified_in_contract(contract: &OtherContract, replies: Arc<Profile>, choice: ProfileChoice) -> Report {
+    let host = sound_host();
+    let service = contract.in_front_of(host.address(), replies);
+    verify(Verification { profile: choice, ..verification(&url(service.address())) }).unwrap()
+}
+
+#[test]
+fn service_of_another_contract_keeps_all_rules() {
+    for (name, nearest, order, difference, unknown) in [
+        (
+            "reversed",
+            "message-declared",
+            "own",
+            "replies of WSGetConfigData, WSGetSupportedActorTypeFields: UserExplanation comes first",
+            None,
+        ),
+        (
+            "quote-style",
+            "message-by-operation-declared",
+            "own",
+            "requests of all operations but WSGetConfigData, WSTestConfigData, Authenticate: ConnectionGuid is a SOAP header",
+            Some("replies: ServerVersion, of the type string"),
+        ),
+        (
+            "split",
+            "data",
+            "name",
+            "replies of all operations but Authenticate: Served",
+            Some("the operation "),
+        ),
+    ] {
+        let contract = OtherContract::new(name);
+        let report = verified_in_contract(&contract, contract.profile().clone(), ProfileChoice::Service);
+        assert_eq!(report.broken(), Vec::<u16>::new(), "{name}: {report}");
+        assert_eq!(report.skipped().iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), [404, 803, 805, 1106]);
+        let (text, json, junit) = (report.to_string(), report.to_json(), report.to_junit());
+        let json = &json["contract"];
+        assert_eq!(
+            (&json["profile"], &json["source"], &json["nearest"], &json["reply_order"]),
+            (&"learned".into(), &"wsdl".into(), &nearest.into(), &order.into()),
+            "{json:#}"
+        );
+        assert!(
+            text.contains("contract: the profile learned, from the service's WSDL; members of replies"),
+            "{text}"
+        );
+        assert!(text.contains(&format!("  - {difference}")), "{text}");
+        assert!(json["differences"].to_string().contains(difference), "{json:#}");
+        assert!(junit.contains("<property name=\"contract.profile\" value=\"learned\"/>"), "{junit}");
+        assert!(junit.contains(&format!("name=\"contract.difference\" value=\"{difference}")), "{junit}");
+        if let Some(unknown) = unknown {
+            assert!(text.contains(&format!("  - {unknown}")), "{text}");
+            assert!(json["unknown"].to_string().contains(unknown), "{json:#}");
+        }
+        roxmltree::Document::parse(&junit).unwrap();
+    }
+}
+
+#[test]
+fn replies_are_held_to_the_order_of_the_services_own_wsdl() {
+    let reversed = OtherContract::new("reversed");
+    let message = Profile::builtin(contract::Dialect::Message, MemberOrder::Name);
+    // Members ordered by name are wrong for this service, whatever the built-in dialects have.
+    let report = verified_in_contract(&reversed, message.clone(), ProfileChoice::Service);
+    assert!(report.broken().contains(&1404), "{report}");
+    let text = report.to_string();
+    let expected = "WSGetConfigData: FieldMetadataInfoArrayPluginResponseWS: FieldMetaDataObjects comes after ErrorCode, expected before it";
+    assert!(text.contains(expected), "{text}");
+
+    let split = OtherContract::new("split");
+    let report = verified_in_contract(&split, message.clone(), ProfileChoice::Service);
+    assert!(report.broken().contains(&1402), "{report}");
+}
+
+#[test]
+fn given_profile_is_compared_with_the_wsdl() {
+    let reversed = OtherContract::new("reversed");
+    let choice = ProfileChoice::Given(reversed.profile().clone());
+    let report = verified_in_contract(&reversed, reversed.profile().clone(), choice);
+    assert_eq!(report.to_json()["contract"]["source"], "given");
+    assert!(!report.broken().contains(&105), "{report}");
+
+    let plain = Profile::builtin(contract::Dialect::Plain, MemberOrder::Name);
+    let host = sound_host();
+    let proxy = changed(
+        &host,
+        |_| {},
+        |asked, answer| {
+            if asked.request.method == "GET" && asked.target().1.contains("wsdl") {
+                let wsdl = contract::wsdl(contract::Dialect::Data, MemberOrder::Name, "http://localhost/");
+                answer.body = wsdl.into_bytes();
+            }
+        },
+    );
+    let profile = ProfileChoice::Given(plain.clone());
+    let report = verify(Verification { profile, ..verification(&url(proxy.address())) }).unwrap();
+    let text = report.to_string();
+    assert!(text.contains("the WSDL is that of data, but the service is called in plain"), "{text}");
+}
+
+#[test]
+fn service_without_a_usable_wsdl_is_verified_in_the_dialect_that_it_answers_in() {
+    let host = sound_host();
+    let proxy = changed(
+        &host,
+        |_| {},
+        |asked, answer| {
+            if asked.request.method == "GET" {
+                answer.refuse(403);
+            }
+        },
+    );
+    let report = verify(verification(&url(proxy.address()))).unwrap();
+    assert_eq!(report.broken(), [101, 202], "{report}");
+    let contract = &report.to_json()["contract"];
+    assert_eq!((&contract["profile"], &contract["source"]), (&"message".into(), &"detected".into()));
+    let text = report.to_string();
+    assert!(
+        text.contains("  the WSDL is not used: the WSDL http://") && text.contains("status 403"),
+        "{text}"
     );
 }
 

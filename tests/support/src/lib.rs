@@ -6,6 +6,7 @@
 //! - [`http`]: client, connections and server; [`soap`]: calls of the contract and their [`soap::Answer`]; [`exchange`]: one
 //!   call on the wire
 //! - [`proxy`]: changes what passes between a client and a host; [`netserver`]: a stand-in for NetServer
+//! - [`other_contract`]: a service of another contract, in front of a host
 //! - [`open_load`]: requests at a fixed rate
 //! - [`scale()`]: how many cases a test runs
 //! - [`documentation`]: the examples of the book; [`tools`]: programs that are not ours
@@ -17,6 +18,7 @@ pub mod host_process;
 pub mod http;
 pub mod netserver;
 pub mod open_load;
+pub mod other_contract;
 pub mod plugins_folder;
 pub mod proxy;
 pub mod scale;

@@ -1,5 +1,8 @@
 //! `erp-host call` and `erp-host verify`, as an operator runs them.
 
+use test_support::http::Response;
+use test_support::other_contract::OtherContract;
+use test_support::proxy::{self, Proxy};
 use test_support::{EXCEL, HELLO, Setup, TestHost, WORKBOOK};
 
 /// What a command prints, and how it ends.
@@ -103,4 +106,65 @@ fn calls_show_their_answer_and_end_with_its_state() {
         (err.as_str(), code),
         ("erp-host: WSGetActors needs --connection; see erp-host call --help\n", Some(2))
     );
+}
+
+#[test]
+fn services_of_another_contract_are_called_verified_and_simulated() {
+    let host = Setup::new().plugin(HELLO).start();
+    let contract = OtherContract::new("quote-style");
+    let service = contract.in_front_of(host.address(), contract.profile().clone());
+    let url = service.address().to_string();
+    const GUID: &str = "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf";
+    let ok = |arguments: &[&str]| {
+        let (out, err, code) = run(&host, arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {out}{err}");
+        assert!(!err.contains("note: "), "{err}");
+        out
+    };
+    ok(&["call", &url, "saveconnection", "-c", GUID, "--set", "Prefix=X"]);
+    let found = ok(&["call", &url, "getactors", "-c", GUID, "-t", "Person", "-k", "P1"]);
+    assert!(found.contains("1 actor\nstate Ok\n") && found.ends_with(" bytes, profile learned\n"), "{found}");
+    let raw = ok(&["call", &url, "getactors", "-c", GUID, "-t", "Person", "-k", "P1", "--xml"]);
+    assert!(raw.contains("<s:Header>") && raw.contains("Result>"), "{raw}");
+
+    // By a contract file, without the WSDL.
+    let file = host.folder().join("contract.toml");
+    let file = file.to_str().unwrap();
+    ok(&["contract", "learn", &format!("http://{url}"), "--out", file]);
+    let by_file =
+        ok(&["call", &url, "getactors", "-c", GUID, "-t", "Person", "-k", "P1", "--contract", file]);
+    assert!(by_file.ends_with(" bytes, profile contract\n"), "{by_file}");
+    let (_, err, code) = run(&host, &["call", &url, "getconfigdata", "--contract", "none.toml"]);
+    assert_eq!(code, Some(1));
+    assert!(err.starts_with("erp-host: none.toml: it cannot be read"), "{err}");
+    let (_, _, code) = run(&host, &["call", &url, "getconfigdata", "--contract", file, "--dialect", "plain"]);
+    assert_eq!(code, Some(2));
+    ok(&["call", &url, "deleteconnection", "-c", GUID]);
+
+    let verified = ok(&["verify", &url, "--quiet"]);
+    assert!(verified.contains("contract: the profile learned, from the service's WSDL"), "{verified}");
+    assert!(
+        verified.contains("  - requests of WSGetActors: ErpKeys comes first, ActorType last"),
+        "{verified}"
+    );
+    let simulated = ok(&["simulate", &url, "--rounds", "2", "--seed", "7"]);
+    assert!(simulated.contains(" in profile learned, seed 7"), "{simulated}");
+    assert!(simulated.contains("converged: both sides are equal"), "{simulated}");
+}
+
+#[test]
+fn services_without_a_wsdl_are_called_in_a_dialect_with_a_note() {
+    let host = Setup::new().plugin(HELLO).start();
+    let proxy = Proxy::in_front_of(host.address(), |received, host| match received.request.method.as_str() {
+        "GET" => Some(Response::new(403, "text/plain", "not from here")),
+        _ => proxy::forward(&received.request, host).ok(),
+    });
+    let url = proxy.address().to_string();
+    let (out, err, code) = run(&host, &["call", &url, "getconfigdata"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.ends_with(" bytes, profile message\n"), "{out}");
+    assert!(err.starts_with("erp-host: note: the WSDL http://") && err.matches('\n').count() == 1, "{err}");
+    assert!(err.contains("status 403") && err.contains("--dialect"), "{err}");
+    let (_, err, code) = run(&host, &["call", &url, "getconfigdata", "--dialect", "message"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
 }

@@ -42,7 +42,7 @@ pub(in crate::rules) async fn unknown_connector(
     let soap = subject.soap()?;
     let stranger = soap.client.address().clone().connector(NOBODY);
     let mut request = subject.soap()?.request(None, Request::GetConfigData);
-    request.url = stranger.for_dialect(soap.dialect());
+    request.url = stranger.for_profile(soap.client.profile());
     let reply = subject.soap()?.exchange(Operation::GetConfigData, request).await?;
     findings.expect(reply.is_error(), &reply.shown_by, || {
         format!("?ConnectorName={NOBODY} is answered as if there were such a connector, expected State=Error")

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use contract::{FaultCode, Guid, Operation, ReplyError, Request, namespace, read_reply};
 use erp_host_client::{HttpExchange, HttpRequest};
 
+use super::message::with_header;
 use crate::reply::text;
 use crate::rule::{Findings, Stop};
 use crate::subject::{NOBODY, Subject};
@@ -109,7 +110,8 @@ pub(in crate::rules) async fn disagreement(
     findings: &mut Findings,
 ) -> Result<(), Stop> {
     let (mut request, _) = valid_request(subject)?;
-    request.set_header("SOAPAction", format!("\"{}\"", Operation::GetActors.action(namespace::CONTRACT)));
+    let action = subject.soap()?.envelope().action(Operation::GetActors);
+    request.set_header("SOAPAction", format!("\"{action}\""));
     expect_client_fault(subject, findings, "a SOAPAction of another operation than the body's", request)
         .await;
     Ok(())
@@ -132,9 +134,8 @@ pub(in crate::rules) async fn must_understand(
     findings: &mut Findings,
 ) -> Result<(), Stop> {
     let (request, body) = valid_request(subject)?;
-    let header =
-        "<s:Header><x:Secret xmlns:x=\"urn:erp-host-verify\" s:mustUnderstand=\"1\">1</x:Secret></s:Header>";
-    let body = body.replace("<s:Body>", &format!("{header}<s:Body>"));
+    let header = "<x:Secret xmlns:x=\"urn:erp-host-verify\" s:mustUnderstand=\"1\">1</x:Secret>";
+    let body = with_header(&body, header);
     let what = "a header that must be understood";
     if let Some((code, exchange)) = expect_fault(subject, findings, what, with_body(&request, body)).await {
         findings.expect(code == FaultCode::MustUnderstand, &exchange, || {
@@ -148,7 +149,7 @@ pub(in crate::rules) async fn depth(subject: &Subject<'_>, findings: &mut Findin
     const DEPTH: usize = 20_000;
     let (request, body) = valid_request(subject)?;
     let nested = format!("{}{}", "<d>".repeat(DEPTH), "</d>".repeat(DEPTH));
-    let deep = body.replace("<s:Body>", &format!("<s:Header>{nested}</s:Header><s:Body>"));
+    let deep = with_header(&body, &nested);
     let exchange = subject.soap()?.send(with_body(&request, deep)).await?;
     let status = exchange.response.status;
     findings.expect((400..600).contains(&status), &exchange, || {

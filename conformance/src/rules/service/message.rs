@@ -13,6 +13,14 @@ pub(super) struct Message {
     children: Vec<Message>,
 }
 
+/// A message with one more SOAP header.
+pub(super) fn with_header(message: &str, header: &str) -> String {
+    match message.find("<s:Header>") {
+        Some(_) => message.replacen("<s:Header>", &format!("<s:Header>{header}"), 1),
+        None => message.replacen("<s:Body", &format!("<s:Header>{header}</s:Header><s:Body"), 1),
+    }
+}
+
 /// How to write an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Style {
@@ -105,8 +113,9 @@ impl Message {
 
     /// The element that holds the members: the body's, or the one in it.
     fn member_holder(&mut self) -> &mut Message {
-        let mut at = self;
-        // Envelope, Body, and then one or two levels with a single element in them.
+        // Below the body's element there may be one more level, with a single element in the one above.
+        let body = self.children.iter().position(|child| child.local == "Body").unwrap_or_default();
+        let mut at = &mut self.children[body];
         while at.children.len() == 1 && !at.children[0].children.is_empty() {
             at = &mut at.children[0];
         }

@@ -5,7 +5,7 @@ use std::io::Write;
 use contract::{Guid, Operation, Request, SoapVersion, namespace};
 use erp_host_client::{BodyFraming, HttpRequest};
 
-use super::message::Message;
+use super::message::{Message, with_header};
 use crate::reply::{Reply, text, texts};
 use crate::rule::{Findings, Stop};
 use crate::rules::samples::sample;
@@ -14,6 +14,7 @@ use crate::subject::{NOBODY, Subject};
 /// A plain request, and its answer.
 struct Plain {
     operation: Operation,
+    action: String,
     request: HttpRequest,
     reply: Reply,
 }
@@ -36,7 +37,8 @@ async fn plain(subject: &Subject<'_>) -> Result<Plain, Stop> {
     let reply = subject.soap()?.exchange(operation, request.clone()).await;
     let reply = reply
         .map_err(|_| Stop::skip(format!("not even a plain call of {operation} is answered by a reply")))?;
-    Ok(Plain { operation, request, reply })
+    let action = subject.soap()?.envelope().action(operation);
+    Ok(Plain { operation, action, request, reply })
 }
 
 impl Plain {
@@ -100,8 +102,7 @@ unusual! {
     };
     headers: "a SOAP header that need not be understood", |plain| {
         let body = String::from_utf8_lossy(&plain.request.body).into_owned();
-        let header = "<s:Header><x:Trace xmlns:x=\"urn:erp-host-verify\">1</x:Trace></s:Header><s:Body>";
-        plain.with_body(body.replacen("<s:Body>", header, 1))
+        plain.with_body(with_header(&body, "<x:Trace xmlns:x=\"urn:erp-host-verify\">1</x:Trace>"))
     };
     utf_16: "UTF-16", |plain| {
         let text = String::from_utf8_lossy(&plain.request.body).into_owned();
@@ -131,7 +132,7 @@ unusual! {
     };
     unquoted: "a SOAPAction without quotes", |plain| {
         let mut request = plain.request.clone();
-        request.set_header("SOAPAction", plain.operation.action(namespace::CONTRACT));
+        request.set_header("SOAPAction", plain.action.clone());
         request
     };
 }
@@ -153,7 +154,7 @@ pub(in crate::rules) async fn soap_12(subject: &Subject<'_>, findings: &mut Find
     let plain = plain(subject).await?;
     let body = String::from_utf8_lossy(&plain.request.body).replace(namespace::SOAP_11, namespace::SOAP_12);
     let mut request = plain.with_body(body);
-    let action = plain.operation.action(namespace::CONTRACT);
+    let action = &plain.action;
     request.remove_header("SOAPAction");
     let media_type = SoapVersion::V12.media_type();
     request.set_header("Content-Type", format!("{media_type}; charset=utf-8; action=\"{action}\""));

@@ -48,6 +48,9 @@ pub(super) fn broken(host: SocketAddr, defect: Defect) -> Proxy {
 
 fn respond(received: &Received, host: SocketAddr, defect: Defect, calls: &AtomicUsize) -> Option<Response> {
     let http = &received.request;
+    if http.method == "GET" {
+        return proxy::forward(http, host).ok();
+    }
     let action = received.header("SOAPAction").map(|action| action.trim_matches('"'));
     let call = contract::read_call(&http.body, action).expect("the simulation sends what can be read");
     let reply = |reply: &Reply<'_>| {

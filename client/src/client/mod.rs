@@ -1,9 +1,20 @@
 //! The SOAP client of a connector service.
+//!
+//! - `learning`: how a client comes to the profile of its calls.
+
+mod learning;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use contract::{Call, Dialect, Envelope, Guid, Operation, ReplyError, ReplyMessage, Request};
+use contract::{
+    Call, Dialect, Envelope, Guid, MemberOrder, Operation, Profile, Profiles, ReplyError, ReplyMessage,
+    Request,
+};
 
+pub use self::learning::{NoContract, ProfileChoice, ProfileSource, ServiceContract};
 use crate::address::ServiceAddress;
 use crate::error::{CallError, CallErrorKind};
 use crate::exchange::Exchange;
@@ -16,6 +27,8 @@ use crate::transport::{SetupError, Transport};
 pub struct Client {
     transport: Arc<Transport>,
     address: ServiceAddress,
+    /// The profiles that replies may have; `None`: the built-in ones.
+    profiles: Option<Arc<Profiles>>,
     envelope: Envelope,
 }
 
@@ -26,22 +39,31 @@ impl Client {
     /// The certificates to trust cannot be read.
     pub fn new(address: ServiceAddress, options: &Options) -> Result<Self, SetupError> {
         let transport = Arc::new(Transport::new(address.url(), options)?);
-        Ok(Client { transport, address, envelope: Envelope::new(Dialect::Message) })
+        Ok(Client { transport, address, profiles: None, envelope: Envelope::new(Dialect::Message) })
     }
 
     /// Sets the dialect.
     #[must_use]
-    pub fn in_dialect(mut self, dialect: Dialect) -> Self {
-        self.envelope = Envelope::new(dialect).with_soap(self.envelope.soap);
+    pub fn in_dialect(self, dialect: Dialect) -> Self {
+        self.in_profile(Arc::clone(Profile::builtin(dialect, MemberOrder::Name)))
+    }
+
+    /// Sets the profile of calls. It is the one of replies, too, where they do not show another one.
+    #[must_use]
+    pub fn in_profile(mut self, profile: Arc<Profile>) -> Self {
+        let is_builtin = profile.dialect().is_some();
+        self.profiles = (!is_builtin)
+            .then(|| Arc::new(Profiles::new(vec![Arc::clone(&profile)], MemberOrder::default())));
+        self.envelope = Envelope::from(profile).with_soap(self.envelope.soap);
         self
     }
 
-    /// The dialect of its calls.
-    pub fn dialect(&self) -> Dialect {
-        self.envelope.profile().dialect().unwrap_or_default()
+    /// The profile of its calls.
+    pub fn profile(&self) -> &Arc<Profile> {
+        self.envelope.profile()
     }
 
-    /// The dialect and the version of SOAP of its calls.
+    /// The profile and the version of SOAP of its calls.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
@@ -51,8 +73,8 @@ impl Client {
         &self.address
     }
 
-    /// Sets the dialect to the one that the service replies in: calls WSGetConfigData in each until one works. That call
-    /// changes nothing in the service.
+    /// Sets the profile to the one that the service replies in: calls WSGetConfigData in each dialect until one works. That
+    /// call changes nothing in the service.
     ///
     /// # Errors
     /// There is no service, or it understands no dialect. The error is that of the first dialect.
@@ -81,7 +103,7 @@ impl Client {
     /// Makes a call. A reply with State=Error is no error here: see [`Exchange::succeeded`].
     ///
     /// # Errors
-    /// There is no response, it is a fault, or it is no reply of this operation.
+    /// There is no response, it is a fault, or it is no reply of this operation; or the profile does not have the operation.
     pub async fn call(&self, connection: Option<Guid>, request: Request<'_>) -> Result<Exchange, CallError> {
         let guid = connection.map(|guid| guid.to_string());
         self.call_with(guid.as_deref(), request).await
@@ -96,7 +118,7 @@ impl Client {
         self.exchange(call.operation(), self.request(&call)).await
     }
 
-    /// Makes a call as [`Client::call_with`]. If the service does not understand the dialect, the call is made once more in
+    /// Makes a call as [`Client::call_with`]. If the service does not understand the profile, the call is made once more in
     /// the dialect that [`Client::detect_dialect`] finds. A call that is answered by a fault was not carried out, so it is
     /// safe to repeat.
     ///
@@ -107,10 +129,10 @@ impl Client {
         guid: Option<&str>,
         request: Request<'_>,
     ) -> Result<Exchange, CallError> {
-        let first = self.dialect();
+        let first = Arc::clone(self.profile());
         match self.call_with(guid, request.clone()).await {
             Err(error) if error.kind.may_be_wrong_dialect() => match self.detect_dialect().await {
-                Ok(client) if client.dialect() != first => client.call_with(guid, request).await,
+                Ok(client) if *client.profile() != first => client.call_with(guid, request).await,
                 _ => Err(error),
             },
             result => result,
@@ -122,9 +144,12 @@ impl Client {
     /// # Errors
     /// As [`Client::call`].
     pub async fn exchange(&self, operation: Operation, request: HttpRequest) -> Result<Exchange, CallError> {
+        if self.profile().operation(operation).is_none() {
+            return Err(CallError::without_response(operation, CallErrorKind::NoOperation));
+        }
         let traffic =
             self.send(request).await.map_err(|kind| CallError::without_response(operation, kind))?;
-        match parse(&traffic.response, operation) {
+        match self.parse(&traffic.response, operation) {
             Ok(answer) => Ok(Exchange { operation, traffic, answer }),
             Err(kind) => Err(CallError { operation, kind, traffic: Some(Box::new(traffic)) }),
         }
@@ -134,8 +159,7 @@ impl Client {
     pub fn request(&self, call: &Call<'_>) -> HttpRequest {
         let mut body = Vec::new();
         contract::write_request(&mut body, call);
-        let dialect = call.envelope.profile().dialect().unwrap_or_default();
-        let url = self.address.for_dialect(dialect);
+        let url = self.address.for_profile(call.envelope.profile());
         HttpRequest::soap(url, call.envelope.soap, &call.soap_action(), body)
     }
 
@@ -146,27 +170,32 @@ impl Client {
     pub async fn send(&self, request: HttpRequest) -> Result<HttpExchange, CallErrorKind> {
         self.transport.send(request).await
     }
-}
 
-/// Parses a response as the reply of an operation.
-fn parse(response: &HttpResponse, operation: Operation) -> Result<ReplyMessage<'static>, CallErrorKind> {
-    if (300..400).contains(&response.status) {
-        let to = response.header("Location").unwrap_or("nowhere").to_owned();
-        return Err(CallErrorKind::Redirect { status: response.status, to });
-    }
-    if !response.is_xml() {
-        return Err(CallErrorKind::not_soap(response));
-    }
-    let charset = response.charset();
-    let body = match contract::decode(&response.body, charset.as_deref()) {
-        Ok(body) => body,
-        Err(_) if response.status != 200 => return Err(CallErrorKind::not_soap(response)),
-        Err(error) => return Err(CallErrorKind::Encoding(error)),
-    };
-    match contract::read_reply(&body, operation) {
-        Ok(answer) => Ok(answer.into_owned()),
-        Err(ReplyError::Fault(fault)) => Err(CallErrorKind::Fault(fault)),
-        Err(ReplyError::Read(_)) if response.status != 200 => Err(CallErrorKind::not_soap(response)),
-        Err(ReplyError::Read(error)) => Err(CallErrorKind::Unreadable(error)),
+    /// Parses a response as the reply of an operation.
+    fn parse(
+        &self,
+        response: &HttpResponse,
+        operation: Operation,
+    ) -> Result<ReplyMessage<'static>, CallErrorKind> {
+        if (300..400).contains(&response.status) {
+            let to = response.header("Location").unwrap_or("nowhere").to_owned();
+            return Err(CallErrorKind::Redirect { status: response.status, to });
+        }
+        if !response.is_xml() {
+            return Err(CallErrorKind::not_soap(response));
+        }
+        let charset = response.charset();
+        let body = match contract::decode(&response.body, charset.as_deref()) {
+            Ok(body) => body,
+            Err(_) if response.status != 200 => return Err(CallErrorKind::not_soap(response)),
+            Err(error) => return Err(CallErrorKind::Encoding(error)),
+        };
+        let profiles = self.profiles.as_deref().unwrap_or(Profiles::builtin());
+        match profiles.read_reply(&body, operation, Some(self.profile())) {
+            Ok(answer) => Ok(answer.into_owned()),
+            Err(ReplyError::Fault(fault)) => Err(CallErrorKind::Fault(fault)),
+            Err(ReplyError::Read(_)) if response.status != 200 => Err(CallErrorKind::not_soap(response)),
+            Err(ReplyError::Read(error)) => Err(CallErrorKind::Unreadable(error)),
+        }
     }
 }
