@@ -117,6 +117,26 @@ fn member_order_of_an_address_ignores_the_case_of_its_connector() {
 }
 
 #[test]
+fn member_order_that_is_neither_changes_nothing() {
+    let host = Host::start();
+    host.save(&[]);
+    let own = |members: &str| {
+        let body = format!(
+            r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><SearchActorsRequestWS xmlns="{}">{members}</SearchActorsRequestWS></s:Body></s:Envelope>"#,
+            contract::namespace::CONTRACT
+        );
+        let action = Operation::SearchActors.action(contract::namespace::CONTRACT);
+        host.post(&format!("Content-Type: text/xml\r\nSOAPAction: \"{action}\"\r\n"), body.as_bytes())
+    };
+    let guid = format!("<ConnectionGuid>{GUID}</ConnectionGuid>");
+    let (text, actor_type) = ("<SearchText>x</SearchText>", "<ActorType>Customer</ActorType>");
+    assert_eq!(members(&own(&format!("{text}{actor_type}{guid}")))[0], "Actors");
+    assert!(host.router.noticed_orders().is_empty());
+    assert_eq!(members(&own(&format!("{guid}{actor_type}{text}")))[0], "State");
+    assert_eq!(host.router.noticed_orders().len(), 1);
+}
+
+#[test]
 fn member_order_of_an_address_with_clients_of_both_orders_stays() {
     let host = Host::start();
     host.save(&[]);
