@@ -158,6 +158,30 @@ fn service_of_another_contract_keeps_all_rules() {
 }
 
 #[test]
+fn host_keeps_all_rules_in_the_contract_that_it_is_configured_with() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["reversed", "quote-style", "split"] {
+        let file = folder.path().join(format!("{name}.toml"));
+        std::fs::write(&file, OtherContract::new(name).file()).unwrap();
+        let configuration = format!("[contract]\nprofiles = [{file:?}]\n[log]\nlevel = \"error\"\n");
+        let host = Setup::new().plugin(HELLO).configuration(&configuration).start();
+        let report = verify(verification(&url(host.address()))).unwrap();
+        assert_eq!(report.broken(), Vec::<u16>::new(), "{name}: {report}");
+        let contract = &report.to_json()["contract"];
+        assert_eq!((&contract["profile"], &contract["source"]), (&"learned".into(), &"wsdl".into()));
+    }
+    let configuration = "[contract]\nreply_order = \"declared\"\n[log]\nlevel = \"error\"\n";
+    let host = Setup::new().plugin(HELLO).configuration(configuration).start();
+    let report = verify(verification(&url(host.address()))).unwrap();
+    assert_eq!(report.broken(), Vec::<u16>::new(), "{report}");
+    let contract = &report.to_json()["contract"];
+    assert_eq!(
+        (&contract["profile"], &contract["reply_order"]),
+        (&"message-declared".into(), &"declared".into())
+    );
+}
+
+#[test]
 fn replies_are_held_to_the_order_of_the_services_own_wsdl() {
     let reversed = OtherContract::new("reversed");
     let message = Profile::builtin(contract::Dialect::Message, MemberOrder::Name);

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use contract::learn::{WsdlDocument, learn};
-use contract::{Call, Dialect, Envelope, MemberOrder, Profile, Profiles, ReadOptions, SoapVersion};
+use contract::{
+    Call, ContractFile, Dialect, Envelope, MemberOrder, Profile, Profiles, ReadOptions, SoapVersion,
+};
 
 use crate::http::Response;
 use crate::http::server::Received;
@@ -21,20 +23,27 @@ const ADDRESS: &str = "http://localhost:8080";
 pub struct OtherContract {
     name: &'static str,
     profile: Arc<Profile>,
+    wsdl: WsdlDocument,
 }
 
 impl OtherContract {
     /// The contract of `tests/fixtures/contracts`: `quote-style`, `reversed` or `split`.
     pub fn new(name: &'static str) -> Self {
         let text = document(name, "singleWsdl").expect("a WSDL of this name");
-        let documents = [WsdlDocument { url: format!("{ADDRESS}/"), text }];
-        let layout = learn(name, &documents).expect("a WSDL of a connector service").layout;
-        OtherContract { name, profile: Profile::new(layout).expect("a profile") }
+        let wsdl = WsdlDocument { url: format!("{ADDRESS}/"), text };
+        let layout = learn(name, std::slice::from_ref(&wsdl)).expect("a WSDL of a connector service").layout;
+        OtherContract { name, profile: Profile::new(layout).expect("a profile"), wsdl }
     }
 
     /// The profile.
     pub fn profile(&self) -> &Arc<Profile> {
         &self.profile
+    }
+
+    /// The text of its contract file.
+    pub fn file(&self) -> String {
+        let layout = self.profile.layout().clone();
+        ContractFile { layout, source: None, documents: vec![self.wsdl.clone()] }.to_toml()
     }
 
     /// A service in front of a host that has this WSDL, reads calls in this contract, and replies in `replies`.

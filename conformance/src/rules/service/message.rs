@@ -95,9 +95,13 @@ impl Message {
         self
     }
 
-    /// With the members in the opposite order.
-    pub(super) fn reversed(mut self) -> Self {
-        self.member_holder().children.reverse();
+    /// With the first member after the others: an order that no contract of the service has. The opposite order may be that
+    /// of another one.
+    pub(super) fn rotated(mut self) -> Self {
+        let members = &mut self.member_holder().children;
+        if !members.is_empty() {
+            members.rotate_left(1);
+        }
         self
     }
 

@@ -89,7 +89,7 @@ unusual! {
     sections: "CDATA sections", |plain| plain.with_body(plain.message()?.with_sections());
     absent: "null members left out", |plain| plain.with_body(plain.message()?.without_null().plain());
     unknown_members: "unknown members", |plain| plain.with_body(plain.message()?.with_unknown_members().plain());
-    order: "members in another order", |plain| plain.with_body(plain.message()?.reversed().plain());
+    order: "members in another order", |plain| plain.with_body(plain.message()?.rotated().plain());
     declaration: "an XML declaration", |plain| {
         let mut body = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n".to_vec();
         body.extend_from_slice(&plain.request.body);
