@@ -39,7 +39,11 @@ fn serve_connection(stream: &TcpStream, handler: &impl Fn(Received) -> Option<Re
     while let Some(received) = Received::read(&mut reader, stream)? {
         let is_last = received.version == "HTTP/1.0"
             || received.header("Connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        let Some(response) = handler(received) else { return Ok(()) };
+        let Some(mut response) = handler(received) else { return Ok(()) };
+        if is_last {
+            // Or else the client would send its next request on a connection that is being closed.
+            response.set_header("Connection", "close");
+        }
         response.write(stream)?;
         if is_last {
             return Ok(());
