@@ -2,11 +2,13 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 
 use crate::exchange::{self, Exchange};
 use crate::http::{self, Response};
 use contract::{
-    Actor, Call, Dialect, Envelope, Fault, Operation, Payload, Reply, ReplyError, Request, read_reply,
+    Actor, Call, Dialect, Envelope, Fault, MemberOrder, Operation, Payload, Profiles, Reply, ReplyError,
+    ReplyMessage, Request, read_reply,
 };
 use values::State;
 
@@ -132,7 +134,7 @@ impl Client {
     pub fn try_call(&self, request: Request<'_>) -> Result<Answer, Fault> {
         let operation = request.operation();
         let exchange = self.exchange(request);
-        let answer = match read_reply(&exchange.response.body, operation) {
+        let answer = match self.read(&exchange.response.body, operation) {
             Ok(answer) => answer,
             Err(ReplyError::Fault(fault)) => {
                 assert_eq!(exchange.response.status, 500, "a fault comes with status 500");
@@ -149,6 +151,16 @@ impl Client {
             assert_eq!(answer.envelope, self.envelope, "answered as it was asked");
         }
         Ok(Answer::new(answer.reply, exchange.response.clone()))
+    }
+
+    /// Reads a reply; in a profile that is not built in, with that one before all others.
+    fn read<'b>(&self, body: &'b [u8], operation: Operation) -> Result<ReplyMessage<'b>, ReplyError> {
+        let profile = self.envelope.profile();
+        if profile.dialect().is_some() {
+            return read_reply(body, operation);
+        }
+        let profiles = Profiles::new(vec![Arc::clone(profile)], MemberOrder::default());
+        profiles.read_reply(body, operation, Some(profile))
     }
 
     /// Sends a call without reading its reply; the returned stream can read it or close the connection.

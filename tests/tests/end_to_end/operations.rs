@@ -1,8 +1,13 @@
 //! All 17 operations in every dialect, against the Excel connector on the sample workbook.
 
-use contract::{Actor, Dialect, Dictionary, Envelope, Request, Restriction, SoapVersion};
+use std::fs;
+use std::sync::Arc;
+
+use contract::learn::WsdlDocument;
+use contract::{Actor, ContractFile, Dialect, Dictionary, Envelope, Request, Restriction, SoapVersion};
+use test_support::other_contract::OtherContract;
 use test_support::soap::Client;
-use test_support::{TestHost, WORKBOOK};
+use test_support::{EXCEL, Setup, TestHost, WORKBOOK};
 use values::{State, error_code};
 
 const GUID: &str = "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf";
@@ -167,6 +172,71 @@ fn operations_in_another_version_of_the_contract() {
     let envelope =
         Envelope::new(Dialect::Message).with_namespace(0, "http://www.superoffice.net/EIS/Connector/2.0");
     all_operations(&host.client(Dialect::Message).envelope(envelope).connection(GUID));
+}
+
+/// A host with the contract files of other contracts.
+fn host_of_other_contracts() -> (TestHost, [OtherContract; 3]) {
+    let contracts = ["quote-style", "reversed", "split"].map(OtherContract::new);
+    let files = contracts.each_ref().map(|contract| format!("{}.toml", contract.profile().name()));
+    let mut host =
+        Setup::new().plugin(EXCEL).configuration(&format!("[contract]\nprofiles = {files:?}")).prepare();
+    for (contract, file) in contracts.iter().zip(&files) {
+        fs::write(host.folder().join(file), contract.file()).unwrap();
+    }
+    host.start();
+    (host, contracts)
+}
+
+/// Contracts with other orders, with SOAP headers, with wrappers in a second namespace, and with members and operations that
+/// the host does not have.
+#[test]
+fn operations_in_other_contracts() {
+    let (host, contracts) = host_of_other_contracts();
+    for contract in &contracts {
+        // The name counts only for requests that show no profile, such as an empty body.
+        let query = format!("?dialect={}", contract.profile().name());
+        let envelope = Envelope::from(Arc::clone(contract.profile()));
+        let client = host.client(Dialect::Message).envelope(envelope).connection(GUID);
+        all_operations(&client.clone().query(&query));
+        client.query("").call(Request::GetSupportedActorTypeFields { actor_type: Some("Customer".into()) });
+    }
+    // The built-in ones are still recognised.
+    all_operations(&host.client(Dialect::Data).connection(GUID));
+}
+
+/// What is learned from the WSDL that a host serves for a contract file is the profile of the file. One WSDL is in five
+/// documents, of which four are imported from addresses of the host that name the profile.
+#[test]
+fn contract_learned_from_a_host_that_serves_a_learned_one_is_the_same() {
+    let (host, contracts) = host_of_other_contracts();
+    let documents = ["wsdl", "wsdl=wsdl0", "xsd=xsd0", "xsd=xsd1", "xsd=xsd2"].map(|query| {
+        let file =
+            test_support::build::workspace().join(format!("tests/fixtures/contracts/split/{query}.xml"));
+        let url = format!("http://localhost:8080/Services/ErpConnectorWS.svc?{query}");
+        WsdlDocument { url, text: fs::read_to_string(file).unwrap() }
+    });
+    let layout = contracts[2].profile().layout().clone();
+    let split = ContractFile { layout, source: None, documents: documents.to_vec() };
+    fs::write(host.folder().join("split.toml"), split.to_toml()).unwrap();
+    let reload = host.command(&["reload"]);
+    assert!(reload.status.success(), "{}", String::from_utf8_lossy(&reload.stdout));
+    for contract in &contracts {
+        let name = contract.profile().name();
+        let again = host.folder().join(format!("{name}-again.toml"));
+        let learned = host.command(&[
+            "contract",
+            "learn",
+            &host.wsdl_url(name),
+            "--name",
+            name,
+            "--out",
+            &again.display().to_string(),
+        ]);
+        assert!(learned.status.success(), "{}", String::from_utf8_lossy(&learned.stderr));
+        let again = ContractFile::parse(&fs::read_to_string(again).unwrap()).unwrap();
+        assert_eq!(&again.layout, contract.profile().layout());
+        assert_eq!(again.documents.len(), if name == "split" { 5 } else { 1 });
+    }
 }
 
 #[test]
