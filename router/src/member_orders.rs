@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use contract::{MemberOrder, Profile};
-use values::Guid;
 
 use super::Router;
 use super::route::CallContext;
@@ -23,8 +22,6 @@ pub struct NoticedOrder {
     pub connector: String,
     /// The order.
     pub order: MemberOrder,
-    /// The connection whose request showed it.
-    pub connection: Guid,
     /// Whether requests to the address come in both orders, so that changes do not count any more.
     pub is_mixed: bool,
 }
@@ -83,7 +80,6 @@ impl Router {
             Some(NoticedOrder {
                 connector: noticed.connector.clone(),
                 order: noticed.order.parse().ok()?,
-                connection: noticed.connection,
                 is_mixed: self.order_changes.is_mixed(&noticed.connector),
             })
         });

@@ -72,6 +72,12 @@ impl AddressOrders {
         }
         let now = store.address_orders().await?;
         for order in now.iter().filter(|order| !stored.orders.contains(order)) {
+            tracing::info!(
+                connection = %order.connection,
+                addressed_connector = order.connector,
+                order = order.order,
+                "a request has shown the order of members of this connector address before"
+            );
             self.replace(order);
         }
         stored.orders = now;

@@ -202,11 +202,11 @@ fn put_contract(page: &mut String, contract: &ContractInUse<'_>) {
         format_args!(
             "<p>A request in a built-in profile that does not show the order of its members is answered with them \
              {} (<code>contract.reply_order</code>), or as earlier requests to its address have shown:</p>\
-             <table><tr><th>Address</th><th>Members</th><th>Shown by the connection</th></tr>",
+             <table><tr><th>Address</th><th>Members</th></tr>",
             in_words(contract.reply_order)
         ),
     );
-    for NoticedOrder { connector, order, connection, is_mixed } in contract.noticed {
+    for NoticedOrder { connector, order, is_mixed } in contract.noticed {
         page.push_str("<tr><td>");
         match connector.as_str() {
             "" => page.push_str("without ConnectorName"),
@@ -216,10 +216,10 @@ fn put_contract(page: &mut String, contract: &ContractInUse<'_>) {
         if *is_mixed {
             page.push_str(" <span class=\"tag\">requests come in both orders</span>");
         }
-        put(page, format_args!("</td><td>{connection}</td></tr>"));
+        page.push_str("</td></tr>");
     }
     if contract.noticed.is_empty() {
-        page.push_str("<tr><td class=\"soft\" colspan=\"3\">none has shown another order</td></tr>");
+        page.push_str("<tr><td class=\"soft\" colspan=\"2\">none has shown another order</td></tr>");
     }
     page.push_str("</table>");
 }
@@ -300,12 +300,7 @@ mod tests {
         };
         let address = "http://a/\"><script>/p";
         let profiles = ServedProfiles::read(&[]).unwrap();
-        let noticed = NoticedOrder {
-            connector: evil,
-            order: MemberOrder::Declared,
-            connection: "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf".parse().unwrap(),
-            is_mixed: false,
-        };
+        let noticed = NoticedOrder { connector: evil, order: MemberOrder::Declared, is_mixed: false };
         let contract =
             ContractInUse { profiles: &profiles, reply_order: MemberOrder::Name, noticed: &[noticed] };
         let page = page(address, &contract, Some(&[card]));
