@@ -50,6 +50,14 @@ impl Soap {
         self.client.envelope().clone()
     }
 
+    /// Skips a rule where the contract of the service does not have this operation.
+    pub(crate) fn needs(&self, operation: Operation) -> Result<(), Stop> {
+        match self.client.profile().operation(operation) {
+            Some(_) => Ok(()),
+            None => Err(Stop::skip(format!("the WSDL has no operation {operation}: see rule 104"))),
+        }
+    }
+
     /// A call as HTTP.
     pub(crate) fn request(&self, guid: Option<&str>, request: Request<'_>) -> HttpRequest {
         let call = Call { envelope: self.envelope(), connection_guid: guid.map(Into::into), request };
@@ -84,11 +92,9 @@ impl Soap {
 
     /// The reply of an answer, checked as every reply is.
     fn read(&self, operation: Operation, response: Result<Exchange, CallError>) -> Result<Reply, Stop> {
+        self.needs(operation)?;
         let exchange = match response {
             Ok(exchange) => exchange,
-            Err(error) if matches!(error.kind, CallErrorKind::NoOperation) => {
-                return Err(Stop::skip(format!("the WSDL has no operation {operation}: see rule 104")));
-            }
             Err(error) => {
                 let text = format!("{error}; expected a reply");
                 let shown_by = error.traffic.map(|exchange| Arc::new(*exchange));

@@ -1,7 +1,7 @@
 //! Checking a connector service: what `erp-host verify` runs.
 
 use contract::{Access, Field, FieldType, Guid, Payload, Reply, Request};
-use erp_host_client::{CallError, Client, ProfileChoice};
+use erp_host_client::{CallError, CallErrorKind, Client, ProfileChoice};
 
 use crate::engine::{Progress, check_all};
 use crate::report::{Contract, Report, Target};
@@ -79,7 +79,10 @@ impl Verification {
 
 /// The form of the settings; empty when the service has none to give, which the rules will say.
 async fn form_of(client: &Client) -> Result<Vec<Field<'static>>, CannotBegin> {
-    let exchange = client.call(None, Request::GetConfigData).await?;
+    let exchange = match client.call(None, Request::GetConfigData).await {
+        Err(error) if matches!(error.kind, CallErrorKind::NoOperation) => return Ok(Vec::new()),
+        result => result?,
+    };
     Ok(match exchange.answer.reply {
         Reply::Result { payload: Payload::Fields(Some(fields)), .. } => fields,
         _ => Vec::new(),

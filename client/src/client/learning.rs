@@ -8,7 +8,7 @@ use contract::profile::ProfileError;
 use contract::{Operation, Profile, Profiles, Request};
 
 use super::Client;
-use crate::error::CallError;
+use crate::error::{CallError, CallErrorKind};
 use crate::wsdl::{Source, WsdlError, fetch_of_service};
 
 /// The name of a profile that was learned.
@@ -142,6 +142,10 @@ impl Client {
         };
         let error = match client.call(None, Request::GetConfigData).await {
             Err(error) if error.kind.may_be_wrong_dialect() => error,
+            // There is nothing to try it with.
+            Err(error) if matches!(error.kind, CallErrorKind::NoOperation) => {
+                return Ok((client, ProfileSource::Wsdl(contract)));
+            }
             Err(error) => return Err(error),
             Ok(_) => return Ok((client, ProfileSource::Wsdl(contract))),
         };

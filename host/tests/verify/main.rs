@@ -198,6 +198,31 @@ fn replies_are_held_to_the_order_of_the_services_own_wsdl() {
 }
 
 #[test]
+fn operation_that_the_wsdl_does_not_have_is_found_and_not_called() {
+    let contract = OtherContract::new("quote-style");
+    for operation in ["WSGetList", "WSGetConfigData"] {
+        let host = sound_host();
+        let service = contract.in_front_of(host.address(), contract.profile().clone());
+        let (quoted, other) = (format!("\"{operation}\""), format!("\"{operation}2\""));
+        let proxy = Proxy::in_front_of(service.address(), move |received, service| {
+            assert_ne!(received.operation(), operation);
+            let mut response = proxy::forward(&received.request, service).expect("the service answers");
+            if received.request.method == "GET" {
+                response.replace(&quoted, &other);
+            }
+            Some(response)
+        });
+        let report = verify(verification(&url(proxy.address()))).unwrap();
+        assert_eq!(report.broken(), [104], "{report}");
+        let reason = format!("the WSDL has no operation {operation}: see rule 104");
+        assert!(report.skipped().iter().any(|(_, why)| *why == reason), "{report}");
+        let text = report.to_string();
+        assert!(text.contains(&format!("  - the operation {operation} is not described")), "{text}");
+        assert!(text.contains(&format!("  - the operation {operation}2")), "{text}");
+    }
+}
+
+#[test]
 fn given_profile_is_compared_with_the_wsdl() {
     let reversed = OtherContract::new("reversed");
     let choice = ProfileChoice::Given(reversed.profile().clone());

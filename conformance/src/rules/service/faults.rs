@@ -57,6 +57,7 @@ async fn expect_client_fault(
 /// A valid request, which the rules corrupt.
 fn valid_request(subject: &Subject<'_>) -> Result<(HttpRequest, String), Stop> {
     let guid = Guid::ZERO.to_string();
+    subject.soap()?.needs(Operation::GetList)?;
     let request = subject.soap()?.request(Some(&guid), Request::GetList { list_name: text(NOBODY) });
     let body = String::from_utf8_lossy(&request.body).into_owned();
     Ok((request, body))
