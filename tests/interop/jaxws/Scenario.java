@@ -1,11 +1,7 @@
-// The scenario (see ../README.md) with JAX-WS, on classes that wsimport made from the WSDL. A package for each namespace: of the two
-// last, only the dialect plain has classes.
-// usage: Scenario WSDL_URL GUID
+// The scenario (see ../README.md) with JAX-WS, on classes that wsimport made from the WSDL. They are used by the names of their
+// elements, with reflection, so that the scenario is the same for every contract.
+// usage: Scenario WSDL_URL GUID SERVICE_CLASS
 
-import com.microsoft.schemas._2003._10.serialization.arrays.*;
-import net.superoffice.eis.connector._1.*;
-import org.datacontract.schemas._2004._07.superoffice.*;
-import org.datacontract.schemas._2004._07.superoffice_superid_contracts.*;
 import java.net.URL;
 import java.util.*;
 import java.util.stream.Collectors;
@@ -16,6 +12,9 @@ public class Scenario {
     static final String TRICKY = "Æsop's \"R&D\" <b>søn</b> ]]> 漢字 😀";
     static final String NO_SUCH_ACTION = "http://www.superoffice.net/EIS/Connector/1.0/IErpConnectorWS/WSNoSuchThing";
 
+    static Generated port;
+    static String guid;
+
     static void done(String aspect) {
         System.out.println("ok " + aspect);
     }
@@ -24,223 +23,135 @@ public class Scenario {
         if (!holds) throw new AssertionError("expected " + what);
     }
 
-    static void ok(String operation, ResponseStateWS state, Boolean isOk) {
-        expect(state == ResponseStateWS.OK && isOk, "State Ok of " + operation + ", not " + state);
+    /** Names and values, one after the other. A value may be null. */
+    @SuppressWarnings("unchecked")
+    static <T> Map<String, T> map(Object... pairs) {
+        Map<String, T> map = new LinkedHashMap<>();
+        for (int at = 0; at < pairs.length; at += 2) map.put((String) pairs[at], (T) pairs[at + 1]);
+        return map;
+    }
+
+    /** A call of the connection. */
+    static Map<String, Object> call(String operation, Object... members) {
+        Map<String, Object> request = map(members);
+        request.put("ConnectionGuid", guid);
+        return port.call(operation, request);
+    }
+
+    static Map<String, Object> checked(String operation, Map<String, Object> answer) {
+        expect("Ok".equals(answer.get("State")) && Boolean.TRUE.equals(answer.get("IsOk")), "State Ok of " + operation + ", not " + answer);
         done(operation);
+        return answer;
     }
 
-    static ArrayOfstring strings(String... texts) {
-        ArrayOfstring array = new ArrayOfstring();
-        array.getString().addAll(Arrays.asList(texts));
-        return array;
+    static Map<String, Object> ok(String operation, Object... members) {
+        return checked(operation, call(operation, members));
     }
 
-    static ArrayOfKeyValueOfstringstring dictionary(Map<String, String> entries) {
-        ArrayOfKeyValueOfstringstring array = new ArrayOfKeyValueOfstringstring();
-        entries.forEach((key, value) -> {
-            ArrayOfKeyValueOfstringstring.KeyValueOfstringstring pair = new ArrayOfKeyValueOfstringstring.KeyValueOfstringstring();
-            pair.setKey(key);
-            pair.setValue(value);
-            array.getKeyValueOfstringstring().add(pair);
-        });
-        return array;
+    @SuppressWarnings("unchecked")
+    static List<Map<String, Object>> list(Map<String, Object> answer, String name) {
+        return (List<Map<String, Object>>) answer.get(name);
     }
 
-    static Map<String, String> entries(ArrayOfKeyValueOfstringstring dictionary) {
-        Map<String, String> entries = new LinkedHashMap<>();
-        dictionary.getKeyValueOfstringstring().forEach(pair -> entries.put(pair.getKey(), pair.getValue()));
-        return entries;
+    static List<Object> keys(Map<String, Object> answer) {
+        return list(answer, "Actors").stream().map(actor -> actor.get("ErpKey")).collect(Collectors.toList());
     }
 
-    static List<String> keys(ActorArrayPluginResponseWS answer) {
-        return answer.getActors().getErpActorWS().stream().map(ErpActorWS::getErpKey).collect(Collectors.toList());
+    static Object fields(Map<String, Object> answer) {
+        return list(answer, "Actors").get(0).get("FieldValues");
     }
 
-    static ErpActorWS first(ActorArrayPluginResponseWS answer) {
-        return answer.getActors().getErpActorWS().get(0);
+    static Map<String, Object> field(Map<String, Object> answer, String key) {
+        return list(answer, "FieldMetaDataObjects").stream().filter(field -> key.equals(field.get("FieldKey"))).findFirst().orElseThrow();
     }
 
+    @SuppressWarnings("unchecked")
     public static void main(String[] arguments) throws Exception {
-        String guid = arguments[1];
-        ErpConnectorService service = new ErpConnectorService(new URL(arguments[0]));
-        IErpConnectorWS port = service.getBasicHttpBindingIErpConnectorWS();
+        guid = arguments[1];
+        Generated.Service service = new Generated.Service(arguments[2], new URL(arguments[0]));
+        port = service.port("IErpConnectorWS");
         done("WSDL");
 
-        RequestBaseWS base = new RequestBaseWS();
-        base.setConnectionGuid(guid);
-
         // Setting up.
-        FieldMetadataInfoArrayPluginResponseWS config = port.wsGetConfigData();
-        ok("WSGetConfigData", config.getState(), config.isIsOk());
-        FieldMetadataInfoWS greeting = field(config, "Greeting");
-        expect(greeting.getAccess() == FieldAccessInfoWS.MANDATORY && greeting.getFieldType() == FieldMetadataTypeInfoWS.TEXT
-            && greeting.getMaxLength() == 0 && greeting.getDisplayName().contains("Greeting & <name>"), "the form");
-        TestConfigDataRequestWS test = new TestConfigDataRequestWS();
-        test.setConnectionInfo(dictionary(Map.of("Greeting", "fail")));
-        ConnectorResultBaseWS bad = port.wsTestConfigData(test);
-        expect(bad.getState() == ResponseStateWS.ERROR && !bad.isIsOk(), "State Error");
-        expect(bad.getUserExplanation().equals("US:\"not <this> & not that\";NO:\"ikke <dette> & ikke det\""), "an explanation");
-        ArrayOfKeyValueOfstringstring settings = dictionary(Map.of("Greeting", "hello", "Colour", "R&D"));
-        test.setConnectionInfo(settings);
-        ConnectorResultBaseWS tested = port.wsTestConfigData(test);
-        ok("WSTestConfigData", tested.getState(), tested.isIsOk());
-        expect("UNKNOWN_CONNECTION_ID".equals(port.wsTestConnection(base).getErrorCode()), "UNKNOWN_CONNECTION_ID");
-        SaveConnectionRequestWS save = new SaveConnectionRequestWS();
-        save.setConnectionGuid(guid);
-        save.setConnectionInfo(settings);
-        ConnectorResultBaseWS savedConnection = port.wsSaveConnection(save);
-        ok("WSSaveConnection", savedConnection.getState(), savedConnection.isIsOk());
-        ConnectorResultBaseWS testedConnection = port.wsTestConnection(base);
-        ok("WSTestConnection", testedConnection.getState(), testedConnection.isIsOk());
+        Map<String, Object> greeting = field(checked("WSGetConfigData", port.call("WSGetConfigData", map())), "Greeting");
+        expect(greeting.get("Access").equals("Mandatory") && greeting.get("FieldType").equals("Text")
+            && greeting.get("MaxLength").equals(0) && greeting.get("DisplayName").toString().contains("Greeting & <name>"), "the form, not " + greeting);
+        Map<String, Object> bad = port.call("WSTestConfigData", map("ConnectionInfo", map("Greeting", "fail")));
+        expect("Error".equals(bad.get("State")) && Boolean.FALSE.equals(bad.get("IsOk")), "State Error, not " + bad);
+        expect("US:\"not <this> & not that\";NO:\"ikke <dette> & ikke det\"".equals(bad.get("UserExplanation")), "an explanation, not " + bad);
+        Map<String, Object> settings = map("Greeting", "hello", "Colour", "R&D");
+        checked("WSTestConfigData", port.call("WSTestConfigData", map("ConnectionInfo", settings)));
+        expect("UNKNOWN_CONNECTION_ID".equals(call("WSTestConnection").get("ErrorCode")), "UNKNOWN_CONNECTION_ID");
+        ok("WSSaveConnection", "ConnectionInfo", settings);
+        ok("WSTestConnection");
 
         // What there is.
-        StringArrayPluginResponseWS types = port.wsGetSupportedActorTypes(base);
-        ok("WSGetSupportedActorTypes", types.getState(), types.isIsOk());
-        expect(types.getItems().getString().equals(List.of("Customer", "Person", "Project")), "three actor types");
-        GetSupportedActorTypeFieldsRequestWS ofType = new GetSupportedActorTypeFieldsRequestWS();
-        ofType.setConnectionGuid(guid);
-        ofType.setActorType("Customer");
-        FieldMetadataInfoArrayPluginResponseWS fields = port.wsGetSupportedActorTypeFields(ofType);
-        ok("WSGetSupportedActorTypeFields", fields.getState(), fields.isIsOk());
-        expect(field(fields, "CREDIT").getFieldType() == FieldMetadataTypeInfoWS.DOUBLE, "a field");
-        GetSearchableFieldsRequestWS searchableOf = new GetSearchableFieldsRequestWS();
-        searchableOf.setConnectionGuid(guid);
-        searchableOf.setActorType("Customer");
-        StringArrayPluginResponseWS searchable = port.wsGetSearchableFields(searchableOf);
-        ok("WSGetSearchableFields", searchable.getState(), searchable.isIsOk());
-        expect(searchable.getItems().getString().contains("NAME"), "NAME");
+        expect(ok("WSGetSupportedActorTypes").get("Items").equals(List.of("Customer", "Person", "Project")), "three actor types");
+        expect(field(ok("WSGetSupportedActorTypeFields", "ActorType", "Customer"), "CREDIT").get("FieldType").equals("Double"), "a field");
+        expect(((List<?>) ok("WSGetSearchableFields", "ActorType", "Customer").get("Items")).contains("NAME"), "NAME");
 
         // Reading.
-        GetActorsRequestWS get = new GetActorsRequestWS();
-        get.setConnectionGuid(guid);
-        get.setActorType("Customer");
-        get.setErpKeys(strings("M1", "nobody"));
-        ActorArrayPluginResponseWS got = port.wsGetActors(get);
-        ok("WSGetActors", got.getState(), got.isIsOk());
-        expect(keys(got).equals(List.of("M1")), "one actor");
-        Map<String, String> values = entries(first(got).getFieldValues());
-        expect(values.get("NAME").equals(TRICKY), "the text, not " + values);
-        expect(values.get("NULLED") == null && values.get("EMPTY").equals(""), "null and empty, not " + values);
-        get.setFieldKeys(strings());
-        expect(entries(first(port.wsGetActors(get)).getFieldValues()).isEmpty(), "no field");
-        get.setFieldKeys(strings("NAME"));
-        expect(entries(first(port.wsGetActors(get)).getFieldValues()).equals(Map.of("NAME", TRICKY)), "one field");
-        SearchActorsRequestWS search = new SearchActorsRequestWS();
-        search.setConnectionGuid(guid);
-        search.setActorType("Customer");
-        search.setSearchText("r&d");
-        ActorArrayPluginResponseWS hits = port.wsSearchActors(search);
-        ok("WSSearchActors", hits.getState(), hits.isIsOk());
-        expect(keys(hits).equals(List.of("M1")), "a hit");
-        SearchRestrictionInfoWS restriction = new SearchRestrictionInfoWS();
-        restriction.setFieldKey("NAME");
-        restriction.setOperator("contains");
-        restriction.setValues(strings("<b>"));
-        SearchActorsAdvancedRequestWS advanced = new SearchActorsAdvancedRequestWS();
-        advanced.setConnectionGuid(guid);
-        advanced.setActorType("Customer");
-        advanced.setRestrictions(new ArrayOfSearchRestrictionInfoWS());
-        advanced.getRestrictions().getSearchRestrictionInfoWS().add(restriction);
-        ActorArrayPluginResponseWS found = port.wsSearchActorsAdvanced(advanced);
-        ok("WSSearchActorsAdvanced", found.getState(), found.isIsOk());
-        expect(keys(found).equals(List.of("M1")), "a hit");
-        GetActorsByTimestampRequestWS since = new GetActorsByTimestampRequestWS();
-        since.setConnectionGuid(guid);
-        since.setActorType("Project");
-        ActorArrayPluginResponseWS projects = port.wsGetActorsByTimestamp(since);
-        ok("WSGetActorsByTimestamp", projects.getState(), projects.isIsOk());
+        Map<String, Object> got = ok("WSGetActors", "ActorType", "Customer", "ErpKeys", List.of("M1", "nobody"));
+        expect(keys(got).equals(List.of("M1")), "one actor, not " + got);
+        Map<String, Object> values = (Map<String, Object>) fields(got);
+        expect(TRICKY.equals(values.get("NAME")), "the text, not " + values);
+        expect(values.containsKey("NULLED") && values.get("NULLED") == null && "".equals(values.get("EMPTY")), "null and empty, not " + values);
+        Map<String, Object> none = call("WSGetActors", "ActorType", "Customer", "ErpKeys", List.of("M1"), "FieldKeys", List.of());
+        expect(fields(none).equals(map()), "no field, not " + none);
+        Map<String, Object> named = call("WSGetActors", "ActorType", "Customer", "ErpKeys", List.of("M1"), "FieldKeys", List.of("NAME"));
+        expect(fields(named).equals(map("NAME", TRICKY)), "one field, not " + named);
+        expect(keys(ok("WSSearchActors", "ActorType", "Customer", "SearchText", "r&d")).equals(List.of("M1")), "a hit");
+        Map<String, Object> restriction = map("FieldKey", "NAME", "Operator", "contains", "Values", List.of("<b>"));
+        Map<String, Object> found = ok("WSSearchActorsAdvanced", "ActorType", "Customer", "Restrictions", List.of(restriction));
+        expect(keys(found).equals(List.of("M1")), "a hit, not " + found);
+        Map<String, Object> projects = ok("WSGetActorsByTimestamp", "ActorType", "Project");
         expect(new HashSet<>(keys(projects)).size() == 1000, "1,000 projects");
-        ErpActorWS last = projects.getActors().getErpActorWS().get(999);
-        expect(entries(last.getFieldValues()).get("NAME").equals("Project <1000> & Söhne"), "the last project");
+        Map<String, Object> last = (Map<String, Object>) list(projects, "Actors").get(999).get("FieldValues");
+        expect("Project <1000> & Söhne".equals(last.get("NAME")), "the last project, not " + last);
         done("1,000 rows");
 
         // Writing.
-        Map<String, String> sent = new HashMap<>(Map.of("NAME", TRICKY, "EMPTY", "", "CREDIT", "[F:1.5]"));
-        sent.put("NULLED", null);
-        CreateActorRequestWS create = new CreateActorRequestWS();
-        create.setConnectionGuid(guid);
-        create.setActor(new ErpActorWS());
-        create.getActor().setActorType("Customer");
-        create.getActor().setFieldValues(dictionary(sent));
-        ActorPluginResponseWS created = port.wsCreateActor(create);
-        ok("WSCreateActor", created.getState(), created.isIsOk());
-        expect(entries(created.getActor().getFieldValues()).equals(sent), "what was sent");
+        Map<String, Object> sent = map("NAME", TRICKY, "NULLED", null, "EMPTY", "", "CREDIT", "[F:1.5]");
+        Map<String, Object> actor = (Map<String, Object>) ok("WSCreateActor", "Actor", map("ActorType", "Customer", "FieldValues", sent)).get("Actor");
+        expect(sent.equals(actor.get("FieldValues")), "what was sent, not " + actor);
         done("escaping");
         done("null and empty");
-        String key = created.getActor().getErpKey();
-        create.getActor().setActorType("Person");
-        create.getActor().setFieldValues(dictionary(Map.of("NAME", "Anna")));
-        create.getActor().setParentActorType("Customer");
-        create.getActor().setParentErpKey(key);
-        ErpActorWS below = port.wsCreateActor(create).getActor();
-        expect(below.getParentActorType().equals("Customer") && below.getParentErpKey().equals(key), "a parent");
-        SearchActorByParentRequestWS ofParent = new SearchActorByParentRequestWS();
-        ofParent.setConnectionGuid(guid);
-        ofParent.setActorType("Person");
-        ofParent.setSearchText("");
-        ofParent.setParentActorType("Customer");
-        ofParent.setParentActorErpKey(key);
-        ActorArrayPluginResponseWS children = port.wsSearchActorByParent(ofParent);
-        ok("WSSearchActorByParent", children.getState(), children.isIsOk());
-        expect(keys(children).equals(List.of(below.getErpKey())), "a child");
-        ErpActorWS change = new ErpActorWS();
-        change.setActorType("Customer");
-        change.setErpKey(key);
-        change.setFieldValues(dictionary(Map.of("NAME", "Renamed")));
-        SaveActorsRequestWS saveActors = new SaveActorsRequestWS();
-        saveActors.setConnectionGuid(guid);
-        saveActors.setActors(new ArrayOfErpActorWS());
-        saveActors.getActors().getErpActorWS().add(change);
-        ActorArrayPluginResponseWS saved = port.wsSaveActors(saveActors);
-        ok("WSSaveActors", saved.getState(), saved.isIsOk());
-        since.setActorType("Customer");
-        since.setUpdatedOnOrAfter(first(saved).getLastModified());
-        ActorArrayPluginResponseWS changed = port.wsGetActorsByTimestamp(since);
+        Object key = actor.get("ErpKey");
+        Map<String, Object> person = map("ActorType", "Person", "FieldValues", map("NAME", "Anna"), "ParentActorType", "Customer", "ParentErpKey", key);
+        Map<String, Object> below = (Map<String, Object>) call("WSCreateActor", "Actor", person).get("Actor");
+        expect("Customer".equals(below.get("ParentActorType")) && key.equals(below.get("ParentErpKey")), "a parent, not " + below);
+        Map<String, Object> children = ok("WSSearchActorByParent", "ActorType", "Person", "SearchText", "", "ParentActorType", "Customer", "ParentActorErpKey", key);
+        expect(keys(children).equals(List.of(below.get("ErpKey"))), "a child, not " + children);
+        Map<String, Object> change = map("ActorType", "Customer", "ErpKey", key, "FieldValues", map("NAME", "Renamed"));
+        Map<String, Object> saved = list(ok("WSSaveActors", "Actors", List.of(change)), "Actors").get(0);
+        Map<String, Object> changed = call("WSGetActorsByTimestamp", "ActorType", "Customer", "UpdatedOnOrAfter", saved.get("LastModified"));
         sent.put("NAME", "Renamed");
-        expect(keys(changed).equals(List.of(key)) && entries(first(changed).getFieldValues()).equals(sent), "the change");
+        expect(keys(changed).equals(List.of(key)) && fields(changed).equals(sent), "the change, not " + changed);
 
         // Lists.
-        GetListRequestWS list = new GetListRequestWS();
-        list.setConnectionGuid(guid);
-        list.setListName("Colours");
-        ListItemArrayPluginResponseWS colours = port.wsGetList(list);
-        ok("WSGetList", colours.getState(), colours.isIsOk());
-        expect(entries(colours.getListItems()).equals(Map.of("R&D", "Rød <rosé>", "none", "")), "two colours");
-        GetListItemsRequestWS items = new GetListItemsRequestWS();
-        items.setConnectionGuid(guid);
-        items.setListName("Colours");
-        items.setListItemKeys(strings("R&D"));
-        ListItemArrayPluginResponseWS one = port.wsGetListItems(items);
-        ok("WSGetListItems", one.getState(), one.isIsOk());
-        expect(entries(one.getListItems()).equals(Map.of("R&D", "Rød <rosé>")), "one colour");
+        Map<String, Object> colours = ok("WSGetList", "ListName", "Colours");
+        expect(map("R&D", "Rød <rosé>", "none", "").equals(colours.get("ListItems")), "two colours, not " + colours);
+        Map<String, Object> one = ok("WSGetListItems", "ListName", "Colours", "ListItemKeys", List.of("R&D"));
+        expect(map("R&D", "Rød <rosé>").equals(one.get("ListItems")), "one colour, not " + one);
         done("dictionaries");
 
         // Nobody is set up here to be known, but the answer can be read.
-        AuthenticationRequest token = new AuthenticationRequest();
-        token.setSignedToken("x");
-        AuthenticationResponse answer = service.getBasicHttpBindingIIntegrationServiceConnectorAuth().authenticate(token);
-        expect(!answer.isSucceeded() && !answer.getReason().isEmpty(), "a refusal");
+        Map<String, Object> answer = service.port("IIntegrationServiceConnectorAuth").call("Authenticate", map("SignedToken", "x"));
+        expect(Boolean.FALSE.equals(answer.get("Succeeded")) && !"".equals(answer.get("Reason")), "a refusal, not " + answer);
         done("Authenticate");
 
-        IErpConnectorWS wrong = service.getBasicHttpBindingIErpConnectorWS();
-        Map<String, Object> context = ((BindingProvider) wrong).getRequestContext();
-        context.put(BindingProvider.SOAPACTION_USE_PROPERTY, true);
-        context.put(BindingProvider.SOAPACTION_URI_PROPERTY, NO_SUCH_ACTION);
+        Generated wrong = service.port("IErpConnectorWS");
+        wrong.context().put(BindingProvider.SOAPACTION_USE_PROPERTY, true);
+        wrong.context().put(BindingProvider.SOAPACTION_URI_PROPERTY, NO_SUCH_ACTION);
         try {
-            wrong.wsTestConnection(base);
+            wrong.call("WSTestConnection", map("ConnectionGuid", guid));
             throw new AssertionError("expected a fault");
         } catch (SOAPFaultException fault) {
             expect(fault.getFault().getFaultCode().endsWith(":Client") && fault.getFault().getFaultString().contains("WSNoSuchThing"), "a fault");
             done("fault");
         }
 
-        ConnectorResultBaseWS deleted = port.wsDeleteConnection(base);
-        ok("WSDeleteConnection", deleted.getState(), deleted.isIsOk());
-        expect("UNKNOWN_CONNECTION_ID".equals(port.wsTestConnection(base).getErrorCode()), "UNKNOWN_CONNECTION_ID");
-    }
-
-    static FieldMetadataInfoWS field(FieldMetadataInfoArrayPluginResponseWS fields, String key) {
-        return fields.getFieldMetaDataObjects().getFieldMetadataInfoWS().stream()
-            .filter(field -> field.getFieldKey().equals(key)).findFirst().orElseThrow();
+        ok("WSDeleteConnection");
+        expect("UNKNOWN_CONNECTION_ID".equals(call("WSTestConnection").get("ErrorCode")), "UNKNOWN_CONNECTION_ID");
     }
 }

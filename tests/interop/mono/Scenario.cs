@@ -1,36 +1,83 @@
 // The scenario (see ../README.md) with Mono's WCF client. usage: Scenario.exe URL GUID
 //
-// The classes come from svcutil, from the WSDL of DATA or PLAIN; with MESSAGE from MessageContracts.cs, on the carriers of DATA.
+// The classes come from svcutil, or from message_contracts.py with MESSAGE_CONTRACTS. They are used by the names of the contract,
+// with reflection, so that the scenario is the same for every contract.
 
-#if PLAIN
-using Ws = SuperOffice.ErpSync;
-using Auth = SuperOffice.SuperID.Contracts.V1;
-#elif MESSAGE
-using Ws = MessageContracts;
-using Auth = MessageContracts;
-#else
-using Ws = www.superoffice.net.EIS.Connector._1._01;
-using Auth = www.superoffice.net.EIS.Connector._1._01;
-#endif
 using System;
+using System.Collections;
 using System.Collections.Generic;
 using System.Linq;
+using System.Reflection;
+using System.Runtime.ExceptionServices;
 using System.ServiceModel;
 using System.ServiceModel.Channels;
-using www.superoffice.net.EIS.Connector._1._01;
 using Dict = System.Collections.Generic.Dictionary<string, string>;
-#if MESSAGE
-using Service = MessageContracts.IErpConnectorWS;
-using AuthService = MessageContracts.IIntegrationServiceConnectorAuth;
-#else
-using Service = IErpConnectorWS;
-using AuthService = IIntegrationServiceConnectorAuth;
-#endif
+using Members = System.Collections.Generic.Dictionary<string, object>;
+
+// A port, whose messages are members by their names.
+class Port<T>
+{
+    // What the contract page does not have is sent where the contract has it.
+    static readonly Members More = new Members
+    {
+        { "ApplicationToken", "token" }, { "Culture", "nb-NO" }, { "Client", new Members { { "Name", "Mono" } } },
+        { "Tags", new[] { "<a>", "b" } }, { "Address", new Members { { "City", "Tromsø" }, { "Street", "1 & 2" } } }, { "Version", 7 },
+    };
+
+    public readonly T Channel;
+
+    public Port(string url)
+    {
+        var binding = new BasicHttpBinding { MaxReceivedMessageSize = int.MaxValue, MaxBufferSize = int.MaxValue };
+        binding.ReaderQuotas.MaxArrayLength = binding.ReaderQuotas.MaxStringContentLength = int.MaxValue;
+        Channel = new ChannelFactory<T>(binding, new EndpointAddress(url)).CreateChannel();
+    }
+
+    public object Call(string operation, Members members)
+    {
+        var method = typeof(T).GetMethod(operation);
+        var parameters = method.GetParameters().Select(parameter => Made(parameter.ParameterType, members)).ToArray();
+        try
+        {
+            return method.Invoke(Channel, parameters);
+        }
+        catch (TargetInvocationException error)
+        {
+            ExceptionDispatchInfo.Capture(error.InnerException).Throw();
+            throw;
+        }
+    }
+
+    static object Made(Type type, object value)
+    {
+        var items = value as object[];
+        if (type.IsArray && items != null && type != typeof(string[]))
+        {
+            var array = Array.CreateInstance(type.GetElementType(), items.Length);
+            for (var at = 0; at < items.Length; at++) array.SetValue(Made(type.GetElementType(), items[at]), at);
+            return array;
+        }
+        var members = value as Members;
+        if (members == null) return value;
+        var bean = Activator.CreateInstance(type);
+        foreach (var member in members.Concat(More.Where(more => !members.ContainsKey(more.Key))))
+        {
+            var property = type.GetProperty(member.Key);
+            var field = type.GetField(member.Key);
+            if (property != null) property.SetValue(bean, Made(property.PropertyType, member.Value));
+            else if (field != null) field.SetValue(bean, Made(field.FieldType, member.Value));
+        }
+        return bean;
+    }
+}
 
 static class Scenario
 {
     const string Tricky = "Æsop's \"R&D\" <b>søn</b> ]]> 漢字 😀";
     const string NoSuchAction = "http://www.superoffice.net/EIS/Connector/1.0/IErpConnectorWS/WSNoSuchThing";
+
+    static Port<IErpConnectorWS> port;
+    static string guid;
 
     static void Done(string aspect)
     {
@@ -42,22 +89,59 @@ static class Scenario
         if (!holds) throw new Exception("expected " + what);
     }
 
-    static void Ok(string operation, dynamic answer)
+    // A member of an answer, of its header, or of the only member of its body.
+    static object Get(object bean, string name)
     {
-        Expect(answer.State.ToString() == "Ok" && answer.IsOk, "State Ok of " + operation + ", not " + answer.State + " " + answer.UserExplanation);
+        var property = bean.GetType().GetProperty(name);
+        if (property != null) return property.GetValue(bean);
+        var field = bean.GetType().GetField(name);
+        if (field != null) return field.GetValue(bean);
+        var result = bean.GetType().GetField("Result");
+        Expect(result != null, name + " in " + bean.GetType());
+        return Get(result.GetValue(bean), name);
+    }
+
+    static string Text(object bean, string name)
+    {
+        var value = Get(bean, name);
+        return value == null ? null : value.ToString();
+    }
+
+    static object Call(string operation, Members members = null)
+    {
+        return port.Call(operation, new Members(members ?? new Members()) { { "ConnectionGuid", guid } });
+    }
+
+    static object Checked(string operation, object answer)
+    {
+        Expect(Text(answer, "State") == "Ok" && (bool)Get(answer, "IsOk"), "State Ok of " + operation + ", not " + Text(answer, "State") + " " + Text(answer, "UserExplanation"));
         Done(operation);
+        return answer;
     }
 
-    static T Channel<T>(string url)
+    static object Ok(string operation, Members members = null)
     {
-        var binding = new BasicHttpBinding { MaxReceivedMessageSize = int.MaxValue, MaxBufferSize = int.MaxValue };
-        binding.ReaderQuotas.MaxArrayLength = binding.ReaderQuotas.MaxStringContentLength = int.MaxValue;
-        return new ChannelFactory<T>(binding, new EndpointAddress(url)).CreateChannel();
+        return Checked(operation, Call(operation, members));
     }
 
-    static string[] Keys(IEnumerable<ErpActorWS> actors)
+    static object[] Items(object answer, string name)
     {
-        return actors.Select(actor => actor.ErpKey).ToArray();
+        return ((IEnumerable)Get(answer, name)).Cast<object>().ToArray();
+    }
+
+    static object Field(object answer, string key)
+    {
+        return Items(answer, "FieldMetaDataObjects").Single(field => Text(field, "FieldKey") == key);
+    }
+
+    static bool HasKeys(object answer, params string[] keys)
+    {
+        return Items(answer, "Actors").Select(actor => Text(actor, "ErpKey")).SequenceEqual(keys);
+    }
+
+    static Dict Fields(object actor)
+    {
+        return (Dict)Get(actor, "FieldValues");
     }
 
     static bool Same(Dict left, Dict right)
@@ -69,7 +153,8 @@ static class Scenario
     {
         try
         {
-            Run(arguments[0], arguments[1]);
+            guid = arguments[1];
+            Run(arguments[0]);
             return 0;
         }
         catch (Exception error)
@@ -79,106 +164,86 @@ static class Scenario
         }
     }
 
-    static void Run(string url, string guid)
+    static void Run(string url)
     {
-        var port = Channel<Service>(url);
-#if MESSAGE
-        Console.WriteLine("limit WSDL: svcutil makes no message contracts; in the dialect message they are written by hand");
+        port = new Port<IErpConnectorWS>(url);
+#if MESSAGE_CONTRACTS
+        Console.WriteLine("limit WSDL: svcutil makes no message contracts; a script of the test makes those that svcutil of .NET makes");
+#elif ONE_DOCUMENT
+        Console.WriteLine("limit WSDL: svcutil makes nothing of imported documents; it gets the same contract in one document");
 #else
         Done("WSDL");
 #endif
-        Func<Ws.RequestBaseWS> connection = () => new Ws.RequestBaseWS { ConnectionGuid = guid };
 
         // Setting up.
-        var config = port.WSGetConfigData();
-        Ok("WSGetConfigData", config);
-        var greeting = config.FieldMetaDataObjects.Single(field => field.FieldKey == "Greeting");
-        Expect(greeting.Access == FieldAccessInfoWS.Mandatory && greeting.FieldType == FieldMetadataTypeInfoWS.Text
-            && greeting.MaxLength == 0 && greeting.DisplayName.Contains("Greeting & <name>"), "the form");
-        var bad = port.WSTestConfigData(new Ws.TestConfigDataRequestWS { ConnectionInfo = new Dict { { "Greeting", "fail" } } });
-        Expect(bad.State == ResponseStateWS.Error && !bad.IsOk, "State Error");
-        Expect(bad.UserExplanation == "US:\"not <this> & not that\";NO:\"ikke <dette> & ikke det\"", "an explanation");
-        var settings = new Dict { { "Greeting", "hello" }, { "Colour", "R&D" } };
-        Ok("WSTestConfigData", port.WSTestConfigData(new Ws.TestConfigDataRequestWS { ConnectionInfo = settings }));
-        Expect(port.WSTestConnection(connection()).ErrorCode == "UNKNOWN_CONNECTION_ID", "UNKNOWN_CONNECTION_ID");
-        Ok("WSSaveConnection", port.WSSaveConnection(new Ws.SaveConnectionRequestWS { ConnectionGuid = guid, ConnectionInfo = settings }));
-        Ok("WSTestConnection", port.WSTestConnection(connection()));
+        var greeting = Field(Checked("WSGetConfigData", port.Call("WSGetConfigData", new Members())), "Greeting");
+        Expect(Text(greeting, "Access") == "Mandatory" && Text(greeting, "FieldType") == "Text"
+            && (int)Get(greeting, "MaxLength") == 0 && Text(greeting, "DisplayName").Contains("Greeting & <name>"), "the form");
+        var bad = port.Call("WSTestConfigData", new Members { { "ConnectionInfo", new Dict { { "Greeting", "fail" } } } });
+        Expect(Text(bad, "State") == "Error" && !(bool)Get(bad, "IsOk"), "State Error");
+        Expect(Text(bad, "UserExplanation") == "US:\"not <this> & not that\";NO:\"ikke <dette> & ikke det\"", "an explanation, not " + Text(bad, "UserExplanation"));
+        var settings = new Members { { "ConnectionInfo", new Dict { { "Greeting", "hello" }, { "Colour", "R&D" } } } };
+        Checked("WSTestConfigData", port.Call("WSTestConfigData", settings));
+        Expect(Text(Call("WSTestConnection"), "ErrorCode") == "UNKNOWN_CONNECTION_ID", "UNKNOWN_CONNECTION_ID");
+        Ok("WSSaveConnection", settings);
+        Ok("WSTestConnection");
 
         // What there is.
-        var types = port.WSGetSupportedActorTypes(connection());
-        Ok("WSGetSupportedActorTypes", types);
-        Expect(types.Items.SequenceEqual(new[] { "Customer", "Person", "Project" }), "three actor types");
-        var fields = port.WSGetSupportedActorTypeFields(new Ws.GetSupportedActorTypeFieldsRequestWS { ConnectionGuid = guid, ActorType = "Customer" });
-        Ok("WSGetSupportedActorTypeFields", fields);
-        Expect(fields.FieldMetaDataObjects.Single(field => field.FieldKey == "CREDIT").FieldType == FieldMetadataTypeInfoWS.Double, "a field");
-        var searchable = port.WSGetSearchableFields(new Ws.GetSearchableFieldsRequestWS { ConnectionGuid = guid, ActorType = "Customer" });
-        Ok("WSGetSearchableFields", searchable);
-        Expect(searchable.Items.Contains("NAME"), "NAME");
+        var ofCustomer = new Members { { "ActorType", "Customer" } };
+        Expect(Items(Ok("WSGetSupportedActorTypes"), "Items").SequenceEqual(new[] { "Customer", "Person", "Project" }), "three actor types");
+        Expect(Text(Field(Ok("WSGetSupportedActorTypeFields", ofCustomer), "CREDIT"), "FieldType") == "Double", "a field");
+        Expect(Items(Ok("WSGetSearchableFields", ofCustomer), "Items").Contains("NAME"), "NAME");
 
         // Reading.
-        Func<string[], ErpActorWS[]> m1 = keys =>
-        {
-            var some = port.WSGetActors(new Ws.GetActorsRequestWS { ConnectionGuid = guid, ActorType = "Customer", ErpKeys = new[] { "M1", "nobody" }, FieldKeys = keys });
-            if (keys == null) Ok("WSGetActors", some);
-            return some.Actors;
-        };
-        var got = m1(null);
-        Expect(Keys(got).SequenceEqual(new[] { "M1" }), "one actor");
-        var values = got[0].FieldValues;
+        Func<string[], Members> m1 = fields => new Members { { "ActorType", "Customer" }, { "ErpKeys", new[] { "M1", "nobody" } }, { "FieldKeys", fields } };
+        var got = Ok("WSGetActors", m1(null));
+        Expect(HasKeys(got, "M1"), "one actor");
+        var values = Fields(Items(got, "Actors")[0]);
         Expect(values["NAME"] == Tricky, "the text, not " + values["NAME"]);
         Expect(values["NULLED"] == null && values["EMPTY"] == "", "null and empty, not " + values["NULLED"] + " and " + values["EMPTY"]);
-        Expect(m1(new string[0])[0].FieldValues.Count == 0, "no field");
-        Expect(Same(m1(new[] { "NAME" })[0].FieldValues, new Dict { { "NAME", Tricky } }), "one field");
-        var hits = port.WSSearchActors(new Ws.SearchActorsRequestWS { ConnectionGuid = guid, ActorType = "Customer", SearchText = "r&d" });
-        Ok("WSSearchActors", hits);
-        Expect(Keys(hits.Actors).SequenceEqual(new[] { "M1" }), "a hit");
-        var restriction = new SearchRestrictionInfoWS { FieldKey = "NAME", Operator = "contains", Values = new[] { "<b>" } };
-        var found = port.WSSearchActorsAdvanced(new Ws.SearchActorsAdvancedRequestWS { ConnectionGuid = guid, ActorType = "Customer", Restrictions = new[] { restriction } });
-        Ok("WSSearchActorsAdvanced", found);
-        Expect(Keys(found.Actors).SequenceEqual(new[] { "M1" }), "a hit");
-        var projects = port.WSGetActorsByTimestamp(new Ws.GetActorsByTimestampRequestWS { ConnectionGuid = guid, ActorType = "Project" });
-        Ok("WSGetActorsByTimestamp", projects);
-        Expect(Keys(projects.Actors).Distinct().Count() == 1000, "1,000 projects");
-        Expect(projects.Actors[999].FieldValues["NAME"] == "Project <1000> & Söhne", "the last project");
+        Expect(Fields(Items(Call("WSGetActors", m1(new string[0])), "Actors")[0]).Count == 0, "no field");
+        Expect(Same(Fields(Items(Call("WSGetActors", m1(new[] { "NAME" })), "Actors")[0]), new Dict { { "NAME", Tricky } }), "one field");
+        Expect(HasKeys(Ok("WSSearchActors", new Members(ofCustomer) { { "SearchText", "r&d" } }), "M1"), "a hit");
+        var restriction = new Members { { "FieldKey", "NAME" }, { "Operator", "contains" }, { "Values", new[] { "<b>" } } };
+        Expect(HasKeys(Ok("WSSearchActorsAdvanced", new Members(ofCustomer) { { "Restrictions", new object[] { restriction } } }), "M1"), "a hit");
+        var projects = Items(Ok("WSGetActorsByTimestamp", new Members { { "ActorType", "Project" } }), "Actors");
+        Expect(projects.Select(actor => Text(actor, "ErpKey")).Distinct().Count() == 1000, "1,000 projects");
+        Expect(Fields(projects[999])["NAME"] == "Project <1000> & Söhne", "the last project");
         Done("1,000 rows");
 
         // Writing.
         var sent = new Dict { { "NAME", Tricky }, { "NULLED", null }, { "EMPTY", "" }, { "CREDIT", "[F:1.5]" } };
-        var create = new Ws.CreateActorRequestWS { ConnectionGuid = guid, Actor = new ErpActorWS { ActorType = "Customer", FieldValues = sent } };
-        var created = port.WSCreateActor(create);
-        Ok("WSCreateActor", created);
-        Expect(Same(created.Actor.FieldValues, sent), "what was sent");
+        var customer = new Members(ofCustomer) { { "FieldValues", sent } };
+        var created = Get(Ok("WSCreateActor", new Members { { "Actor", customer } }), "Actor");
+        Expect(Same(Fields(created), sent), "what was sent");
         Done("escaping");
         Done("null and empty");
-        var key = created.Actor.ErpKey;
-        create.Actor = new ErpActorWS { ActorType = "Person", FieldValues = new Dict { { "NAME", "Anna" } }, ParentActorType = "Customer", ParentErpKey = key };
-        var below = port.WSCreateActor(create).Actor;
-        Expect(below.ParentActorType == "Customer" && below.ParentErpKey == key, "a parent");
-        var children = port.WSSearchActorByParent(new Ws.SearchActorByParentRequestWS { ConnectionGuid = guid, ActorType = "Person", SearchText = "", ParentActorType = "Customer", ParentActorErpKey = key });
-        Ok("WSSearchActorByParent", children);
-        Expect(Keys(children.Actors).SequenceEqual(new[] { below.ErpKey }), "a child");
-        var change = new ErpActorWS { ActorType = "Customer", ErpKey = key, FieldValues = new Dict { { "NAME", "Renamed" } } };
-        var saved = port.WSSaveActors(new Ws.SaveActorsRequestWS { ConnectionGuid = guid, Actors = new[] { change } });
-        Ok("WSSaveActors", saved);
-        var changed = port.WSGetActorsByTimestamp(new Ws.GetActorsByTimestampRequestWS { ConnectionGuid = guid, ActorType = "Customer", UpdatedOnOrAfter = saved.Actors[0].LastModified });
+        var key = Text(created, "ErpKey");
+        var person = new Members { { "ActorType", "Person" }, { "FieldValues", new Dict { { "NAME", "Anna" } } }, { "ParentActorType", "Customer" }, { "ParentErpKey", key } };
+        var below = Get(Call("WSCreateActor", new Members { { "Actor", person } }), "Actor");
+        Expect(Text(below, "ParentActorType") == "Customer" && Text(below, "ParentErpKey") == key, "a parent");
+        var ofParent = new Members { { "ActorType", "Person" }, { "SearchText", "" }, { "ParentActorType", "Customer" }, { "ParentActorErpKey", key } };
+        Expect(HasKeys(Ok("WSSearchActorByParent", ofParent), Text(below, "ErpKey")), "a child");
+        var change = new Members(ofCustomer) { { "ErpKey", key }, { "FieldValues", new Dict { { "NAME", "Renamed" } } } };
+        var saved = Ok("WSSaveActors", new Members { { "Actors", new object[] { change } } });
+        var since = new Members(ofCustomer) { { "UpdatedOnOrAfter", Text(Items(saved, "Actors")[0], "LastModified") } };
+        var changed = Call("WSGetActorsByTimestamp", since);
         sent["NAME"] = "Renamed";
-        Expect(Keys(changed.Actors).SequenceEqual(new[] { key }) && Same(changed.Actors[0].FieldValues, sent), "the change");
+        Expect(HasKeys(changed, key) && Same(Fields(Items(changed, "Actors")[0]), sent), "the change");
 
         // Lists.
-        var colours = port.WSGetList(new Ws.GetListRequestWS { ConnectionGuid = guid, ListName = "Colours" });
-        Ok("WSGetList", colours);
-        Expect(Same(colours.ListItems, new Dict { { "R&D", "Rød <rosé>" }, { "none", "" } }), "two colours");
-        var one = port.WSGetListItems(new Ws.GetListItemsRequestWS { ConnectionGuid = guid, ListName = "Colours", ListItemKeys = new[] { "R&D" } });
-        Ok("WSGetListItems", one);
-        Expect(Same(one.ListItems, new Dict { { "R&D", "Rød <rosé>" } }), "one colour");
+        var colours = new Members { { "ListName", "Colours" } };
+        Expect(Same((Dict)Get(Ok("WSGetList", colours), "ListItems"), new Dict { { "R&D", "Rød <rosé>" }, { "none", "" } }), "two colours");
+        var one = Ok("WSGetListItems", new Members(colours) { { "ListItemKeys", new[] { "R&D" } } });
+        Expect(Same((Dict)Get(one, "ListItems"), new Dict { { "R&D", "Rød <rosé>" } }), "one colour");
         Done("dictionaries");
 
         // Nobody is set up here to be known, but the answer can be read.
-        var answer = Channel<AuthService>(url).Authenticate(new Auth.AuthenticationRequest { SignedToken = "x" });
-        Expect(!answer.Succeeded && answer.Reason != "", "a refusal");
+        var answer = new Port<IIntegrationServiceConnectorAuth>(url).Call("Authenticate", new Members { { "SignedToken", "x" } });
+        Expect(!(bool)Get(answer, "Succeeded") && Text(answer, "Reason") != "", "a refusal");
         Done("Authenticate");
 
-        using (new OperationContextScope((IContextChannel)port))
+        using (new OperationContextScope((IContextChannel)port.Channel))
         {
             var http = new HttpRequestMessageProperty();
             http.Headers["SOAPAction"] = "\"" + NoSuchAction + "\"";
@@ -186,7 +251,7 @@ static class Scenario
             OperationContext.Current.OutgoingMessageProperties[HttpRequestMessageProperty.Name] = http;
             try
             {
-                port.WSTestConnection(connection());
+                Call("WSTestConnection");
                 throw new Exception("expected a fault");
             }
             catch (FaultException fault)
@@ -196,7 +261,7 @@ static class Scenario
             }
         }
 
-        Ok("WSDeleteConnection", port.WSDeleteConnection(connection()));
-        Expect(port.WSTestConnection(connection()).ErrorCode == "UNKNOWN_CONNECTION_ID", "UNKNOWN_CONNECTION_ID");
+        Ok("WSDeleteConnection");
+        Expect(Text(Call("WSTestConnection"), "ErrorCode") == "UNKNOWN_CONNECTION_ID", "UNKNOWN_CONNECTION_ID");
     }
 }
