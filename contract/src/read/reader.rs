@@ -382,11 +382,15 @@ fn has(names: &[Cow<'static, str>], local: &str) -> bool {
 /// Whether an element of an entry is its key or its value. What is the key in one profile may be the value in another: the
 /// first element of an entry decides, for every profile has the key first.
 fn part_of_entry(all: &[EntryNames], entry: &str, first: &str, local: &str) -> Option<ItemKind> {
-    let of_entry = || all.iter().filter(|names| names.entry == entry);
     let part = |names: &EntryNames| match local {
         _ if names.key == local => Some(ItemKind::Key),
         _ if names.value == local => Some(ItemKind::Value),
         _ => None,
     };
+    // The usual case: all profiles have the same names.
+    if let [names] = all {
+        return part(names);
+    }
+    let of_entry = || all.iter().filter(|names| names.entry == entry);
     of_entry().filter(|names| names.key == first).find_map(part).or_else(|| of_entry().find_map(part))
 }
