@@ -3,7 +3,7 @@
 use super::canonical::assert_same;
 use super::recordings::{fixtures, recorded_call, recorded_reply, recordings};
 use crate::learn::{Comparison, Learned, WsdlDocument, compare, learn};
-use crate::profile::{ElementName, Layout, MemberLayout, MessageLayout};
+use crate::profile::{ElementName, EntryLayout, Layout, MemberLayout, MessageLayout};
 use crate::wsdl::LearnedWsdl;
 use crate::*;
 
@@ -158,6 +158,12 @@ fn quote_style_contract_has_headers_a_second_namespace_and_mixed_orders() {
         // A header has no `minOccurs`.
         assert!(message.headers.iter().all(|header| header.nillable && !header.optional));
     }
+    let item = |name: &ElementName| (layout.namespaces[name.namespace].uri.clone(), name.local.clone());
+    let EntryLayout { entry, key, value } = &layout.carriers.entry;
+    assert_eq!(
+        [&layout.carriers.text, entry, key, value].map(item),
+        ["Item", "Setting", "Name", "Text"].map(|name| (namespace::ARRAYS.into(), name.into()))
+    );
     assert_eq!(
         names(&layout.carriers.actor.members),
         ["LastModified", "ParentActorType", "ParentErpKey", "ActorType", "ErpKey", "FieldValues"]

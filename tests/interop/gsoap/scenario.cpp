@@ -60,11 +60,21 @@ using _ns1__WSGetListItemsResponse = _ns2__WSGetListItemsResponse;
     return status; \
   }()
 #endif
-// A member of an element in the second namespace, which wsdl2h names by its own one.
+// A member of an element in the second namespace, which wsdl2h names by its own one; and the names in arrays and dictionaries.
 #if defined(QUOTE_STYLE)
 #define SECOND(name) ns1__##name
+#define ITEM Item
+#define ENTRY Setting
+#define ENTRY_CLASS _arr__ArrayOfKeyValueOfstringstring_Setting
+#define KEY Name
+#define VALUE Text
 #else
 #define SECOND(name) name
+#define ITEM string
+#define ENTRY KeyValueOfstringstring
+#define ENTRY_CLASS _arr__ArrayOfKeyValueOfstringstring_KeyValueOfstringstring
+#define KEY Key
+#define VALUE Value
 #endif
 // A call with a ConnectionGuid alone.
 #define OF_CONNECTION(operation, reply) CALL(operation, reply, (in_connection<REQUEST(operation, RequestBaseWS)>()))
@@ -113,24 +123,24 @@ template <class Reply> static void checked(const char *operation, int status, Re
 
 static arr__ArrayOfstring *strings(std::vector<Text> texts) {
   auto *array = make<arr__ArrayOfstring>();
-  array->string = texts;
+  array->ITEM = texts;
   return array;
 }
 
 static arr__ArrayOfKeyValueOfstringstring *dictionary(const Fields &entries) {
   auto *array = make<arr__ArrayOfKeyValueOfstringstring>();
   for (auto &entry : entries) {
-    _arr__ArrayOfKeyValueOfstringstring_KeyValueOfstringstring pair;
-    pair.Key = text(entry.first);
-    pair.Value = entry.second ? text(*entry.second) : nullptr;
-    array->KeyValueOfstringstring.push_back(pair);
+    ENTRY_CLASS pair;
+    pair.KEY = text(entry.first);
+    pair.VALUE = entry.second ? text(*entry.second) : nullptr;
+    array->ENTRY.push_back(pair);
   }
   return array;
 }
 
 static Fields entries(arr__ArrayOfKeyValueOfstringstring *array) {
   Fields entries;
-  for (auto &pair : array->KeyValueOfstringstring) entries[*pair.Key] = pair.Value;
+  for (auto &pair : array->ENTRY) entries[*pair.KEY] = pair.VALUE;
   return entries;
 }
 
@@ -234,13 +244,13 @@ int main(int, char **arguments) {
   // What there is.
   auto *texts = make<WS(StringArrayPluginResponseWS)>();
   checked("WSGetSupportedActorTypes", OF_CONNECTION(WSGetSupportedActorTypes, texts), texts);
-  expect(texts->Items->string == std::vector<Text>{"Customer", "Person", "Project"}, "three actor types");
+  expect(texts->Items->ITEM == std::vector<Text>{"Customer", "Person", "Project"}, "three actor types");
   auto *fields_of = of<REQUEST(WSGetSupportedActorTypeFields, GetSupportedActorTypeFieldsRequestWS)>("Customer");
   checked("WSGetSupportedActorTypeFields", CALL(WSGetSupportedActorTypeFields, config, fields_of), config);
   expect(*field(config, "CREDIT")->FieldType == TYPE(FieldMetadataTypeInfoWS__Double), "a field");
   auto *searchable = of<REQUEST(WSGetSearchableFields, GetSearchableFieldsRequestWS)>("Customer");
   checked("WSGetSearchableFields", CALL(WSGetSearchableFields, texts, searchable), texts);
-  auto &names = texts->Items->string;
+  auto &names = texts->Items->ITEM;
   expect(std::set<Text>(names.begin(), names.end()).count("NAME") == 1, "NAME");
 
   // Reading.

@@ -57,6 +57,19 @@ class Port<T>
             for (var at = 0; at < items.Length; at++) array.SetValue(Made(type.GetElementType(), items[at]), at);
             return array;
         }
+        // A class of its own for an array or a dictionary.
+        if (value is string[] && !type.IsArray)
+        {
+            var list = (List<string>)Activator.CreateInstance(type);
+            list.AddRange((string[])value);
+            return list;
+        }
+        if (value is Dict && type != typeof(Dict))
+        {
+            var dictionary = (Dict)Activator.CreateInstance(type);
+            foreach (var pair in (Dict)value) dictionary.Add(pair.Key, pair.Value);
+            return dictionary;
+        }
         var members = value as Members;
         if (members == null) return value;
         var bean = Activator.CreateInstance(type);

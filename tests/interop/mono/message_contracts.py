@@ -8,7 +8,11 @@ import xml.etree.ElementTree as ElementTree
 XS, WSDL = "{http://www.w3.org/2001/XMLSchema}", "{http://schemas.xmlsoap.org/wsdl/}"
 SOAP = "{http://schemas.xmlsoap.org/wsdl/soap/}"
 BUILT_IN = {"string": "string", "boolean": "bool", "int": "int", "long": "long", "dateTime": "DateTime"}
-COLLECTIONS = {"ArrayOfstring": "string[]", "ArrayOfKeyValueOfstringstring": "Dictionary<string, string>"}
+# Of each: the type, the names of items and their parts, and the attributes for the parts.
+COLLECTIONS = {
+    "ArrayOfstring": ("string[]", ["string"], []),
+    "ArrayOfKeyValueOfstringstring": ("Dictionary<string, string>", ["KeyValueOfstringstring", "Key", "Value"], ["KeyName", "ValueName"]),
+}
 
 
 def local(name):
@@ -30,11 +34,28 @@ class Wsdl:
 
     def type_of(self, element):
         name = local(element.get("type"))
-        if name in BUILT_IN or name in COLLECTIONS:
-            return BUILT_IN.get(name) or COLLECTIONS[name]
+        if name in BUILT_IN:
+            return BUILT_IN[name]
+        if name in COLLECTIONS:
+            return self.collection(name)
         if name.startswith("ArrayOf"):
             return self.type_of(next(self.types[name][0].iter(f"{XS}element"))) + "[]"
         self.data_contract(name)
+        return name
+
+    def collection(self, name):
+        """The type of an array or a dictionary: a class, where its items have names of their own."""
+        node, namespace = self.types[name]
+        names = [element.get("name") for element in node.iter(f"{XS}element")]
+        base, usual, keys = COLLECTIONS[name]
+        if names == usual:
+            return base
+        if name not in self.written:
+            self.written.add(name)
+            attributes = zip(["ItemName", *keys], names)
+            attributes = "".join(f', {key} = "{value}"' for key, value in attributes)
+            base = base.replace("string[]", "List<string>")
+            self.lines += [f'[CollectionDataContract(Name = "{name}", Namespace = "{namespace}"{attributes})]', f"public class {name} : {base} {{ }}"]
         return name
 
     def members(self, node, namespace):

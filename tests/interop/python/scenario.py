@@ -1,8 +1,9 @@
 """The scenario (see ../README.md) for the Python stacks.
 
 A stack is an object with `call(operation, **members)`, `authenticate(token)`, `fields_on_the_wire()` (the fields of the
-last answer as they came, for both stacks read an empty string as None), `fault_of_a_wrong_action()` (its code and text)
-and `null` (what is sent as nil).
+last answer as they came, for both stacks read an empty string as None), `fault_of_a_wrong_action()` (its code and text),
+`members(value)` (the values of its members in their order) and `null` (what is sent as nil). Arrays and dictionaries are given with the
+names of the dialects; in answers their items may have others.
 """
 
 TRICKY = "Æsop's \"R&D\" <b>søn</b> ]]> 漢字 😀"
@@ -25,19 +26,20 @@ def dictionary(**entries):
     return {"KeyValueOfstringstring": [{"Key": key, "Value": value} for key, value in entries.items()]}
 
 
-def entries_of(dictionary):
-    return {entry.Key: entry.Value for entry in dictionary.KeyValueOfstringstring}
-
-
-def fields_of(actor):
-    return entries_of(actor.FieldValues)
-
-
 def keys_of(answer):
     return [actor.ErpKey for actor in answer.Actors.ErpActorWS]
 
 
 def run(stack, guid):
+    def texts_of(array):
+        return stack.members(array)[0]
+
+    def entries_of(dictionary):
+        return dict(stack.members(entry) for entry in stack.members(dictionary)[0])
+
+    def fields_of(actor):
+        return entries_of(actor.FieldValues)
+
     def call(operation, **members):
         return stack.call(operation, ConnectionGuid=guid, **members)
 
@@ -66,12 +68,12 @@ def run(stack, guid):
     ok("WSTestConnection")
 
     # What there is.
-    types = ok("WSGetSupportedActorTypes").Items.string
+    types = texts_of(ok("WSGetSupportedActorTypes").Items)
     assert types == ["Customer", "Person", "Project"], types
     fields = ok("WSGetSupportedActorTypeFields", ActorType="Customer").FieldMetaDataObjects.FieldMetadataInfoWS
     credit = next(field for field in fields if field.FieldKey == "CREDIT")
     assert credit.FieldType == "Double" and credit.Access == "Normal", credit
-    assert "NAME" in ok("WSGetSearchableFields", ActorType="Customer").Items.string
+    assert "NAME" in texts_of(ok("WSGetSearchableFields", ActorType="Customer").Items)
 
     # Reading.
     got = ok("WSGetActors", ActorType="Customer", ErpKeys=strings("M1", "nobody"))

@@ -48,6 +48,9 @@ class Stack:
         service = self.service("Authenticate")
         return service.Authenticate(token if self.members_stand_directly else {"SignedToken": token})
 
+    def members(self, value):
+        return [member for _, member in value]
+
     def fields_on_the_wire(self):
         entries = below(Parser().parse(string=self.wire.last).root(), "KeyValueOfstringstring")
         text = lambda element: None if element.isnil() else str(element.getText() or "")

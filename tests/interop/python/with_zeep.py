@@ -39,6 +39,8 @@ def with_more(type, value):
     """The members of a type, and those below it, with more of what it has."""
     if not isinstance(value, dict):
         return value
+    if list(value) in (["string"], ["KeyValueOfstringstring"]):
+        return renamed(type, value)
     members = {name: MORE[name] for name, _ in type.elements if name in MORE}
     for name, element in type.elements:
         if name not in value:
@@ -50,6 +52,15 @@ def with_more(type, value):
             given = with_more(element.type, given)
         members[name] = given
     return members
+
+
+def renamed(type, value):
+    """An array or a dictionary with the names that its type has."""
+    [(name, element)], [items] = type.elements, value.values()
+    if isinstance(element.type, zeep.xsd.ComplexType):
+        names = [part for part, _ in element.type.elements]
+        items = [dict(zip(names, item.values())) for item in items]
+    return {name: items}
 
 
 class Stack:
@@ -91,6 +102,9 @@ class Stack:
 
     def authenticate(self, token):
         return self.call("Authenticate", SignedToken=token)
+
+    def members(self, value):
+        return [value[name] for name in value]
 
     def fields_on_the_wire(self):
         values = self.history.last_received["envelope"].iter("{*}FieldValues")
