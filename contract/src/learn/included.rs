@@ -10,6 +10,8 @@ use crate::xml::escape::escape_attribute;
 
 /// The most levels of includes.
 const MAX_DEPTH: usize = 16;
+/// The most schemas that are placed in a namespace. What is in others is missing then, which is an error where it is needed.
+const MAX_PLACED: usize = 64;
 
 /// The documents, in which each included schema has the namespace of the schema that includes it: one that several namespaces
 /// include is there once for each.
@@ -22,7 +24,8 @@ pub(super) fn with_namespaces(documents: &[WsdlDocument]) -> Result<Vec<Cow<'_, 
             for (url, namespace) in includes(&all[at])? {
                 for document in documents.iter().filter(|document| is_at(document, &url)) {
                     let Some(placed) = in_namespace(document, &namespace)? else { continue };
-                    if !all.iter().any(|known| **known == placed) {
+                    if all.len() < documents.len() + MAX_PLACED && !all.iter().any(|known| **known == placed)
+                    {
                         all.push(Cow::Owned(placed));
                     }
                 }

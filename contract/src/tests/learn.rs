@@ -288,34 +288,37 @@ fn served_wsdl_of_a_learned_contract_gives_the_same_profile() {
     }
 }
 
-/// Requests and replies of learned contracts are read as they were written, and a strict client loses nothing of a reply.
+/// Requests and replies are read as they were written, and a strict client loses nothing of a reply.
+pub(super) fn assert_messages_hold_every_value(layout: Layout, name: &str) {
+    let profile = Profile::new(layout).unwrap();
+    let profiles = Profiles::new(vec![std::sync::Arc::clone(&profile)], MemberOrder::Name);
+    let envelope = Envelope::from(profile);
+    for &operation in Operation::ALL {
+        let has_guid = !matches!(
+            operation,
+            Operation::GetConfigData | Operation::TestConfigData | Operation::Authenticate
+        );
+        let connection_guid = has_guid.then(|| sample::CONNECTION_GUID.into());
+        let call = Call { envelope: envelope.clone(), connection_guid, request: sample::request(operation) };
+        let mut out = Vec::new();
+        write_request(&mut out, &call);
+        let action = call.soap_action();
+        let options = ReadOptions { action: Some(&action), ..ReadOptions::default() };
+        assert_eq!(profiles.read_call(&out, &options).as_ref(), Ok(&call), "{name}");
+
+        let reply = sample::reply(operation);
+        let mut out = Vec::new();
+        write_reply(&mut out, &envelope, operation, &reply);
+        assert_eq!(losses(&out, operation, &envelope), [], "{name}: {operation}");
+        let read = profiles.read_reply(&out, operation, None);
+        assert_eq!(read, Ok(ReplyMessage { envelope: envelope.clone(), reply }), "{name}");
+    }
+}
+
 #[test]
 fn messages_of_learned_contracts_hold_every_value() {
     for name in ["reversed", "quote-style", "split"] {
-        let profile = Profile::new(learned(name).layout).unwrap();
-        let profiles = Profiles::new(vec![std::sync::Arc::clone(&profile)], MemberOrder::Name);
-        let envelope = Envelope::from(profile);
-        for &operation in Operation::ALL {
-            let has_guid = !matches!(
-                operation,
-                Operation::GetConfigData | Operation::TestConfigData | Operation::Authenticate
-            );
-            let connection_guid = has_guid.then(|| sample::CONNECTION_GUID.into());
-            let call =
-                Call { envelope: envelope.clone(), connection_guid, request: sample::request(operation) };
-            let mut out = Vec::new();
-            write_request(&mut out, &call);
-            let action = call.soap_action();
-            let options = ReadOptions { action: Some(&action), ..ReadOptions::default() };
-            assert_eq!(profiles.read_call(&out, &options).as_ref(), Ok(&call), "{name}");
-
-            let reply = sample::reply(operation);
-            let mut out = Vec::new();
-            write_reply(&mut out, &envelope, operation, &reply);
-            assert_eq!(losses(&out, operation, &envelope), [], "{name}: {operation}");
-            let read = profiles.read_reply(&out, operation, None);
-            assert_eq!(read, Ok(ReplyMessage { envelope: envelope.clone(), reply }), "{name}");
-        }
+        assert_messages_hold_every_value(learned(name).layout, name);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Learning from every form that services publish, and from what is no WSDL of a connector service.
 
-use super::learn::{SERVICE, document};
+use super::learn::{SERVICE, assert_messages_hold_every_value, document};
 use super::recordings::fixtures;
 use crate::learn::{Comparison, WsdlDocument, compare, learn};
 
@@ -128,10 +128,11 @@ fn forms_that_services_publish_are_all_understood() {
     ];
     for (what, edits, differences) in table {
         let learned =
-            learn("message", &[document(edited(edits))]).unwrap_or_else(|error| panic!("{what}: {error}"));
+            learn("learned", &[document(edited(edits))]).unwrap_or_else(|error| panic!("{what}: {error}"));
         let compared = compare(&learned.layout);
         assert_eq!(compared.builtin, "message", "{what}");
         assert_eq!(compared.differences, *differences, "{what}");
+        assert_messages_hold_every_value(learned.layout, what);
     }
 }
 
