@@ -56,6 +56,7 @@ impl<T> Reloadable<T> {
         let files: Vec<PathBuf> = files.into_iter().map(Into::into).collect();
         // Before the files are read: a change in between counts as a change.
         let tried: Vec<_> = files.iter().map(|file| state(file)).collect();
+        refuse_irregular(&files)?;
         let current = ArcSwap::from_pointee(make()?);
         let polled = Mutex::new(Polled { last: tried.clone(), tried, has_failed: false });
         Ok(Reloadable { label: label.into(), files, make: Box::new(make), current, polled })
@@ -79,7 +80,7 @@ impl<T: Send + Sync> Reload for Reloadable<T> {
             return None;
         }
         polled.tried = now;
-        let made = (self.make)();
+        let made = refuse_irregular(&self.files).and_then(|()| (self.make)());
         polled.has_failed = made.is_err();
         Some(match made {
             Ok(made) => {
@@ -132,6 +133,15 @@ impl FileReloader {
     }
 }
 
+/// Refuses what may block a reader for ever, such as a named pipe.
+fn refuse_irregular(files: &[PathBuf]) -> Result<(), String> {
+    let is_irregular = |file: &&PathBuf| fs::metadata(file).is_ok_and(|metadata| !metadata.is_file());
+    match files.iter().find(is_irregular) {
+        Some(file) => Err(format!("{} is no regular file", file.display())),
+        None => Ok(()),
+    }
+}
+
 fn state(file: &Path) -> FileState {
     let metadata = fs::metadata(file).ok()?;
     Some((metadata.modified().ok()?, metadata.len(), inode(&metadata)))
@@ -151,6 +161,23 @@ fn inode(_: &fs::Metadata) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn named_pipe_is_refused_without_reading_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("value");
+        fs::write(&file, "1").unwrap();
+        let path = file.clone();
+        let read = move || fs::read_to_string(&path).map_err(|error| error.to_string());
+        let value = Reloadable::new("the value", [&file], read.clone()).unwrap();
+        fs::remove_file(&file).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+        let failed = value.reload(true).unwrap().unwrap_err();
+        assert!(failed.ends_with("is no regular file"), "{failed}");
+        assert_eq!(*value.get(), "1");
+        assert!(Reloadable::new("the value", [&file], read).is_err());
+    }
 
     #[test]
     fn reload_waits_for_a_settled_file_and_keeps_the_last_good_value() {

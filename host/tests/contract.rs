@@ -75,14 +75,20 @@ fn contract_file_is_written_once_and_checked_against_its_wsdl() {
         assert!(text.contains(expected), "{expected}: {text}");
     }
 
+    // The host refuses a WSDL that is none, and so does the check.
+    fs::write(&path, edited.replacen("<wsdl:definitions", "<definitions", 1)).unwrap();
+    let (code, text) = run(folder.path(), &["check", "our service.toml"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("its WSDL cannot be served"), "{text}");
+
     fs::write(&path, edited.replacen("[operations.WSGetList]", "[operations.GetList]", 1)).unwrap();
     let (code, text) = run(folder.path(), &["check", "our service.toml", "other.toml"]);
     assert_eq!(code, 1);
     assert!(
-        text.contains("our service.toml: line ") && text.contains("\"GetList\" is no operation"),
+        text.contains("our service.toml, line ") && text.contains("\"GetList\" is no operation"),
         "{text}"
     );
-    assert!(text.contains("other.toml: "), "{text}");
+    assert!(text.contains("other.toml: it cannot be read"), "{text}");
 }
 
 #[test]

@@ -66,9 +66,9 @@ use self::connector::LiveConnection;
 use self::connectors::Connectors;
 use self::early_outcome::{EarlyOutcome, NotOpened};
 pub use self::member_orders::NoticedOrder;
-use self::member_orders::OrderChanges;
+use self::member_orders::{ConnectionOrders, OrderChanges};
 pub use self::profiles::{ConfiguredProfile, OrderedProfiles, ServedProfiles};
-use self::read::InvalidMessage;
+use self::read::{InvalidMessage, OwnedCall};
 use self::reply::WrittenReply;
 use self::route::CallContext;
 use self::spool::SpoolFolder;
@@ -97,6 +97,7 @@ pub struct Router {
     /// The order of reply members where neither the request nor earlier ones show it.
     reply_order: MemberOrder,
     order_changes: OrderChanges,
+    connection_orders: ConnectionOrders,
 }
 
 /// A SOAP request as it was received over HTTP.
@@ -168,6 +169,7 @@ impl Router {
             profiles: Arc::new(profiles),
             reply_order: config.contract.reply_order,
             order_changes: OrderChanges::default(),
+            connection_orders: ConnectionOrders::default(),
         })
     }
 
@@ -215,14 +217,20 @@ impl Router {
         // An address that names a built-in profile fixes its order of members.
         let named_order = request.profile.as_ref().and_then(|profile| profile.order());
         let order = named_order.unwrap_or_else(|| self.member_order(connector.as_deref()));
-        let owned_call = match read::read(request, self.profiles(), order, self.limits).await {
-            Ok(call) => Arc::new(call),
+        let (profiles, action) = (self.profiles(), self.action_to_read_again(&request));
+        let owned_call = match read::read(request, Arc::clone(&profiles), order, self.limits).await {
+            Ok(call) => call,
             Err(InvalidMessage::Charset(error)) => return Err(RejectedCall::Charset(error)),
             Err(InvalidMessage::Fault { soap, fault, reason }) => {
                 rejection::log(Cause::BadMessage, &caller, reason);
                 return Ok(SoapResponse { soap, is_fault: true, body: reply::fault(soap, &fault) });
             }
         };
+        let (owned_call, order) = match action {
+            Some(action) => self.in_own_order(owned_call, order, &profiles, action.as_deref()),
+            None => (owned_call, order),
+        };
+        let owned_call = Arc::new(owned_call);
         let (operation, envelope) = (owned_call.call().operation(), &owned_call.call().envelope);
         let log_context = LogContext { operation: operation.name(), connector: None, connection: None };
         let mut context = CallContext {
@@ -275,6 +283,26 @@ impl Router {
             connector.log_replaced_character(log_context.operation, place);
         }
         Ok(SoapResponse { soap: envelope.soap, is_fault: false, body: reply.body })
+    }
+
+    /// The SOAPAction of a request that may have to be read again, because a connection has an order of its own.
+    fn action_to_read_again(&self, request: &SoapRequest) -> Option<Option<String>> {
+        let is_fixed = request.profile.is_some() || self.connection_orders.is_empty();
+        (!is_fixed).then(|| request.action.clone())
+    }
+
+    /// The call as its connection orders members, if that is known and the request fits it; and the order that it was read with.
+    fn in_own_order(
+        &self,
+        call: OwnedCall,
+        order: MemberOrder,
+        profiles: &ServedProfiles,
+        action: Option<&str>,
+    ) -> (OwnedCall, MemberOrder) {
+        let guid = early_outcome::parse_guid(call.call()).ok();
+        let own = guid.and_then(|guid| self.connection_orders.get(guid)).filter(|&own| own != order);
+        let again = own.and_then(|own| Some((call.in_order(profiles, own, action, self.limits).ok()?, own)));
+        again.unwrap_or((call, order))
     }
 
     /// Whether a connector of this name is loaded.

@@ -1,12 +1,15 @@
 //! The order of members of each connector address: requests whose members came in an order that only one of the two explains
 //! show it. Replies to requests that show none are written in it.
 //!
-//! A connector address is that of the service with its `ConnectorName`, or without one.
+//! A connector address is that of the service with its `ConnectorName`, or without one. A connection that has shown another
+//! order than its address has replies in its own: clients of others cannot change them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use contract::{MemberOrder, Profile};
+use values::Guid;
 
 use super::Router;
 use super::route::CallContext;
@@ -29,6 +32,37 @@ pub struct NoticedOrder {
 /// How often the order of each address has changed since the start.
 #[derive(Debug, Default)]
 pub(super) struct OrderChanges(Mutex<HashMap<String, u32>>);
+
+/// The order that connections have shown where their address has another one, until the host restarts.
+#[derive(Debug, Default)]
+pub(super) struct ConnectionOrders(ArcSwap<HashMap<Guid, MemberOrder>>);
+
+/// The most connections of which the order is remembered: a safeguard of memory.
+const MOST_CONNECTIONS: usize = 10_000;
+
+impl ConnectionOrders {
+    /// Whether any is remembered: almost always none is.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.load().is_empty()
+    }
+
+    pub(super) fn get(&self, connection: Guid) -> Option<MemberOrder> {
+        self.0.load().get(&connection).copied()
+    }
+
+    fn set(&self, connection: Guid, order: MemberOrder) {
+        if self.get(connection) == Some(order) {
+            return;
+        }
+        self.0.rcu(|orders| {
+            let mut orders = HashMap::clone(orders);
+            if orders.len() < MOST_CONNECTIONS || orders.contains_key(&connection) {
+                orders.insert(connection, order);
+            }
+            orders
+        });
+    }
+}
 
 /// What a change of the order of an address means.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,6 +123,7 @@ impl Router {
     /// Notices that a request of a stored connection shows this order. `profile` is that of the request.
     pub(super) fn notice_order(&self, order: MemberOrder, profile: &Profile, context: &CallContext<'_>) {
         let Some(connection) = context.log_context.connection else { return };
+        self.connection_orders.set(connection, order);
         if self.member_order(context.addressed_connector) == order {
             return;
         }

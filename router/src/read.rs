@@ -44,6 +44,18 @@ impl OwnedCall {
     pub(super) fn call(&self) -> &Call<'_> {
         self.borrow_dependent()
     }
+
+    /// The same message, read with the profiles of another order of members first.
+    pub(super) fn in_order(
+        &self,
+        profiles: &ServedProfiles,
+        order: MemberOrder,
+        action: Option<&str>,
+        limits: Limits,
+    ) -> Result<Self, ReadError> {
+        let message = self.borrow_owner().clone();
+        OwnedCall::read(message, profiles.in_order(order).profiles(), action, None, limits)
+    }
 }
 
 /// Decodes a message to UTF-8 without byte order mark. Bytes that are UTF-8 already are not copied.

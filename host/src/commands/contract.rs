@@ -11,6 +11,7 @@ use contract::{Call, ContractFile, Envelope, MAX_CONTRACT_FILE, Operation, Profi
 use erp_host_client::call::parse_operation;
 use erp_host_client::wsdl::{self, Source};
 use erp_host_files::read_text;
+use erp_host_router::ServedProfiles;
 
 use crate::cli::block_on;
 use crate::cli::output::stdout;
@@ -210,7 +211,9 @@ fn check(args: &CheckArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut out = stdout();
     let mut code = ExitCode::SUCCESS;
     for path in &args.files {
-        match read_contract_file(path) {
+        // What the host does with it at its start.
+        let served = ServedProfiles::read(std::slice::from_ref(path));
+        match served.and_then(|_| read_contract_file(path)) {
             Ok(file) => write!(out, "{}: {}", path.display(), report(&file))?,
             Err(error) => {
                 code = ExitCode::FAILURE;

@@ -72,6 +72,11 @@ fn order_of_wsdl(host: &Host) -> MemberOrder {
     *MemberOrder::ALL.iter().find(equals).expect("one of the two")
 }
 
+/// The members of the reply to WSGetConfigData, whose request shows no order.
+fn form(host: &Host, query: &str) -> Vec<String> {
+    members(&exchange(host, query, profile(MemberOrder::Name), GUID, Request::GetConfigData).response)
+}
+
 #[test]
 fn member_order_of_an_address_follows_the_requests_of_known_connections() {
     let host = Host::start();
@@ -89,8 +94,12 @@ fn member_order_of_an_address_follows_the_requests_of_known_connections() {
     assert_eq!(test_connection(&host, ""), DECLARED);
     // The WSDL of the address promises it, and needs no dialect in the address.
     assert_eq!(order_of_wsdl(&host), MemberOrder::Declared);
-    // Other addresses are others.
-    assert_eq!(test_connection(&host, "?ConnectorName=rogue"), BY_NAME);
+    // Other addresses are others, but the connection has its order there, too.
+    assert_eq!(
+        (form(&host, "")[0].as_str(), form(&host, "?ConnectorName=rogue")[0].as_str()),
+        ("State", "ErrorCode")
+    );
+    assert_eq!(test_connection(&host, "?ConnectorName=rogue"), DECLARED);
     let noticed = host.router.noticed_orders();
     assert_eq!(noticed.len(), 1);
     assert_eq!((noticed[0].connector.as_str(), noticed[0].order), ("", MemberOrder::Declared));
@@ -108,8 +117,10 @@ fn member_order_of_an_address_ignores_the_case_of_its_connector() {
     let host = Host::start();
     host.save(&[]);
     show(&host, "?ConnectorName=Rogue", MemberOrder::Declared, GUID);
-    assert_eq!(test_connection(&host, "?connectorname=ROGUE"), DECLARED);
-    assert_eq!(test_connection(&host, ""), BY_NAME);
+    assert_eq!(
+        (form(&host, "?connectorname=ROGUE")[0].as_str(), form(&host, "")[0].as_str()),
+        ("State", "ErrorCode")
+    );
     // An address of a connector that the connection does not belong to.
     show(&host, "?ConnectorName=Other", MemberOrder::Declared, GUID);
     assert_eq!(host.router.noticed_orders().len(), 1);
@@ -149,6 +160,29 @@ fn member_order_of_an_address_with_clients_of_both_orders_stays() {
     assert_eq!(test_connection(&host, ""), BY_NAME);
     assert_eq!(test_connection(&host, "?dialect=message-declared"), DECLARED);
     assert!(get(&host, "").text().contains("requests come in both orders"));
+}
+
+/// Whoever has a connection can change the order of an address, but not that of a connection which has shown its own.
+#[test]
+fn member_order_of_a_connection_is_not_changed_by_another_one() {
+    const OTHER: &str = "7b0f7c1e-2d3a-4f5b-8c6d-9e0f1a2b3c4d";
+    let host = Host::start();
+    host.save(&[]);
+    let settings = [("Server", Some("somewhere"))].into_iter().collect();
+    let save = Request::SaveConnection { connection_info: Some(settings) };
+    exchange(&host, "", profile(MemberOrder::Name), OTHER, save);
+    for _ in 0..6 {
+        assert_eq!(show(&host, "", MemberOrder::Declared, GUID)[0], "State");
+        assert_eq!(show(&host, "", MemberOrder::Name, OTHER)[0], "ErrorCode");
+    }
+    assert!(!host.router.noticed_orders()[0].is_mixed, "each connection has changed the address once");
+    assert_eq!(
+        (form(&host, "")[0].as_str(), test_connection(&host, "")[0].as_str()),
+        ("ErrorCode", DECLARED[0])
+    );
+    // It may change its own.
+    assert_eq!(show(&host, "", MemberOrder::Name, GUID)[0], "ErrorCode");
+    assert_eq!(test_connection(&host, ""), BY_NAME);
 }
 
 #[test]

@@ -55,7 +55,10 @@ impl Service {
         }
         let host = Setup::new().plugin(ROGUE).configuration(configuration).prepare();
         let program = host.folder().join("erp-host");
-        fs::copy(host.program().get_program(), &program).unwrap();
+        // Copied by another process: a child that this one starts meanwhile would keep the file open for writing, and the system
+        // refuses to run such a file.
+        let copied = Command::new("cp").arg(host.program().get_program()).arg(&program).status().unwrap();
+        assert!(copied.success());
         set_mode(host.folder(), 0o755);
         fs::create_dir(host.data()).unwrap();
         set_mode(&host.data(), 0o700);
