@@ -131,7 +131,10 @@ fn wsdl_error_names_each_kind_of_bad_response_in_one_sentence() {
         ),
         (http("200 OK", "", "{}"), "?wsdl is no XML: "),
         (http("200 OK", XML, ""), "?wsdl is no XML: "),
-        (http("200 OK", XML, "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"), "?wsdl is no XML: "),
+        (
+            http("200 OK", XML, "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"),
+            "?wsdl has a DTD, which is not read",
+        ),
         (http("200 OK", XML, "<a/>"), "the root element of http://"),
         (
             http("200 OK", "Content-Type: text/xml; charset=koi8-r\r\n", "<a/>"),

@@ -34,6 +34,17 @@ pub(super) struct MessageParts {
     pub(super) headers: Vec<Name>,
 }
 
+/// The operations of all bindings.
+#[derive(Default)]
+struct Bound {
+    operations: Vec<Described>,
+    /// Why operations of a binding cannot be described; another binding may have them in a form that can.
+    refused: Vec<(Operation, LearnError)>,
+    /// The names of other operations.
+    others: Vec<String>,
+    namespace: String,
+}
+
 struct Reader<'d> {
     /// The parts of each message, by its name.
     messages: HashMap<Name, Vec<(String, Option<Name>)>>,
@@ -54,31 +65,28 @@ impl Definitions {
             messages: all("message").map(|message| (defined(message), parts(message))).collect(),
             port_types: all("portType").map(|port_type| (defined(port_type), port_type)).collect(),
         };
-        let mut definitions =
-            Definitions { operations: Vec::new(), others: Vec::new(), namespace: String::new() };
+        let mut bound = Bound::default();
         for binding in all("binding") {
             // A binding for something else than SOAP, such as HTTP GET.
             if !elements(binding).any(|child| is_soap(child, "binding")) {
                 continue;
             }
-            reader.read_binding(binding, &mut definitions)?;
+            reader.read_binding(binding, &mut bound)?;
         }
+        let Bound { mut operations, refused, others, namespace } = bound;
+        let found = || operations.iter().map(|described| described.operation);
+        let mut all = found().chain(refused.iter().map(|(operation, _)| *operation));
         // Authenticate alone is a contract of its own, which other services have too.
-        let is_connector = |described: &Described| described.operation != Operation::Authenticate;
-        if !definitions.operations.iter().any(is_connector) {
-            let others = definitions.others;
-            let found = match others.len() {
-                0 => "no other".to_owned(),
-                many => {
-                    format!("{many} others ({})", others.into_iter().take(3).collect::<Vec<_>>().join(", "))
-                }
-            };
-            return Err(LearnError::OtherService { found });
+        if !all.any(|operation| operation != Operation::Authenticate) {
+            return Err(LearnError::OtherService { found: listed(&others) });
         }
-        definitions.operations.sort_by_key(|described| described.operation as usize);
-        for (at, one) in definitions.operations.iter().enumerate() {
-            if let Some(other) = definitions.operations[..at].iter().find(|other| other.action == one.action)
-            {
+        let is_found = |operation: Operation| found().any(|found| found == operation);
+        if let Some((_, error)) = refused.into_iter().find(|(operation, _)| !is_found(*operation)) {
+            return Err(error);
+        }
+        operations.sort_by_key(|described| described.operation as usize);
+        for (at, one) in operations.iter().enumerate() {
+            if let Some(other) = operations[..at].iter().find(|other| other.action == one.action) {
                 return Err(LearnError::ActionTwice {
                     first: other.operation.to_string(),
                     second: one.operation.to_string(),
@@ -86,12 +94,25 @@ impl Definitions {
                 });
             }
         }
-        Ok(definitions)
+        Ok(Definitions { operations, others, namespace })
+    }
+}
+
+/// The first of other operations, as the end of a part of a sentence.
+fn listed(others: &[String]) -> String {
+    /// So many are named.
+    const SHOWN: usize = 3;
+    let names = others.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match others.len() {
+        0 => String::new(),
+        1 => format!(", but one other ({names})"),
+        many if many <= SHOWN => format!(", but {many} others ({names})"),
+        many => format!(", but {many} others ({names}, ...)"),
     }
 }
 
 impl<'d> Reader<'d> {
-    fn read_binding(&self, binding: Node<'d, 'd>, into: &mut Definitions) -> Result<(), LearnError> {
+    fn read_binding(&self, binding: Node<'d, 'd>, into: &mut Bound) -> Result<(), LearnError> {
         let name = resolve(binding, binding.attribute("type").unwrap_or_default());
         let port_type = *self.port_types.get(&name).ok_or_else(|| LearnError::Missing {
             place: format!("the binding {:?}", binding.attribute("name").unwrap_or_default()),
@@ -112,36 +133,53 @@ impl<'d> Reader<'d> {
             if into.operations.iter().any(|described| described.operation == operation) {
                 continue;
             }
-            let place = format!("the operation {operation}");
-            let soap = elements(bound).find(|child| is_soap(*child, "operation"));
-            let style = soap.and_then(|soap| soap.attribute("style"));
-            if style == Some("rpc") || is_rpc && style.is_none() {
-                let problem = "its style is rpc, expected document";
-                return Err(LearnError::Unsupported { place, problem: problem.to_owned() });
+            match self.describe(operation, bound, port_type, is_rpc) {
+                Ok(described) => into.operations.push(described),
+                Err(error) => {
+                    into.refused.push((operation, error));
+                    continue;
+                }
             }
-            let abstracted = elements(port_type)
-                .find(|child| is(*child, WSDL, "operation") && child.attribute("name") == Some(name))
-                .ok_or_else(|| LearnError::Missing {
-                    place: place.clone(),
-                    name: "its part of the port type".to_owned(),
-                })?;
-            let action =
-                soap.and_then(|soap| soap.attribute("soapAction")).filter(|action| !action.is_empty());
-            let action = action.map(str::to_owned).or_else(|| addressing_action(abstracted));
-            into.operations.push(Described {
-                operation,
-                action: action.ok_or_else(|| LearnError::Unsupported {
-                    place: place.clone(),
-                    problem: "it has no SOAPAction".to_owned(),
-                })?,
-                request: self.message(abstracted, bound, "input", &place)?,
-                reply: self.message(abstracted, bound, "output", &place)?,
-            });
             if operation != Operation::Authenticate || into.namespace.is_empty() {
                 into.namespace = defined(port_type).namespace;
             }
         }
         Ok(())
+    }
+
+    /// An operation of a binding. `is_rpc`: so far as the binding has a style for all of its operations.
+    fn describe(
+        &self,
+        operation: Operation,
+        bound: Node<'d, 'd>,
+        port_type: Node<'d, 'd>,
+        is_rpc: bool,
+    ) -> Result<Described, LearnError> {
+        let place = format!("the operation {operation}");
+        let soap = elements(bound).find(|child| is_soap(*child, "operation"));
+        let style = soap.and_then(|soap| soap.attribute("style"));
+        if style == Some("rpc") || is_rpc && style.is_none() {
+            let problem = "its style is rpc, expected document";
+            return Err(LearnError::Unsupported { place, problem: problem.to_owned() });
+        }
+        let name = bound.attribute("name");
+        let abstracted = elements(port_type)
+            .find(|child| is(*child, WSDL, "operation") && child.attribute("name") == name)
+            .ok_or_else(|| LearnError::Missing {
+                place: place.clone(),
+                name: "its part of the port type".to_owned(),
+            })?;
+        let action = soap.and_then(|soap| soap.attribute("soapAction")).filter(|action| !action.is_empty());
+        let action = action.map(str::to_owned).or_else(|| addressing_action(abstracted));
+        Ok(Described {
+            operation,
+            action: action.ok_or_else(|| LearnError::Unsupported {
+                place: place.clone(),
+                problem: "it has no SOAPAction".to_owned(),
+            })?,
+            request: self.message(abstracted, bound, "input", &place)?,
+            reply: self.message(abstracted, bound, "output", &place)?,
+        })
     }
 
     fn message(

@@ -33,6 +33,9 @@ const SCHEMA: &str = "http://www.w3.org/2001/XMLSchema";
 /// The most elements of a document.
 const MAX_NODES: u32 = 500_000;
 
+/// The most elements inside each other. Readers of documents may be recursive, and a WSDL has about ten.
+const MAX_DEPTH: usize = 64;
+
 /// Why a WSDL gives no profile.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(missing_docs, reason = "the messages name each field")]
@@ -43,16 +46,22 @@ pub enum LearnError {
     Html { url: String },
     #[error("{url} is no XML: {why}")]
     NoXml { url: String, why: String },
+    #[error("{url} has a DTD, which is not read")]
+    Dtd { url: String },
+    #[error("line {line} of {url} is inside more than {limit} elements, which no WSDL needs")]
+    TooDeep { url: String, line: u32, limit: usize },
     #[error("the root element of {url} is <{found}>, expected <definitions> of a WSDL or <schema>")]
     NoWsdl { url: String, found: String },
     #[error("no WSDL was given")]
     NoDocuments,
-    #[error("the WSDL has no operation of IErpConnectorWS, but {found}: it is that of another service")]
+    #[error("the WSDL has no operation of IErpConnectorWS{found}: it is that of another service")]
     OtherService { found: String },
     #[error("{place}: {name} is not in the WSDL or what it imports")]
     Missing { place: String, name: String },
     #[error("{place}: the type {name} contains itself")]
     Recursive { place: String, name: String },
+    #[error("{place}: the type {name} is derived from another one over more than {limit} levels")]
+    TooManyLevels { place: String, name: String, limit: usize },
     #[error("{place}: {problem}")]
     Unsupported { place: String, problem: String },
     #[error("{first} and {second} have the same SOAPAction {action:?}")]
@@ -137,8 +146,16 @@ pub(crate) fn parse(document: &WsdlDocument) -> Result<Document<'_>, LearnError>
         return Err(LearnError::Html { url: url() });
     }
     let options = ParsingOptions { nodes_limit: MAX_NODES, ..ParsingOptions::default() };
-    let parsed = Document::parse_with_options(text, options)
-        .map_err(|error| LearnError::NoXml { url: url(), why: error.to_string() })?;
+    let parsed = Document::parse_with_options(text, options).map_err(|error| match error {
+        roxmltree::Error::DtdDetected => LearnError::Dtd { url: url() },
+        error => LearnError::NoXml { url: url(), why: error.to_string() },
+    })?;
+    // The document itself is above the root element.
+    let is_too_deep = |node: &Node<'_, '_>| node.ancestors().nth(MAX_DEPTH + 1).is_some();
+    if let Some(deep) = parsed.descendants().filter(Node::is_element).find(is_too_deep) {
+        let line = parsed.text_pos_at(deep.range().start).row;
+        return Err(LearnError::TooDeep { url: url(), line, limit: MAX_DEPTH });
+    }
     let root = parsed.root_element().tag_name();
     match (root.namespace(), root.name()) {
         (Some(WSDL), "definitions") | (Some(SCHEMA), "schema") => Ok(parsed),

@@ -102,13 +102,15 @@ impl<'d> Schemas<'d> {
         place: &str,
     ) -> Result<Option<(String, Vec<String>)>, LearnError> {
         let mut values = Vec::new();
+        let mut levels = Levels::default();
         let mut content = content.clone();
-        for _ in 0..MAX_DEPTH {
+        loop {
             let node = match content {
                 Content::BuiltIn(name) => return Ok(Some((name, values))),
                 Content::Defined(_, node) if is(node, SCHEMA, "complexType") => return Ok(None),
                 Content::Defined(_, node) => node,
             };
+            levels.add(&content, node, place)?;
             let Some(restriction) = elements(node).find(|child| is(*child, SCHEMA, "restriction")) else {
                 return Ok(Some(("string".to_owned(), values)));
             };
@@ -121,7 +123,6 @@ impl<'d> Schemas<'d> {
                 None => Content::BuiltIn("string".to_owned()),
             };
         }
-        Err(recursive(place, &content))
     }
 
     /// The members of a complex type, inherited ones first.
@@ -130,32 +131,18 @@ impl<'d> Schemas<'d> {
         content: &Content<'d>,
         place: &str,
     ) -> Result<Vec<SchemaMember<'d>>, LearnError> {
-        self.members_below(content, place, 0)
-    }
-
-    fn members_below(
-        &self,
-        content: &Content<'d>,
-        place: &str,
-        depth: usize,
-    ) -> Result<Vec<SchemaMember<'d>>, LearnError> {
-        if depth > MAX_DEPTH {
-            return Err(recursive(place, content));
+        let mut levels = Levels::default();
+        let mut content = content.clone();
+        while let Content::Defined(_, node) = content {
+            levels.add(&content, node, place)?;
+            let base = extension(node).and_then(|node| Some(resolve(node, node.attribute("base")?)));
+            let Some(base) = base else { break };
+            content = self.named(&base, place)?;
         }
-        let Content::Defined(_, node) = content else { return Ok(Vec::new()) };
         let mut members = Vec::new();
-        for child in elements(*node) {
-            if !is(child, SCHEMA, "complexContent") {
-                self.particles(child, place, &mut members)?;
-            }
-            for extension in elements(child).filter(|child| is(*child, SCHEMA, "extension")) {
-                if let Some(base) = extension.attribute("base") {
-                    let base = self.named(&resolve(extension, base), place)?;
-                    members.extend(self.members_below(&base, place, depth + 1)?);
-                }
-                for group in elements(extension) {
-                    self.particles(group, place, &mut members)?;
-                }
+        for node in levels.nodes.into_iter().rev() {
+            for group in elements(node).chain(extension(node).into_iter().flat_map(elements)) {
+                self.particles(group, place, &mut members)?;
             }
         }
         Ok(members)
@@ -218,10 +205,32 @@ fn is_repeated(particle: Node<'_, '_>) -> bool {
 }
 
 /// The most levels of inheritance.
-const MAX_DEPTH: usize = 16;
+const MAX_LEVELS: usize = 16;
 
-fn recursive(place: &str, content: &Content<'_>) -> LearnError {
-    LearnError::Recursive { place: place.to_owned(), name: content.type_name() }
+/// A type, and those that it is derived from.
+#[derive(Default)]
+struct Levels<'d> {
+    nodes: Vec<Node<'d, 'd>>,
+}
+
+impl<'d> Levels<'d> {
+    fn add(&mut self, content: &Content<'d>, node: Node<'d, 'd>, place: &str) -> Result<(), LearnError> {
+        let (place, name) = (|| place.to_owned(), || content.type_name());
+        if self.nodes.contains(&node) {
+            return Err(LearnError::Recursive { place: place(), name: name() });
+        }
+        if self.nodes.len() > MAX_LEVELS {
+            let first = self.nodes[0].attribute("name").unwrap_or("anonymous").to_owned();
+            return Err(LearnError::TooManyLevels { place: place(), name: first, limit: MAX_LEVELS });
+        }
+        self.nodes.push(node);
+        Ok(())
+    }
+}
+
+/// What a complex type adds to another one.
+fn extension<'d>(of_type: Node<'d, 'd>) -> Option<Node<'d, 'd>> {
+    elements(of_type).flat_map(elements).find(|node| is(*node, SCHEMA, "extension"))
 }
 
 /// Whether a local element is in the target namespace of its schema.

@@ -2,7 +2,8 @@
 
 use super::learn::{SERVICE, assert_messages_hold_every_value, document};
 use super::recordings::fixtures;
-use crate::learn::{Comparison, WsdlDocument, compare, learn};
+use crate::learn::{Comparison, WsdlDocument, compare, imports, learn};
+use crate::wsdl::LearnedWsdl;
 
 /// A part of a WSDL that is replaced by another one.
 type Edit = (&'static str, &'static str);
@@ -15,6 +16,31 @@ fn edited(edits: &[Edit]) -> String {
         text = text.replacen(from, to, 1);
     }
     text
+}
+
+/// The recorded WSDL, in which actors are derived from another type over so many levels.
+fn derived(levels: usize) -> String {
+    const ACTOR: &str = r#"<xs:complexType name="ErpActorWS"><xs:sequence>"#;
+    let name = |level: usize| if level == 0 { "ErpActorWS".to_owned() } else { format!("L{level}") };
+    let mut types = String::new();
+    for level in 0..levels {
+        let (name, base) = (name(level), name(level + 1));
+        types += &format!(
+            r#"<xs:complexType name="{name}"><xs:complexContent><xs:extension base="tns:{base}"/></xs:complexContent></xs:complexType>"#
+        );
+    }
+    types += &format!(r#"<xs:complexType name="{}"><xs:sequence>"#, name(levels));
+    edited(&[]).replacen(ACTOR, &types, 1)
+}
+
+/// The recorded WSDL, in which the members of an actor are in so many sequences inside each other.
+fn nested(sequences: usize) -> String {
+    const START: &str = r#"<xs:complexType name="ErpActorWS">"#;
+    let text = edited(&[]);
+    let (before, rest) = text.split_once(START).unwrap();
+    let (members, after) = rest.split_once("</xs:complexType>").unwrap();
+    let (open, close) = ("<xs:sequence>".repeat(sequences), "</xs:sequence>".repeat(sequences));
+    format!("{before}{START}\n{open}{members}{close}</xs:complexType>{after}")
 }
 
 const ACTORS: &str = r#"<xs:element minOccurs="0" maxOccurs="unbounded" name="ErpActorWS" nillable="true" type="tns:ErpActorWS"/>"#;
@@ -50,6 +76,14 @@ fn forms_that_services_publish_are_all_understood() {
             &[(
                 SERVICE_START,
                 r#"<wsdl:binding name="Get" type="tns:Get"><http:binding xmlns:http="http://schemas.xmlsoap.org/wsdl/http/" verb="GET"/></wsdl:binding><wsdl:binding name="Soap12" type="tns:IErpConnectorWS"><soap12:binding transport="http://schemas.xmlsoap.org/soap/http"/><wsdl:operation name="WSGetConfigData"><soap12:operation soapAction="urn:other" style="document"/><wsdl:input><soap12:body use="literal"/></wsdl:input><wsdl:output><soap12:body use="literal"/></wsdl:output></wsdl:operation></wsdl:binding><wsdl:service name="ErpConnectorService">"#,
+            )],
+            nothing,
+        ),
+        (
+            "bindings of style rpc and encoded before the one that has documents",
+            &[(
+                r#"<wsdl:binding name="BasicHttpBinding_IErpConnectorWS""#,
+                r#"<wsdl:binding name="Rpc" type="tns:IErpConnectorWS"><soap:binding style="rpc" transport="http://schemas.xmlsoap.org/soap/http"/><wsdl:operation name="WSGetConfigData"><soap:operation soapAction="urn:rpc"/></wsdl:operation></wsdl:binding><wsdl:binding name="Encoded" type="tns:IErpConnectorWS"><soap:binding transport="http://schemas.xmlsoap.org/soap/http"/><wsdl:operation name="WSTestConfigData"><soap:operation soapAction="urn:encoded"/><wsdl:input><soap:body use="encoded"/></wsdl:input></wsdl:operation></wsdl:binding><wsdl:binding name="BasicHttpBinding_IErpConnectorWS""#,
             )],
             nothing,
         ),
@@ -165,6 +199,42 @@ fn included_schema_is_in_the_namespace_that_includes_it() {
 }
 
 #[test]
+fn deep_wsdls_are_learned_as_far_as_the_limits_and_then_refused() {
+    let learn = |text: &str| learn("message", &[document(text)]);
+    let nothing = Comparison { builtin: "message".to_owned(), differences: vec![] };
+    for text in [nested(50), derived(16)] {
+        assert_eq!(compare(&learn(&text).unwrap().layout), nothing);
+    }
+    let deep = |count: usize| format!("{}{}", "<a>".repeat(count), "</a>".repeat(count));
+    let documented = edited(&[]).replacen(
+        TYPES_END,
+        &format!("{TYPES_END}<wsdl:documentation>{}</wsdl:documentation>", deep(20_000)),
+        1,
+    );
+    for text in [nested(70), nested(20_000), nested(100_000), documented] {
+        let line = text.lines().position(|line| line.contains(&"<xs:sequence>".repeat(60)));
+        let line = line.or_else(|| text.lines().position(|line| line.contains("<a><a>"))).unwrap() + 1;
+        let expected =
+            format!("line {line} of {SERVICE}?wsdl is inside more than 64 elements, which no WSDL needs");
+        let documents = [document(&text)];
+        assert_eq!(learn(&text).unwrap_err().to_string(), expected);
+        assert_eq!(LearnedWsdl::new(&documents).unwrap_err().to_string(), expected);
+        assert_eq!(imports(&documents[0]).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn type_with_many_bases_is_read_once() {
+    // Each level would be read twice for each one above it.
+    let twice = derived(16).replace(
+        "</xs:complexContent>",
+        "</xs:complexContent><xs:complexContent><xs:extension base=\"tns:L16\"/></xs:complexContent>",
+    );
+    let learned = learn("message", &[document(&twice)]).unwrap();
+    assert_eq!(compare(&learned.layout).differences, Vec::<String>::new());
+}
+
+#[test]
 fn bad_wsdls_are_refused_with_a_sentence() {
     let url = format!("{SERVICE}?wsdl");
     let whole = |text: &str| vec![document(text)];
@@ -205,7 +275,25 @@ fn bad_wsdls_are_refused_with_a_sentence() {
         (
             "a schema alone",
             whole(r#"<schema xmlns="http://www.w3.org/2001/XMLSchema"/>"#),
-            r#"the WSDL has no operation of IErpConnectorWS, but no other: it is that of another service"#,
+            r#"the WSDL has no operation of IErpConnectorWS: it is that of another service"#,
+        ),
+        (
+            "another service with one operation",
+            whole(&OTHER.replace(r#"<operation name="SaveQuote"/>"#, "")),
+            r#"the WSDL has no operation of IErpConnectorWS, but one other (GetQuote): it is that of another service"#,
+        ),
+        (
+            "another service with many operations",
+            whole(&OTHER.replace(
+                r#"<operation name="SaveQuote"/>"#,
+                r#"<operation name="A"/><operation name="B"/><operation name="C"/>"#,
+            )),
+            r#"the WSDL has no operation of IErpConnectorWS, but 4 others (GetQuote, A, B, ...): it is that of another service"#,
+        ),
+        (
+            "a document type declaration",
+            whole("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"),
+            r#"http://localhost/service.svc?wsdl has a DTD, which is not read"#,
         ),
         (
             "no port type",
@@ -253,6 +341,11 @@ fn bad_wsdls_are_refused_with_a_sentence() {
                 r#"<xs:complexType name="ErpActorWS"><xs:complexContent><xs:extension base="tns:ErpActorWS"/></xs:complexContent></xs:complexType><xs:complexType name="Other"><xs:sequence>"#,
             )]),
             r#"the reply of WSGetActors: Actors: the type ErpActorWS contains itself"#,
+        ),
+        (
+            "a type that extends another one over many levels",
+            whole(&derived(17)),
+            r#"the reply of WSGetActors: Actors: the type ErpActorWS is derived from another one over more than 16 levels"#,
         ),
         (
             "a value that restricts itself",
