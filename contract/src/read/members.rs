@@ -3,7 +3,7 @@
 use values::State;
 
 use super::error::Refusal;
-use super::reader::Reader;
+use super::reader::{Reader, Seen};
 use crate::carriers::{Actor, Dictionary, Field, Restriction, Text, Texts, Token};
 use crate::class::Member;
 use crate::{Authentication, Operation, Outcome, Payload, PayloadKind, Reply, Request};
@@ -11,8 +11,7 @@ use crate::{Authentication, Operation, Outcome, Payload, PayloadKind, Reply, Req
 /// Every member that any request or reply has. What did not come stays null.
 #[derive(Default)]
 pub(super) struct Members<'a> {
-    /// Bit by bit: of a member that comes twice, the first one counts, as in every .NET service.
-    seen: u64,
+    seen: Seen,
     actor: Option<Actor<'a>>,
     actor_type: Text<'a>,
     actors: Option<Vec<Actor<'a>>>,
@@ -43,11 +42,9 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     /// Reads the member that begins here.
     pub(super) fn read(&mut self, member: Member, reader: &mut Reader<'a, '_>) -> Result<(), Refusal> {
-        let bit = 1u64 << (member as u32);
-        if self.seen & bit != 0 {
+        if !self.seen.add(member) {
             return reader.skip();
         }
-        self.seen |= bit;
         let name = member.name();
         match member {
             Member::Actor => self.actor = reader.actor()?,
@@ -83,12 +80,12 @@ impl<'a> Members<'a> {
 
     /// These members, and of those that did not come the ones that came as SOAP headers.
     pub(super) fn or(self, headers: Members<'a>) -> Self {
-        if headers.seen == 0 {
+        if headers.seen.is_empty() {
             return self;
         }
-        let has = |member: Member| self.seen & (1u64 << (member as u32)) != 0;
+        let has = |member: Member| self.seen.has(member);
         Members {
-            seen: self.seen | headers.seen,
+            seen: self.seen.or(headers.seen),
             is_ok: if has(Member::IsOk) { self.is_ok } else { headers.is_ok },
             succeeded: if has(Member::Succeeded) { self.succeeded } else { headers.succeeded },
             actor: self.actor.or(headers.actor),
@@ -151,7 +148,7 @@ impl<'a> Members<'a> {
     }
 
     pub(super) fn into_reply(self, operation: Operation) -> Reply<'a> {
-        let was_false = !self.is_ok && self.seen & (1 << (Member::IsOk as u32)) != 0;
+        let was_false = !self.is_ok && self.seen.has(Member::IsOk);
         let implied = if was_false { State::Error } else { State::Ok };
         let outcome = Outcome {
             state: self.state.unwrap_or(implied),

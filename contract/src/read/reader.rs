@@ -22,6 +22,32 @@ pub(super) struct Reader<'a, 'p> {
     other_version: Option<String>,
 }
 
+/// The members that have come, bit by bit: of one that comes twice the first one counts, as in every .NET service.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen(u64);
+
+impl Seen {
+    /// Whether the member comes for the first time.
+    pub(super) fn add(&mut self, member: Member) -> bool {
+        let bit = 1 << (member as u32);
+        let is_new = self.0 & bit == 0;
+        self.0 |= bit;
+        is_new
+    }
+
+    pub(super) fn has(self, member: Member) -> bool {
+        self.0 & (1 << (member as u32)) != 0
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        Seen(self.0 | other.0)
+    }
+}
+
 impl<'a, 'p> Reader<'a, 'p> {
     pub(super) fn new(text: &'a str, limits: Limits, profiles: &'p Profiles) -> Self {
         Reader {
@@ -146,10 +172,10 @@ impl<'a, 'p> Reader<'a, 'p> {
         Ok(None)
     }
 
-    /// The next member inside an element of this class; unknown ones are skipped.
-    fn member(&mut self, class: &'static Class) -> Result<Option<Member>, Refusal> {
+    /// The next member inside an element of this class; unknown ones, and those that come again, are skipped.
+    fn member(&mut self, class: &'static Class, seen: &mut Seen) -> Result<Option<Member>, Refusal> {
         while let Some(local) = self.known_child(class.name)? {
-            match class.find(local) {
+            match class.find(local).filter(|&member| seen.add(member)) {
                 Some(member) => return Ok(Some(member)),
                 None => self.skip()?,
             }
@@ -263,18 +289,21 @@ impl<'a, 'p> Reader<'a, 'p> {
         let all = &self.profiles.items.entries;
         let is_entry = |_: &ItemNames, local: &str| all.iter().any(|names| names.entry == local);
         let entries = self.array(member, ItemKind::Entry, is_entry, |reader, entry| {
-            let (mut key, mut value) = (None, None);
+            let (mut key, mut value, mut has_value) = (None, None, false);
             let mut first = None;
             while let Some(local) = reader.known_child(member)? {
                 let kind = part_of_entry(all, entry, first.get_or_insert(local), local);
                 match kind {
-                    Some(kind) => {
-                        reader.note_item(kind, local);
-                        let (part, name) =
-                            if kind == ItemKind::Key { (&mut key, "Key") } else { (&mut value, "Value") };
-                        *part = reader.text(name)?;
+                    Some(ItemKind::Key) if key.is_none() => {
+                        reader.note_item(ItemKind::Key, local);
+                        key = reader.text("Key")?;
                     }
-                    None => reader.skip()?,
+                    Some(ItemKind::Value) if !has_value => {
+                        reader.note_item(ItemKind::Value, local);
+                        value = reader.text("Value")?;
+                        has_value = true;
+                    }
+                    _ => reader.skip()?,
                 }
             }
             let key = key.ok_or(Refusal::NoKey(member))?;
@@ -287,8 +316,8 @@ impl<'a, 'p> Reader<'a, 'p> {
         if self.nil()? {
             return Ok(None);
         }
-        let mut actor = Actor::default();
-        while let Some(member) = self.member(&class::ACTOR)? {
+        let (mut actor, mut seen) = (Actor::default(), Seen::default());
+        while let Some(member) = self.member(&class::ACTOR, &mut seen)? {
             self.note_carrier_member(CarrierKind::Actor, member);
             let name = member.name();
             match member {
@@ -319,8 +348,8 @@ impl<'a, 'p> Reader<'a, 'p> {
             if reader.nil()? {
                 return Ok(None);
             }
-            let mut restriction = Restriction::default();
-            while let Some(member) = reader.member(&class::RESTRICTION)? {
+            let (mut restriction, mut seen) = (Restriction::default(), Seen::default());
+            while let Some(member) = reader.member(&class::RESTRICTION, &mut seen)? {
                 reader.note_carrier_member(CarrierKind::Restriction, member);
                 let name = member.name();
                 match member {
@@ -342,8 +371,8 @@ impl<'a, 'p> Reader<'a, 'p> {
             if reader.nil()? {
                 return Ok(None);
             }
-            let mut field = Field::default();
-            while let Some(member) = reader.member(&class::FIELD)? {
+            let (mut field, mut seen) = (Field::default(), Seen::default());
+            while let Some(member) = reader.member(&class::FIELD, &mut seen)? {
                 let name = member.name();
                 match member {
                     Member::Access => {

@@ -341,3 +341,21 @@ fn fields_of_a_reply_have_dotnets_zero_values() {
     let outcome = Outcome { state: State::Error, ..Outcome::ok() };
     assert_eq!(answer.reply, Reply::with(outcome, Payload::Fields(Some(fields))));
 }
+
+/// As in every .NET service, in carriers and entries as in messages.
+#[test]
+fn member_of_a_carrier_that_comes_twice_counts_once() {
+    let ns = crate::namespace::CONTRACT;
+    let arrays = crate::namespace::ARRAYS;
+    let entry = "<a:KeyValueOfstringstring><a:Key>K</a:Key><a:Value>1</a:Value><a:Key>L</a:Key><a:Value>2</a:Value></a:KeyValueOfstringstring>";
+    let body = format!(
+        "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><s:Body><SaveActorsRequestWS xmlns='{ns}' xmlns:a='{arrays}'>\
+         <Actors><ErpActorWS><ErpKey>C1</ErpKey><ErpKey>C2</ErpKey><FieldValues>{entry}</FieldValues></ErpActorWS></Actors>\
+         </SaveActorsRequestWS></s:Body></s:Envelope>"
+    );
+    let call = crate::read_call(body.as_bytes(), None).unwrap();
+    let crate::Request::SaveActors { actors: Some(actors) } = call.request else { panic!() };
+    assert_eq!(actors[0].erp_key.as_deref(), Some("C1"));
+    let fields = actors[0].field_values.as_ref().unwrap();
+    assert_eq!(fields.iter().collect::<Vec<_>>(), [("K", Some("1"))]);
+}
