@@ -34,7 +34,7 @@ impl FromStr for DialectChoice {
         let known = || Dialect::ALL.iter().map(|dialect| dialect.as_str()).collect::<Vec<_>>().join(", ");
         let profile = Profiles::builtin().find(name);
         let profile =
-            profile.ok_or_else(|| format!("unknown dialect {name:?}, expected {}, auto", known()))?;
+            profile.ok_or_else(|| format!("unknown dialect {name:?}, expected one of {}, auto", known()))?;
         Ok(DialectChoice(ProfileChoice::Given(profile.clone())))
     }
 }
