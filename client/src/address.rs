@@ -33,6 +33,9 @@ pub enum AddressError {
     /// Its scheme is neither `http` nor `https`.
     #[error("{0:?} is not an address to call: expected one that begins with http:// or https://")]
     Scheme(String),
+    /// It has a user or a password, which the text does not show.
+    #[error("user and password do not belong into the address: give them with --credentials FILE")]
+    UserInfo,
 }
 
 impl ServiceAddress {
@@ -103,6 +106,9 @@ impl FromStr for ServiceAddress {
     /// Parses a URL. A server without a path gets the path of the contract, and `?wsdl` is removed.
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
+        if has_user_info(text) {
+            return Err(AddressError::UserInfo);
+        }
         let has_scheme = text.contains("://");
         // Without one, `localhost` in `localhost:8080` would be parsed as the scheme.
         let whole = if !has_scheme { format!("http://{text}") } else { text.to_owned() };
@@ -127,6 +133,12 @@ fn wsdl_url(mut url: Url, parameter: &str) -> Url {
     let query = url.query().filter(|query| !query.is_empty()).map(|rest| format!("&{rest}"));
     url.set_query(Some(&format!("{parameter}{}", query.unwrap_or_default())));
     url
+}
+
+/// Whether a URL, with or without a scheme, has a user or a password before the host.
+pub(crate) fn has_user_info(text: &str) -> bool {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    rest.split(['/', '\\', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
 }
 
 /// Whether the host of a URL is this machine.

@@ -433,6 +433,13 @@ fn service_address_accepts_common_forms() {
     }
     assert!(read("ftp://erp/").unwrap_err().to_string().contains("http:// or https://"));
     assert!(read("http://").unwrap_err().to_string().contains("\"http://\" is not a URL"));
+    for secret in
+        ["http://ola:s3cret@erp/", "ola:s3cret@erp:8080", "http://s3cret@erp:999999/", "ftp://ola:s3cret@erp"]
+    {
+        let error = read(secret).unwrap_err().to_string();
+        assert!(error.contains("--credentials FILE") && !error.contains("s3cret"), "{error}");
+    }
+    assert_eq!(read("erp/a@b?c=d@e"), Ok("http://erp/a@b?c=d@e".to_owned()));
     let address: ServiceAddress = "http://erp/?a=1&connectorname=Old".parse().unwrap();
     let named = address.connector("Æ & Ø");
     let plain = Profile::builtin(Dialect::Plain, MemberOrder::Name);

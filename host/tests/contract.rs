@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use contract::{ContractFile, Dialect, MemberOrder, Profile};
 
@@ -125,6 +126,8 @@ fn contract_of_something_else_is_refused_in_a_sentence() {
     file("other.wsdl", &message.replace("\"WS", "\"XX"));
     file("other-root.wsdl", "<a/>");
     file("missing.wsdl", &message.replace("name=\"ErpActorWS\"", "name=\"ErpActor\""));
+    let deep = format!("<wsdl:types>{}{}", "<x>".repeat(20_000), "</x>".repeat(20_000));
+    file("deep.wsdl", &message.replacen("<wsdl:types>", &deep, 1));
     file("twice.wsdl", &message.replace("/WSGetActors\"", "/WSGetList\""));
     file(
         "elsewhere.wsdl",
@@ -139,10 +142,118 @@ fn contract_of_something_else_is_refused_in_a_sentence() {
         ("twice.wsdl", "have the same SOAPAction"),
         ("elsewhere.wsdl", "--follow-other-hosts"),
         ("none.wsdl", "cannot be read"),
+        ("deep.wsdl", "deep.wsdl is inside more than 64 elements, which no WSDL needs"),
     ] {
         let (code, text) = run(folder.path(), &["learn", name, "--out", "contract.toml"]);
         assert_eq!((code, text.lines().count()), (1, 1), "{name}: {text}");
         assert!(text.contains(expected), "{name}: {text}");
     }
     assert!(!folder.path().join("contract.toml").exists());
+}
+
+#[test]
+fn contract_command_takes_addresses_as_call_does_and_shows_no_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, text) = run(folder.path(), &["learn", &closed.to_string()]);
+    assert_eq!(code, 1);
+    assert!(text.contains(&format!("nobody listens at {closed}")), "{text}");
+
+    for command in [
+        "contract learn ola:s3cret@erp:8080",
+        "call http://ola:s3cret@erp/ getlist",
+        "verify http://ola:s3cret@erp",
+    ] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_erp-host"));
+        let output = program.args(command.split(' ')).current_dir(folder.path()).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{command}: {text}");
+        assert!(text.contains("give them with --credentials FILE"), "{command}: {text}");
+        assert!(!text.contains("s3cret"), "{command}: {text}");
+    }
+}
+
+#[test]
+fn contract_file_keeps_the_name_of_a_secret_parameter_without_its_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fixture("message");
+    fs::write(folder.path().join("own.wsdl"), text).unwrap();
+    let url = reqwest::Url::from_file_path(folder.path().canonicalize().unwrap().join("own.wsdl")).unwrap();
+    let (code, text) = run(folder.path(), &["learn", &format!("{url}?api-key=s3cret"), "-o", "own.toml"]);
+    assert_eq!(code, 0, "{text}");
+    let written = fs::read_to_string(folder.path().join("own.toml")).unwrap();
+    assert!(written.contains("?api-key=********") && !written.contains("s3cret"), "{written}");
+}
+
+#[test]
+fn contract_that_no_host_could_read_is_not_written_and_long_lists_are_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let members: String = (0..100)
+        .map(|number| format!("<xs:element minOccurs=\"0\" name=\"Own{number}\" type=\"xs:string\"/>"))
+        .collect();
+    let list_name = "<xs:element minOccurs=\"0\" name=\"ListName\"";
+    let more = fixture("message").replacen(list_name, &format!("{members}{list_name}"), 1);
+    fs::write(folder.path().join("more.wsdl"), &more).unwrap();
+    let (code, text) = run(folder.path(), &["learn", "more.wsdl", "-o", "more.toml"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("  and 60 more\n") && !text.contains("Own70"), "{text}");
+
+    // Each document is within its limit.
+    let padding = |bytes: usize| format!("<!--{}-->", "x".repeat(bytes));
+    let large = more.replacen("<wsdl:types>", &format!("{}<wsdl:types>", padding(7 << 20)), 1);
+    fs::write(folder.path().join("a.wsdl"), large).unwrap();
+    let importing = r#"<d:definitions xmlns:d="http://schemas.xmlsoap.org/wsdl/"><d:import location="a.wsdl"/></d:definitions>"#;
+    fs::write(folder.path().join("large.wsdl"), format!("{importing}{}", padding(2 << 20))).unwrap();
+    let (code, text) = run(folder.path(), &["learn", "large.wsdl", "-o", "large.toml"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("large.toml is not written: it would have "), "{text}");
+    assert!(!folder.path().join("large.toml").exists());
+}
+
+#[test]
+fn contract_is_named_after_its_file_as_far_as_a_name_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let wsdl = format!("{FIXTURES}/message.wsdl");
+    for (file, name) in [
+        ("\u{c6}rlig kontrakt.toml", "rlig-kontrakt"),
+        ("\u{5951}\u{7d04}.toml", "learned"),
+        ("a\u{e5}.b.toml", "a-.b"),
+        (&format!("{}.toml", "n".repeat(80)), &"n".repeat(64)),
+    ] {
+        let (code, text) = run(folder.path(), &["learn", &wsdl, "-o", file]);
+        assert_eq!(code, 0, "{file}: {text}");
+        let written = fs::read_to_string(folder.path().join(file)).unwrap();
+        assert_eq!(ContractFile::parse(&written).unwrap().layout.name, name);
+    }
+}
+
+#[test]
+fn contract_commands_end_well_when_their_reader_goes_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let wsdl = format!("{FIXTURES}/message.wsdl");
+    for arguments in
+        [&["learn", &wsdl, "-o", "own.toml"][..], &["check", "own.toml"], &["show", "message", "GetList"]]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_erp-host"));
+        let command = command.arg("contract").args(arguments).current_dir(folder.path());
+        let output =
+            command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), text.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+    assert!(folder.path().join("own.toml").exists());
+}
+
+#[test]
+fn contract_check_counts_one_operation_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut layout = Profile::builtin(Dialect::Data, MemberOrder::Name).layout().clone();
+    layout.name = "own".to_owned();
+    layout.operations.truncate(1);
+    let file = ContractFile { layout, source: None, documents: Vec::new() };
+    fs::write(folder.path().join("own.toml"), file.to_toml()).unwrap();
+    let (_, text) = run(folder.path(), &["check", "own.toml"]);
+    assert!(text.contains("the profile own has 1 operation\n"), "{text}");
 }

@@ -18,7 +18,7 @@ use reqwest::Url;
 
 pub use self::error::WsdlError;
 pub use self::source::{Source, SourceError};
-use crate::address::ServiceAddress;
+use crate::address::{ServiceAddress, has_user_info};
 use crate::error::{CallErrorKind, excerpt, html_title};
 use crate::http_message::{HttpRequest, HttpResponse};
 use crate::options::{Credentials, Options};
@@ -190,6 +190,10 @@ fn locations(from: &Url, found: &[String]) -> Result<Vec<(Url, Url)>, WsdlError>
             |why: String| WsdlError::Location { url: from.to_string(), location: location.clone(), why };
         let mut url = from.join(location.trim()).map_err(|error| refused(error.to_string()))?;
         url.set_fragment(None);
+        if has_user_info(url.as_str()) {
+            let why = "it has a user or a password".to_owned();
+            return Err(WsdlError::Location { url: from.to_string(), location: "***".to_owned(), why });
+        }
         match url.scheme() {
             "http" | "https" | "file" => Ok((from.clone(), url)),
             scheme => Err(refused(format!("its scheme is {scheme}, expected http, https or file"))),

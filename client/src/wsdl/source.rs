@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use reqwest::Url;
 
-use crate::address::{AddressError, ServiceAddress, is_wsdl_parameter};
+use crate::address::{AddressError, ServiceAddress, has_user_info, is_wsdl_parameter};
 
 /// Where a WSDL is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,22 @@ impl Source {
         }
     }
 
+    /// The WSDL that a URL of HTTP is the address of, or else the service.
+    fn http(text: &str) -> Result<Self, AddressError> {
+        if has_user_info(text) {
+            return Err(AddressError::UserInfo);
+        }
+        let url = Url::parse(text).ok();
+        let document = url.filter(|url| url.query_pairs().any(|(key, _)| is_wsdl_parameter(&key)));
+        Ok(match document {
+            Some(mut url) => {
+                url.set_fragment(None);
+                Source::Document(url)
+            }
+            None => Source::Service(text.parse()?),
+        })
+    }
+
     fn file(path: &Path) -> Option<Self> {
         Url::from_file_path(std::path::absolute(path).ok()?).ok().map(Source::Document)
     }
@@ -46,20 +62,12 @@ impl FromStr for Source {
     type Err = SourceError;
 
     /// An `http:` or `https:` URL with `?wsdl` or `?singleWsdl` is that document, and without it a service. What has no
-    /// scheme is the path of a file.
+    /// scheme is the path of a file if there is one, or if it does not look like `host:port/path`.
     fn from_str(text: &str) -> Result<Self, SourceError> {
         let text = text.trim();
         let lower = text.to_ascii_lowercase();
         if lower.starts_with("http:") || lower.starts_with("https:") {
-            let url = Url::parse(text).ok();
-            let document = url.filter(|url| url.query_pairs().any(|(key, _)| is_wsdl_parameter(&key)));
-            return Ok(match document {
-                Some(mut url) => {
-                    url.set_fragment(None);
-                    Source::Document(url)
-                }
-                None => Source::Service(text.parse()?),
-            });
+            return Ok(Source::http(text)?);
         }
         let no_path = || SourceError::Path(text.to_owned());
         if lower.starts_with("file:") {
@@ -68,10 +76,44 @@ impl FromStr for Source {
             return url.to_file_path().map_err(|()| no_path()).map(|_| Source::Document(url));
         }
         if text.contains("://") {
-            return Err(AddressError::Scheme(text.to_owned()).into());
+            let is_secret = has_user_info(text);
+            return Err(if is_secret {
+                AddressError::UserInfo
+            } else {
+                AddressError::Scheme(text.to_owned())
+            }
+            .into());
         }
-        Source::file(Path::new(text)).ok_or_else(no_path)
+        let path = Path::new(text);
+        if !path.exists() && is_like_address(text) {
+            return Ok(Source::http(&format!("http://{text}"))?);
+        }
+        Source::file(path).ok_or_else(no_path)
     }
+}
+
+/// Whether a text without a scheme is rather `host`, `host:port` or `host/path` than the path of a file that is missing.
+fn is_like_address(text: &str) -> bool {
+    const FILES: [&str; 7] = [".wsdl", ".xml", ".xsd", ".toml", ".txt", ".htm", ".html"];
+    let lower = text.to_ascii_lowercase();
+    let path = lower.split(['?', '#']).next().unwrap_or_default();
+    if path.contains('\\') || FILES.iter().any(|ending| path.ends_with(ending)) {
+        return false;
+    }
+    let (authority, folders) =
+        path.split_once('/').map_or((path, None), |(authority, rest)| (authority, Some(rest)));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let begins_well = host.starts_with(|first: char| first.is_alphanumeric() || first == '[');
+    if !begins_well || Url::parse(&format!("http://{host}")).is_err() {
+        return false;
+    }
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    // `folder/service` is rather a path.
+    has_port
+        || host.contains('.')
+        || host.starts_with('[')
+        || host == "localhost"
+        || folders.is_none_or(|rest| rest.is_empty() || rest.ends_with(".svc"))
 }
 
 impl fmt::Display for Source {

@@ -202,6 +202,7 @@ fn wsdl_imports_of_a_server_are_never_files() {
     for (location, expected) in [
         ("ftp://erp/a.xsd", "its scheme is ftp, expected http, https or file"),
         ("http://[::1/", "no address of a document"),
+        ("http://ola:s3cret@erp/a.xsd", "no address of a document: it has a user or a password"),
     ] {
         let service = serving([xml("singleWsdl", &importing(&[location]))]);
         assert_sentence(&fetched(&service.url()).unwrap_err().to_string(), expected);
@@ -236,6 +237,62 @@ fn write(folder: &Path, name: &str, text: &str) -> std::path::PathBuf {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, text).unwrap();
     path
+}
+
+#[test]
+fn wsdl_source_without_scheme_is_a_service_where_it_looks_like_its_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = write(folder.path(), "erp.example.com", "").display().to_string();
+    let missing = folder.path().join("erp.example.com:80").display().to_string();
+    let service = "http://erp.example.com/a/B.svc";
+    for (text, expected) in [
+        ("localhost:8080", "http://localhost:8080/Services/ErpConnectorWS.svc"),
+        ("localhost", "http://localhost/Services/ErpConnectorWS.svc"),
+        ("localhost/a", "http://localhost/a"),
+        ("erp:8080/a", "http://erp:8080/a"),
+        ("erp", "http://erp/Services/ErpConnectorWS.svc"),
+        ("erp/a/B.svc", "http://erp/a/B.svc"),
+        ("[::1]:8080", "http://[::1]:8080/Services/ErpConnectorWS.svc"),
+        ("erp.example.com/a/B.svc", service),
+        ("erp.example.com/a/B.svc?ConnectorName=X", &format!("{service}?ConnectorName=X")),
+        ("erp.example.com/a/B.svc?wsdl", &format!("{service}?wsdl")),
+    ] {
+        let source: Source = text.parse().unwrap();
+        assert_eq!(source.to_string(), expected, "{text}");
+        let is_document = matches!(source, Source::Document(_));
+        assert_eq!(is_document, text.ends_with("?wsdl"), "{text}");
+    }
+    for file in [
+        "service.wsdl",
+        "erp.example.com/service.XML",
+        "all.xsd",
+        "folder/service",
+        "./localhost",
+        "../erp:8080",
+        "~/service",
+        r"C:\service",
+        "C:/folder/service",
+        "my service",
+        "-",
+        &there,
+        &missing,
+    ] {
+        let source: Source = file.parse().unwrap();
+        assert!(source.to_string().starts_with("file:///"), "{file}: {source}");
+    }
+    for secret in [
+        "http://ola:s3cret@erp/",
+        "http://ola:s3cret@erp/?wsdl",
+        "ola:s3cret@erp:8080",
+        "ftp://ola:s3cret@erp/a.wsdl",
+    ] {
+        let error = secret.parse::<Source>().unwrap_err().to_string();
+        assert_sentence(
+            &error,
+            "user and password do not belong into the address: give them with --credentials FILE",
+        );
+        assert!(!error.contains("s3cret"), "{error}");
+    }
 }
 
 #[test]

@@ -13,13 +13,14 @@
 //! ```
 
 mod read;
+mod secrets;
 mod write;
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::learn::WsdlDocument;
+use crate::learn::{LearnError, WsdlDocument};
 use crate::profile::{Layout, Profile, ProfileError};
 
 /// The largest contract file in bytes, for whoever reads one: a WSDL with all schemas has a tenth of it.
@@ -61,6 +62,15 @@ impl ContractFile {
         let file = read::parse(text)?;
         file.profile()?;
         Ok(file)
+    }
+
+    /// The same without secrets: in the source, the URLs of the documents and the addresses in them, query parameters with the
+    /// [name](crate::is_secret_name) of a secret have another value. Imports still lead to the same documents.
+    ///
+    /// # Errors
+    /// A document is no XML.
+    pub fn without_secrets(self) -> Result<Self, LearnError> {
+        secrets::without(self)
     }
 
     /// The text of the file.

@@ -16,6 +16,8 @@ mod layout;
 mod schema;
 mod sentences;
 
+use std::ops::Range;
+
 use roxmltree::{Attribute, Document, Node, ParsingOptions};
 use thiserror::Error;
 
@@ -26,8 +28,8 @@ use crate::profile::Layout;
 
 pub(crate) const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
 /// The namespaces of the SOAP extensions of WSDL, for SOAP 1.1 and 1.2.
-pub(crate) const SOAP: [&str; 2] =
-    ["http://schemas.xmlsoap.org/wsdl/soap/", "http://schemas.xmlsoap.org/wsdl/soap12/"];
+const SOAP: [&str; 2] = ["http://schemas.xmlsoap.org/wsdl/soap/", "http://schemas.xmlsoap.org/wsdl/soap12/"];
+const WS_ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
 const SCHEMA: &str = "http://www.w3.org/2001/XMLSchema";
 
 /// The most elements of a document.
@@ -127,8 +129,40 @@ pub fn learn(name: &str, documents: &[WsdlDocument]) -> Result<Learned, LearnErr
     layout::layout(name, &definitions, &schemas)
 }
 
+/// An address in a document.
+pub(crate) struct Located {
+    /// Where it stands in the text of the document.
+    pub(crate) range: Range<usize>,
+    /// The address.
+    pub(crate) value: String,
+    /// It is that of another document, and not of the service.
+    pub(crate) is_import: bool,
+}
+
+/// The address in a node, if it has one.
+pub(crate) fn located(node: Node<'_, '_>) -> Option<Located> {
+    let of_attribute = |attribute: Attribute<'_, '_>, is_import| Located {
+        range: attribute.range_value(),
+        value: attribute.value().to_owned(),
+        is_import,
+    };
+    if let Some(location) = import_location(node) {
+        return Some(of_attribute(location, true));
+    }
+    if SOAP.iter().any(|namespace| is(node, namespace, "address")) {
+        let location = node.attributes().find(|attribute| attribute.name() == "location")?;
+        return Some(of_attribute(location, false));
+    }
+    let is_address = |node: Node<'_, '_>| is(node, WS_ADDRESSING, "Address");
+    if node.is_text() && node.parent().is_some_and(is_address) && elements(node.parent()?).next().is_none() {
+        let value = node.text().unwrap_or_default().to_owned();
+        return Some(Located { range: node.range(), value, is_import: false });
+    }
+    None
+}
+
 /// The attribute with the location of an import or include.
-pub(crate) fn import_location<'n>(node: Node<'n, 'n>) -> Option<Attribute<'n, 'n>> {
+fn import_location<'n>(node: Node<'n, 'n>) -> Option<Attribute<'n, 'n>> {
     let is_import = matches!(
         (node.tag_name().namespace(), node.tag_name().name()),
         (Some(WSDL | SCHEMA), "import" | "include" | "redefine")
@@ -196,11 +230,11 @@ fn defined(node: Node<'_, '_>) -> Name {
 }
 
 /// The elements inside a node.
-pub(crate) fn elements<'n>(node: Node<'n, 'n>) -> impl Iterator<Item = Node<'n, 'n>> {
+fn elements<'n>(node: Node<'n, 'n>) -> impl Iterator<Item = Node<'n, 'n>> {
     node.children().filter(Node::is_element)
 }
 
-pub(crate) fn is(node: Node<'_, '_>, namespace: &str, local: &str) -> bool {
+fn is(node: Node<'_, '_>, namespace: &str, local: &str) -> bool {
     node.tag_name().namespace() == Some(namespace) && node.tag_name().name() == local
 }
 

@@ -4,9 +4,7 @@ use roxmltree::Node;
 use url::Url;
 
 use super::attribute;
-use crate::learn::{LearnError, SOAP, WSDL, WsdlDocument, elements, import_location, is, parse};
-
-const WS_ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
+use crate::learn::{LearnError, Located, WSDL, WsdlDocument, located, parse};
 
 /// The documents of a learned WSDL. They are served as .NET serves them: the first one as `?wsdl`, what it imports as
 /// `?wsdl=wsdl0` and `?xsd=xsd0`.
@@ -99,18 +97,11 @@ fn replaced(
     document: &WsdlDocument,
     all: &[WsdlDocument],
 ) -> Option<(std::ops::Range<usize>, Piece)> {
-    if let Some(location) = import_location(node) {
-        let url = Url::parse(&document.url).ok()?.join(location.value()).ok()?;
-        let place = all.iter().position(|other| Url::parse(&other.url).is_ok_and(|other| other == url))?;
-        return Some((location.range_value(), Piece::Import(place)));
+    let Located { range, value, is_import } = located(node)?;
+    if !is_import {
+        return Some((range, Piece::Address));
     }
-    if SOAP.iter().any(|namespace| is(node, namespace, "address")) {
-        let location = node.attributes().find(|attribute| attribute.name() == "location")?;
-        return Some((location.range_value(), Piece::Address));
-    }
-    let is_address = |node: Node<'_, '_>| is(node, WS_ADDRESSING, "Address");
-    if node.is_text() && node.parent().is_some_and(is_address) && elements(node.parent()?).next().is_none() {
-        return Some((node.range(), Piece::Address));
-    }
-    None
+    let url = Url::parse(&document.url).ok()?.join(&value).ok()?;
+    let place = all.iter().position(|other| Url::parse(&other.url).is_ok_and(|other| other == url))?;
+    Some((range, Piece::Import(place)))
 }

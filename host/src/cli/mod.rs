@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+pub(crate) mod address_parser;
 pub(crate) mod output;
 pub(crate) mod own_output;
 pub(crate) mod passphrase_flags;

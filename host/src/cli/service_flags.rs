@@ -10,6 +10,8 @@ use std::time::Duration;
 use erp_host_client::{Client, Credentials, Options, ServiceAddress};
 use zeroize::Zeroizing;
 
+use crate::cli::address_parser::AddressParser;
+
 /// The address of the service, and the options of the client.
 // An optional group with another one in it is there where the named flag is.
 #[derive(Debug, Clone, clap::Args)]
@@ -17,7 +19,7 @@ use zeroize::Zeroizing;
 pub(crate) struct ServiceFlags {
     /// Address of the connector service, as SuperOffice is given it; `/Services/ErpConnectorWS.svc` is added to a bare
     /// server
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = AddressParser::<ServiceAddress>::default())]
     url: ServiceAddress,
     /// The connector, by its registered name (`?ConnectorName=`); without it the service's first one
     #[arg(long, value_name = "NAME")]

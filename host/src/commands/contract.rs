@@ -13,6 +13,7 @@ use erp_host_client::wsdl::{self, Source};
 use erp_host_files::read_text;
 use erp_host_router::ServedProfiles;
 
+use crate::cli::address_parser::AddressParser;
 use crate::cli::block_on;
 use crate::cli::output::stdout;
 use crate::cli::profile_flags::read_contract_file;
@@ -43,9 +44,9 @@ enum ContractCommand {
 #[derive(Debug, clap::Args)]
 #[command(after_help = LEARN_EXAMPLES)]
 struct LearnArgs {
-    /// Address of the service or of its WSDL, or a file with the WSDL. To an address without query ?singleWsdl is added,
-    /// then ?wsdl
-    #[arg(value_name = "URL|FILE")]
+    /// Address of the service or of its WSDL, or a file with the WSDL. To an address without ?wsdl or ?singleWsdl,
+    /// ?singleWsdl is added, then ?wsdl
+    #[arg(value_name = "URL|FILE", value_parser = AddressParser::<Source>::default())]
     source: Source,
     /// The contract file to write
     #[arg(long, short, value_name = "FILE")]
@@ -67,6 +68,7 @@ const LEARN_EXAMPLES: &str = "\
 Examples:
   erp-host contract learn https://erp.example.com/Services/ErpConnectorWS.svc
   erp-host contract learn https://erp.example.com/Services/ErpConnectorWS.svc --out contract.toml
+  erp-host contract learn localhost:8080
   erp-host contract learn service.wsdl --out contract.toml
 
 Exit codes: 0 the profile was learned, 1 it was not, 2 wrong usage.";
@@ -98,10 +100,18 @@ struct ShowArgs {
 const SHOW_EXAMPLES: &str = "\
 Examples:
   erp-host contract show contract.toml GetActors
-  erp-host contract show message GetActors";
+  erp-host contract show message GetActors
+
+Exit codes: 0 the messages are shown, 1 the file cannot be used or does not have the operation, 2 wrong usage.";
 
 /// The profile's name where neither --name nor --out gives one.
 const DEFAULT_NAME: &str = "learned";
+
+/// The most characters of a profile's name.
+const MAX_NAME: usize = 64;
+
+/// The most lines of a list.
+const MAX_LINES: usize = 40;
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     match args.command {
@@ -118,31 +128,43 @@ fn run_learn(args: &LearnArgs) -> Result<ExitCode, Box<dyn Error>> {
     let file =
         ContractFile { layout: learned.layout.clone(), source: Some(args.source.to_string()), documents };
     file.profile()?;
-    let mut out = stdout();
-    out.write_all(description(&learned).as_bytes())?;
-    match &args.out {
-        Some(path) => {
-            write(path, &file.to_toml(), args.force)?;
+    let mut text = description(&learned);
+    let written = match &args.out {
+        Some(path) => write(path, &file.without_secrets()?.to_toml(), args.force).map(|()| {
             let path = path.display();
-            writeln!(
-                out,
-                "\nwritten to {path}; the host serves by it with\n  [contract]\n  profiles = [\"{path}\"]"
-            )?;
+            text += &format!(
+                "\nwritten to {path}; the host serves by it with\n  [contract]\n  profiles = [\"{path}\"]\n"
+            );
+        }),
+        None => {
+            text += "\nnothing was written; --out FILE writes the contract file\n";
+            Ok(())
         }
-        None => writeln!(out, "\nnothing was written; --out FILE writes the contract file")?,
-    }
-    out.flush()?;
+    };
+    print(&text)?;
+    written?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The name that was given, or else that of the file, with a hyphen for what no name may have.
-fn name(args: &LearnArgs) -> String {
-    let of_file = || args.out.as_deref().and_then(Path::file_stem).map(|stem| stem.to_string_lossy());
-    let allowed = |char: char| if char.is_ascii_alphanumeric() || ".-_".contains(char) { char } else { '-' };
-    match &args.name {
-        Some(name) => name.clone(),
-        None => of_file().map_or_else(|| DEFAULT_NAME.to_owned(), |stem| stem.chars().map(allowed).collect()),
+/// Shows a text on standard output.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // The reader of our output has closed the pipe (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
+}
+
+/// The name that was given, or else that of the file, as far as a name may have its characters.
+fn name(args: &LearnArgs) -> String {
+    let allowed = |char: char| if char.is_ascii_alphanumeric() || ".-_".contains(char) { char } else { '-' };
+    if let Some(name) = &args.name {
+        return name.clone();
+    }
+    let stem = args.out.as_deref().and_then(Path::file_stem).unwrap_or_default().to_string_lossy();
+    let name: String = stem.chars().map(allowed).skip_while(|char| *char == '-').take(MAX_NAME).collect();
+    if name.is_empty() { DEFAULT_NAME.to_owned() } else { name }
 }
 
 /// What was learned, in sentences.
@@ -150,7 +172,7 @@ fn description(learned: &Learned) -> String {
     let mut text = of_comparison(&compare(&learned.layout));
     list(
         &mut text,
-        "The service has what this host does not know; it is left out of requests and written as null:",
+        "The service has what this host does not know; it is left out of requests, and has no value in replies:",
         &learned.unknown,
     );
     list(&mut text, "The service does not have:", &learned.missing);
@@ -182,12 +204,23 @@ fn list(text: &mut String, head: &str, lines: &[String]) {
     }
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{head}");
-    for line in lines {
+    for line in lines.iter().take(MAX_LINES) {
         let _ = writeln!(text, "  {line}");
+    }
+    if let Some(more) = lines.len().checked_sub(MAX_LINES).filter(|more| *more > 0) {
+        let _ = writeln!(text, "  and {more} more");
     }
 }
 
 fn write(path: &Path, text: &str, force: bool) -> Result<(), String> {
+    if text.len() as u64 > MAX_CONTRACT_FILE {
+        return Err(format!(
+            "{} is not written: it would have {} bytes, and a contract file has {MAX_CONTRACT_FILE} at most; a \
+             connector's WSDL has a tenth of it, so check the address",
+            path.display(),
+            text.len()
+        ));
+    }
     let failed = |error: io::Error| format!("{} cannot be written: {error}", path.display());
     match read_text(path, MAX_CONTRACT_FILE) {
         Ok(present) if present == text => return Ok(()),
@@ -208,28 +241,30 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), String> {
 }
 
 fn check(args: &CheckArgs) -> Result<ExitCode, Box<dyn Error>> {
-    let mut out = stdout();
     let mut code = ExitCode::SUCCESS;
     for path in &args.files {
         // What the host does with it at its start.
         let served = ServedProfiles::read(std::slice::from_ref(path));
-        match served.and_then(|_| read_contract_file(path)) {
-            Ok(file) => write!(out, "{}: {}", path.display(), report(&file))?,
+        let text = match served.and_then(|_| read_contract_file(path)) {
+            Ok(file) => format!("{}: {}", path.display(), report(&file)),
             Err(error) => {
                 code = ExitCode::FAILURE;
-                writeln!(out, "{error}")?;
+                format!("{error}\n")
             }
-        }
+        };
+        print(&text)?;
     }
-    out.flush()?;
     Ok(code)
 }
 
 /// Whether a contract file is complete, and agrees with its WSDL.
 fn report(file: &ContractFile) -> String {
     let layout = &file.layout;
-    let count = layout.operations.len();
-    let mut text = format!("the profile {} has {count} operations", layout.name);
+    let operations = match layout.operations.len() {
+        1 => "1 operation".to_owned(),
+        count => format!("{count} operations"),
+    };
+    let mut text = format!("the profile {} has {operations}", layout.name);
     let missing = missing(layout);
     if missing.is_empty() {
         text += ", all of the contract";
@@ -270,13 +305,14 @@ fn show(args: &ShowArgs) -> Result<ExitCode, Box<dyn Error>> {
     let (mut request, mut reply) = (Vec::new(), Vec::new());
     contract::write_request(&mut request, &call);
     contract::write_reply(&mut reply, &call.envelope, operation, &sample::reply(operation));
-    let mut out = stdout();
+    let mut text = String::new();
     for (what, message) in [
         (format!("Request, with SOAPAction: {:?}", call.soap_action()), request),
         ("Reply".to_owned(), reply),
     ] {
-        writeln!(out, "<!-- {what} -->\n{}", sample::indented(&String::from_utf8_lossy(&message)))?;
+        let message = sample::indented(&String::from_utf8_lossy(&message));
+        text += &format!("<!-- {what} -->\n{message}\n");
     }
-    out.flush()?;
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
