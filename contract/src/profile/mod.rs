@@ -119,7 +119,7 @@ pub struct MessageLayout {
 /// A member of a message or a carrier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberLayout {
-    /// The element. The local name is the member's; one that the contract page does not have is written as null.
+    /// The element. The local name is the member's; one that the contract page does not have is written without a value.
     pub element: ElementName,
     /// The schema type, as its WSDL has it, such as `string` or `ArrayOfErpActorWS`.
     pub schema_type: Cow<'static, str>,

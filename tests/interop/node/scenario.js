@@ -93,7 +93,7 @@ async function run(stack, guid) {
   if (read.EMPTY === "" && (read.NULLED ?? null) === null) {
     done("null and empty");
   } else {
-    limit("null and empty", `sends both; reads an empty string as ${read.EMPTY}`);
+    limit("null and empty", `sends null and an empty string as two things; reads an empty string as ${read.EMPTY}`);
   }
   const below = { ParentActorType: "Customer", ParentErpKey: key };
   const anna = { ActorType: "Person", FieldValues: dictionary({ NAME: "Anna" }), ...below };

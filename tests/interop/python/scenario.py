@@ -100,7 +100,7 @@ def run(stack, guid):
     assert fields_of(created)["NAME"] == TRICKY, created
     done("escaping")
     assert fields_of(created)["EMPTY"] is None, "it tells null and empty apart by now: say so"
-    limit("null and empty", "sends both; reads an empty string as None")
+    limit("null and empty", "sends null and an empty string as two things; reads an empty string as None")
     of_person = {"ActorType": "Person", "FieldValues": dictionary(NAME="Anna")}
     below = ok("WSCreateActor", Actor={**of_person, "ParentActorType": "Customer", "ParentErpKey": created.ErpKey}).Actor
     assert (below.ParentActorType, below.ParentErpKey) == ("Customer", created.ErpKey), below

@@ -50,7 +50,11 @@ pub(in crate::rules) async fn single(subject: &Subject<'_>, findings: &mut Findi
     documents(subject)?;
     let documents = fetch(subject, "singleWsdl").await?;
     findings.expect_all(documents.len() == 1, || {
-        format!("?singleWsdl imports {} other documents, expected all in one", documents.len() - 1)
+        let others = match documents.len() - 1 {
+            1 => "another document".to_owned(),
+            many => format!("{many} other documents"),
+        };
+        format!("?singleWsdl imports {others}, expected all in one")
     });
     let all = described(subject)?;
     let single = match ServiceContract::learn(&documents) {
