@@ -1,5 +1,7 @@
 //! Sentences about messages of operations, each once for all operations of which it holds.
 
+use std::collections::HashMap;
+
 use crate::Operation;
 
 /// So many operations at most are named as those of which a sentence does not hold.
@@ -10,17 +12,19 @@ pub(super) struct Sentences {
     /// The operations that there are.
     operations: Vec<Operation>,
     all: Vec<(&'static str, String, Vec<Operation>)>,
+    /// Where each is in the list: a message may have very many members.
+    places: HashMap<(&'static str, String), usize>,
 }
 
 impl Sentences {
     pub(super) fn about(operations: Vec<Operation>) -> Self {
-        Sentences { operations, all: Vec::new() }
+        Sentences { operations, all: Vec::new(), places: HashMap::new() }
     }
 
     /// `direction`: `requests` or `replies`.
     pub(super) fn add(&mut self, direction: &'static str, operation: Operation, text: String) {
-        let same = self.all.iter_mut().find(|(of, known, _)| *of == direction && *known == text);
-        match same {
+        let place = *self.places.entry((direction, text.clone())).or_insert(self.all.len());
+        match self.all.get_mut(place) {
             Some((_, _, operations)) => operations.push(operation),
             None => self.all.push((direction, text, vec![operation])),
         }
