@@ -37,11 +37,11 @@ fn values(number: usize) -> [(&'static str, Value<'static>); 8] {
 }
 
 impl Connection for Company {
-    fn actor_types(&self) -> Result<Vec<String>> {
+    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         Ok(vec![actor_type::CUSTOMER.to_owned()])
     }
 
-    fn fields(&self, _actor_type: &str) -> Result<Vec<Field>> {
+    fn fields(&self, _cx: &Context, _actor_type: &str) -> Result<Vec<Field>> {
         Ok(vec![
             Field::text("NAME"),
             Field::integer("NUMBER1"),
@@ -54,7 +54,7 @@ impl Connection for Company {
         ])
     }
 
-    fn actors(&self, _actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn actors(&self, _cx: &Context, _actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
         for number in 0..ROWS {
             let mut row = rows.row(number);
             for (key, value) in values(number) {
@@ -62,7 +62,7 @@ impl Connection for Company {
             }
             row.end()?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 }
 

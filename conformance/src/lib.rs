@@ -10,18 +10,18 @@
 //! #     const NAME: &'static str = "Hello";
 //! #     type Connection = Company;
 //! #     fn new(_: &Host) -> Result<Self> { Ok(Hello) }
-//! #     fn settings(&self) -> Result<Vec<Field>> { Ok(vec![]) }
-//! #     fn connect(&self, _: &Settings) -> Result<Company> { Ok(Company) }
+//! #     fn settings(&self, _cx: &Context) -> Result<Vec<Field>> { Ok(vec![]) }
+//! #     fn connect(&self, _cx: &Context, _: &Settings) -> Result<Company> { Ok(Company) }
 //! # }
 //! # impl Connection for Company {
-//! #     fn actor_types(&self) -> Result<Vec<String>> { Ok(vec!["Customer".to_owned()]) }
-//! #     fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+//! #     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> { Ok(vec!["Customer".to_owned()]) }
+//! #     fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
 //! #         if actor_type == "Customer" { Ok(vec![Field::text("NAME")]) } else { Err(Error::user("no such type")) }
 //! #     }
-//! #     fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+//! #     fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
 //! #         self.fields(actor_type)?;
 //! #         rows.row(1).field("NAME", "Fjord & Fjell").end()?;
-//! #         Ok(Outcome::ok())
+//! #         Ok(())
 //! #     }
 //! # }
 //! use erp_host_conformance::Specification;

@@ -8,16 +8,16 @@
 //! #     const NAME: &'static str = "Hello";
 //! #     type Connection = Company;
 //! #     fn new(_: &Host) -> Result<Self> { Ok(Hello) }
-//! #     fn settings(&self) -> Result<Vec<Field>> { Ok(vec![]) }
-//! #     fn connect(&self, _: &Settings) -> Result<Company> { Ok(Company) }
+//! #     fn settings(&self, _cx: &Context) -> Result<Vec<Field>> { Ok(vec![]) }
+//! #     fn connect(&self, _cx: &Context, _: &Settings) -> Result<Company> { Ok(Company) }
 //! # }
 //! # impl Connection for Company {
-//! #     fn actor_types(&self) -> Result<Vec<String>> { Ok(vec!["Customer".to_owned()]) }
-//! #     fn fields(&self, _: &str) -> Result<Vec<Field>> { Ok(vec![Field::text("NAME")]) }
-//! #     fn actors(&self, _: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+//! #     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> { Ok(vec!["Customer".to_owned()]) }
+//! #     fn fields(&self, _cx: &Context, _: &str) -> Result<Vec<Field>> { Ok(vec![Field::text("NAME")]) }
+//! #     fn actors(&self, _cx: &Context, _: &str, rows: &mut Rows<'_>) -> Result<()> {
 //! #         rows.row(1).field("NAME", "Fjord & Fjell").end()?;
 //! #         rows.row(2).field("NAME", "Nordlys").end()?;
-//! #         Ok(Outcome::ok())
+//! #         Ok(())
 //! #     }
 //! # }
 //! use erp_host_conformance::testing::{collect, connect};
@@ -31,7 +31,7 @@
 use std::time::{Duration, Instant};
 
 use plugin_api::abi::{CallWatch, MessageRef, RowRef, RowSink};
-use plugin_api::{Actor, Connector, Host, Outcome, Result, Rows, Settings};
+use plugin_api::{Actor, Connector, Context, Host, Outcome, Result, Rows, Settings};
 
 /// Opens a connection of a connector with these settings.
 ///
@@ -41,7 +41,7 @@ use plugin_api::{Actor, Connector, Host, Outcome, Result, Rows, Settings};
 /// # Errors
 /// The connector cannot be made, or the connection not be opened.
 pub fn connect<C: Connector>(settings: impl Into<Settings>) -> Result<C::Connection> {
-    C::new(&Host::for_test(std::env::temp_dir()))?.connect(&settings.into())
+    C::new(&Host::for_test(std::env::temp_dir()))?.connect(&Context::default(), &settings.into())
 }
 
 /// Runs a method that answers with actors, and collects them.
@@ -53,24 +53,25 @@ pub fn connect<C: Connector>(settings: impl Into<Settings>) -> Result<C::Connect
 pub fn collect(
     actor_type: &str,
     fields: Option<&[&str]>,
-    method: impl FnOnce(&mut Rows<'_>) -> Result<Outcome>,
+    method: impl FnOnce(&Context, &mut Rows<'_>) -> Result<()>,
 ) -> Result<(Vec<Actor>, Outcome)> {
     let mut collected = Collected(Vec::new());
     // The last batch comes when the rows are dropped.
-    let outcome = method(&mut Rows::new(actor_type, fields, &mut collected))?;
-    Ok((collected.0, outcome))
+    let cx = Context::default();
+    method(&cx, &mut Rows::new(actor_type, fields, &mut collected).of_call(&cx))?;
+    Ok((collected.0, cx.outcome()))
 }
 
-/// Runs code as in a host whose caller waits this long: see [`Call::time_left`](plugin_api::Call::time_left).
-pub fn within<T>(time: Duration, code: impl FnOnce() -> T) -> T {
-    CallWatch::new(Instant::now().checked_add(time)).during(code)
+/// The context of a call whose caller waits this long.
+pub fn context_with_deadline(time: Duration) -> Context {
+    CallWatch::new(Instant::now().checked_add(time)).context()
 }
 
-/// Runs code as in a host whose caller has gone: see [`Call::is_cancelled`](plugin_api::Call::is_cancelled).
-pub fn cancelled<T>(code: impl FnOnce() -> T) -> T {
+/// The context of a call whose caller has gone.
+pub fn cancelled_context() -> Context {
     let call = CallWatch::default();
     call.cancel();
-    call.during(code)
+    call.context()
 }
 
 struct Collected(Vec<Actor>);

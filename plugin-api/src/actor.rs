@@ -1,4 +1,4 @@
-//! Actors: the things that are synchronised.
+//! Actors: the things that are synchronised, and their types.
 
 use crate::Value;
 
@@ -105,5 +105,42 @@ impl Parent {
     /// Whether this is the actor with that type and key.
     pub(crate) fn is(&self, other: Option<(&str, &str)>) -> bool {
         other == Some((&self.actor_type, &self.key))
+    }
+}
+
+/// An actor type of a connection, such as `Customer`, and the types that its parents may have.
+///
+/// ```
+/// use plugin_api::ActorType;
+///
+/// let types = [ActorType::new("Customer"), ActorType::new("Person").below("Customer")];
+/// assert_eq!(types[1].parents, ["Customer"]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct ActorType {
+    /// The name: one of [`crate::actor_type`].
+    pub name: String,
+    /// The actor types that a parent may have; an actor of this type needs a parent unless it is empty.
+    pub parents: Vec<String>,
+}
+
+impl ActorType {
+    /// An actor type without parents.
+    pub fn new(name: impl Into<String>) -> Self {
+        ActorType { name: name.into(), parents: Vec::new() }
+    }
+
+    /// Its actors need a parent of this type. May be called several times, for several types.
+    #[must_use]
+    pub fn below(mut self, parent: impl Into<String>) -> Self {
+        self.parents.push(parent.into());
+        self
+    }
+}
+
+impl<T: Into<String>> From<T> for ActorType {
+    fn from(name: T) -> Self {
+        ActorType::new(name)
     }
 }

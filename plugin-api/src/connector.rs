@@ -1,8 +1,9 @@
 //! The two traits that an author implements.
 
-pub(crate) mod search;
-
-use crate::{Actor, Field, Host, ListItem, Outcome, Parent, Restriction, Result, Rows, Settings};
+use crate::{
+    Actor, ActorType, Context, Error, Field, FieldType, Host, ListItem, Parent, Restriction, Result, Rows,
+    Settings,
+};
 
 /// A connector: what one plugin file offers. The host makes one when it loads the file and calls it from many threads
 /// at once.
@@ -27,15 +28,15 @@ pub trait Connector: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// The form cannot be made.
-    fn settings(&self) -> Result<Vec<Field>>;
+    fn settings(&self, cx: &Context) -> Result<Vec<Field>>;
 
     /// A list that a setting takes its values from, while the connection is being set up; `None` when there is no such
     /// list.
     ///
     /// # Errors
     /// The list cannot be read.
-    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
-        let _ = name;
+    fn list(&self, cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
+        let _ = (cx, name);
         Ok(None)
     }
 
@@ -43,8 +44,8 @@ pub trait Connector: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// The settings do not work; the administrator reads why.
-    fn test(&self, settings: &Settings) -> Result<Outcome> {
-        self.connect(settings)?.test()
+    fn test(&self, cx: &Context, settings: &Settings) -> Result<()> {
+        self.connect(cx, settings)?.test(cx)
     }
 
     /// Opens a connection. The host keeps it for as long as its settings stay the same, and calls it from many threads
@@ -52,118 +53,117 @@ pub trait Connector: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// The connection cannot be opened; it is tried again at the next call.
-    fn connect(&self, settings: &Settings) -> Result<Self::Connection>;
+    fn connect(&self, cx: &Context, settings: &Settings) -> Result<Self::Connection>;
 }
 
 /// An open connection to one ERP company.
 ///
-/// A connector that implements [`actor_types`](Connection::actor_types), [`fields`](Connection::fields) and
-/// [`actors`](Connection::actors) can be read and searched in every way of the contract; the
-/// other methods are there to do it faster, or to write.
+/// A connector that can list its actors, but search them in no better way, implements [`ListBased`](crate::ListBased) and lets
+/// [`list_based!`](crate::list_based) write [`get`](Connection::get), [`search`](Connection::search), [`search_text`](Connection::search_text)
+/// and [`changed_since`](Connection::changed_since), all or some of them.
 ///
 /// Methods that answer with actors push them to `rows`, one after the other: a result set of any size needs no memory.
-/// `rows` sends only the fields that the caller asked for.
+/// `rows` sends only the fields that the caller asked for. A call that works may still tell the user something:
+/// [`Rows::info`], [`Rows::warn`], and [`Context::info`], [`Context::warn`] where there are no rows.
 pub trait Connection: Send + Sync + 'static {
     /// Tests the connection. The default is Ok: a connection that could be opened works.
     ///
     /// # Errors
     /// It does not work; the administrator reads why.
-    fn test(&self) -> Result<Outcome> {
-        Ok(Outcome::ok())
+    fn test(&self, cx: &Context) -> Result<()> {
+        let _ = cx;
+        Ok(())
     }
 
-    /// The actor types that can be synchronised, such as `Customer`.
+    /// The actor types that can be synchronised, such as `Customer`, each with the types of its parents.
     ///
     /// # Errors
     /// They cannot be read.
-    fn actor_types(&self) -> Result<Vec<String>>;
+    fn actor_types(&self, cx: &Context) -> Result<Vec<ActorType>>;
 
     /// The fields of an actor type.
     ///
     /// # Errors
     /// There is no such actor type, or they cannot be read.
-    fn fields(&self, actor_type: &str) -> Result<Vec<Field>>;
+    fn fields(&self, cx: &Context, actor_type: &str) -> Result<Vec<Field>>;
 
     /// The keys of the fields that can be searched: all that hold a value, unless overridden.
     /// The text search looks into those that are text.
     ///
     /// # Errors
     /// There is no such actor type, or they cannot be read.
-    fn searchable_fields(&self, actor_type: &str) -> Result<Vec<String>> {
-        search::searchable(self.fields(actor_type)?)
+    fn searchable_fields(&self, cx: &Context, actor_type: &str) -> Result<Vec<String>> {
+        Ok(searchable(self.fields(cx, actor_type)?))
     }
 
-    /// All actors of a type.
+    /// The actors with these keys; keys that do not exist are left out.
     ///
     /// # Errors
     /// There is no such actor type, or they cannot be read. Rows that were pushed before are dropped.
-    fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome>;
+    fn get(&self, cx: &Context, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()>;
 
-    /// The actors with these keys; keys that do not exist are left out. Looks through [`actors`](Connection::actors) unless overridden.
+    /// The actors that all restrictions hold for; without restrictions all.
     ///
     /// # Errors
-    /// As for [`actors`](Connection::actors).
-    fn get(&self, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<Outcome> {
-        search::by_keys(self, actor_type, keys, rows)
-    }
-
-    /// The actors that all restrictions hold for; without restrictions all. Filters [`actors`](Connection::actors) with
-    /// a [`Matcher`](crate::Matcher) of its searchable fields unless overridden.
-    ///
-    /// # Errors
-    /// As for [`actors`](Connection::actors), or a restriction makes no sense for its field.
-    fn search(&self, actor_type: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<Outcome> {
-        search::by_restrictions(self, actor_type, restrictions, rows)
-    }
+    /// As for [`get`](Connection::get), or a restriction makes no sense for its field.
+    fn search(
+        &self,
+        cx: &Context,
+        actor_type: &str,
+        restrictions: &[Restriction],
+        rows: &mut Rows<'_>,
+    ) -> Result<()>;
 
     /// The actors with this text in one of their searchable text fields, or as their key, in any case; below a parent
-    /// if there is one. An empty text finds all. Filters [`actors`](Connection::actors) unless overridden.
+    /// if there is one. An empty text finds all.
     ///
     /// # Errors
-    /// As for [`actors`](Connection::actors).
+    /// As for [`get`](Connection::get).
     fn search_text(
         &self,
+        cx: &Context,
         actor_type: &str,
         text: &str,
         parent: Option<&Parent>,
         rows: &mut Rows<'_>,
-    ) -> Result<Outcome> {
-        search::by_text(self, actor_type, text, parent, rows)
-    }
+    ) -> Result<()>;
 
-    /// The actors whose stamp is this one or a later one, all without a stamp. Compares
-    /// [`Actor::last_modified`] as texts, unless overridden.
+    /// The actors whose stamp is this one or a later one, all without a stamp.
     ///
     /// # Errors
-    /// As for [`actors`](Connection::actors).
-    fn changed_since(&self, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
-        search::by_stamp(self, actor_type, stamp, rows)
-    }
+    /// As for [`get`](Connection::get).
+    fn changed_since(
+        &self,
+        cx: &Context,
+        actor_type: &str,
+        stamp: Option<&str>,
+        rows: &mut Rows<'_>,
+    ) -> Result<()>;
 
     /// Creates an actor and pushes it as it is now, with its key and stamp.
     ///
     /// # Errors
     /// It cannot be created; nothing has changed then.
-    fn create(&self, actor: &Actor, rows: &mut Rows<'_>) -> Result<Outcome> {
-        let _ = rows;
-        Err(search::read_only("created", &actor.actor_type))
+    fn create(&self, cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
+        let _ = (cx, rows);
+        Err(read_only("created", &actor.actor_type))
     }
 
     /// Saves changed actors and pushes each as it is now, with its new stamp. Only the fields that came are changed.
     ///
     /// # Errors
     /// They cannot be saved; the text names them.
-    fn save(&self, actors: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
-        let _ = rows;
-        Err(search::read_only("saved", actors.first().map_or("actor", |actor| &actor.actor_type)))
+    fn save(&self, cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
+        let _ = (cx, rows);
+        Err(read_only("saved", actors.first().map_or("actor", |actor| &actor.actor_type)))
     }
 
     /// A list by its name, as fields name it; `None` when there is no such list.
     ///
     /// # Errors
     /// It cannot be read.
-    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
-        let _ = name;
+    fn list(&self, cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
+        let _ = (cx, name);
         Ok(None)
     }
 
@@ -172,8 +172,31 @@ pub trait Connection: Send + Sync + 'static {
     ///
     /// # Errors
     /// The list cannot be read.
-    fn list_items(&self, name: &str, keys: &[&str]) -> Result<Option<Vec<ListItem>>> {
+    fn list_items(&self, cx: &Context, name: &str, keys: &[&str]) -> Result<Option<Vec<ListItem>>> {
         let wanted = |item: &ListItem| keys.contains(&item.key.as_str());
-        Ok(self.list(name)?.map(|items| items.into_iter().filter(wanted).collect()))
+        Ok(self.list(cx, name)?.map(|items| items.into_iter().filter(wanted).collect()))
     }
+}
+
+/// The keys of the fields that hold a value that may be searched.
+fn searchable(fields: Vec<Field>) -> Vec<String> {
+    let holds_value = |field: &Field| !matches!(field.field_type, FieldType::Label | FieldType::Password);
+    fields.into_iter().filter(holds_value).map(|field| field.key).collect()
+}
+
+/// The error of a connection that cannot write.
+pub(crate) fn read_only(what: &str, actor_type: &str) -> Error {
+    Error::user(format!("{actor_type} cannot be {what}: this connector is read only"))
+}
+
+/// The fields that the connection lets search in.
+pub(crate) fn searchable_fields<C: Connection + ?Sized>(
+    connection: &C,
+    cx: &Context,
+    actor_type: &str,
+) -> Result<Vec<Field>> {
+    let keys = connection.searchable_fields(cx, actor_type)?;
+    let mut fields = connection.fields(cx, actor_type)?;
+    fields.retain(|field| keys.contains(&field.key));
+    Ok(fields)
 }

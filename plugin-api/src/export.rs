@@ -3,20 +3,23 @@
 /// Exports a connector as a plugin file. One line in the crate's `lib.rs`, once:
 ///
 /// ```
-/// # use plugin_api::{Connection, Connector, Field, Host, Outcome, Result, Rows, Settings};
+/// # use plugin_api::{ActorType, Connection, Connector, Context, Field, Host, ListBased, Result, Rows, Settings};
 /// # struct Nothing;
 /// # impl Connection for Nothing {
-/// #     fn actor_types(&self) -> Result<Vec<String>> { Ok(vec![]) }
-/// #     fn fields(&self, _: &str) -> Result<Vec<Field>> { Ok(vec![]) }
-/// #     fn actors(&self, _: &str, _: &mut Rows<'_>) -> Result<Outcome> { Ok(Outcome::ok()) }
+/// #     fn actor_types(&self, _: &Context) -> Result<Vec<ActorType>> { Ok(vec![]) }
+/// #     fn fields(&self, _: &Context, _: &str) -> Result<Vec<Field>> { Ok(vec![]) }
+/// #     plugin_api::list_based!(get, search, search_text, changed_since);
+/// # }
+/// # impl ListBased for Nothing {
+/// #     fn actors(&self, _: &Context, _: &str, _: &mut Rows<'_>) -> Result<()> { Ok(()) }
 /// # }
 /// struct MyConnector;
 /// # impl Connector for MyConnector {
 /// #     const NAME: &'static str = "Mine";
 /// #     type Connection = Nothing;
 /// #     fn new(_: &Host) -> Result<Self> { Ok(MyConnector) }
-/// #     fn settings(&self) -> Result<Vec<Field>> { Ok(vec![]) }
-/// #     fn connect(&self, _: &Settings) -> Result<Nothing> { Ok(Nothing) }
+/// #     fn settings(&self, _: &Context) -> Result<Vec<Field>> { Ok(vec![]) }
+/// #     fn connect(&self, _: &Context, _: &Settings) -> Result<Nothing> { Ok(Nothing) }
 /// # }
 ///
 /// plugin_api::export!(MyConnector);
@@ -26,8 +29,7 @@
 /// The crate's type is `cdylib` (and `rlib` too, for its own tests): `crate-type = ["cdylib", "rlib"]`. It works in a
 /// crate that forbids `unsafe`. A crate built with `panic = "abort"` is refused, because the host catches panics.
 ///
-/// The plugin runs in every host of this major version: what its host is too old for falls back to a default, such as
-/// [`Call::is_cancelled`](crate::Call::is_cancelled), which is always false. A connector that cannot do without names the
+/// The plugin runs in every host of this major version: what its host is too old for falls back to a default. A connector that cannot do without names the
 /// minor version that it needs, and an older host refuses the file: `plugin_api::export!(MyConnector, needs_minor = 1);`
 ///
 /// The line exports a symbol of a fixed name, so only one crate of a linked file may have it: a plugin does not depend

@@ -10,10 +10,11 @@
 //! the settings, routes the calls, and catches what goes wrong. The author sees std types, blocking calls and
 //! [`Result`]; there is no SOAP, no async and no `unsafe`.
 //!
-//! Three methods make a connection that can be read and searched in every way of the contract:
+//! A connection that can list its actors can be read and searched in every way of the contract:
 //!
 //! ```
-//! use plugin_api::{Connection, Connector, Error, Field, Host, Outcome, Result, Rows, Settings, SettingsForm};
+//! use plugin_api::{ActorType, Connection, Connector, Context, Error, Field, Host, ListBased, Result, Rows};
+//! use plugin_api::{Settings, SettingsForm};
 //! use erp_host_conformance::testing;
 //!
 //! #[derive(SettingsForm)]
@@ -32,11 +33,11 @@
 //!         Ok(MyConnector)
 //!     }
 //!
-//!     fn settings(&self) -> Result<Vec<Field>> {
+//!     fn settings(&self, _cx: &Context) -> Result<Vec<Field>> {
 //!         Ok(Setup::fields())
 //!     }
 //!
-//!     fn connect(&self, settings: &Settings) -> Result<Company> {
+//!     fn connect(&self, _cx: &Context, settings: &Settings) -> Result<Company> {
 //!         Ok(Company { country: Setup::read(settings)?.country })
 //!     }
 //! }
@@ -46,28 +47,31 @@
 //! }
 //!
 //! impl Connection for Company {
-//!     fn actor_types(&self) -> Result<Vec<String>> {
-//!         Ok(vec!["Customer".to_owned()])
+//!     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
+//!         Ok(vec!["Customer".into()])
 //!     }
 //!
-//!     fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+//!     fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
 //!         match actor_type {
 //!             "Customer" => Ok(vec![Field::text("NAME").mandatory(), Field::double("CREDIT")]),
 //!             _ => Err(Error::user(format!("there is no actor type {actor_type:?}, only Customer"))),
 //!         }
 //!     }
 //!
-//!     fn actors(&self, _actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+//!     plugin_api::list_based!(get, search, search_text, changed_since);
+//! }
+//!
+//! impl ListBased for Company {
+//!     fn actors(&self, _cx: &Context, _actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
 //!         rows.row(1).field("NAME", "Fjord & Fjell").field("CREDIT", 5000.0).end()?;
-//!         rows.row(2).field("NAME", format!("Post of {}", self.country)).end()?;
-//!         Ok(Outcome::ok())
+//!         rows.row(2).field("NAME", format!("Post of {}", self.country)).end()
 //!     }
 //! }
 //!
 //! // In the crate's lib.rs, the line that makes it a plugin: plugin_api::export!(MyConnector);
 //!
 //! let company = testing::connect::<MyConnector>([("Country", "Norway")])?;
-//! let (found, _) = testing::collect("Customer", None, |rows| company.search_text("Customer", "norw", None, rows))?;
+//! let (found, _) = testing::collect("Customer", None, |cx, rows| company.search_text(cx, "Customer", "norw", None, rows))?;
 //! assert_eq!(found[0].text("NAME"), "Post of Norway");
 //! # Ok::<(), plugin_api::Error>(())
 //! ```
@@ -80,11 +84,12 @@
 //! | describe fields and lists | [`Field`], [`ListItem`] |
 //! | answer with actors | [`Rows`], [`Actor`] |
 //! | read and write field values | [`Value`], [`DateTime`] |
-//! | search faster than by looking at all actors | [`Restriction`], [`Matcher`], [`TextMatcher`] |
+//! | search by looking at all actors | [`ListBased`] |
+//! | search faster than that | [`Restriction`], [`Matcher`], [`TextMatcher`] |
 //! | give actors stamps of their last change | [`Stamps`] |
-//! | report errors, to users and technicians | [`Error`], [`Outcome`], [`ResultExt`] |
+//! | report errors, to users and technicians | [`Error`], [`ErrorKind`], [`ResultExt`] |
 //! | read the host's version, folder and options | [`Host`] |
-//! | cancel work, and keep a deadline | [`Call`] |
+//! | cancel work, and keep a deadline | [`Context`] |
 //! | test without a host | the crate `erp-host-conformance`, as a dev-dependency |
 //! | make the file | [`export!`] |
 //!
@@ -92,23 +97,24 @@
 //!
 //! The host calls from many threads at once, also the same connection: what changes stands behind a lock of the
 //! author's. Calls may block. The host answers the caller with an error when a call takes too long, but cannot stop it:
-//! give network calls a timeout ([`Call::time_left`]). A panic is caught and becomes an error; the connection lives on.
+//! give network calls a timeout ([`Context::timeout`]). A panic is caught and becomes an error; the connection lives on.
 //!
 //! # Versions
 //!
 //! A host runs every plugin that needs its own or an older minor version of the plugin API, which is this crate's version.
-//! A plugin needs 1.0 unless [`export!`] names a later one: what came later falls back to a default in an older host. [`abi`] is
+//! A plugin needs 2.0 unless [`export!`] names a later one: what came later falls back to a default in an older host. [`abi`] is
 //! the boundary behind it; authors need nothing of it.
 
 mod actor;
-mod call;
 mod columns;
 mod connector;
+mod context;
 mod encoding;
 mod export;
 mod field;
 mod folded;
 mod host;
+pub mod list_based;
 mod matcher;
 mod outcome;
 mod restriction;
@@ -120,14 +126,15 @@ mod text_matcher;
 
 pub mod abi;
 
-pub use actor::{Actor, Parent};
-pub use call::Call;
+pub use actor::{Actor, ActorType, Parent};
 pub use columns::{Columns, SearchColumn};
 pub use connector::{Connection, Connector};
+pub use context::Context;
 pub use field::{Field, ListItem};
 pub use host::Host;
+pub use list_based::ListBased;
 pub use matcher::{Candidate, Matcher};
-pub use outcome::{Error, Outcome, Result, ResultExt};
+pub use outcome::{Error, ErrorKind, Outcome, Result, ResultExt};
 pub use plugin_api_derive::SettingsForm;
 pub use restriction::Restriction;
 pub use rows::{Row, RowFilter, Rows};

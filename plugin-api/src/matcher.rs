@@ -3,9 +3,10 @@
 use std::ops::{Bound, RangeBounds};
 
 use crate::abi::RowRef;
+use crate::connector::searchable_fields;
 use crate::folded::Folded;
 use crate::{
-    Actor, DateTime, Error, Field, FieldType, Operator, Parent, Restriction, Result, RowFilter, Value,
+    Actor, Connection, Context, DateTime, Error, Field, FieldType, Operator, Parent, Restriction, Result, RowFilter, Value,
     error_code,
 };
 
@@ -100,6 +101,19 @@ impl Matcher {
     /// many or unreadable values, or one half of the parent is missing.
     pub fn new(restrictions: &[Restriction], fields: &[Field]) -> Result<Self> {
         Matcher::build(restrictions, fields, false)
+    }
+
+    /// Prepares restrictions for actors of a connection, with the fields that it lets search in.
+    ///
+    /// # Errors
+    /// As [`Matcher::new`], or the fields cannot be read.
+    pub fn of(
+        connection: &(impl Connection + ?Sized),
+        cx: &Context,
+        actor_type: &str,
+        restrictions: &[Restriction],
+    ) -> Result<Self> {
+        Matcher::new(restrictions, &searchable_fields(connection, cx, actor_type)?)
     }
 
     /// As [`Matcher::new`], but the seconds of dates and their fractions count.

@@ -2,14 +2,15 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 use crate::State;
 
 /// What a connector's methods return: a value, or an [`Error`] that becomes a reply with `State` Error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// How a call that worked ended, with texts for the user and technicians (contract page, section 2: `State`,
-/// `UserExplanation`, `TechExplanation`, `ErrorCode`).
+/// How a call ended, with texts for the user and technicians (contract page, section 2: `State`, `UserExplanation`,
+/// `TechExplanation`, `ErrorCode`). For hosts and tests: an author returns a [`Result`], and reports with [`crate::Context`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -21,12 +22,14 @@ pub struct Outcome {
     pub tech: Option<String>,
     /// A code for programs, such as those of [`crate::error_code`].
     pub code: Option<String>,
+    /// The kind of failure, of the state Error.
+    pub kind: ErrorKind,
 }
 
 impl Outcome {
     /// It worked.
     pub fn ok() -> Self {
-        Outcome { state: State::Ok, user: None, tech: None, code: None }
+        Outcome { state: State::Ok, user: None, tech: None, code: None, kind: ErrorKind::Failed }
     }
 
     /// It worked, and the user should know this.
@@ -60,6 +63,62 @@ impl Default for Outcome {
     }
 }
 
+/// What kind of failure an [`Error`] is. It decides what the host and SuperOffice do next; the reply has it as its code, unless
+/// the error has one of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The call did not work; nothing more is known.
+    #[default]
+    Failed,
+    /// The settings of the connection do not work, such as a wrong password. The host does not try again until they are
+    /// saved anew, so that an account is not locked.
+    Settings,
+    /// The ERP system is away, or too busy: it may work later. The host tries less often meanwhile.
+    Unavailable,
+    /// Somebody else has changed the actor meanwhile.
+    Conflict,
+    /// What was asked for does not exist.
+    NotFound,
+    /// A change may or may not have happened, for example because the answer of the ERP system was lost.
+    UnknownOutcome,
+    /// The connection has to be opened again, for example because its session has ended. The host opens it again, and
+    /// repeats a call that only reads, once.
+    Reopen,
+}
+
+impl ErrorKind {
+    /// Every kind.
+    pub const ALL: &'static [ErrorKind] = &[
+        ErrorKind::Failed,
+        ErrorKind::Settings,
+        ErrorKind::Unavailable,
+        ErrorKind::Conflict,
+        ErrorKind::NotFound,
+        ErrorKind::UnknownOutcome,
+        ErrorKind::Reopen,
+    ];
+
+    /// The name, for logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ErrorKind::Failed => "failed",
+            ErrorKind::Settings => "settings",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::Conflict => "conflict",
+            ErrorKind::NotFound => "not found",
+            ErrorKind::UnknownOutcome => "unknown outcome",
+            ErrorKind::Reopen => "reopen",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// Why a call did not work. Any error converts into it with `?`, and its whole chain of causes becomes the technical
 /// text; [`ResultExt::user`] adds what the person at the screen should read.
 ///
@@ -78,6 +137,7 @@ impl Default for Outcome {
 /// assert!(error.tech_text().contains("No such file"));
 /// ```
 pub struct Error {
+    kind: ErrorKind,
     user: Option<String>,
     tech: Option<String>,
     code: Option<String>,
@@ -85,9 +145,55 @@ pub struct Error {
 }
 
 impl Error {
+    /// An error of a kind, with a text for the person at the screen, plain or localised.
+    pub fn new(kind: ErrorKind, user: impl Into<String>) -> Self {
+        Error { kind, user: Some(user.into()), tech: None, code: None, source: None }
+    }
+
     /// An error with a text for the person at the screen, plain or localised.
     pub fn user(user: impl Into<String>) -> Self {
-        Error { user: Some(user.into()), tech: None, code: None, source: None }
+        Error::new(ErrorKind::Failed, user)
+    }
+
+    /// The settings of the connection do not work: see [`ErrorKind::Settings`].
+    pub fn settings(user: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Settings, user)
+    }
+
+    /// The ERP system is away: see [`ErrorKind::Unavailable`].
+    pub fn unavailable(user: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Unavailable, user)
+    }
+
+    /// Somebody else has changed the actor meanwhile: see [`ErrorKind::Conflict`].
+    pub fn conflict(user: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Conflict, user)
+    }
+
+    /// What was asked for does not exist: see [`ErrorKind::NotFound`].
+    pub fn not_found(user: impl Into<String>) -> Self {
+        Error::new(ErrorKind::NotFound, user)
+    }
+
+    /// A change may or may not have happened: see [`ErrorKind::UnknownOutcome`].
+    pub fn unknown_outcome(user: impl Into<String>) -> Self {
+        Error::new(ErrorKind::UnknownOutcome, user)
+    }
+
+    /// The connection has to be opened again: see [`ErrorKind::Reopen`].
+    pub fn reopen(user: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Reopen, user)
+    }
+
+    /// Sets the kind.
+    #[must_use]
+    pub fn of_kind(self, kind: ErrorKind) -> Self {
+        Error { kind, ..self }
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
     }
 
     /// Adds a text for technicians; the causes follow it.
@@ -157,14 +263,43 @@ impl Error {
             user: Some(self.user_text()),
             tech: (!tech.is_empty()).then_some(tech),
             code: self.code.clone(),
+            kind: self.kind,
         }
     }
 }
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     fn from(source: E) -> Self {
-        Error { user: None, tech: None, code: None, source: Some(Box::new(source)) }
+        let kind = kind_of(&source);
+        Error { kind, user: None, tech: None, code: None, source: Some(Box::new(source)) }
     }
+}
+
+/// The kind of an error of another crate: the network's errors, among its causes too, mean that the ERP system is away.
+fn kind_of(error: &(dyn StdError + 'static)) -> ErrorKind {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(is_of_network) {
+            return ErrorKind::Unavailable;
+        }
+        cause = error.source();
+    }
+    ErrorKind::Failed
+}
+
+fn is_of_network(error: &io::Error) -> bool {
+    use io::ErrorKind as Io;
+    matches!(
+        error.kind(),
+        Io::ConnectionRefused
+            | Io::ConnectionReset
+            | Io::ConnectionAborted
+            | Io::HostUnreachable
+            | Io::NetworkUnreachable
+            | Io::NetworkDown
+            | Io::NotConnected
+            | Io::TimedOut
+    )
 }
 
 impl fmt::Display for Error {

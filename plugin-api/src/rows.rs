@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::abi::{Message, MessageRef, RowRef, RowWriter};
-use crate::{Actor, Call, Result, Value};
+use crate::{Actor, Context, Result, Value};
 
 /// Text bytes after which a batch of rows is handed over.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -15,10 +15,10 @@ const ROOM_FOR_MARKS: usize = 128;
 /// runs, so the whole answer never stands in the connector's memory.
 ///
 /// ```
-/// # use plugin_api::{Outcome, Result, Rows};
+/// # use plugin_api::{Result, Rows};
 /// struct Customer { id: u32, name: String, limit: f64, changed: String }
 ///
-/// fn list(customers: &[Customer], rows: &mut Rows<'_>) -> Result<Outcome> {
+/// fn list(customers: &[Customer], rows: &mut Rows<'_>) -> Result<()> {
 ///     for customer in customers {
 ///         rows.row(customer.id)
 ///             .last_modified(&customer.changed)
@@ -26,7 +26,7 @@ const ROOM_FOR_MARKS: usize = 128;
 ///             .field("LIMIT", customer.limit)
 ///             .end()?;
 ///     }
-///     Ok(Outcome::ok())
+///     Ok(())
 /// }
 /// ```
 pub struct Rows<'a> {
@@ -36,8 +36,9 @@ pub struct Rows<'a> {
     filters: Vec<&'a dyn RowFilter>,
     batch: Message,
     sink: &'a mut dyn RowSink,
-    /// No more rows are wanted once this is cancelled.
-    call: Call,
+    cx: Context,
+    /// No more rows are wanted once the call is cancelled: it only reads.
+    stops: bool,
 }
 
 /// Decides which rows of an answer are sent. See [`Rows::filtered`].
@@ -76,13 +77,32 @@ impl<'a> Rows<'a> {
             filters: Vec::new(),
             batch: Message::with_room(ROOM_FOR_TEXT, ROOM_FOR_MARKS),
             sink,
-            call: Call::default(),
+            cx: Context::default(),
+            stops: false,
         }
     }
 
-    /// Takes no more rows once this call is cancelled.
-    pub(crate) fn stop_with(&mut self, call: Call) {
-        self.call = call;
+    /// The rows of a call. One that only reads takes no more rows once it is cancelled.
+    pub(crate) fn set_call(&mut self, cx: &Context, only_reads: bool) {
+        self.cx = cx.clone();
+        self.stops = only_reads;
+    }
+
+    /// The rows of a call that reads.
+    #[must_use]
+    pub fn of_call(mut self, cx: &Context) -> Self {
+        self.set_call(cx, true);
+        self
+    }
+
+    /// Tells the user something about an answer that is complete: see [`Context::info`].
+    pub fn info(&self, user: impl Into<String>) {
+        self.cx.info(user);
+    }
+
+    /// Tells the user what to look into, although there is an answer: see [`Context::warn`].
+    pub fn warn(&self, user: impl Into<String>) {
+        self.cx.warn(user);
     }
 
     /// The same rows behind a filter: a row that is pushed there is sent if the filter lets it pass.
@@ -96,7 +116,8 @@ impl<'a> Rows<'a> {
             filters,
             batch: Message::with_room(ROOM_FOR_TEXT, ROOM_FOR_MARKS),
             sink: &mut *self.sink,
-            call: self.call.clone(),
+            cx: self.cx.clone(),
+            stops: self.stops,
         })
     }
 
@@ -202,7 +223,8 @@ impl Row<'_, '_> {
         }
         self.ended = true;
         RowWriter::new(&mut self.rows.batch).end();
-        let passed = self.rows.call.check().and_then(|()| self.filter());
+        let wanted = if self.rows.stops { self.rows.cx.check() } else { Ok(()) };
+        let passed = wanted.and_then(|()| self.filter());
         if !matches!(passed, Ok(true)) {
             self.rows.batch.truncate(self.start.0, self.start.1);
             return passed.map(drop);

@@ -36,11 +36,11 @@ fn actors() -> Vec<Actor> {
 }
 
 impl Connection for Plain {
-    fn actor_types(&self) -> Result<Vec<String>> {
+    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         Ok(vec!["Customer".to_owned(), "Person".to_owned()])
     }
 
-    fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+    fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
         match actor_type {
             "Customer" => Ok(vec![
                 Field::text("NAME"),
@@ -54,7 +54,7 @@ impl Connection for Plain {
         }
     }
 
-    fn searchable_fields(&self, actor_type: &str) -> Result<Vec<String>> {
+    fn searchable_fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<String>> {
         match &self.searchable {
             Some(keys) => Ok(keys.clone()),
             None => {
@@ -64,7 +64,7 @@ impl Connection for Plain {
         }
     }
 
-    fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
         self.fields(actor_type)?;
         for actor in actors().iter().filter(|actor| actor.actor_type == actor_type) {
             rows.push(actor)?;
@@ -72,7 +72,7 @@ impl Connection for Plain {
         Ok(Outcome::info("from the list"))
     }
 
-    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         Ok((name == "Kinds").then(|| vec![ListItem::new("a", "Good"), ListItem::new("b", "Better")]))
     }
 }
@@ -238,7 +238,7 @@ fn fields_are_selected_after_filtering() {
 #[test]
 fn unknown_actor_type_fails_in_every_method() {
     let plain = Plain::default();
-    let fails = |method: &dyn Fn(&mut Rows<'_>) -> Result<Outcome>| {
+    let fails = |method: &dyn Fn(&mut Rows<'_>) -> Result<()>| {
         let error = collect("Ship", None, method).unwrap_err();
         assert!(error.user_text().contains("\"Ship\""), "{error}");
     };

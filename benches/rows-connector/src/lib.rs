@@ -51,11 +51,11 @@ impl Connector for RowsConnector {
         Ok(RowsConnector { rows: Mutex::default() })
     }
 
-    fn settings(&self) -> Result<Vec<Field>> {
+    fn settings(&self, _cx: &Context) -> Result<Vec<Field>> {
         Ok(Setup::fields())
     }
 
-    fn connect(&self, settings: &Settings) -> Result<InMemory> {
+    fn connect(&self, _cx: &Context, settings: &Settings) -> Result<InMemory> {
         let count = Setup::read(settings)?.rows;
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = rows.entry(count).or_insert_with(|| (1..=count).map(row).collect());
@@ -91,31 +91,31 @@ fn row(i: u32) -> Actor {
 }
 
 impl Connection for InMemory {
-    fn actor_types(&self) -> Result<Vec<String>> {
+    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         Ok(vec![ACTOR_TYPE.to_owned()])
     }
 
-    fn fields(&self, _actor_type: &str) -> Result<Vec<Field>> {
+    fn fields(&self, _cx: &Context, _actor_type: &str) -> Result<Vec<Field>> {
         let first = self.rows.first().ok_or_else(|| Error::user("this connection has no rows"))?;
         Ok(first.fields.iter().map(|(key, _)| Field::text(key)).collect())
     }
 
-    fn actors(&self, _actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn actors(&self, _cx: &Context, _actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
         self.rows.iter().try_for_each(|row| rows.push(row))?;
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn get(&self, _actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn get(&self, _cx: &Context, _actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
         // The row of number `n` stands at `n - 1`.
         let places = keys.iter().filter_map(|key| key.parse::<usize>().ok()?.checked_sub(1));
         places.filter_map(|place| self.rows.get(place)).try_for_each(|row| rows.push(row))?;
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn changed_since(&self, _actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn changed_since(&self, _cx: &Context, _actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<()> {
         let is_newer = |row: &&Actor| stamp.is_none_or(|stamp| row.last_modified.as_deref() >= Some(stamp));
         self.rows.iter().filter(is_newer).try_for_each(|row| rows.push(row))?;
-        Ok(Outcome::ok())
+        Ok(())
     }
 }
 

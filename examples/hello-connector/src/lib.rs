@@ -24,11 +24,11 @@ impl Connector for HelloConnector {
         Ok(HelloConnector)
     }
 
-    fn settings(&self) -> Result<Vec<Field>> {
+    fn settings(&self, _cx: &Context) -> Result<Vec<Field>> {
         Ok(Setup::fields())
     }
 
-    fn connect(&self, settings: &Settings) -> Result<Company> {
+    fn connect(&self, _cx: &Context, settings: &Settings) -> Result<Company> {
         let (setup, stamps) = (Setup::read(settings)?, Stamps::default());
         let actors = [
             Actor::new("Customer", "C1").with("NAME", "Fjord & Fjell AS").with("CATEGORY", "A"),
@@ -48,11 +48,11 @@ pub struct Company {
 }
 
 impl Connection for Company {
-    fn actor_types(&self) -> Result<Vec<String>> {
+    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         Ok(vec!["Customer".to_owned(), "Person".to_owned()])
     }
 
-    fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+    fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
         let name = Field::text("NAME").label("US:\"Name\";NO:\"Navn\"").mandatory();
         match actor_type {
             "Customer" => Ok(vec![name, Field::list("CATEGORY", "Categories"), Field::double("CREDIT")]),
@@ -61,29 +61,29 @@ impl Connection for Company {
         }
     }
 
-    fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
         self.fields(actor_type)?;
         let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
         let mut wanted = actors.iter().filter(|actor| actor.actor_type == actor_type);
         wanted.try_for_each(|actor| rows.push(actor))?;
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         Ok((name == "Categories").then(|| vec![ListItem::new("A", "Shop"), ListItem::new("B", "Restaurant")]))
     }
 
-    fn create(&self, actor: &Actor, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn create(&self, _cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
         self.fields(&actor.actor_type)?;
         let mut actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
         let key = format!("{}{}", self.setup.prefix, actors.len() + 1);
         let created = Actor { key, ..actor.clone() }.stamped(self.stamps.next());
         rows.push(&created)?;
         actors.push(created);
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn save(&self, changed: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn save(&self, _cx: &Context, changed: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
         let mut actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
         for changes in changed {
             let found = actors.iter_mut().find(|actor| actor.key == changes.key);
@@ -92,7 +92,7 @@ impl Connection for Company {
             actor.last_modified = Some(self.stamps.next());
             rows.push(actor)?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 }
 

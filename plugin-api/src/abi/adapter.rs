@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::std_types::{RBox, ROption};
@@ -17,10 +18,10 @@ use super::replies::{self, Description};
 use super::requests;
 use super::{
     ActorCall, ActorOperation, ConnectionRequest, ConnectorRequest, Kind, Message, MessageRef, Operation,
-    call, logging,
+    logging,
 };
 use crate::rows::RowSink;
-use crate::{Call, Connection, Connector, Error, Outcome, Result, Rows};
+use crate::{ActorType, Connection, ConnectionRevision, Connector, Context, Error, Result, Rows};
 
 /// Makes the connector: the one function of the root module.
 pub(super) extern "C" fn load<C: Connector>(
@@ -29,7 +30,7 @@ pub(super) extern "C" fn load<C: Connector>(
     sink: SinkRef<'_>,
 ) -> ROption<ConnectorBox> {
     let mut replies = Replies::new(sink);
-    let connector = replies.answer_with(|replies| {
+    let connector = replies.answer_with(None, |_, replies| {
         // First, so that a panic below is logged.
         logging::install(host);
         replies.push(Kind::DESCRIPTION, |message| {
@@ -41,7 +42,7 @@ pub(super) extern "C" fn load<C: Connector>(
             .encode(message);
         });
         let host = requests::host(&mut about_host.message().reader())?;
-        Ok((Outcome::ok(), C::new(&host)?))
+        C::new(&host)
     });
     connector.map(connector_object).into()
 }
@@ -53,73 +54,81 @@ pub(super) fn connector_object<C: Connector>(connector: C) -> ConnectorBox {
 
 struct ConnectorAdapter<C>(PanicSafeDrop<C>);
 
-struct ConnectionAdapter<C>(PanicSafeDrop<C>);
+struct ConnectionAdapter<C> {
+    connection: PanicSafeDrop<C>,
+    revision: Option<ConnectionRevision>,
+}
 
 impl<C: Connector> ConnectorObject for ConnectorAdapter<C> {
     fn call(&self, operation: Operation, request: Wire<'_>, sink: SinkRef<'_>) {
         let connector = &*self.0.0;
-        Replies::new(sink).answer(|replies| {
+        Replies::new(sink).answer(None, |cx, replies| {
             match ConnectorRequest::decode(operation, request.message())? {
-                ConnectorRequest::SettingsForm => replies.fields(connector.settings()?),
-                ConnectorRequest::SetupList { name } => replies.list(connector.list(name)?),
-                ConnectorRequest::TestSettings(settings) => return connector.test(&settings),
+                ConnectorRequest::SettingsForm => replies.fields(connector.settings(cx)?),
+                ConnectorRequest::SetupList { name } => replies.list(connector.list(cx, name)?),
+                ConnectorRequest::TestSettings(settings) => connector.test(cx, &settings)?,
             }
-            Ok(Outcome::ok())
+            Ok(())
         });
     }
 
     fn connect(&self, settings: Wire<'_>, sink: SinkRef<'_>) -> ROption<ConnectionBox> {
-        let connection = Replies::new(sink).answer_with(|_| {
-            let settings = requests::settings(&mut settings.message().reader())?;
-            Ok((Outcome::ok(), self.0.0.connect(&settings)?))
-        });
-        let object = |connection| RBox::new(ConnectionAdapter(PanicSafeDrop::new(connection)));
+        let settings = requests::settings(&mut settings.message().reader());
+        let revision = settings.as_ref().ok().and_then(|settings| settings.connection().cloned());
+        let connection =
+            Replies::new(sink).answer_with(revision.clone(), |cx, _| self.0.0.connect(cx, &settings?));
+        let object =
+            |connection| RBox::new(ConnectionAdapter { connection: PanicSafeDrop::new(connection), revision });
         connection.map(|connection| ConnectionObject_TO::from_ptr(object(connection), TD_Opaque)).into()
     }
 }
 
 impl<C: Connection> ConnectionObject for ConnectionAdapter<C> {
     fn call(&self, operation: Operation, request: Wire<'_>, sink: SinkRef<'_>) {
-        let connection = &*self.0.0;
-        Replies::new(sink).answer(|replies| {
+        let connection = &*self.connection.0;
+        Replies::new(sink).answer(self.revision.clone(), |cx, replies| {
             match ConnectionRequest::decode(operation, request.message())? {
-                ConnectionRequest::Test => return connection.test(),
-                ConnectionRequest::ActorTypes => replies.texts(connection.actor_types()?),
-                ConnectionRequest::Fields { actor_type } => replies.fields(connection.fields(actor_type)?),
-                ConnectionRequest::SearchableFields { actor_type } => {
-                    replies.texts(connection.searchable_fields(actor_type)?);
+                ConnectionRequest::Test => connection.test(cx)?,
+                ConnectionRequest::ActorTypes => replies.actor_types(connection.actor_types(cx)?),
+                ConnectionRequest::Fields { actor_type } => {
+                    replies.fields(connection.fields(cx, actor_type)?)
                 }
-                ConnectionRequest::Actors(call) => return actors(connection, &call, replies),
-                ConnectionRequest::List { name } => replies.list(connection.list(name)?),
+                ConnectionRequest::SearchableFields { actor_type } => {
+                    replies.texts(connection.searchable_fields(cx, actor_type)?);
+                }
+                ConnectionRequest::Actors(call) => actors(connection, cx, &call, replies)?,
+                ConnectionRequest::List { name } => replies.list(connection.list(cx, name)?),
                 ConnectionRequest::ListItems { name, keys } => {
-                    replies.list(connection.list_items(name, &keys)?)
+                    replies.list(connection.list_items(cx, name, &keys)?)
                 }
             }
-            Ok(Outcome::ok())
+            Ok(())
         });
     }
 }
 
 /// Runs a method that answers with actors.
-fn actors(connection: &impl Connection, call: &ActorCall<'_>, replies: &mut Replies<'_>) -> Result<Outcome> {
+fn actors(
+    connection: &impl Connection,
+    cx: &Context,
+    call: &ActorCall<'_>,
+    replies: &mut Replies<'_>,
+) -> Result<()> {
     let actor_type = call.actor_type;
     let is_read = !matches!(call.operation, ActorOperation::Create { .. } | ActorOperation::Save { .. });
     let mut rows = Rows::new(actor_type, call.fields.as_deref(), replies);
-    if is_read {
-        rows.stop_with(Call::current());
-    }
-    let outcome = match &call.operation {
-        ActorOperation::Get { keys } => connection.get(actor_type, keys, &mut rows),
-        ActorOperation::Search { restrictions } => connection.search(actor_type, restrictions, &mut rows),
+    rows.set_call(cx, is_read);
+    match &call.operation {
+        ActorOperation::Get { keys } => connection.get(cx, actor_type, keys, &mut rows),
+        ActorOperation::Search { restrictions } => connection.search(cx, actor_type, restrictions, &mut rows),
         ActorOperation::SearchText { text, parent } => {
-            connection.search_text(actor_type, text, parent.as_deref(), &mut rows)
+            connection.search_text(cx, actor_type, text, parent.as_deref(), &mut rows)
         }
-        ActorOperation::ChangedSince { stamp } => connection.changed_since(actor_type, *stamp, &mut rows),
-        ActorOperation::Create { actor } => connection.create(actor, &mut rows),
-        ActorOperation::Save { actors } => connection.save(actors, &mut rows),
+        ActorOperation::ChangedSince { stamp } => connection.changed_since(cx, actor_type, *stamp, &mut rows),
+        ActorOperation::Create { actor } => connection.create(cx, actor, &mut rows),
+        ActorOperation::Save { actors } => connection.save(cx, actors, &mut rows),
     }?;
-    rows.flush()?;
-    Ok(outcome)
+    rows.flush()
 }
 
 /// The replies to one call.
@@ -134,15 +143,23 @@ impl<'s> Replies<'s> {
     }
 
     /// Runs a method and replies with its outcome, also when it fails or panics.
-    fn answer(mut self, method: impl FnOnce(&mut Self) -> Result<Outcome>) {
-        self.answer_with(|replies| Ok((method(replies)?, ())));
+    fn answer(
+        mut self,
+        connection: Option<ConnectionRevision>,
+        method: impl FnOnce(&Context, &mut Self) -> Result<()>,
+    ) {
+        self.answer_with(connection, method);
     }
 
     /// The same for a method that returns an object.
-    fn answer_with<T>(&mut self, method: impl FnOnce(&mut Self) -> Result<(Outcome, T)>) -> Option<T> {
-        let call = self.sink.call().map(call::from_host).into_option().unwrap_or_default();
-        let ended = guard(|| match call.during(|| method(self)) {
-            Ok((outcome, made)) => (outcome, Some(made)),
+    fn answer_with<T>(
+        &mut self,
+        connection: Option<ConnectionRevision>,
+        method: impl FnOnce(&Context, &mut Self) -> Result<T>,
+    ) -> Option<T> {
+        let cx = Context::new(Some(Arc::new(self.sink.call())), connection);
+        let ended = guard(|| match method(&cx, self) {
+            Ok(made) => (cx.outcome(), Some(made)),
             // Inside the guard, because texts and drop of an error may be the author's code.
             Err(error) => (error.to_outcome(), None),
         });
@@ -165,6 +182,12 @@ impl<'s> Replies<'s> {
 
     fn texts(&mut self, texts: Vec<String>) {
         texts.iter().for_each(|text| self.push(Kind::TEXT, |message| message.put_text(text)));
+    }
+
+    fn actor_types(&mut self, actor_types: Vec<ActorType>) {
+        for actor_type in &actor_types {
+            self.push(Kind::ACTOR_TYPE, |message| replies::put_actor_type(message, actor_type));
+        }
     }
 
     fn fields(&mut self, fields: Vec<crate::Field>) {

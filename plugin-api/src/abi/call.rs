@@ -1,6 +1,9 @@
-//! The running call, on both sides of the boundary: cancellation, deadline and progress. Since 1.1; older plugins and hosts
-//! do without.
+//! The running call, on both sides of the boundary: cancellation, deadline and progress.
+//!
+//! On the host's side a call is the one of its thread, from the router to the transport, which passes it to the plugin as an
+//! object. The author gets it as a [`crate::Context`].
 
+use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,15 +13,20 @@ use std::time::{Duration, Instant};
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::std_types::{RBox, RStr};
 
-use super::objects::{CallBox, CallObject, CallObject_TO};
-use crate::Call;
-use crate::call::Caller;
+use super::objects::{CallBox, CallObject, CallObject_TO, CallbackBox, CallbackObject, CallbackObject_TO};
+use crate::Context;
+use crate::context::Caller;
 
 /// [`CallObject::time_left`] of a call without a deadline.
 const NO_LIMIT: u64 = u64::MAX;
 
 /// Progress texts are cut to this many characters.
 const MAX_PROGRESS: usize = 200;
+
+thread_local! {
+    /// The call that the host makes on this thread.
+    static CURRENT: RefCell<Option<Arc<dyn Caller>>> = const { RefCell::new(None) };
+}
 
 /// The host's handle of a call: a cancellation token with a deadline, and the connector's progress. Clones belong to the same
 /// call.
@@ -41,10 +49,14 @@ impl CallWatch {
         CallWatch(Arc::new(CallState { deadline, ..CallState::default() }))
     }
 
-    /// Runs code that calls a connector: [`Call::current`] is this call meanwhile.
+    /// Runs code that calls a connector for this call.
     pub fn during<T>(&self, code: impl FnOnce() -> T) -> T {
-        let caller: Arc<dyn Caller> = Arc::clone(&self.0) as _;
-        Call::new(caller).during(code)
+        during(Arc::clone(&self.0) as _, code)
+    }
+
+    /// The context of a connector that is called for this call directly, in a test.
+    pub fn context(&self) -> Context {
+        Context::of_caller(Arc::clone(&self.0) as _)
     }
 
     /// Cancels the call, and runs the callbacks.
@@ -78,14 +90,27 @@ impl CallWatch {
     }
 }
 
-/// Runs code that calls a connector for a caller in another process, as [`CallWatch::during`] does.
+/// Runs code that calls a connector for this caller, as [`CallWatch::during`] does.
 pub fn during<T>(caller: Arc<dyn Caller>, code: impl FnOnce() -> T) -> T {
-    Call::new(caller).during(code)
+    /// Puts back what was before, also after a panic.
+    struct Before(Option<Arc<dyn Caller>>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            replace(self.0.take());
+        }
+    }
+    let _before = Before(replace(Some(caller)));
+    code()
 }
 
-/// Runs a callback when the call of this thread is cancelled, as [`CallWatch::on_cancel`] does.
-pub fn on_cancel(callback: impl FnOnce() + Send + 'static) {
-    Call::current().on_cancel(callback);
+fn replace(caller: Option<Arc<dyn Caller>>) -> Option<Arc<dyn Caller>> {
+    // A thread that ends has no current call any more.
+    CURRENT.try_with(|current| current.replace(caller)).ok().flatten()
+}
+
+/// The caller of the call that the host makes on this thread.
+pub fn current() -> Option<Arc<dyn Caller>> {
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -122,29 +147,45 @@ impl Caller for CallState {
 
 /// The call of this thread, as an object for the plugin.
 pub(super) fn to_plugin() -> CallBox {
-    CallObject_TO::from_ptr(RBox::new(CallAdapter(Call::current())), TD_Opaque)
+    CallObject_TO::from_ptr(RBox::new(CallAdapter(current())), TD_Opaque)
 }
 
-/// The host's object as the plugin's call.
-pub(super) fn from_host(call: CallBox) -> Call {
-    Call::new(Arc::new(call))
-}
-
-/// A call as the object that a plugin calls.
-struct CallAdapter(Call);
+/// A call as the object that a plugin calls. A panic of the host must not unwind through the plugin.
+struct CallAdapter(Option<Arc<dyn Caller>>);
 
 impl CallObject for CallAdapter {
     fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
+        self.0.as_ref().is_some_and(|caller| caller.is_cancelled())
     }
 
     fn time_left(&self) -> u64 {
-        self.0.time_left().map_or(NO_LIMIT, |left| u64::try_from(left.as_millis()).unwrap_or(NO_LIMIT))
+        let left = self.0.as_ref().and_then(|caller| caller.time_left());
+        left.map_or(NO_LIMIT, |left| u64::try_from(left.as_millis()).unwrap_or(NO_LIMIT))
     }
 
     fn progress(&self, text: RStr<'_>) {
-        // A panic of the host must not unwind through the plugin.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.0.progress(text.as_str())));
+        if let Some(caller) = &self.0 {
+            let _ = catch_unwind(AssertUnwindSafe(|| caller.progress(text.as_str())));
+        }
+    }
+
+    fn on_cancel(&self, mut callback: CallbackBox) {
+        if let Some(caller) = &self.0 {
+            let callback = Box::new(move || callback.cancelled());
+            let _ = catch_unwind(AssertUnwindSafe(|| caller.on_cancel(callback)));
+        }
+    }
+}
+
+/// An author's callback as the object that the host calls.
+struct CallbackAdapter(Option<Box<dyn FnOnce() + Send>>);
+
+impl CallbackObject for CallbackAdapter {
+    fn cancelled(&mut self) {
+        if let Some(callback) = self.0.take() {
+            // The hook has logged a panic; there is no reply to put it into.
+            let _ = catch_unwind(AssertUnwindSafe(callback));
+        }
     }
 }
 
@@ -160,6 +201,11 @@ impl Caller for CallBox {
 
     fn progress(&self, text: &str) {
         CallObject_TO::progress(self, text.into());
+    }
+
+    fn on_cancel(&self, callback: Box<dyn FnOnce() + Send>) {
+        let callback = CallbackObject_TO::from_ptr(RBox::new(CallbackAdapter(Some(callback))), TD_Opaque);
+        CallObject_TO::on_cancel(self, callback);
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
     ActorCall, ConnectionRequest, ConnectorRequest, Description, Handshake, Kind, Malformed, Message,
     MessageRef, Record, Refused, RowRef, logging, replies, requests, transport,
 };
-use crate::{Field, Host, ListItem, Outcome, Settings, State};
+use crate::{ActorType, ErrorKind, Field, Host, ListItem, Outcome, Settings, State};
 
 /// The error code of a call whose connector sent an invalid reply. The technical text of such an outcome names the mistake,
 /// without any value.
@@ -232,8 +232,16 @@ impl ConnectionClient {
     ///
     /// # Errors
     /// The outcome, with state Error.
-    pub fn actor_types(&self) -> Result<Vec<String>, Outcome> {
-        self.texts(&ConnectionRequest::ActorTypes)
+    pub fn actor_types(&self) -> Result<Vec<ActorType>, Outcome> {
+        let mut actor_types = Vec::new();
+        let outcome = self.call(&ConnectionRequest::ActorTypes, |kind, reply| {
+            if kind != Kind::ACTOR_TYPE {
+                return Err(Malformed.into());
+            }
+            actor_types.push(replies::actor_type(reply)?);
+            Ok(ControlFlow::Continue(()))
+        });
+        payload(outcome, actor_types)
     }
 
     /// The fields of an actor type.
@@ -367,6 +375,7 @@ fn invalid_answer(connector: &str, what: &str) -> Outcome {
         user: Some(format!("the connector {connector} answered in a way that the host does not understand")),
         tech: Some(what.to_owned()),
         code: Some(INVALID_ANSWER.to_owned()),
+        kind: ErrorKind::Failed,
     }
 }
 

@@ -40,7 +40,7 @@ mod requests;
 mod transport;
 mod version;
 
-pub use call::{CallWatch, during, on_cancel};
+pub use call::{CallWatch, current, during};
 pub use handshake::{About, HANDSHAKE_SYMBOL, Handshake, Refused, Root};
 pub use logging::Record;
 pub use reference::new_reference;
@@ -49,7 +49,7 @@ pub use requests::{ActorCall, ActorOperation, ConnectionRequest, ConnectorReques
 pub use transport::{ConnectionTransport, ConnectorTransport, ReplyReceiver};
 pub use version::ApiVersion;
 
-pub use crate::call::Caller;
+pub use crate::context::Caller;
 pub use crate::encoding::{Malformed, Message, MessageRef, Reader, RowRef, RowWriter};
 pub use crate::rows::RowSink;
 

@@ -38,16 +38,14 @@ impl<'a> From<MessageRef<'a>> for Wire<'a> {
 #[sabi_trait]
 pub trait ReplySink {
     /// Receives a reply. False: no more rows are wanted, only the outcome.
-    #[sabi(last_prefix_field)]
     fn push(&mut self, kind: Kind, reply: Wire<'_>) -> bool;
 
-    /// The call that the replies belong to. Since 1.1; an older host returns none.
-    fn call(&self) -> ROption<CallBox> {
-        ROption::RNone
-    }
+    /// The call that the replies belong to.
+    #[sabi(last_prefix_field)]
+    fn call(&self) -> CallBox;
 }
 
-/// A running call. Owned by the host; the plugin may keep it after the call has ended. Since 1.1.
+/// A running call. Owned by the host; the plugin may keep it after the call has ended.
 #[sabi_trait]
 pub trait CallObject: Send + Sync {
     /// Whether the call was cancelled.
@@ -57,8 +55,19 @@ pub trait CallObject: Send + Sync {
     fn time_left(&self) -> u64;
 
     /// Sets the progress text.
-    #[sabi(last_prefix_field)]
     fn progress(&self, text: RStr<'_>);
+
+    /// Runs a callback when the call is cancelled, at once if it is already.
+    #[sabi(last_prefix_field)]
+    fn on_cancel(&self, callback: CallbackBox);
+}
+
+/// A callback for the cancellation of a call. Owned by the plugin.
+#[sabi_trait]
+pub trait CallbackObject: Send {
+    /// The call was cancelled. Called once at most.
+    #[sabi(last_prefix_field)]
+    fn cancelled(&mut self);
 }
 
 /// What a plugin can call at any time. Owned by the host.
@@ -93,6 +102,7 @@ pub trait ConnectionObject: Send + Sync {
 
 pub type SinkRef<'a> = ReplySink_TO<'a, RMut<'a, ()>>;
 pub type CallBox = CallObject_TO<'static, RBox<()>>;
+pub type CallbackBox = CallbackObject_TO<'static, RBox<()>>;
 pub type HostBox = HostObject_TO<'static, RBox<()>>;
 pub type ConnectorBox = ConnectorObject_TO<'static, RBox<()>>;
 pub type ConnectionBox = ConnectionObject_TO<'static, RBox<()>>;

@@ -6,7 +6,7 @@
 use abi_stable::StableAbi;
 
 use super::{Malformed, Message, MessageRef, Reader};
-use crate::{Field, ListItem, Outcome, State};
+use crate::{ActorType, ErrorKind, Field, ListItem, Outcome, State};
 
 /// The kind of a reply. It is a number and not an enum, so that later versions can add kinds.
 #[repr(transparent)]
@@ -19,7 +19,7 @@ impl Kind {
     pub const OUTCOME: Kind = Kind(1);
     /// The description of a connector: the first reply when it is made.
     pub const DESCRIPTION: Kind = Kind(2);
-    /// A text, such as an actor type.
+    /// A text, such as the key of a searchable field.
     pub const TEXT: Kind = Kind(3);
     /// The description of a field.
     pub const FIELD: Kind = Kind(4);
@@ -29,6 +29,8 @@ impl Kind {
     pub const NO_SUCH_LIST: Kind = Kind(6);
     /// Rows, one after the other.
     pub const ROWS: Kind = Kind(7);
+    /// An actor type, with those of its parents.
+    pub const ACTOR_TYPE: Kind = Kind(8);
 }
 
 /// The constants of a connector.
@@ -70,6 +72,7 @@ pub(super) fn put_outcome(message: &mut Message, outcome: &Outcome) {
     message.put_optional(outcome.user.as_deref());
     message.put_optional(outcome.tech.as_deref());
     message.put_optional(outcome.code.as_deref());
+    message.put_text(outcome.kind.as_str());
 }
 
 /// An outcome as a reply.
@@ -84,7 +87,28 @@ pub(super) fn outcome(message: MessageRef<'_>) -> Result<Outcome, Malformed> {
     let mut reader = message.reader();
     let state: State = reader.text()?.parse().map_err(|_| Malformed)?;
     let mut text = || reader.optional().map(|text| text.map(str::to_owned));
-    Ok(Outcome { state, user: text()?, tech: text()?, code: text()? })
+    let (user, tech, code) = (text()?, text()?, text()?);
+    let kind = reader.text()?;
+    // A newer plugin may have more kinds.
+    let kind = ErrorKind::ALL.iter().copied().find(|known| known.as_str() == kind).unwrap_or_default();
+    Ok(Outcome { state, user, tech, code, kind })
+}
+
+/// Encodes an actor type.
+pub(super) fn put_actor_type(message: &mut Message, actor_type: &ActorType) {
+    message.put_text(&actor_type.name);
+    message.put_count(actor_type.parents.len());
+    actor_type.parents.iter().for_each(|parent| message.put_text(parent));
+}
+
+/// Decodes an actor type.
+pub(super) fn actor_type(message: MessageRef<'_>) -> Result<ActorType, Malformed> {
+    let mut reader = message.reader();
+    let mut actor_type = ActorType::new(reader.text()?);
+    for _ in 0..reader.count()? {
+        actor_type.parents.push(reader.text()?.to_owned());
+    }
+    Ok(actor_type)
 }
 
 /// Encodes the description of a field.

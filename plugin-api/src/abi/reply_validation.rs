@@ -43,7 +43,7 @@ impl ReplyValidator {
             return Err(InvalidReply(format!("more than {} MiB that are not rows", MAX_ANSWER >> 20)));
         }
         let length = match kind {
-            Kind::TEXT | Kind::FIELD | Kind::LIST_ITEM => reply.reader().text().map_or(0, str::len),
+            Kind::TEXT | Kind::FIELD | Kind::LIST_ITEM | Kind::ACTOR_TYPE => reply.reader().text().map_or(0, str::len),
             _ => 0,
         };
         too_long(length, MAX_KEY, || format!("the key of {}", name_of(kind)))
@@ -119,6 +119,7 @@ fn name_of(kind: Kind) -> &'static str {
         Kind::FIELD => "the description of a field",
         Kind::LIST_ITEM => "an item of a list",
         Kind::ROWS => "a row",
+        Kind::ACTOR_TYPE => "an actor type",
         _ => "an answer",
     }
 }

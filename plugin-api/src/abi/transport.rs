@@ -3,7 +3,6 @@
 
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::sabi_types::RMut;
-use abi_stable::std_types::ROption;
 
 use super::objects::{CallBox, ConnectionBox, ConnectorBox, ReplySink, ReplySink_TO, SinkRef, Wire};
 use super::{Kind, MessageRef, Operation, call};
@@ -51,8 +50,8 @@ impl ReplySink for SinkAdapter<'_> {
         self.0.receive(kind, reply.message())
     }
 
-    fn call(&self) -> ROption<CallBox> {
-        ROption::RSome(call::to_plugin())
+    fn call(&self) -> CallBox {
+        call::to_plugin()
     }
 }
 

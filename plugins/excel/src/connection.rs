@@ -46,7 +46,7 @@ impl ExcelConnection {
         Ok(typed)
     }
 
-    fn write(&self, plan: impl Fn(Planner<'_>) -> Result<Plan>, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn write(&self, plan: impl Fn(Planner<'_>) -> Result<Plan>, rows: &mut Rows<'_>) -> Result<()> {
         if self.read_only {
             return Err(Error::user("the connection is read only: nothing was written")
                 .tech("the setting ReadOnly is on"));
@@ -57,12 +57,12 @@ impl ExcelConnection {
             let table = workbook.table(actor_type)?;
             push(table, table.table.find(key).into_iter(), rows)?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 }
 
 impl Connection for ExcelConnection {
-    fn test(&self) -> Result<Outcome> {
+    fn test(&self, _cx: &Context) -> Result<()> {
         let typed = self.workbook()?;
         let workbook = &typed.workbook;
         let tables = workbook.tables.iter().map(|table| format!("{} {}", table.len(), table.actor_type));
@@ -80,11 +80,11 @@ impl Connection for ExcelConnection {
         Ok(outcome.tech(format!("found {}", found.join(", "))))
     }
 
-    fn actor_types(&self) -> Result<Vec<String>> {
+    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         Ok(self.workbook()?.tables().map(|table| table.table.actor_type.to_owned()).collect())
     }
 
-    fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+    fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
         let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
         let is_declared = |key: &str| table.find(key).is_some_and(|(column, _)| column.has_declared_type);
@@ -92,13 +92,13 @@ impl Connection for ExcelConnection {
         Ok(table.fields().to_vec())
     }
 
-    fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
         let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
         push(table, 0..table.table.len(), rows)
     }
 
-    fn get(&self, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn get(&self, _cx: &Context, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
         let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
         let mut sent = HashSet::with_capacity(keys.len());
@@ -108,7 +108,7 @@ impl Connection for ExcelConnection {
 
     // The searches could be left to the trait. Here they see one state of the workbook from beginning to end, and no row
     // is written that is not sent.
-    fn search(&self, actor_type: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn search(&self, _cx: &Context, actor_type: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<()> {
         let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
         let matcher = Matcher::new(restrictions, table.fields())?;
@@ -117,11 +117,12 @@ impl Connection for ExcelConnection {
 
     fn search_text(
         &self,
+        _cx: &Context,
         actor_type: &str,
         text: &str,
         parent: Option<&Parent>,
         rows: &mut Rows<'_>,
-    ) -> Result<Outcome> {
+    ) -> Result<()> {
         let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
         let matcher = TextMatcher::new(text, table.fields(), parent);
@@ -129,21 +130,21 @@ impl Connection for ExcelConnection {
         push(table, (0..table.table.len()).filter(matches), rows)
     }
 
-    fn changed_since(&self, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn changed_since(&self, _cx: &Context, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<()> {
         let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
         push(table, table.table.changed_since(stamp.unwrap_or_default()).iter().copied(), rows)
     }
 
-    fn create(&self, actor: &Actor, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn create(&self, _cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
         self.write(|planner| planner.create(actor), rows)
     }
 
-    fn save(&self, actors: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn save(&self, _cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
         self.write(|planner| planner.save(actors), rows)
     }
 
-    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         let workbook = self.file.workbook()?;
         Ok(workbook.list(name).map(|list| list.items.clone()))
     }
@@ -170,7 +171,7 @@ impl plugin_api::Candidate for Candidate<'_> {
 }
 
 /// Pushes actors of a table by their numbers.
-fn push(table: TypedTable<'_>, actors: impl Iterator<Item = usize>, rows: &mut Rows<'_>) -> Result<Outcome> {
+fn push(table: TypedTable<'_>, actors: impl Iterator<Item = usize>, rows: &mut Rows<'_>) -> Result<()> {
     // Asked once, not for every row.
     let columns: Vec<_> = table.columns().filter(|(_, field)| rows.wants(&field.key)).collect();
     for number in actors {
@@ -185,5 +186,5 @@ fn push(table: TypedTable<'_>, actors: impl Iterator<Item = usize>, rows: &mut R
         }
         row.end()?;
     }
-    Ok(Outcome::ok())
+    Ok(())
 }

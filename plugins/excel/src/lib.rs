@@ -51,11 +51,11 @@ impl Connector for ExcelConnector {
         Ok(ExcelConnector { folders: Folders::new(host)?, limits, files: OpenFiles::default() })
     }
 
-    fn settings(&self) -> Result<Vec<Field>> {
+    fn settings(&self, _cx: &Context) -> Result<Vec<Field>> {
         Ok(ExcelSettings::fields())
     }
 
-    fn connect(&self, settings: &Settings) -> Result<ExcelConnection> {
+    fn connect(&self, _cx: &Context, settings: &Settings) -> Result<ExcelConnection> {
         let home = self.folders.home();
         let reported = ReportedTypes::read(&home.join(stamps::FOLDER), settings.connection());
         let settings = ExcelSettings::read(settings)?;

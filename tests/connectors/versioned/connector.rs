@@ -47,26 +47,26 @@ impl Connector for Versioned {
         Ok(Versioned)
     }
 
-    fn settings(&self) -> Result<Vec<Field>> {
+    fn settings(&self, _cx: &Context) -> Result<Vec<Field>> {
         Ok(vec![Field::text("Name"), Field::text(format!("Only in {VERSION}"))])
     }
 
-    fn connect(&self, _: &Settings) -> Result<VersionedConnection> {
+    fn connect(&self, _cx: &Context, _: &Settings) -> Result<VersionedConnection> {
         Ok(VersionedConnection)
     }
 }
 
 impl Connection for VersionedConnection {
-    fn actor_types(&self) -> Result<Vec<String>> {
+    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         Ok(vec!["Customer".to_owned()])
     }
 
-    fn fields(&self, _: &str) -> Result<Vec<Field>> {
+    fn fields(&self, _cx: &Context, _: &str) -> Result<Vec<Field>> {
         Ok(vec![Field::text("VERSION"), Field::text("TEXT")])
     }
 
-    fn actors(&self, _: &str, _: &mut Rows<'_>) -> Result<Outcome> {
-        Ok(Outcome::ok())
+    fn actors(&self, _cx: &Context, _: &str, _: &mut Rows<'_>) -> Result<()> {
+        Ok(())
     }
 
     /// Rows with the version and the text. The text `until 127.0.0.1:4711` makes it wait until that address, to
@@ -74,11 +74,12 @@ impl Connection for VersionedConnection {
     /// that tells it.
     fn search_text(
         &self,
+        _cx: &Context,
         actor_type: &str,
         text: &str,
         _: Option<&Parent>,
         rows: &mut Rows<'_>,
-    ) -> Result<Outcome> {
+    ) -> Result<()> {
         if let Some(address) = text.strip_prefix("until ") {
             wait_for(address)?;
         }
@@ -94,7 +95,7 @@ impl Connection for VersionedConnection {
         for key in 1..=ROWS {
             rows.push(&Actor::new(actor_type, key.to_string()).with("VERSION", VERSION).with("TEXT", text))?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 }
 

@@ -21,18 +21,18 @@ impl Connector for CallReporter {
         Ok(CallReporter)
     }
 
-    fn settings(&self) -> Result<Vec<Field>> {
+    fn settings(&self, _cx: &Context) -> Result<Vec<Field>> {
         Ok(Vec::new())
     }
 
-    fn connect(&self, _: &Settings) -> Result<CallReporter> {
+    fn connect(&self, _cx: &Context, _: &Settings) -> Result<CallReporter> {
         Call::current().progress("connecting");
         Ok(CallReporter)
     }
 }
 
 impl Connection for CallReporter {
-    fn test(&self) -> Result<Outcome> {
+    fn test(&self, _cx: &Context) -> Result<()> {
         let call = Call::current();
         call.progress(format_args!(
             "testing,\nwith {} left",
@@ -43,24 +43,24 @@ impl Connection for CallReporter {
         Ok(Outcome::warning(format!("{seen:?}")))
     }
 
-    fn actor_types(&self) -> Result<Vec<String>> {
+    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         Ok(vec!["Customer".to_owned()])
     }
 
-    fn fields(&self, _: &str) -> Result<Vec<Field>> {
+    fn fields(&self, _cx: &Context, _: &str) -> Result<Vec<Field>> {
         Ok(vec![Field::text("NAME")])
     }
 
-    fn actors(&self, _: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn actors(&self, _cx: &Context, _: &str, rows: &mut Rows<'_>) -> Result<()> {
         for key in 0.. {
             rows.row(key).field("NAME", "a name").end()?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn save(&self, actors: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn save(&self, _cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
         actors.iter().try_for_each(|actor| rows.push(actor))?;
-        Ok(Outcome::ok())
+        Ok(())
     }
 }
 

@@ -26,29 +26,29 @@ impl Connector for Plain {
         Ok(Plain)
     }
 
-    fn settings(&self) -> Result<Vec<Field>> {
+    fn settings(&self, _cx: &Context) -> Result<Vec<Field>> {
         Ok(Vec::new())
     }
 
-    fn connect(&self, _: &Settings) -> Result<Plain> {
+    fn connect(&self, _cx: &Context, _: &Settings) -> Result<Plain> {
         Ok(Plain)
     }
 }
 
 impl Connection for Plain {
-    fn actor_types(&self) -> Result<Vec<String>> {
+    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         Ok(vec!["Customer".to_owned()])
     }
 
-    fn fields(&self, _: &str) -> Result<Vec<Field>> {
+    fn fields(&self, _cx: &Context, _: &str) -> Result<Vec<Field>> {
         Ok(vec![Field::text("NAME")])
     }
 
-    fn actors(&self, _: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn actors(&self, _cx: &Context, _: &str, rows: &mut Rows<'_>) -> Result<()> {
         for key in 1..=4 {
             rows.row(key).field("NAME", "a name").end()?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 }
 

@@ -89,7 +89,7 @@ impl Connector for Broken {
         Ok(Broken::rule(host.option("rule").next().and_then(|rule| rule.parse().ok()).unwrap_or_default()))
     }
 
-    fn settings(&self) -> Result<Vec<Field>> {
+    fn settings(&self, _cx: &Context) -> Result<Vec<Field>> {
         if self.breaks(401) {
             return Err(Error::user("the form is out of order"));
         }
@@ -105,11 +105,11 @@ impl Connector for Broken {
         Ok(form)
     }
 
-    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         Ok((name == "Companies").then(|| vec![ListItem::new("1", "One")]))
     }
 
-    fn test(&self, settings: &Settings) -> Result<Outcome> {
+    fn test(&self, _cx: &Context, settings: &Settings) -> Result<()> {
         assert!(!self.breaks(407) || settings.iter().next().is_some(), "no settings");
         match self.rule {
             405 => Err(Error::user("the server does not answer")),
@@ -118,7 +118,7 @@ impl Connector for Broken {
         }
     }
 
-    fn connect(&self, settings: &Settings) -> Result<Company> {
+    fn connect(&self, _cx: &Context, settings: &Settings) -> Result<Company> {
         if self.breaks(502) {
             return Err(Error::user("the server is busy"));
         }
@@ -208,7 +208,7 @@ impl Data {
 }
 
 impl Connection for Data {
-    fn actor_types(&self) -> Result<Vec<String>> {
+    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         let mut types = vec!["Customer".to_owned(), "Person".to_owned(), "Project".to_owned()];
         if self.breaks(601) {
             types.push("Customer".to_owned());
@@ -216,7 +216,7 @@ impl Connection for Data {
         Ok(types)
     }
 
-    fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+    fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
         assert!(!self.breaks(605) || !actor_type.is_empty(), "no actor type");
         let name = Field::text("NAME").mandatory();
         let mut count = Field::integer("COUNT");
@@ -243,7 +243,7 @@ impl Connection for Data {
         }
     }
 
-    fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
         if !self.breaks(606) {
             self.fields(actor_type)?;
         }
@@ -255,10 +255,10 @@ impl Connection for Data {
             }
             rows.push(&actor)?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         let last = if self.breaks(901) { "A" } else { "B" };
         let items = || vec![ListItem::new("A", "Shop"), ListItem::new(last, "Bar")];
         Ok(match name {
@@ -293,15 +293,15 @@ impl Company {
 }
 
 impl Connection for Company {
-    fn actor_types(&self) -> Result<Vec<String>> {
+    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         self.data.actor_types()
     }
 
-    fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+    fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
         self.data.fields(actor_type)
     }
 
-    fn searchable_fields(&self, actor_type: &str) -> Result<Vec<String>> {
+    fn searchable_fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<String>> {
         let mut keys = self.data.searchable_fields(actor_type)?;
         if self.breaks(604) {
             keys.push("SECRET".to_owned());
@@ -309,14 +309,14 @@ impl Connection for Company {
         Ok(keys)
     }
 
-    fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
         self.data.actors(actor_type, rows)
     }
 
-    fn get(&self, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn get(&self, _cx: &Context, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
         self.fields(actor_type)?;
         if self.breaks(1201) && self.is_elsewhere() {
-            return Ok(Outcome::ok());
+            return Ok(());
         }
         match self.data.rule {
             704 => return self.data.get(actor_type, &keys[..keys.len().saturating_sub(1)], rows),
@@ -329,13 +329,13 @@ impl Connection for Company {
                     }
                     rows.push(&actor)?;
                 }
-                return Ok(Outcome::ok());
+                return Ok(());
             }
             709 => {
                 for actor in keys.iter().filter_map(|key| self.data.find(key)) {
                     rows.push(&actor)?;
                 }
-                return Ok(Outcome::ok());
+                return Ok(());
             }
             _ => {}
         }
@@ -343,7 +343,7 @@ impl Connection for Company {
         self.data.get(actor_type, few, rows)
     }
 
-    fn search(&self, actor_type: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn search(&self, _cx: &Context, actor_type: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<()> {
         let mut restrictions = restrictions.to_vec();
         let is_below = restrictions.iter().any(|one| one.field == Restriction::PARENT_KEY);
         for restriction in &mut restrictions {
@@ -362,10 +362,10 @@ impl Connection for Company {
                 return self.actors(actor_type, &mut rows.filtered(&matcher)?);
             }
             806 if !is_below => restrictions.truncate(1),
-            808 if restrictions.iter().any(|one| one.field == NOBODY) => return Ok(Outcome::ok()),
+            808 if restrictions.iter().any(|one| one.field == NOBODY) => return Ok(()),
             810 if is_below => restrictions.clear(),
             812 if restrictions.iter().any(|one| one.field == "COUNT" && one.values == [NOBODY]) => {
-                return Ok(Outcome::ok());
+                return Ok(());
             }
             1205 => {
                 let actors = self.data.actors.lock().unwrap();
@@ -374,7 +374,7 @@ impl Connection for Company {
                 for actor in actors.iter().filter(found) {
                     let _ = rows.push(actor);
                 }
-                return Ok(Outcome::ok());
+                return Ok(());
             }
             _ => {}
         }
@@ -383,11 +383,12 @@ impl Connection for Company {
 
     fn search_text(
         &self,
+        _cx: &Context,
         actor_type: &str,
         text: &str,
         parent: Option<&Parent>,
         rows: &mut Rows<'_>,
-    ) -> Result<Outcome> {
+    ) -> Result<()> {
         self.fields(actor_type)?;
         if self.breaks(809) && !text.is_empty() {
             let exactly = [Restriction::new("NAME", Operator::Equal, [text])];
@@ -401,12 +402,12 @@ impl Connection for Company {
         self.data.search_text(actor_type, text, parent, rows)
     }
 
-    fn changed_since(&self, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn changed_since(&self, _cx: &Context, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<()> {
         if !self.breaks(606) {
             self.fields(actor_type)?;
         }
         let changed = match (self.data.rule, stamp) {
-            (702, None) => return Ok(Outcome::ok()),
+            (702, None) => return Ok(()),
             (1001, Some(stamp)) => Changed(stamp, |own, stamp| own.is_none_or(|own| own > stamp)),
             (1002, Some(stamp)) => Changed(stamp, |own, stamp| own.is_some_and(|own| own >= stamp)),
             (1004, Some(stamp)) => {
@@ -418,7 +419,7 @@ impl Connection for Company {
         self.actors(actor_type, &mut rows.filtered(&changed)?)
     }
 
-    fn create(&self, actor: &Actor, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn create(&self, _cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
         self.fields(&actor.actor_type)?;
         let mut actors = self.data.actors.lock().unwrap();
         let mut created = Actor { key: format!("N{}", actors.len()), ..actor.clone() };
@@ -433,10 +434,10 @@ impl Connection for Company {
         self.created.lock().unwrap().push((created.actor_type.clone(), name));
         rows.push(&created)?;
         actors.push(created);
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn save(&self, changed: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn save(&self, _cx: &Context, changed: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
         let mut actors = self.data.actors.lock().unwrap();
         for changes in changed {
             let Some(actor) = actors.iter_mut().find(|actor| actor.key == changes.key) else {
@@ -462,14 +463,14 @@ impl Connection for Company {
             }
             rows.push(actor)?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         self.data.list(name)
     }
 
-    fn list_items(&self, name: &str, keys: &[&str]) -> Result<Option<Vec<ListItem>>> {
+    fn list_items(&self, _cx: &Context, name: &str, keys: &[&str]) -> Result<Option<Vec<ListItem>>> {
         assert!(!self.panics, "no list items today");
         let wanted = |item: &ListItem| self.breaks(903) || keys.contains(&item.key.as_str());
         Ok(self.list(name)?.map(|items| items.into_iter().filter(wanted).collect()))

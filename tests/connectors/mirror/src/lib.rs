@@ -36,17 +36,17 @@ impl Connector for Mirror {
         Ok(Mirror)
     }
 
-    fn settings(&self) -> Result<Vec<Field>> {
+    fn settings(&self, _cx: &Context) -> Result<Vec<Field>> {
         let mut fields = Setup::fields();
         fields.push(Field::list("Colour", "Colours"));
         Ok(fields)
     }
 
-    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         Ok(list(name))
     }
 
-    fn connect(&self, settings: &Settings) -> Result<Reflection> {
+    fn connect(&self, _cx: &Context, settings: &Settings) -> Result<Reflection> {
         if Setup::read(settings)?.greeting == "fail" {
             return Err(Error::user("US:\"not <this> & not that\";NO:\"ikke <dette> & ikke det\""));
         }
@@ -72,11 +72,11 @@ pub struct Reflection {
 }
 
 impl Connection for Reflection {
-    fn actor_types(&self) -> Result<Vec<String>> {
+    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         Ok(["Customer", "Person", "Project"].map(str::to_owned).into())
     }
 
-    fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+    fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
         let name = Field::text("NAME").label("US:\"Name & <title>\";NO:\"Navn\"").mandatory();
         match actor_type {
             "Customer" => Ok(vec![
@@ -91,31 +91,31 @@ impl Connection for Reflection {
         }
     }
 
-    fn actors(&self, actor_type: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
         self.fields(actor_type)?;
         let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
         actors
             .iter()
             .filter(|actor| actor.actor_type == actor_type)
             .try_for_each(|actor| rows.push(actor))?;
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         Ok(list(name))
     }
 
-    fn create(&self, actor: &Actor, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn create(&self, _cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
         self.fields(&actor.actor_type)?;
         let mut actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
         let key = format!("N{}", actors.len());
         let created = Actor { key, ..actor.clone() }.stamped(self.stamps.next());
         rows.push(&created)?;
         actors.push(created);
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn save(&self, changed: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn save(&self, _cx: &Context, changed: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
         let mut actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
         for changes in changed {
             let found = actors.iter_mut().find(|actor| actor.key == changes.key);
@@ -124,7 +124,7 @@ impl Connection for Reflection {
             actor.last_modified = Some(self.stamps.next());
             rows.push(actor)?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 }
 

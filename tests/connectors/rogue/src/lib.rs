@@ -49,7 +49,7 @@ impl Connector for Rogue {
         Ok(Rogue { options, data_folder: host.data_folder().to_owned() })
     }
 
-    fn settings(&self) -> Result<Vec<Field>> {
+    fn settings(&self, _cx: &Context) -> Result<Vec<Field>> {
         inject(&self.options, "settings")?;
         Ok(vec![
             Field::text("Server").label("US:\"Server\";NO:\"Tjener\"").mandatory().max_length(40).rank(7),
@@ -59,18 +59,18 @@ impl Connector for Rogue {
         ])
     }
 
-    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         inject(&self.options, "list")?;
         Ok((name == "Companies")
             .then(|| vec![ListItem::new("A", "US:\"Company A\""), ListItem::new("B", "")]))
     }
 
-    fn test(&self, settings: &Settings) -> Result<Outcome> {
+    fn test(&self, _cx: &Context, settings: &Settings) -> Result<()> {
         inject(settings, "test")?;
         Ok(Outcome::info("it works").tech(settings.get("Server").unwrap_or_default()).code("TESTED"))
     }
 
-    fn connect(&self, settings: &Settings) -> Result<RogueConnection> {
+    fn connect(&self, _cx: &Context, settings: &Settings) -> Result<RogueConnection> {
         if settings.get("connect") == Some("only-once") {
             let marker = self.data_folder.join("connected");
             if marker.exists() {
@@ -89,17 +89,17 @@ impl Connector for Rogue {
 }
 
 impl Connection for RogueConnection {
-    fn test(&self) -> Result<Outcome> {
+    fn test(&self, _cx: &Context) -> Result<()> {
         inject(&self.settings, "test_connection")?;
         Ok(Outcome::warning("mind the step"))
     }
 
-    fn actor_types(&self) -> Result<Vec<String>> {
+    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         inject(&self.settings, "actor_types")?;
         Ok(Rogue::ACTOR_TYPES.iter().map(|&actor_type| actor_type.to_owned()).collect())
     }
 
-    fn fields(&self, actor_type: &str) -> Result<Vec<Field>> {
+    fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
         inject(&self.settings, "fields")?;
         if !Rogue::ACTOR_TYPES.contains(&actor_type) {
             return Err(Error::user(format!("there is no actor type {actor_type}")));
@@ -107,12 +107,12 @@ impl Connection for RogueConnection {
         Ok(vec![Field::text("NAME").mandatory(), Field::integer("NUMBER")])
     }
 
-    fn searchable_fields(&self, actor_type: &str) -> Result<Vec<String>> {
+    fn searchable_fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<String>> {
         inject(&self.settings, "searchable_fields")?;
         Ok(self.fields(actor_type)?.into_iter().map(|field| field.key).collect())
     }
 
-    fn actors(&self, _: &str, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn actors(&self, _cx: &Context, _: &str, rows: &mut Rows<'_>) -> Result<()> {
         inject_with(&self.settings, "actors", rows)?;
         for key in 1..=3 {
             let mut row = rows.row(key);
@@ -121,18 +121,18 @@ impl Connection for RogueConnection {
             row.field("NUMBER", i64::from(key)).field("NOTHING", None::<&str>);
             row.end()?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn get(&self, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn get(&self, _cx: &Context, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
         inject_with(&self.settings, "get", rows)?;
         for &key in keys {
             rows.push(&Actor::new(actor_type, key))?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn search(&self, _: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn search(&self, _cx: &Context, _: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<()> {
         inject_with(&self.settings, "search", rows)?;
         for restriction in restrictions {
             let mut row = rows.row(&restriction.field);
@@ -140,42 +140,43 @@ impl Connection for RogueConnection {
             row.field("VALUES", restriction.values.join(",").as_str());
             row.end()?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 
     fn search_text(
         &self,
+        _cx: &Context,
         actor_type: &str,
         text: &str,
         parent: Option<&Parent>,
         rows: &mut Rows<'_>,
-    ) -> Result<Outcome> {
+    ) -> Result<()> {
         inject_with(&self.settings, "search_text", rows)?;
         rows.push(&Actor { parent: parent.cloned(), ..Actor::new(actor_type, text) })?;
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn changed_since(&self, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn changed_since(&self, _cx: &Context, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<()> {
         inject_with(&self.settings, "changed_since", rows)?;
         rows.push(&Actor { last_modified: stamp.map(str::to_owned), ..Actor::new(actor_type, "1") })?;
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn create(&self, actor: &Actor, rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn create(&self, _cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
         inject_with(&self.settings, "create", rows)?;
         rows.push(&Actor { key: "new".to_owned(), ..actor.clone() })?;
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn save(&self, actors: &[Actor], rows: &mut Rows<'_>) -> Result<Outcome> {
+    fn save(&self, _cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
         inject_with(&self.settings, "save", rows)?;
         for actor in actors {
             rows.push(actor)?;
         }
-        Ok(Outcome::ok())
+        Ok(())
     }
 
-    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>> {
+    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         inject(&self.settings, "connection_list")?;
         Ok(match name {
             "FromHost" => Some(self.from_host.clone()),
@@ -188,7 +189,7 @@ impl Connection for RogueConnection {
         })
     }
 
-    fn list_items(&self, name: &str, keys: &[&str]) -> Result<Option<Vec<ListItem>>> {
+    fn list_items(&self, _cx: &Context, name: &str, keys: &[&str]) -> Result<Option<Vec<ListItem>>> {
         inject(&self.settings, "list_items")?;
         let items = self.from_host.iter().filter(|item| keys.contains(&item.key.as_str()));
         Ok((name == "FromHost").then(|| items.cloned().collect()))

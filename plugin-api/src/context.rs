@@ -1,0 +1,272 @@
+//! The context of a call: what a connector can ask about the call that it works on, and what it reports.
+
+use std::fmt::{self, Display};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::{ConnectionRevision, Error, Outcome, Result};
+
+/// The connector's own sentence has to reach the caller before the host gives the call up: so much of the time left is not
+/// given to timeouts, within these bounds.
+const RESERVE_PART: u32 = 10;
+const LEAST_RESERVE: Duration = Duration::from_millis(50);
+const MOST_RESERVE: Duration = Duration::from_secs(2);
+
+/// A timeout is never zero: many libraries take that for none.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(1);
+
+/// The context of a call: passed to every method of a connector and a connection.
+///
+/// The host answers its caller with an error when a call takes too long, and a caller may go away; the host cannot stop
+/// the connector then. The context shows whether the call was cancelled, and gives the timeout for what blocks:
+///
+/// ```
+/// use std::time::Duration;
+/// use plugin_api::{Context, Result, Rows};
+/// # struct Page { last: bool }
+/// # fn read_page(number: u32, timeout: Duration) -> Result<Page> { Ok(Page { last: number == 3 }) }
+///
+/// fn actors(cx: &Context, rows: &mut Rows<'_>) -> Result<()> {
+///     for number in 1.. {
+///         cx.check()?; // Ends here when the call was cancelled.
+///         cx.progress(format_args!("reading page {number}")); // In the host's log, if the call is too late.
+///         let page = read_page(number, cx.timeout(Duration::from_secs(30)))?;
+///         # rows.row(number).end()?;
+///         if page.last {
+///             break;
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// In a call that only reads, [`Row::end`](crate::Row::end) and [`Rows::push`](crate::Rows::push) fail when it was
+/// cancelled. A call that changes something goes on until it checks, so that the author decides where it may end.
+///
+/// Cheap to clone; another thread that works on the call gets a clone. [`Context::default`] is that of a test: never
+/// cancelled, without a deadline.
+#[derive(Clone, Default)]
+pub struct Context(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    caller: Option<Arc<dyn Caller>>,
+    connection: Option<ConnectionRevision>,
+    notes: Mutex<Notes>,
+}
+
+/// What the user should read although the call worked.
+#[derive(Default)]
+struct Notes {
+    is_warning: bool,
+    texts: Vec<String>,
+}
+
+/// The host's side of a call, wherever it is.
+pub trait Caller: Send + Sync {
+    /// Whether the call was cancelled.
+    fn is_cancelled(&self) -> bool;
+
+    /// The time until the deadline; `None` when there is none.
+    fn time_left(&self) -> Option<Duration>;
+
+    /// Takes a text about what is being done.
+    fn progress(&self, text: &str);
+
+    /// Runs a callback when the call is cancelled, at once if it is already.
+    fn on_cancel(&self, callback: Box<dyn FnOnce() + Send>);
+}
+
+impl Context {
+    pub(crate) fn new(caller: Option<Arc<dyn Caller>>, connection: Option<ConnectionRevision>) -> Self {
+        Context(Arc::new(Inner { caller, connection, notes: Mutex::default() }))
+    }
+
+    /// The context of a call of this caller.
+    pub(crate) fn of_caller(caller: Arc<dyn Caller>) -> Self {
+        Context::new(Some(caller), None)
+    }
+
+    /// The stored connection that is called. `None` while settings are only tried out.
+    pub fn connection(&self) -> Option<&ConnectionRevision> {
+        self.0.connection.as_ref()
+    }
+
+    /// Whether the call was cancelled: the caller has gone, or has got the answer that it took too long.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.caller.as_ref().is_some_and(|caller| caller.is_cancelled())
+    }
+
+    /// Fails when the call was cancelled.
+    ///
+    /// # Errors
+    /// The call was cancelled: return the error as it is.
+    pub fn check(&self) -> Result<()> {
+        if self.is_cancelled() {
+            return Err(Error::user("the call was given up").tech("nobody waits for its answer any more"));
+        }
+        Ok(())
+    }
+
+    /// Runs a callback when the call is cancelled, at once if it is already: to close a socket, or to cancel a query in the
+    /// ERP system. It runs on another thread, and has to be quick.
+    pub fn on_cancel(&self, callback: impl FnOnce() + Send + 'static) {
+        if let Some(caller) = &self.0.caller {
+            caller.on_cancel(Box::new(callback));
+        }
+    }
+
+    /// The time until the deadline; zero when it has passed or the call was cancelled. `None` when there is no deadline.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.0.caller.as_ref().and_then(|caller| caller.time_left())
+    }
+
+    /// The timeout for something that blocks, such as a request over the network: the time left less a reserve, and no more
+    /// than `most`. So the connector's own error reaches the caller, and not that of the host. Never zero.
+    pub fn timeout(&self, most: Duration) -> Duration {
+        let left = self.time_left().map_or(most, |left| {
+            left.saturating_sub((left / RESERVE_PART).clamp(LEAST_RESERVE, MOST_RESERVE))
+        });
+        left.min(most).max(LEAST_TIMEOUT)
+    }
+
+    /// Reports what is being done, in a few words. The last ones go into the host's log and to its caller when the call takes
+    /// too long: so no secrets.
+    pub fn progress(&self, doing: impl Display) {
+        if let Some(caller) = &self.0.caller {
+            caller.progress(&doing.to_string());
+        }
+    }
+
+    /// Reads page after page, from 1, until there is none. Before each page it checks whether the call was cancelled, and
+    /// reports the page as progress.
+    ///
+    /// ```
+    /// use plugin_api::{Context, Result};
+    ///
+    /// fn read(page: u32) -> Result<Option<Vec<u32>>> {
+    ///     Ok((page <= 3).then(|| vec![page; 2]))
+    /// }
+    ///
+    /// let mut all = Vec::new();
+    /// for page in Context::default().pages("customers", read) {
+    ///     all.extend(page?);
+    /// }
+    /// assert_eq!(all, [1, 1, 2, 2, 3, 3]);
+    /// # Ok::<(), plugin_api::Error>(())
+    /// ```
+    pub fn pages<P>(
+        &self,
+        of: impl Display,
+        mut read: impl FnMut(u32) -> Result<Option<P>>,
+    ) -> impl Iterator<Item = Result<P>> {
+        let mut next = Some(1);
+        std::iter::from_fn(move || {
+            let page = next?;
+            self.progress(format_args!("reading page {page} of {of}"));
+            let read = self.check().and_then(|()| read(page)).transpose();
+            next = match &read {
+                Some(Ok(_)) => page.checked_add(1),
+                _ => None,
+            };
+            read
+        })
+    }
+
+    /// Tells the user something about a call that works. The reply has the state OkWithInfo.
+    pub fn info(&self, user: impl Into<String>) {
+        self.notes().texts.push(user.into());
+    }
+
+    /// Tells the user what to look into, although the call works. The reply has the state Warning.
+    pub fn warn(&self, user: impl Into<String>) {
+        let mut notes = self.notes();
+        notes.is_warning = true;
+        notes.texts.push(user.into());
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The outcome of a call that worked, with what was reported. For hosts and tests.
+    pub fn outcome(&self) -> Outcome {
+        let notes = self.notes();
+        let text = || notes.texts.join("\n");
+        match (notes.texts.is_empty(), notes.is_warning) {
+            (true, _) => Outcome::ok(),
+            (false, false) => Outcome::info(text()),
+            (false, true) => Outcome::warning(text()),
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("connection", &self.connection())
+            .field("is_cancelled", &self.is_cancelled())
+            .field("time_left", &self.time_left())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Left(Duration);
+
+    impl Caller for Left {
+        fn is_cancelled(&self) -> bool {
+            self.0.is_zero()
+        }
+
+        fn time_left(&self) -> Option<Duration> {
+            Some(self.0)
+        }
+
+        fn progress(&self, _: &str) {}
+
+        fn on_cancel(&self, _: Box<dyn FnOnce() + Send>) {}
+    }
+
+    #[test]
+    fn timeout_leaves_time_for_the_answer() {
+        let most = Duration::from_secs(30);
+        assert_eq!(Context::default().timeout(most), most);
+        for (left, expected) in [
+            (100_000, 30_000),
+            (30_000, 28_000),
+            (10_000, 9_000),
+            (1_000, 900),
+            (200, 150),
+            (40, 1),
+            (0, 1),
+        ] {
+            let cx = Context::of_caller(Arc::new(Left(Duration::from_millis(left))));
+            assert_eq!(cx.timeout(most), Duration::from_millis(expected), "{left}");
+        }
+    }
+
+    #[test]
+    fn pages_end_with_a_cancelled_call_and_with_an_error() {
+        let cx = Context::of_caller(Arc::new(Left(Duration::ZERO)));
+        let mut pages = cx.pages("rows", |page| Ok(Some(page)));
+        assert!(pages.next().unwrap().is_err() && pages.next().is_none());
+        let cx = Context::default();
+        let read = |page| if page < 3 { Ok(Some(page)) } else { Err(Error::user("away")) };
+        let read: Vec<_> = cx.pages("rows", read).map(|page| page.map_err(|error| error.user_text())).collect();
+        assert_eq!(read, [Ok(1), Ok(2), Err("away".to_owned())]);
+    }
+
+    #[test]
+    fn outcome_has_what_was_reported() {
+        let cx = Context::default();
+        assert_eq!(cx.outcome(), Outcome::ok());
+        cx.info("one");
+        assert_eq!(cx.outcome(), Outcome::info("one"));
+        cx.clone().warn("two");
+        assert_eq!(cx.outcome(), Outcome::warning("one\ntwo"));
+    }
+}
