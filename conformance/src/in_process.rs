@@ -8,13 +8,12 @@ use std::thread;
 use contract::{Dictionary, Guid, Request, Text, Texts};
 use plugin_api::abi::{MessageRef, RowSink};
 use plugin_api::{
-    Actor, Connection, Connector, Error, Field, ListItem, Outcome, Parent, Restriction, Result, Rows,
-    Settings,
+    Actor, Connection, Connector, Context, Error, Outcome, Parent, Restriction, Result, Rows, Settings,
 };
 
 use crate::reply::{self, Evidence, Payload, Reply, owned};
 use crate::rule::Stop;
-use crate::testing::collect;
+use crate::testing::collect_in;
 
 /// A connector in this process, with the connections that were opened.
 pub(crate) struct InProcess<'c, C: Connector> {
@@ -69,30 +68,30 @@ impl<C: Connector> Calls for InProcess<'_, C> {
         let settings =
             |info: &Option<Dictionary<'_>>| -> Settings { info.iter().flat_map(Dictionary::iter).collect() };
         match request {
-            Request::GetConfigData => reply(|| Ok(fields(connector.settings()?))),
+            Request::GetConfigData => reply(|cx| Ok(Payload::Fields(Some(connector.settings(cx)?)))),
             Request::TestConfigData { connection_info } => {
-                reply(|| Ok((connector.test(&settings(connection_info))?, Payload::None)))
+                reply(|cx| connector.test(cx, &settings(connection_info)).map(|()| Payload::None))
             }
-            Request::SaveConnection { connection_info } => reply(|| {
-                let connection = connector.connect(&settings(connection_info))?;
+            Request::SaveConnection { connection_info } => reply(|cx| {
+                let connection = connector.connect(cx, &settings(connection_info))?;
                 self.connections.borrow_mut().push((guid, connection));
-                Ok((Outcome::ok(), Payload::None))
+                Ok(Payload::None)
             }),
             Request::DeleteConnection => {
                 self.connections.borrow_mut().retain(|(known, _)| *known != guid);
                 Ok(Reply { outcome: Outcome::ok(), payload: Payload::None, shown_by: Evidence::default() })
             }
             Request::GetList { list_name } if guid == Guid::ZERO => {
-                reply(|| Ok(list(connector.list(&owned(list_name))?)))
+                reply(|cx| Ok(Payload::List(connector.list(cx, &owned(list_name))?)))
             }
-            _ => self.with_connection(guid, |connection| reply(|| perform(connection, request))),
+            _ => self.with_connection(guid, |connection| reply(|cx| perform(connection, cx, request))),
         }
     }
 
     fn at_once(&self, guid: Guid, requests: &[Request<'_>]) -> Vec<Result<Reply, Stop>> {
         let replies = self.with_connection(guid, |connection| {
             Ok(thread::scope(|scope| {
-                let one = |request| scope.spawn(move || reply(|| perform(connection, request)));
+                let one = |request| scope.spawn(move || reply(|cx| perform(connection, cx, request)));
                 let threads: Vec<_> = requests.iter().map(one).collect();
                 let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
                 ended.map(|ended| ended.unwrap_or_else(|panic| Err(panicked(&*panic)))).collect()
@@ -104,8 +103,9 @@ impl<C: Connector> Calls for InProcess<'_, C> {
     fn refuse_rows(&self, guid: Guid, actor_type: &str) -> Result<RefusedRows, Stop> {
         self.with_connection(guid, |connection| {
             let mut refusing = Refusing(0);
+            let cx = Context::default();
             let search =
-                || connection.search(actor_type, &[], &mut Rows::new(actor_type, None, &mut refusing));
+                || connection.search(&cx, actor_type, &[], &mut Rows::new(actor_type, None, &mut refusing));
             let failed = guarded(search)?.is_err();
             Ok(RefusedRows { batches: refusing.0, failed })
         })
@@ -117,25 +117,32 @@ impl<C: Connector> Calls for InProcess<'_, C> {
 }
 
 /// Calls the method of a connection that an operation is for.
-fn perform(connection: &impl Connection, request: &Request<'_>) -> Result<(Outcome, Payload)> {
+fn perform(connection: &impl Connection, cx: &Context, request: &Request<'_>) -> Result<Payload> {
     Ok(match request {
-        Request::TestConnection => (connection.test()?, Payload::None),
-        Request::GetSupportedActorTypes => texts(connection.actor_types()?),
-        Request::GetSupportedActorTypeFields { actor_type } => fields(connection.fields(&owned(actor_type))?),
+        Request::TestConnection => connection.test(cx).map(|()| Payload::None)?,
+        Request::GetSupportedActorTypes => {
+            let types = connection.actor_types(cx)?;
+            Payload::Texts(types.into_iter().map(|actor_type| actor_type.name).collect())
+        }
+        Request::GetSupportedActorTypeFields { actor_type } => {
+            Payload::Fields(Some(connection.fields(cx, &owned(actor_type))?))
+        }
         Request::GetSearchableFields { actor_type } => {
-            texts(connection.searchable_fields(&owned(actor_type))?)
+            Payload::Texts(connection.searchable_fields(cx, &owned(actor_type))?)
         }
         Request::GetActors { actor_type, erp_keys, field_keys } => {
             let keys = strs(erp_keys.as_ref());
-            actors(actor_type, field_keys, |name, rows| connection.get(name, &keys, rows))?
+            actors(cx, actor_type, field_keys, |name, rows| connection.get(cx, name, &keys, rows))?
         }
         Request::SearchActorsAdvanced { actor_type, restrictions, field_keys } => {
             let restrictions = restrictions.iter().flatten().map(restriction).collect::<Result<Vec<_>>>()?;
-            actors(actor_type, field_keys, |name, rows| connection.search(name, &restrictions, rows))?
+            actors(cx, actor_type, field_keys, |name, rows| connection.search(cx, name, &restrictions, rows))?
         }
         Request::SearchActors { actor_type, search_text, field_keys } => {
             let text = owned(search_text);
-            actors(actor_type, field_keys, |name, rows| connection.search_text(name, &text, None, rows))?
+            actors(cx, actor_type, field_keys, |name, rows| {
+                connection.search_text(cx, name, &text, None, rows)
+            })?
         }
         Request::SearchActorByParent {
             actor_type,
@@ -146,33 +153,37 @@ fn perform(connection: &impl Connection, request: &Request<'_>) -> Result<(Outco
         } => {
             let (text, parent) =
                 (owned(search_text), Parent::new(owned(parent_actor_type), owned(parent_actor_erp_key)));
-            actors(actor_type, field_keys, |name, rows| {
-                connection.search_text(name, &text, Some(&parent), rows)
+            actors(cx, actor_type, field_keys, |name, rows| {
+                connection.search_text(cx, name, &text, Some(&parent), rows)
             })?
         }
         Request::GetActorsByTimestamp { updated_on_or_after, actor_type, field_keys } => {
             let stamp = updated_on_or_after.as_deref().filter(|stamp| !stamp.is_empty());
-            actors(actor_type, field_keys, |name, rows| connection.changed_since(name, stamp, rows))?
+            actors(cx, actor_type, field_keys, |name, rows| connection.changed_since(cx, name, stamp, rows))?
         }
         Request::CreateActor { actor: Some(actor) } => {
             let new = reply::actor(actor);
-            actors(&actor.actor_type, &None, |_, rows| connection.create(&new, rows))?
+            actors(cx, &actor.actor_type, &None, |_, rows| connection.create(cx, &new, rows))?
         }
         Request::SaveActors { actors: Some(changed) } if !changed.is_empty() => {
             let changes: Vec<Actor> = changed.iter().map(reply::actor).collect();
-            actors(&changed[0].actor_type, &None, |_, rows| connection.save(&changes, rows))?
+            actors(cx, &changed[0].actor_type, &None, |_, rows| connection.save(cx, &changes, rows))?
         }
-        Request::GetList { list_name } => list(connection.list(&owned(list_name))?),
+        Request::GetList { list_name } => Payload::List(connection.list(cx, &owned(list_name))?),
         Request::GetListItems { list_name, list_item_keys } => {
-            list(connection.list_items(&owned(list_name), &strs(list_item_keys.as_ref()))?)
+            Payload::List(connection.list_items(cx, &owned(list_name), &strs(list_item_keys.as_ref()))?)
         }
         other => return Err(Error::user(format!("{} does not reach a connector so", other.operation()))),
     })
 }
 
 /// The reply to a call. An error of the connector is one too.
-fn reply(call: impl FnOnce() -> Result<(Outcome, Payload)>) -> Result<Reply, Stop> {
-    let (outcome, payload) = guarded(call)?.unwrap_or_else(|error| (error.to_outcome(), Payload::None));
+fn reply(call: impl FnOnce(&Context) -> Result<Payload>) -> Result<Reply, Stop> {
+    let cx = Context::default();
+    let (outcome, payload) = match guarded(|| call(&cx))? {
+        Ok(payload) => (cx.outcome(), payload),
+        Err(error) => (error.to_outcome(), Payload::None),
+    };
     Ok(Reply { outcome, payload, shown_by: Evidence::default() })
 }
 
@@ -191,26 +202,14 @@ fn panicked(panic: &(dyn Any + Send)) -> Stop {
 }
 
 fn actors(
+    cx: &Context,
     actor_type: &Text<'_>,
     field_keys: &Option<Texts<'_>>,
-    method: impl FnOnce(&str, &mut Rows<'_>) -> Result<Outcome>,
-) -> Result<(Outcome, Payload)> {
+    method: impl FnOnce(&str, &mut Rows<'_>) -> Result<()>,
+) -> Result<Payload> {
     let name = owned(actor_type);
     let selection = field_keys.as_ref().map(|keys| strs(Some(keys)));
-    let (actors, outcome) = collect(&name, selection.as_deref(), |rows| method(&name, rows))?;
-    Ok((outcome, Payload::Actors(actors)))
-}
-
-fn fields(fields: Vec<Field>) -> (Outcome, Payload) {
-    (Outcome::ok(), Payload::Fields(Some(fields)))
-}
-
-fn texts(texts: Vec<String>) -> (Outcome, Payload) {
-    (Outcome::ok(), Payload::Texts(texts))
-}
-
-fn list(items: Option<Vec<ListItem>>) -> (Outcome, Payload) {
-    (Outcome::ok(), Payload::List(items))
+    Ok(Payload::Actors(collect_in(cx, &name, selection.as_deref(), |rows| method(&name, rows))?))
 }
 
 /// The texts of an array that are not null.

@@ -3,7 +3,7 @@
 //! The author of a connector depends on this crate in tests (`[dev-dependencies]`), and checks the connector with it:
 //!
 //! ```
-//! # use plugin_api::{Connection, Connector, Error, Field, Host, Outcome, Result, Rows, Settings};
+//! # use plugin_api::{ActorType, Connection, Connector, Context, Error, Field, Host, ListBased, Result, Rows, Settings};
 //! # struct Hello;
 //! # struct Company;
 //! # impl Connector for Hello {
@@ -14,12 +14,15 @@
 //! #     fn connect(&self, _cx: &Context, _: &Settings) -> Result<Company> { Ok(Company) }
 //! # }
 //! # impl Connection for Company {
-//! #     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> { Ok(vec!["Customer".to_owned()]) }
+//! #     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> { Ok(vec!["Customer".into()]) }
 //! #     fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
 //! #         if actor_type == "Customer" { Ok(vec![Field::text("NAME")]) } else { Err(Error::user("no such type")) }
 //! #     }
-//! #     fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
-//! #         self.fields(actor_type)?;
+//! #     plugin_api::list_based!(get, search, search_text, changed_since);
+//! # }
+//! # impl ListBased for Company {
+//! #     fn actors(&self, cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
+//! #         self.fields(cx, actor_type)?;
 //! #         rows.row(1).field("NAME", "Fjord & Fjell").end()?;
 //! #         Ok(())
 //! #     }

@@ -1,7 +1,7 @@
 //! Calls to a connector in a test, without a host.
 //!
 //! ```
-//! # use plugin_api::{Actor, Connection, Connector, Field, Host, Outcome, Result, Rows, Settings};
+//! # use plugin_api::{Actor, ActorType, Connection, Connector, Context, Field, Host, ListBased, Result, Rows, Settings};
 //! # struct Hello;
 //! # struct Company;
 //! # impl Connector for Hello {
@@ -12,8 +12,11 @@
 //! #     fn connect(&self, _cx: &Context, _: &Settings) -> Result<Company> { Ok(Company) }
 //! # }
 //! # impl Connection for Company {
-//! #     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> { Ok(vec!["Customer".to_owned()]) }
+//! #     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> { Ok(vec!["Customer".into()]) }
 //! #     fn fields(&self, _cx: &Context, _: &str) -> Result<Vec<Field>> { Ok(vec![Field::text("NAME")]) }
+//! #     plugin_api::list_based!(get, search, search_text, changed_since);
+//! # }
+//! # impl ListBased for Company {
 //! #     fn actors(&self, _cx: &Context, _: &str, rows: &mut Rows<'_>) -> Result<()> {
 //! #         rows.row(1).field("NAME", "Fjord & Fjell").end()?;
 //! #         rows.row(2).field("NAME", "Nordlys").end()?;
@@ -23,7 +26,7 @@
 //! use erp_host_conformance::testing::{collect, connect};
 //!
 //! let company = connect::<Hello>([("Server", "erp.local")])?;
-//! let (found, _) = collect("Customer", None, |rows| company.search_text("Customer", "lys", None, rows))?;
+//! let (found, _) = collect("Customer", None, |cx, rows| company.search_text(cx, "Customer", "lys", None, rows))?;
 //! assert_eq!(found, [Actor::new("Customer", "2").with("NAME", "Nordlys")]);
 //! # Ok::<(), plugin_api::Error>(())
 //! ```
@@ -55,11 +58,25 @@ pub fn collect(
     fields: Option<&[&str]>,
     method: impl FnOnce(&Context, &mut Rows<'_>) -> Result<()>,
 ) -> Result<(Vec<Actor>, Outcome)> {
+    let cx = Context::default();
+    let actors = collect_in(&cx, actor_type, fields, |rows| method(&cx, rows))?;
+    Ok((actors, cx.outcome()))
+}
+
+/// As [`collect`], in a context.
+///
+/// # Errors
+/// What the method returned.
+pub fn collect_in(
+    cx: &Context,
+    actor_type: &str,
+    fields: Option<&[&str]>,
+    method: impl FnOnce(&mut Rows<'_>) -> Result<()>,
+) -> Result<Vec<Actor>> {
     let mut collected = Collected(Vec::new());
     // The last batch comes when the rows are dropped.
-    let cx = Context::default();
-    method(&cx, &mut Rows::new(actor_type, fields, &mut collected).of_call(&cx))?;
-    Ok((collected.0, cx.outcome()))
+    method(&mut Rows::new(actor_type, fields, &mut collected).of_call(cx))?;
+    Ok(collected.0)
 }
 
 /// The context of a call whose caller waits this long.

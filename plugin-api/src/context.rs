@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::{ConnectionRevision, Error, Outcome, Result};
+use crate::{ConnectionRevision, Error, Outcome, Result, State};
 
 /// The connector's own sentence has to reach the caller before the host gives the call up: so much of the time left is not
 /// given to timeouts, within these bounds.
@@ -52,14 +52,8 @@ pub struct Context(Arc<Inner>);
 struct Inner {
     caller: Option<Arc<dyn Caller>>,
     connection: Option<ConnectionRevision>,
-    notes: Mutex<Notes>,
-}
-
-/// What the user should read although the call worked.
-#[derive(Default)]
-struct Notes {
-    is_warning: bool,
-    texts: Vec<String>,
+    /// What was reported about a call that works.
+    reported: Mutex<Outcome>,
 }
 
 /// The host's side of a call, wherever it is.
@@ -79,7 +73,7 @@ pub trait Caller: Send + Sync {
 
 impl Context {
     pub(crate) fn new(caller: Option<Arc<dyn Caller>>, connection: Option<ConnectionRevision>) -> Self {
-        Context(Arc::new(Inner { caller, connection, notes: Mutex::default() }))
+        Context(Arc::new(Inner { caller, connection, reported: Mutex::default() }))
     }
 
     /// The context of a call of this caller.
@@ -175,29 +169,51 @@ impl Context {
 
     /// Tells the user something about a call that works. The reply has the state OkWithInfo.
     pub fn info(&self, user: impl Into<String>) {
-        self.notes().texts.push(user.into());
+        self.report(Outcome::info(user));
     }
 
     /// Tells the user what to look into, although the call works. The reply has the state Warning.
     pub fn warn(&self, user: impl Into<String>) {
-        let mut notes = self.notes();
-        notes.is_warning = true;
-        notes.texts.push(user.into());
+        self.report(Outcome::warning(user));
     }
 
-    fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.0.notes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The outcome of a call that worked, with what was reported. For hosts and tests.
-    pub fn outcome(&self) -> Outcome {
-        let notes = self.notes();
-        let text = || notes.texts.join("\n");
-        match (notes.texts.is_empty(), notes.is_warning) {
-            (true, _) => Outcome::ok(),
-            (false, false) => Outcome::info(text()),
-            (false, true) => Outcome::warning(text()),
+    /// Reports on a call that works, also with a text for technicians or a code. Several reports are joined: a line for
+    /// each text, the gravest state, the last code.
+    pub fn report(&self, report: Outcome) {
+        let mut reported = self.reported();
+        let gravity = |state: State| match state {
+            State::Ok => 0,
+            State::OkWithInfo => 1,
+            _ => 2,
+        };
+        if gravity(report.state) > gravity(reported.state) {
+            // An error is returned as one; reported, it is a warning.
+            reported.state = if report.state.is_ok() { report.state } else { State::Warning };
         }
+        append(&mut reported.user, report.user);
+        append(&mut reported.tech, report.tech);
+        reported.code = report.code.or(reported.code.take());
+    }
+
+    /// The outcome of a call that works, with what was reported. For hosts and tests.
+    pub fn outcome(&self) -> Outcome {
+        self.reported().clone()
+    }
+
+    fn reported(&self) -> MutexGuard<'_, Outcome> {
+        self.0.reported.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds a line to a text.
+fn append(text: &mut Option<String>, line: Option<String>) {
+    match (text, line) {
+        (_, None) => {}
+        (Some(text), Some(line)) => {
+            text.push('\n');
+            text.push_str(&line);
+        }
+        (text, line) => *text = line,
     }
 }
 
@@ -235,15 +251,9 @@ mod tests {
     fn timeout_leaves_time_for_the_answer() {
         let most = Duration::from_secs(30);
         assert_eq!(Context::default().timeout(most), most);
-        for (left, expected) in [
-            (100_000, 30_000),
-            (30_000, 28_000),
-            (10_000, 9_000),
-            (1_000, 900),
-            (200, 150),
-            (40, 1),
-            (0, 1),
-        ] {
+        for (left, expected) in
+            [(100_000, 30_000), (30_000, 28_000), (10_000, 9_000), (1_000, 900), (200, 150), (40, 1), (0, 1)]
+        {
             let cx = Context::of_caller(Arc::new(Left(Duration::from_millis(left))));
             assert_eq!(cx.timeout(most), Duration::from_millis(expected), "{left}");
         }
@@ -256,7 +266,8 @@ mod tests {
         assert!(pages.next().unwrap().is_err() && pages.next().is_none());
         let cx = Context::default();
         let read = |page| if page < 3 { Ok(Some(page)) } else { Err(Error::user("away")) };
-        let read: Vec<_> = cx.pages("rows", read).map(|page| page.map_err(|error| error.user_text())).collect();
+        let read: Vec<_> =
+            cx.pages("rows", read).map(|page| page.map_err(|error| error.user_text())).collect();
         assert_eq!(read, [Ok(1), Ok(2), Err("away".to_owned())]);
     }
 
@@ -268,5 +279,7 @@ mod tests {
         assert_eq!(cx.outcome(), Outcome::info("one"));
         cx.clone().warn("two");
         assert_eq!(cx.outcome(), Outcome::warning("one\ntwo"));
+        cx.report(Outcome::ok().tech("detail").code("CODE"));
+        assert_eq!(cx.outcome(), Outcome::warning("one\ntwo").tech("detail").code("CODE"));
     }
 }

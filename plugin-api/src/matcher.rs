@@ -6,8 +6,8 @@ use crate::abi::RowRef;
 use crate::connector::searchable_fields;
 use crate::folded::Folded;
 use crate::{
-    Actor, Connection, Context, DateTime, Error, Field, FieldType, Operator, Parent, Restriction, Result, RowFilter, Value,
-    error_code,
+    Actor, Connection, Context, DateTime, Error, Field, FieldType, Operator, Parent, Restriction, Result,
+    RowFilter, Value, error_code,
 };
 
 /// The restrictions of an advanced search, prepared once and then compared with any number of actors (contract page,

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use contract::{Call, Operation, Outcome, Payload, Request, Text, Texts};
 use plugin_api::abi::client::ConnectionClient;
 use plugin_api::abi::{ActorCall, ActorOperation};
-use plugin_api::{Field, ListItem, Parent};
+use plugin_api::{ActorType, Field, ListItem, Parent};
 
 use super::connector::Connector;
 use super::convert;
@@ -53,7 +53,10 @@ fn perform(
     let actors = Actors { call, connection, spool };
     Ok(match &call.request {
         Request::TestConnection => reply.outcome(&connection.test()),
-        Request::GetSupportedActorTypes => reply.items(connection.actor_types()),
+        Request::GetSupportedActorTypes => {
+            let names = |types: Vec<ActorType>| types.into_iter().map(|actor_type| actor_type.name).collect();
+            reply.items(connection.actor_types().map(names))
+        }
         Request::GetSupportedActorTypeFields { actor_type } => {
             reply.fields(connection.fields(type_of(actor_type)?))
         }

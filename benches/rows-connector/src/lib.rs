@@ -112,7 +112,13 @@ impl Connection for InMemory {
         Ok(())
     }
 
-    fn changed_since(&self, _cx: &Context, _actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<()> {
+    fn changed_since(
+        &self,
+        _cx: &Context,
+        _actor_type: &str,
+        stamp: Option<&str>,
+        rows: &mut Rows<'_>,
+    ) -> Result<()> {
         let is_newer = |row: &&Actor| stamp.is_none_or(|stamp| row.last_modified.as_deref() >= Some(stamp));
         self.rows.iter().filter(is_newer).try_for_each(|row| rows.push(row))?;
         Ok(())

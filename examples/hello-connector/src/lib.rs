@@ -1,7 +1,7 @@
 //! The smallest useful connector: customers and their people, kept in memory.
 #![forbid(unsafe_code)]
 
-use plugin_api::{Actor, Connection, Connector, Error, Field, Host, ListItem, Outcome};
+use plugin_api::{Actor, ActorType, Connection, Connector, Context, Error, Field, Host, ListBased, ListItem};
 use plugin_api::{Result, Rows, Settings, SettingsForm, Stamps};
 use std::sync::{Mutex, PoisonError};
 
@@ -49,7 +49,7 @@ pub struct Company {
 
 impl Connection for Company {
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
-        Ok(vec!["Customer".to_owned(), "Person".to_owned()])
+        Ok(vec![ActorType::new("Customer"), ActorType::new("Person").below("Customer")])
     }
 
     fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
@@ -61,20 +61,14 @@ impl Connection for Company {
         }
     }
 
-    fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
-        self.fields(actor_type)?;
-        let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut wanted = actors.iter().filter(|actor| actor.actor_type == actor_type);
-        wanted.try_for_each(|actor| rows.push(actor))?;
-        Ok(())
-    }
+    plugin_api::list_based!(get, search, search_text, changed_since);
 
     fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         Ok((name == "Categories").then(|| vec![ListItem::new("A", "Shop"), ListItem::new("B", "Restaurant")]))
     }
 
-    fn create(&self, _cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
-        self.fields(&actor.actor_type)?;
+    fn create(&self, cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
+        self.fields(cx, &actor.actor_type)?;
         let mut actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
         let key = format!("{}{}", self.setup.prefix, actors.len() + 1);
         let created = Actor { key, ..actor.clone() }.stamped(self.stamps.next());
@@ -93,6 +87,15 @@ impl Connection for Company {
             rows.push(actor)?;
         }
         Ok(())
+    }
+}
+
+impl ListBased for Company {
+    fn actors(&self, cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
+        self.fields(cx, actor_type)?;
+        let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wanted = actors.iter().filter(|actor| actor.actor_type == actor_type);
+        wanted.try_for_each(|actor| rows.push(actor))
     }
 }
 

@@ -77,8 +77,9 @@ impl<C: Connector> ConnectorObject for ConnectorAdapter<C> {
         let revision = settings.as_ref().ok().and_then(|settings| settings.connection().cloned());
         let connection =
             Replies::new(sink).answer_with(revision.clone(), |cx, _| self.0.0.connect(cx, &settings?));
-        let object =
-            |connection| RBox::new(ConnectionAdapter { connection: PanicSafeDrop::new(connection), revision });
+        let object = |connection| {
+            RBox::new(ConnectionAdapter { connection: PanicSafeDrop::new(connection), revision })
+        };
         connection.map(|connection| ConnectionObject_TO::from_ptr(object(connection), TD_Opaque)).into()
     }
 }

@@ -43,7 +43,9 @@ impl ReplyValidator {
             return Err(InvalidReply(format!("more than {} MiB that are not rows", MAX_ANSWER >> 20)));
         }
         let length = match kind {
-            Kind::TEXT | Kind::FIELD | Kind::LIST_ITEM | Kind::ACTOR_TYPE => reply.reader().text().map_or(0, str::len),
+            Kind::TEXT | Kind::FIELD | Kind::LIST_ITEM | Kind::ACTOR_TYPE => {
+                reply.reader().text().map_or(0, str::len)
+            }
             _ => 0,
         };
         too_long(length, MAX_KEY, || format!("the key of {}", name_of(kind)))

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use plugin_api::{
-    Actor, Connection, Error, Field, ListItem, Matcher, Outcome, Parent, Restriction, Result, Rows,
-    TextMatcher,
+    Actor, ActorType, Connection, Context, Error, Field, ListItem, Matcher, Outcome, Parent, Restriction,
+    Result, Rows, TextMatcher,
 };
 
 use crate::file::WorkbookFile;
@@ -62,7 +62,7 @@ impl ExcelConnection {
 }
 
 impl Connection for ExcelConnection {
-    fn test(&self, _cx: &Context) -> Result<()> {
+    fn test(&self, cx: &Context) -> Result<()> {
         let typed = self.workbook()?;
         let workbook = &typed.workbook;
         let tables = workbook.tables.iter().map(|table| format!("{} {}", table.len(), table.actor_type));
@@ -77,11 +77,12 @@ impl Connection for ExcelConnection {
             [] => Outcome::ok(),
             problems => Outcome::warning(problems.join("; ")),
         };
-        Ok(outcome.tech(format!("found {}", found.join(", "))))
+        cx.report(outcome.tech(format!("found {}", found.join(", "))));
+        Ok(())
     }
 
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
-        Ok(self.workbook()?.tables().map(|table| table.table.actor_type.to_owned()).collect())
+        Ok(self.workbook()?.tables().map(|table| ActorType::new(table.table.actor_type)).collect())
     }
 
     fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
@@ -92,12 +93,6 @@ impl Connection for ExcelConnection {
         Ok(table.fields().to_vec())
     }
 
-    fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
-        let workbook = self.workbook()?;
-        let table = workbook.table(actor_type)?;
-        push(table, 0..table.table.len(), rows)
-    }
-
     fn get(&self, _cx: &Context, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
         let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
@@ -106,9 +101,15 @@ impl Connection for ExcelConnection {
         push(table, found, rows)
     }
 
-    // The searches could be left to the trait. Here they see one state of the workbook from beginning to end, and no row
+    // Searches by listing would do as well. These see one state of the workbook from beginning to end, and no row
     // is written that is not sent.
-    fn search(&self, _cx: &Context, actor_type: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<()> {
+    fn search(
+        &self,
+        _cx: &Context,
+        actor_type: &str,
+        restrictions: &[Restriction],
+        rows: &mut Rows<'_>,
+    ) -> Result<()> {
         let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
         let matcher = Matcher::new(restrictions, table.fields())?;
@@ -130,7 +131,13 @@ impl Connection for ExcelConnection {
         push(table, (0..table.table.len()).filter(matches), rows)
     }
 
-    fn changed_since(&self, _cx: &Context, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<()> {
+    fn changed_since(
+        &self,
+        _cx: &Context,
+        actor_type: &str,
+        stamp: Option<&str>,
+        rows: &mut Rows<'_>,
+    ) -> Result<()> {
         let workbook = self.workbook()?;
         let table = workbook.table(actor_type)?;
         push(table, table.table.changed_since(stamp.unwrap_or_default()).iter().copied(), rows)

@@ -24,7 +24,7 @@ mod xlsx;
 #[cfg(test)]
 mod tests;
 
-use plugin_api::{Connector, Field, Host, Result, Settings, SettingsForm, actor_type};
+use plugin_api::{Connector, Context, Field, Host, Result, Settings, SettingsForm, actor_type};
 
 pub use connection::ExcelConnection;
 use file::OpenFiles;

@@ -13,9 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use plugin_api::Call;
 use plugin_api::abi::client::Log;
-use plugin_api::abi::{MessageRef, Record, new_reference};
+use plugin_api::abi::{self, MessageRef, Record, new_reference};
 use rustix::process::Signal;
 
 use super::descriptors::send_descriptor;
@@ -391,7 +390,7 @@ impl CallSocket {
         request: MessageRef<'_>,
         limit: Duration,
     ) -> io::Result<CallTimeout> {
-        let left = Call::current().time_left();
+        let left = abi::current().and_then(|caller| caller.time_left());
         // With the grace period, a connector that notices the cancellation can still end the call itself.
         let until = Instant::now() + left.map_or(limit, |left| left.min(limit) + GRACE);
         let time_left = left.unwrap_or(limit).min(limit).as_millis();
@@ -420,8 +419,8 @@ impl CallSocket {
                 protocol::DONE => return Ok(frame.header),
                 protocol::LOG => log_record(frame, log),
                 protocol::PROGRESS => {
-                    if let Ok(text) = frame.message.reader().text() {
-                        Call::current().progress(text);
+                    if let (Ok(text), Some(caller)) = (frame.message.reader().text(), abi::current()) {
+                        caller.progress(text);
                     }
                 }
                 _ => {
@@ -478,7 +477,9 @@ impl Canceller {
     fn new(socket: &Arc<UnixStream>) -> Self {
         let canceller = Canceller(Arc::new(Mutex::new(Some(Arc::clone(socket)))));
         let on_cancel = Canceller(Arc::clone(&canceller.0));
-        plugin_api::abi::on_cancel(move || on_cancel.cancel());
+        if let Some(caller) = abi::current() {
+            caller.on_cancel(Box::new(move || on_cancel.cancel()));
+        }
         canceller
     }
 

@@ -15,6 +15,7 @@ use plugin_api::abi::{
     self, Caller, ConnectionTransport, ConnectorTransport, Handshake, Kind, Message, MessageRef, Operation,
     Record, ReplyReceiver,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, recv};
 use rustix::process::{Signal, getpid, kill_process};
 use tracing::Level;
@@ -28,6 +29,9 @@ use crate::{library, log_bridge};
 
 /// How long closing the connections and the connector may take at the end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a thread that waits for a cancellation goes on after the end of its call.
+const CANCELLATION_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// The plugin of this process, and its open connections by number.
 struct Worker {
@@ -92,7 +96,7 @@ impl Worker {
                 socket: Arc::clone(&socket),
                 deadline,
                 changes_something: changes_something(frame.header),
-                has_ended: AtomicBool::new(false),
+                has_ended: Arc::default(),
             });
             let replies = &mut ReplyWriter(&call);
             let connection = abi::during(Arc::clone(&call) as _, || self.answer(frame, replies));
@@ -227,12 +231,12 @@ impl CallSocket {
     }
 }
 
-/// The call that a socket serves, as the connector sees it through `Call`.
+/// The call that a socket serves, as the connector sees it through its context.
 struct RunningCall {
     socket: Arc<CallSocket>,
     deadline: Option<Instant>,
     changes_something: bool,
-    has_ended: AtomicBool,
+    has_ended: Arc<AtomicBool>,
 }
 
 fn changes_something(header: FrameHeader) -> bool {
@@ -258,6 +262,25 @@ impl Caller for RunningCall {
         if !self.has_ended.load(Ordering::Acquire) {
             self.socket.send(FrameHeader::new(protocol::PROGRESS), protocol::text(text).as_ref());
         }
+    }
+
+    /// A thread waits for the cancellation until the call has ended.
+    fn on_cancel(&self, callback: Box<dyn FnOnce() + Send>) {
+        let (socket, has_ended) = (Arc::clone(&self.socket), Arc::clone(&self.has_ended));
+        let wait = move || {
+            while !has_ended.load(Ordering::Acquire) {
+                let mut descriptors = [PollFd::new(&socket.socket, PollFlags::RDHUP)];
+                if matches!(poll(&mut descriptors, Some(&CANCELLATION_POLL)), Ok(1..)) {
+                    // What ends the call while this runs is the author's own matter, as it is in the host's process.
+                    if !has_ended.load(Ordering::Acquire) {
+                        callback();
+                    }
+                    return;
+                }
+            }
+        };
+        // Without a thread the connector still notices the cancellation when it checks.
+        let _ = thread::Builder::new().name("cancellation".to_owned()).spawn(wait);
     }
 }
 

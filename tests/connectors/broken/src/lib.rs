@@ -343,7 +343,13 @@ impl Connection for Company {
         self.data.get(actor_type, few, rows)
     }
 
-    fn search(&self, _cx: &Context, actor_type: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<()> {
+    fn search(
+        &self,
+        _cx: &Context,
+        actor_type: &str,
+        restrictions: &[Restriction],
+        rows: &mut Rows<'_>,
+    ) -> Result<()> {
         let mut restrictions = restrictions.to_vec();
         let is_below = restrictions.iter().any(|one| one.field == Restriction::PARENT_KEY);
         for restriction in &mut restrictions {
@@ -402,7 +408,13 @@ impl Connection for Company {
         self.data.search_text(actor_type, text, parent, rows)
     }
 
-    fn changed_since(&self, _cx: &Context, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<()> {
+    fn changed_since(
+        &self,
+        _cx: &Context,
+        actor_type: &str,
+        stamp: Option<&str>,
+        rows: &mut Rows<'_>,
+    ) -> Result<()> {
         if !self.breaks(606) {
             self.fields(actor_type)?;
         }

@@ -10,7 +10,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use plugin_api::{Actor, Connection, Connector, Error, Field, Host, ListItem, Outcome};
+use plugin_api::{Actor, ActorType, Connection, Connector, Context, Error, Field, Host, ListBased, ListItem};
 use plugin_api::{Result, Rows, Settings, SettingsForm, Stamps, Value};
 
 /// Text that goes wrong wherever somebody forgets to escape, or counts bytes where characters are meant.
@@ -73,7 +73,7 @@ pub struct Reflection {
 
 impl Connection for Reflection {
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
-        Ok(["Customer", "Person", "Project"].map(str::to_owned).into())
+        Ok(["Customer", "Person", "Project"].map(ActorType::new).into())
     }
 
     fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
@@ -91,22 +91,14 @@ impl Connection for Reflection {
         }
     }
 
-    fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
-        self.fields(actor_type)?;
-        let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
-        actors
-            .iter()
-            .filter(|actor| actor.actor_type == actor_type)
-            .try_for_each(|actor| rows.push(actor))?;
-        Ok(())
-    }
+    plugin_api::list_based!(get, search, search_text, changed_since);
 
     fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         Ok(list(name))
     }
 
-    fn create(&self, _cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
-        self.fields(&actor.actor_type)?;
+    fn create(&self, cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
+        self.fields(cx, &actor.actor_type)?;
         let mut actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
         let key = format!("N{}", actors.len());
         let created = Actor { key, ..actor.clone() }.stamped(self.stamps.next());
@@ -125,6 +117,14 @@ impl Connection for Reflection {
             rows.push(actor)?;
         }
         Ok(())
+    }
+}
+
+impl ListBased for Reflection {
+    fn actors(&self, cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
+        self.fields(cx, actor_type)?;
+        let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
+        actors.iter().filter(|actor| actor.actor_type == actor_type).try_for_each(|actor| rows.push(actor))
     }
 }
 

@@ -12,8 +12,8 @@ mod process_state;
 use std::path::PathBuf;
 
 use plugin_api::{
-    Actor, Connection, Connector, Error, Field, Host, ListItem, Outcome, Parent, Restriction, Result, Rows,
-    Settings,
+    Actor, ActorType, Connection, Connector, Context, Error, Field, Host, ListItem, Outcome, Parent,
+    Restriction, Result, Rows, Settings,
 };
 
 pub use fault::Fault;
@@ -65,9 +65,10 @@ impl Connector for Rogue {
             .then(|| vec![ListItem::new("A", "US:\"Company A\""), ListItem::new("B", "")]))
     }
 
-    fn test(&self, _cx: &Context, settings: &Settings) -> Result<()> {
+    fn test(&self, cx: &Context, settings: &Settings) -> Result<()> {
         inject(settings, "test")?;
-        Ok(Outcome::info("it works").tech(settings.get("Server").unwrap_or_default()).code("TESTED"))
+        cx.report(Outcome::info("it works").tech(settings.get("Server").unwrap_or_default()).code("TESTED"));
+        Ok(())
     }
 
     fn connect(&self, _cx: &Context, settings: &Settings) -> Result<RogueConnection> {
@@ -89,14 +90,15 @@ impl Connector for Rogue {
 }
 
 impl Connection for RogueConnection {
-    fn test(&self, _cx: &Context) -> Result<()> {
+    fn test(&self, cx: &Context) -> Result<()> {
         inject(&self.settings, "test_connection")?;
-        Ok(Outcome::warning("mind the step"))
+        cx.warn("mind the step");
+        Ok(())
     }
 
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
         inject(&self.settings, "actor_types")?;
-        Ok(Rogue::ACTOR_TYPES.iter().map(|&actor_type| actor_type.to_owned()).collect())
+        Ok(Rogue::ACTOR_TYPES.iter().map(|&actor_type| actor_type.into()).collect())
     }
 
     fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
@@ -107,21 +109,9 @@ impl Connection for RogueConnection {
         Ok(vec![Field::text("NAME").mandatory(), Field::integer("NUMBER")])
     }
 
-    fn searchable_fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<String>> {
+    fn searchable_fields(&self, cx: &Context, actor_type: &str) -> Result<Vec<String>> {
         inject(&self.settings, "searchable_fields")?;
-        Ok(self.fields(actor_type)?.into_iter().map(|field| field.key).collect())
-    }
-
-    fn actors(&self, _cx: &Context, _: &str, rows: &mut Rows<'_>) -> Result<()> {
-        inject_with(&self.settings, "actors", rows)?;
-        for key in 1..=3 {
-            let mut row = rows.row(key);
-            row.last_modified(&format!("2026-01-0{key}")).parent("Customer", "1");
-            row.field("NAME", format!("Customer {key} \u{1F980}").as_str());
-            row.field("NUMBER", i64::from(key)).field("NOTHING", None::<&str>);
-            row.end()?;
-        }
-        Ok(())
+        Ok(self.fields(cx, actor_type)?.into_iter().map(|field| field.key).collect())
     }
 
     fn get(&self, _cx: &Context, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
@@ -132,7 +122,13 @@ impl Connection for RogueConnection {
         Ok(())
     }
 
-    fn search(&self, _cx: &Context, _: &str, restrictions: &[Restriction], rows: &mut Rows<'_>) -> Result<()> {
+    fn search(
+        &self,
+        _cx: &Context,
+        _: &str,
+        restrictions: &[Restriction],
+        rows: &mut Rows<'_>,
+    ) -> Result<()> {
         inject_with(&self.settings, "search", rows)?;
         for restriction in restrictions {
             let mut row = rows.row(&restriction.field);
@@ -156,7 +152,13 @@ impl Connection for RogueConnection {
         Ok(())
     }
 
-    fn changed_since(&self, _cx: &Context, actor_type: &str, stamp: Option<&str>, rows: &mut Rows<'_>) -> Result<()> {
+    fn changed_since(
+        &self,
+        _cx: &Context,
+        actor_type: &str,
+        stamp: Option<&str>,
+        rows: &mut Rows<'_>,
+    ) -> Result<()> {
         inject_with(&self.settings, "changed_since", rows)?;
         rows.push(&Actor { last_modified: stamp.map(str::to_owned), ..Actor::new(actor_type, "1") })?;
         Ok(())
