@@ -8,7 +8,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use erp_host_conformance::testing;
 use excel_connector::ExcelConnector;
 use plugin_api::abi::client;
-use plugin_api::{Actor, Connection, Connector, Operator, Restriction, Settings, actor_type};
+use plugin_api::{Actor, Connection, Connector, Context, Operator, Restriction, Settings, actor_type};
 use rust_xlsxwriter::Workbook;
 
 const ROWS: u32 = 10_000;
@@ -55,7 +55,9 @@ fn excel(criterion: &mut Criterion) {
     // A connector keeps what it has read: only another one opens the workbook anew.
     let options = || vec![("roots".to_owned(), folder.path().display().to_string())];
     let host = || client::host("0.0.0", folder.path(), options());
-    let open = || ExcelConnector::new(&host()).and_then(|connector| connector.connect(&settings));
+    let open = || {
+        ExcelConnector::new(&host()).and_then(|connector| connector.connect(&Context::default(), &settings))
+    };
 
     let mut group = criterion.benchmark_group("excel, 10000 rows");
     group.sample_size(10);
@@ -68,14 +70,16 @@ fn excel(criterion: &mut Criterion) {
             turn += 1;
             let mut actor = Actor::new(customer, "C5000");
             actor.fields = vec![("NAME".to_owned(), Some(format!("Saved {turn} times")))];
-            let saved = testing::collect(customer, None, |rows| connection.save(&[actor.clone()], rows));
+            let saved =
+                testing::collect(customer, None, |cx, rows| connection.save(cx, &[actor.clone()], rows));
             assert_eq!(saved.map(|(actors, _)| actors.len()).ok(), Some(1));
         });
     });
     group.sample_size(50);
     group.bench_function("get by key", |bencher| {
         bencher.iter(|| {
-            let found = testing::collect(customer, None, |rows| connection.get(customer, &["C9001"], rows));
+            let found =
+                testing::collect(customer, None, |cx, rows| connection.get(cx, customer, &["C9001"], rows));
             assert_eq!(found.map(|(actors, _)| actors.len()).ok(), Some(1));
         });
     });
@@ -83,9 +87,9 @@ fn excel(criterion: &mut Criterion) {
         let restrictions = [restriction];
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let search =
-                    |rows: &mut plugin_api::Rows<'_>| connection.search(customer, &restrictions, rows);
-                let found = testing::collect(customer, None, search);
+                let found = testing::collect(customer, None, |cx, rows| {
+                    connection.search(cx, customer, &restrictions, rows)
+                });
                 assert_eq!(found.map(|(actors, _)| actors.len()).ok(), Some(1));
             });
         });

@@ -6,7 +6,8 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use erp_host_conformance::testing;
 use plugin_api::abi::{Message, RowRef, RowWriter};
 use plugin_api::{
-    Connection, Field, Matcher, Operator, Outcome, Restriction, Result, Rows, Value, actor_type,
+    ActorType, Connection, Context, Field, ListBased, Matcher, Operator, Restriction, Result, Rows, Value,
+    actor_type,
 };
 
 const ROWS: usize = 1000;
@@ -38,7 +39,7 @@ fn values(number: usize) -> [(&'static str, Value<'static>); 8] {
 
 impl Connection for Company {
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
-        Ok(vec![actor_type::CUSTOMER.to_owned()])
+        Ok(vec![actor_type::CUSTOMER.into()])
     }
 
     fn fields(&self, _cx: &Context, _actor_type: &str) -> Result<Vec<Field>> {
@@ -54,6 +55,10 @@ impl Connection for Company {
         ])
     }
 
+    plugin_api::list_based!(get, search, search_text, changed_since);
+}
+
+impl ListBased for Company {
     fn actors(&self, _cx: &Context, _actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
         for number in 0..ROWS {
             let mut row = rows.row(number);
@@ -101,7 +106,7 @@ fn matching(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("matcher, a row");
     group.throughput(Throughput::Elements(ROWS as u64));
     let message = rows();
-    let fields = Company.fields(actor_type::CUSTOMER).unwrap_or_default();
+    let fields = Company.fields(&Context::default(), actor_type::CUSTOMER).unwrap_or_default();
     for (what, restrictions) in restrictions() {
         let Ok(matcher) = Matcher::new(&restrictions, &fields) else { continue };
         group.bench_function(what, |bencher| {
@@ -122,16 +127,17 @@ fn searching(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("default search, a row");
     group.throughput(Throughput::Elements(ROWS as u64));
     group.bench_function("all", |bencher| {
-        bencher
-            .iter(|| testing::collect("Customer", Some(&["NAME"]), |rows| Company.actors("Customer", rows)));
+        bencher.iter(|| {
+            testing::collect("Customer", Some(&["NAME"]), |cx, rows| Company.actors(cx, "Customer", rows))
+        });
     });
     for (what, restrictions) in restrictions() {
         group.bench_function(what, |bencher| {
             bencher.iter_batched(
                 || restrictions.clone(),
                 |restrictions| {
-                    testing::collect("Customer", Some(&["NAME"]), |rows| {
-                        Company.search("Customer", &restrictions, rows)
+                    testing::collect("Customer", Some(&["NAME"]), |cx, rows| {
+                        Company.search(cx, "Customer", &restrictions, rows)
                     })
                 },
                 BatchSize::SmallInput,
@@ -140,8 +146,8 @@ fn searching(criterion: &mut Criterion) {
     }
     group.bench_function("text", |bencher| {
         bencher.iter(|| {
-            testing::collect("Customer", Some(&["NAME"]), |rows| {
-                Company.search_text("Customer", "er 99", None, rows)
+            testing::collect("Customer", Some(&["NAME"]), |cx, rows| {
+                Company.search_text(cx, "Customer", "er 99", None, rows)
             })
         });
     });

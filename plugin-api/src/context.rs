@@ -54,7 +54,12 @@ struct Inner {
     connection: Option<ConnectionRevision>,
     /// What was reported about a call that works.
     reported: Mutex<Outcome>,
+    /// The callbacks for the cancellation, which end with the call.
+    callbacks: Mutex<Vec<Arc<CancelCallback>>>,
 }
+
+/// A callback that has not run yet. Locked while it runs.
+type CancelCallback = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 
 /// The host's side of a call, wherever it is.
 pub trait Caller: Send + Sync {
@@ -73,7 +78,7 @@ pub trait Caller: Send + Sync {
 
 impl Context {
     pub(crate) fn new(caller: Option<Arc<dyn Caller>>, connection: Option<ConnectionRevision>) -> Self {
-        Context(Arc::new(Inner { caller, connection, reported: Mutex::default() }))
+        Context(Arc::new(Inner { caller, connection, ..Inner::default() }))
     }
 
     /// The context of a call of this caller.
@@ -103,11 +108,25 @@ impl Context {
     }
 
     /// Runs a callback when the call is cancelled, at once if it is already: to close a socket, or to cancel a query in the
-    /// ERP system. It runs on another thread, and has to be quick.
+    /// ERP system. It runs on another thread, and has to be quick: the call does not end meanwhile. It is dropped when the
+    /// call ends without a cancellation.
     pub fn on_cancel(&self, callback: impl FnOnce() + Send + 'static) {
-        if let Some(caller) = &self.0.caller {
-            caller.on_cancel(Box::new(callback));
-        }
+        let Some(caller) = &self.0.caller else { return };
+        let callback: Arc<CancelCallback> = Arc::new(Mutex::new(Some(Box::new(callback))));
+        lock(&self.0.callbacks).push(Arc::clone(&callback));
+        caller.on_cancel(Box::new(move || {
+            let mut callback = lock(&callback);
+            if let Some(callback) = callback.take() {
+                callback();
+            }
+        }));
+    }
+
+    /// Drops the callbacks for the cancellation, because the call has ended: a socket that they close may serve another one.
+    /// Waits for one that runs.
+    pub(crate) fn drop_callbacks(&self) {
+        let callbacks = std::mem::take(&mut *lock(&self.0.callbacks));
+        callbacks.iter().for_each(|callback| drop(lock(callback).take()));
     }
 
     /// The time until the deadline; zero when it has passed or the call was cancelled. `None` when there is no deadline.
@@ -201,8 +220,13 @@ impl Context {
     }
 
     fn reported(&self) -> MutexGuard<'_, Outcome> {
-        self.0.reported.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.reported)
     }
+}
+
+/// A callback that panicked leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Adds a line to a text.

@@ -6,11 +6,11 @@ use proptest::prelude::*;
 
 use erp_host_conformance::testing::collect;
 use plugin_api::abi::{Message, MessageRef, RowRef, RowSink, RowWriter};
-use plugin_api::{Actor, DateTime, Error, Outcome, Result, RowFilter, Rows, Value};
+use plugin_api::{Actor, DateTime, Error, Result, RowFilter, Rows, Value};
 
 /// Runs a method that answers with rows of the type `Customer`.
 fn rows(selection: Option<&[&str]>, method: impl FnOnce(&mut Rows<'_>) -> Result<()>) -> Vec<Actor> {
-    collect("Customer", selection, |rows| method(rows).map(|()| Outcome::ok())).unwrap().0
+    collect("Customer", selection, |_, rows| method(rows)).unwrap().0
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The default methods of a connection: everything but `actor_types`, `fields` and `actors`.
+//! The methods of a connection that a list-based one need not write, and those with a default.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,8 +10,8 @@
 use erp_host_conformance::testing::collect;
 use plugin_api::Operator as Op;
 use plugin_api::{
-    Actor, Connection, Error, Field, ListItem, Outcome, Parent, Restriction, Result, Rows, TextMatcher,
-    error_code,
+    Actor, ActorType, Connection, Context, Error, Field, ListBased, ListItem, Outcome, Parent, Restriction,
+    Result, Rows, TextMatcher, error_code,
 };
 
 /// A connection that implements no more than it must.
@@ -37,7 +37,7 @@ fn actors() -> Vec<Actor> {
 
 impl Connection for Plain {
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
-        Ok(vec!["Customer".to_owned(), "Person".to_owned()])
+        Ok(vec!["Customer".into(), ActorType::new("Person").below("Customer")])
     }
 
     fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
@@ -54,26 +54,31 @@ impl Connection for Plain {
         }
     }
 
-    fn searchable_fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<String>> {
+    fn searchable_fields(&self, cx: &Context, actor_type: &str) -> Result<Vec<String>> {
         match &self.searchable {
             Some(keys) => Ok(keys.clone()),
             None => {
-                let fields = self.fields(actor_type)?.into_iter();
+                let fields = self.fields(cx, actor_type)?.into_iter();
                 Ok(fields.filter(|field| field.key != "PIN").map(|field| field.key).collect())
             }
         }
     }
 
-    fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
-        self.fields(actor_type)?;
-        for actor in actors().iter().filter(|actor| actor.actor_type == actor_type) {
-            rows.push(actor)?;
-        }
-        Ok(Outcome::info("from the list"))
-    }
+    plugin_api::list_based!(get, search, search_text, changed_since);
 
     fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         Ok((name == "Kinds").then(|| vec![ListItem::new("a", "Good"), ListItem::new("b", "Better")]))
+    }
+}
+
+impl ListBased for Plain {
+    fn actors(&self, cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
+        self.fields(cx, actor_type)?;
+        for actor in actors().iter().filter(|actor| actor.actor_type == actor_type) {
+            rows.push(actor)?;
+        }
+        rows.info("from the list");
+        Ok(())
     }
 }
 
@@ -84,20 +89,23 @@ fn keys(found: &[Actor]) -> Vec<&str> {
 fn search(restrictions: &[Restriction]) -> Vec<Actor> {
     let plain = Plain::default();
     let (found, outcome) =
-        collect("Customer", None, |rows| plain.search("Customer", restrictions, rows)).unwrap();
+        collect("Customer", None, |cx, rows| plain.search(cx, "Customer", restrictions, rows)).unwrap();
     assert_eq!(outcome, Outcome::info("from the list"), "the outcome comes through");
     found
 }
 
 fn search_text(connection: &Plain, actor_type: &str, text: &str, parent: Option<&Parent>) -> Vec<Actor> {
-    collect(actor_type, None, |rows| connection.search_text(actor_type, text, parent, rows)).unwrap().0
+    collect(actor_type, None, |cx, rows| connection.search_text(cx, actor_type, text, parent, rows))
+        .unwrap()
+        .0
 }
 
 #[test]
 fn get_leaves_out_unknown_keys() {
     let plain = Plain::default();
-    let get =
-        |wanted: &[&str]| collect("Customer", None, |rows| plain.get("Customer", wanted, rows)).unwrap().0;
+    let get = |wanted: &[&str]| {
+        collect("Customer", None, |cx, rows| plain.get(cx, "Customer", wanted, rows)).unwrap().0
+    };
     assert_eq!(keys(&get(&["C3", "C1", "nobody", "C1", "c2"])), ["C1", "C3"]);
     assert_eq!(get(&["C2"])[0], actors()[1], "whole and unchanged");
     assert!(get(&[]).is_empty());
@@ -120,7 +128,7 @@ fn search_below_a_parent() {
         Restriction::new(Restriction::PARENT_KEY, Op::Equal, ["C1"]),
         Restriction::new(Restriction::PARENT_TYPE, Op::Equal, ["Customer"]),
     ];
-    let (found, _) = collect("Person", None, |rows| plain.search("Person", &below, rows)).unwrap();
+    let (found, _) = collect("Person", None, |cx, rows| plain.search(cx, "Person", &below, rows)).unwrap();
     assert_eq!(keys(&found), ["P1", "P3"]);
     assert_eq!(found[0].parent, Some(Parent::new("Customer", "C1")));
 }
@@ -157,7 +165,7 @@ fn search_text_below_a_parent() {
 #[test]
 fn text_matcher_agrees_with_search_text() {
     let connection = Plain::default();
-    let fields = connection.fields("Customer").unwrap();
+    let fields = connection.fields(&Context::default(), "Customer").unwrap();
     let parent = Parent::new("Customer", "C1");
     for (actor_type, text, parent) in [
         ("Customer", "berg", None),
@@ -178,7 +186,10 @@ fn text_matcher_agrees_with_search_text() {
 
 #[test]
 fn only_searchable_fields_are_searched() {
-    assert_eq!(Plain::default().searchable_fields("Customer").unwrap(), ["NAME", "CITY", "SIZE", "KIND"]);
+    assert_eq!(
+        Plain::default().searchable_fields(&Context::default(), "Customer").unwrap(),
+        ["NAME", "CITY", "SIZE", "KIND"]
+    );
     let only_city = Plain { searchable: Some(vec!["CITY".to_owned(), "SIZE".to_owned()]) };
     assert_eq!(
         keys(&search_text(&only_city, "Customer", "og", None)),
@@ -187,7 +198,8 @@ fn only_searchable_fields_are_searched() {
     );
     assert_eq!(keys(&search_text(&only_city, "Customer", "oslo", None)), ["C3"]);
     let by_name = [Restriction::new("NAME", Op::Equal, ["x"])];
-    let error = collect("Customer", None, |rows| only_city.search("Customer", &by_name, rows)).unwrap_err();
+    let error =
+        collect("Customer", None, |cx, rows| only_city.search(cx, "Customer", &by_name, rows)).unwrap_err();
     assert_eq!(error.error_code(), Some(error_code::UNKOWN_FIELDKEY));
     assert!(error.user_text().contains("CITY, SIZE"), "{error}");
 }
@@ -195,8 +207,9 @@ fn only_searchable_fields_are_searched() {
 #[test]
 fn changed_since_includes_the_stamp_and_actors_without_one() {
     let plain = Plain::default();
-    let since =
-        |stamp| collect("Customer", None, |rows| plain.changed_since("Customer", stamp, rows)).unwrap().0;
+    let since = |stamp| {
+        collect("Customer", None, |cx, rows| plain.changed_since(cx, "Customer", stamp, rows)).unwrap().0
+    };
     assert_eq!(keys(&since(None)), ["C1", "C2", "C3"]);
     assert_eq!(keys(&since(Some(""))), ["C1", "C2", "C3"]);
     assert_eq!(keys(&since(Some("2026-01"))), ["C1", "C2", "C3"]);
@@ -207,9 +220,12 @@ fn changed_since_includes_the_stamp_and_actors_without_one() {
 #[test]
 fn list_items_come_from_the_list() {
     let plain = Plain::default();
-    assert_eq!(plain.list_items("Kinds", &["b", "c"]).unwrap(), Some(vec![ListItem::new("b", "Better")]));
-    assert_eq!(plain.list_items("Kinds", &[]).unwrap(), Some(vec![]));
-    assert_eq!(plain.list_items("Colours", &["b"]).unwrap(), None);
+    assert_eq!(
+        plain.list_items(&Context::default(), "Kinds", &["b", "c"]).unwrap(),
+        Some(vec![ListItem::new("b", "Better")])
+    );
+    assert_eq!(plain.list_items(&Context::default(), "Kinds", &[]).unwrap(), Some(vec![]));
+    assert_eq!(plain.list_items(&Context::default(), "Colours", &["b"]).unwrap(), None);
 }
 
 #[test]
@@ -223,13 +239,14 @@ fn fields_are_selected_after_filtering() {
         (Some(&[]), &[]),
     ] {
         let (found, _) =
-            collect("Customer", selection, |rows| plain.search("Customer", &by_city, rows)).unwrap();
+            collect("Customer", selection, |cx, rows| plain.search(cx, "Customer", &by_city, rows)).unwrap();
         assert_eq!(keys(&found), ["C1"]);
         let sent: Vec<_> = found[0].fields.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(sent, fields, "{selection:?}");
-        let (found, _) =
-            collect("Customer", selection, |rows| plain.search_text("Customer", "bergen", None, rows))
-                .unwrap();
+        let (found, _) = collect("Customer", selection, |cx, rows| {
+            plain.search_text(cx, "Customer", "bergen", None, rows)
+        })
+        .unwrap();
         let sent: Vec<_> = found[0].fields.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(sent, fields, "{selection:?}");
     }
@@ -238,23 +255,25 @@ fn fields_are_selected_after_filtering() {
 #[test]
 fn unknown_actor_type_fails_in_every_method() {
     let plain = Plain::default();
-    let fails = |method: &dyn Fn(&mut Rows<'_>) -> Result<()>| {
+    let fails = |method: &dyn Fn(&Context, &mut Rows<'_>) -> Result<()>| {
         let error = collect("Ship", None, method).unwrap_err();
         assert!(error.user_text().contains("\"Ship\""), "{error}");
     };
-    fails(&|rows| plain.get("Ship", &["1"], rows));
-    fails(&|rows| plain.search("Ship", &[], rows));
-    fails(&|rows| plain.search_text("Ship", "x", None, rows));
-    fails(&|rows| plain.changed_since("Ship", None, rows));
+    fails(&|cx, rows| plain.get(cx, "Ship", &["1"], rows));
+    fails(&|cx, rows| plain.search(cx, "Ship", &[], rows));
+    fails(&|cx, rows| plain.search_text(cx, "Ship", "x", None, rows));
+    fails(&|cx, rows| plain.changed_since(cx, "Ship", None, rows));
 }
 
 #[test]
 fn create_and_save_fail_by_default() {
     let plain = Plain::default();
     let actor = Actor::new("Customer", "");
-    let error = collect("Customer", None, |rows| plain.create(&actor, rows)).unwrap_err();
+    let error = collect("Customer", None, |cx, rows| plain.create(cx, &actor, rows)).unwrap_err();
     assert_eq!(error.user_text(), "Customer cannot be created: this connector is read only");
-    let error = collect("Customer", None, |rows| plain.save(&[actor], rows)).unwrap_err();
+    let error = collect("Customer", None, |cx, rows| plain.save(cx, &[actor], rows)).unwrap_err();
     assert_eq!(error.user_text(), "Customer cannot be saved: this connector is read only");
-    assert_eq!(plain.test().unwrap(), Outcome::ok());
+    let cx = Context::default();
+    plain.test(&cx).unwrap();
+    assert_eq!(cx.outcome(), Outcome::ok());
 }

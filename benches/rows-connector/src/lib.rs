@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use plugin_api::{
-    Actor, Connection, Connector, Error, Field, Host, Outcome, Result, Rows, Settings, SettingsForm,
+    Actor, ActorType, Connection, Connector, Context, Error, Field, Host, ListBased, Result, Rows, Settings,
+    SettingsForm,
 };
 
 /// What the comparison sends, and two settings more, so that the form is as large as the peer's.
@@ -92,7 +93,7 @@ fn row(i: u32) -> Actor {
 
 impl Connection for InMemory {
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
-        Ok(vec![ACTOR_TYPE.to_owned()])
+        Ok(vec![ACTOR_TYPE.into()])
     }
 
     fn fields(&self, _cx: &Context, _actor_type: &str) -> Result<Vec<Field>> {
@@ -100,16 +101,12 @@ impl Connection for InMemory {
         Ok(first.fields.iter().map(|(key, _)| Field::text(key)).collect())
     }
 
-    fn actors(&self, _cx: &Context, _actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
-        self.rows.iter().try_for_each(|row| rows.push(row))?;
-        Ok(())
-    }
+    plugin_api::list_based!(search, search_text);
 
     fn get(&self, _cx: &Context, _actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
         // The row of number `n` stands at `n - 1`.
         let places = keys.iter().filter_map(|key| key.parse::<usize>().ok()?.checked_sub(1));
-        places.filter_map(|place| self.rows.get(place)).try_for_each(|row| rows.push(row))?;
-        Ok(())
+        places.filter_map(|place| self.rows.get(place)).try_for_each(|row| rows.push(row))
     }
 
     fn changed_since(
@@ -120,8 +117,13 @@ impl Connection for InMemory {
         rows: &mut Rows<'_>,
     ) -> Result<()> {
         let is_newer = |row: &&Actor| stamp.is_none_or(|stamp| row.last_modified.as_deref() >= Some(stamp));
-        self.rows.iter().filter(is_newer).try_for_each(|row| rows.push(row))?;
-        Ok(())
+        self.rows.iter().filter(is_newer).try_for_each(|row| rows.push(row))
+    }
+}
+
+impl ListBased for InMemory {
+    fn actors(&self, _cx: &Context, _actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
+        self.rows.iter().try_for_each(|row| rows.push(row))
     }
 }
 

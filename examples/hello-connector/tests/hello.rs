@@ -9,7 +9,7 @@ fn keys(found: &[Actor]) -> Vec<&str> {
 }
 
 #[test]
-fn searches_work_with_the_default_methods() -> Result<()> {
+fn searches_work_by_listing() -> Result<()> {
     let company = connect::<HelloConnector>([])?;
     for (field, operator, value, found) in [
         ("NAME", Operator::Contains, "MØBLER", ["C2"]),
@@ -17,13 +17,14 @@ fn searches_work_with_the_default_methods() -> Result<()> {
         ("CATEGORY", Operator::OneOf, "A", ["C1"]),
     ] {
         let restrictions = [Restriction::new(field, operator, [value])];
-        let (actors, _) = collect("Customer", None, |rows| company.search("Customer", &restrictions, rows))?;
+        let (actors, _) =
+            collect("Customer", None, |cx, rows| company.search(cx, "Customer", &restrictions, rows))?;
         assert_eq!(keys(&actors), found, "{field} {operator} {value}");
     }
 
     let fjord = Parent::new("Customer", "C1");
     let (found, _) =
-        collect("Person", None, |rows| company.search_text("Person", "KARI", Some(&fjord), rows))?;
+        collect("Person", None, |cx, rows| company.search_text(cx, "Person", "KARI", Some(&fjord), rows))?;
     assert_eq!(keys(&found), ["P1"]);
     Ok(())
 }
@@ -33,15 +34,16 @@ fn created_actor_is_found_and_can_be_saved() -> Result<()> {
     let company = connect::<HelloConnector>([("Prefix", "NO-")])?;
     let fields = Some(&["NAME"][..]);
     let new = Actor::new("Customer", "").with("NAME", "Nye Venner").with("CREDIT", 1.5);
-    let (created, _) = collect("Customer", fields, |rows| company.create(&new, rows))?;
+    let (created, _) = collect("Customer", fields, |cx, rows| company.create(cx, &new, rows))?;
     assert_eq!(keys(&created), ["NO-4"]);
 
     let changes = Actor::new("Customer", "NO-4").with("NAME", "Gamle Venner");
-    let (saved, _) = collect("Customer", None, |rows| company.save(&[changes], rows))?;
+    let (saved, _) = collect("Customer", None, |cx, rows| company.save(cx, &[changes], rows))?;
     assert_eq!((saved[0].text("NAME"), saved[0].text("CREDIT")), ("Gamle Venner", "[F:1.5]"));
 
     let stamp = created[0].last_modified.as_deref();
-    let (changed, _) = collect("Customer", fields, |rows| company.changed_since("Customer", stamp, rows))?;
+    let (changed, _) =
+        collect("Customer", fields, |cx, rows| company.changed_since(cx, "Customer", stamp, rows))?;
     assert_eq!(
         changed,
         [Actor::new("Customer", "NO-4")
@@ -57,11 +59,11 @@ fn errors_explain_what_is_wrong() -> Result<()> {
     assert_eq!(error.user_text(), "the setting Prefix is too long, expected at most 5 characters");
 
     let company = connect::<HelloConnector>([])?;
-    let error = collect("Ship", None, |rows| company.search("Ship", &[], rows)).unwrap_err();
+    let error = collect("Ship", None, |cx, rows| company.search(cx, "Ship", &[], rows)).unwrap_err();
     assert_eq!(error.user_text(), "there is no actor type \"Ship\", only Customer and Person");
 
     let nobody = Actor::new("Customer", "C9");
-    let error = collect("Customer", None, |rows| company.save(&[nobody], rows)).unwrap_err();
+    let error = collect("Customer", None, |cx, rows| company.save(cx, &[nobody], rows)).unwrap_err();
     assert_eq!(error.user_text(), "nobody has the key \"C9\"");
     Ok(())
 }

@@ -232,7 +232,7 @@ fn expect_100_continue_is_answered() {
 #[test]
 fn http_1_0_is_served_with_and_without_keep_alive() {
     let host = Host::start();
-    host.save(&[("actors", "huge:300")]);
+    host.save(&[("changed_since", "huge:300")]);
     let call = call(Request::GetActorsByTimestamp {
         updated_on_or_after: None,
         actor_type: Some("Customer".into()),

@@ -164,6 +164,8 @@ impl<'s> Replies<'s> {
             // Inside the guard, because texts and drop of an error may be the author's code.
             Err(error) => (error.to_outcome(), None),
         });
+        // Before the host receives the outcome. They are the author's code too; the hook has logged a panic.
+        let _ = guard(|| cx.drop_callbacks());
         let (outcome, made) = ended.unwrap_or_else(|panic| {
             let Panic { text, reference } = panic;
             let error =

@@ -8,6 +8,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use abi_stable::sabi_trait::TD_Opaque;
@@ -182,10 +183,16 @@ struct CallbackAdapter(Option<Box<dyn FnOnce() + Send>>);
 
 impl CallbackObject for CallbackAdapter {
     fn cancelled(&mut self) {
-        if let Some(callback) = self.0.take() {
-            // The hook has logged a panic; there is no reply to put it into.
-            let _ = catch_unwind(AssertUnwindSafe(callback));
-        }
+        let Some(callback) = self.0.take() else { return };
+        let run = move || {
+            // The hook has logged a panic; there is no reply to put it into. Its payload might panic when it is dropped.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
+                std::mem::forget(payload);
+            }
+        };
+        // On a thread of its own: the host cancels calls on threads that must not block. Without a thread the connector still
+        // notices the cancellation when it checks.
+        let _ = thread::Builder::new().name("cancellation".to_owned()).spawn(run);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use crate::{Error, Outcome, Result, ResultExt, State, error_code};
+use crate::{Error, ErrorKind, Outcome, Result, ResultExt, State, error_code};
 
 /// An error with a cause, as libraries make them.
 #[derive(Debug)]
@@ -33,7 +33,8 @@ fn outcomes_carry_state_texts_and_code() {
     assert_eq!(outcome.tech.as_deref(), Some("rows 3 and 9"));
     assert_eq!(outcome.code.as_deref(), Some("SKIPPED"));
     assert_eq!(Outcome::info("x").state, State::OkWithInfo);
-    assert_eq!(Outcome::ok(), Outcome { state: State::Ok, user: None, tech: None, code: None });
+    let ok = Outcome { state: State::Ok, user: None, tech: None, code: None, kind: ErrorKind::Failed };
+    assert_eq!(Outcome::ok(), ok);
 }
 
 #[test]
@@ -86,4 +87,32 @@ fn user_text_falls_back_to_the_tech_text_or_the_cause() {
     let error = Error::from(io::Error::other("disk full"));
     assert_eq!((error.user_text().as_str(), error.to_string().as_str()), ("disk full", "disk full"));
     assert_eq!(format!("{error:?}"), "disk full");
+}
+
+#[test]
+fn error_kind_reaches_the_outcome() {
+    for (error, kind) in [
+        (Error::user("x"), ErrorKind::Failed),
+        (Error::settings("x"), ErrorKind::Settings),
+        (Error::unavailable("x"), ErrorKind::Unavailable),
+        (Error::conflict("x"), ErrorKind::Conflict),
+        (Error::not_found("x"), ErrorKind::NotFound),
+        (Error::unknown_outcome("x"), ErrorKind::UnknownOutcome),
+        (Error::reopen("x"), ErrorKind::Reopen),
+        (Error::user("x").of_kind(ErrorKind::Conflict), ErrorKind::Conflict),
+    ] {
+        assert_eq!((error.kind(), error.to_outcome().kind), (kind, kind));
+        let outer: Result<()> = Err(error);
+        assert_eq!(outer.user("outer").unwrap_err().kind(), kind, "a user text keeps the kind");
+    }
+}
+
+#[test]
+fn converted_errors_of_the_network_are_unavailable() {
+    let kind = |kind: io::ErrorKind| Error::from(io::Error::from(kind)).kind();
+    assert_eq!(kind(io::ErrorKind::ConnectionRefused), ErrorKind::Unavailable);
+    assert_eq!(kind(io::ErrorKind::TimedOut), ErrorKind::Unavailable);
+    assert_eq!(kind(io::ErrorKind::NotFound), ErrorKind::Failed);
+    let inner = Failed("the query failed", io::ErrorKind::ConnectionReset.into());
+    assert_eq!(Error::from(inner).kind(), ErrorKind::Unavailable, "as a cause");
 }

@@ -7,7 +7,9 @@ use std::thread;
 
 use plugin_api::abi::client::ConnectionClient;
 use plugin_api::abi::{ActorCall, ActorOperation};
-use plugin_api::{Access, Actor, Error, FieldType, Operator, Outcome, Parent, Restriction, Settings, State};
+use plugin_api::{
+    Access, Actor, ActorType, Error, FieldType, Operator, Outcome, Parent, Restriction, Settings, State,
+};
 
 use super::fixture::{connection, rogue_with};
 
@@ -60,7 +62,7 @@ fn connection_returns_its_actor_types_fields_and_lists() {
     let (_folder, connection) = connection([]);
     assert_eq!(connection.connector(), "Rogue");
     assert_eq!(connection.test(), Outcome::warning("mind the step"));
-    assert_eq!(connection.actor_types().unwrap(), ["Customer", "Person"]);
+    assert_eq!(connection.actor_types().unwrap(), ["Customer", "Person"].map(ActorType::new));
     assert_eq!(connection.fields("Person").unwrap()[0].key, "NAME");
     assert_eq!(connection.searchable_fields("Person").unwrap(), ["NAME", "NUMBER"]);
     assert_eq!(connection.fields("Ghost").unwrap_err().user.as_deref(), Some("there is no actor type Ghost"));
@@ -107,7 +109,6 @@ fn every_actor_operation_returns_its_actors() {
 
 #[test]
 fn rows_have_the_fields_that_were_requested() {
-    // A search without restrictions calls `actors`, the only method that returns these rows.
     let (_folder, connection) = connection([("search", "huge:3")]);
     let everything = || ActorOperation::Search { restrictions: Cow::Borrowed(&[]) };
     let (all, outcome) = select(&connection, None, everything());

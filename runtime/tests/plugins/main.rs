@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod calls;
+mod cancellation;
 mod files;
 mod fixture;
 mod logs;

@@ -5,11 +5,14 @@
 
 use std::io::Read;
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use plugin_api::{
-    Actor, Call, Connection, Connector, Error, Field, Host, Outcome, Parent, Result, Rows, Settings,
+    Actor, ActorType, Connection, Connector, Context, Error, Field, Host, ListBased, ListItem, Parent,
+    Result, Rows, Settings,
 };
 
 plugin_api::export!(Versioned);
@@ -24,7 +27,11 @@ const ROWS: usize = 200;
 pub struct Versioned;
 
 /// A connection.
-pub struct VersionedConnection;
+#[derive(Default)]
+pub struct VersionedConnection {
+    /// How many callbacks have run.
+    callbacks: Arc<AtomicUsize>,
+}
 
 impl Connector for Versioned {
     const NAME: &'static str = "Versioned";
@@ -52,29 +59,26 @@ impl Connector for Versioned {
     }
 
     fn connect(&self, _cx: &Context, _: &Settings) -> Result<VersionedConnection> {
-        Ok(VersionedConnection)
+        Ok(VersionedConnection::default())
     }
 }
 
 impl Connection for VersionedConnection {
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
-        Ok(vec!["Customer".to_owned()])
+        Ok(vec!["Customer".into()])
     }
 
     fn fields(&self, _cx: &Context, _: &str) -> Result<Vec<Field>> {
         Ok(vec![Field::text("VERSION"), Field::text("TEXT")])
     }
 
-    fn actors(&self, _cx: &Context, _: &str, _: &mut Rows<'_>) -> Result<()> {
-        Ok(())
-    }
+    plugin_api::list_based!(get, search, changed_since);
 
     /// Rows with the version and the text. The text `until 127.0.0.1:4711` makes it wait until that address, to
-    /// which it connects, closes the connection; `while somebody waits` makes it wait until its caller does not, in a host
-    /// that tells it.
+    /// which it connects, closes the connection; `while somebody waits` makes it wait until the call is cancelled.
     fn search_text(
         &self,
-        _cx: &Context,
+        cx: &Context,
         actor_type: &str,
         text: &str,
         _: Option<&Parent>,
@@ -84,10 +88,9 @@ impl Connection for VersionedConnection {
             wait_for(address)?;
         }
         if text == "while somebody waits" {
-            let call = Call::current();
-            call.progress("waiting");
-            tracing::info!(has_deadline = call.time_left().is_some(), "waits");
-            while call.time_left().is_some() && !call.is_cancelled() {
+            cx.progress("waiting");
+            tracing::info!(has_deadline = cx.time_left().is_some(), "waits");
+            while cx.time_left().is_some() && !cx.is_cancelled() {
                 thread::sleep(Duration::from_millis(5));
             }
             tracing::info!("waits no more");
@@ -95,6 +98,31 @@ impl Connection for VersionedConnection {
         for key in 1..=ROWS {
             rows.push(&Actor::new(actor_type, key.to_string()).with("VERSION", VERSION).with("TEXT", text))?;
         }
+        Ok(())
+    }
+
+    /// How many callbacks have run, and how many are left of earlier calls. The call has a callback itself; the list `until
+    /// cancelled` waits for it, and fails.
+    fn list(&self, cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
+        let left = Arc::strong_count(&self.callbacks) - 1;
+        let (done, is_done) = mpsc::channel();
+        let callbacks = Arc::clone(&self.callbacks);
+        cx.on_cancel(move || {
+            callbacks.fetch_add(1, Ordering::SeqCst);
+            let _ = done.send(());
+        });
+        if name == "until cancelled" {
+            cx.progress("waiting");
+            is_done.recv()?;
+            return Err(Error::user("the callback has run"));
+        }
+        let run = self.callbacks.load(Ordering::SeqCst);
+        Ok(Some(vec![ListItem::new("run", run.to_string()), ListItem::new("left", left.to_string())]))
+    }
+}
+
+impl ListBased for VersionedConnection {
+    fn actors(&self, _cx: &Context, _: &str, _: &mut Rows<'_>) -> Result<()> {
         Ok(())
     }
 }

@@ -10,11 +10,19 @@ use crate::{HELLO, ROGUE, VERSIONS};
 
 /// A plugin file of a package, built once.
 pub fn built(package: &str) -> PathBuf {
+    all().plugin(package).expect("a plugin file").to_owned()
+}
+
+/// The program `erp-host`, for workers.
+pub fn built_host() -> PathBuf {
+    all().host.clone()
+}
+
+fn all() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
+    BUILT.get_or_init(|| {
         build::build(Profile::Dev, &[ROGUE, HELLO, VERSIONS[0], VERSIONS[1]]).expect("the plugins build")
-    });
-    built.plugin(package).expect("a plugin file").to_owned()
+    })
 }
 
 /// A plugins folder and a data folder of its own.

@@ -1,71 +1,99 @@
-//! Cancellation, deadline and progress of a call, as the connector sees them.
+//! Cancellation, deadline and progress of a call, as the connector sees them in its context.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::abi::adapter::connector_object;
 use crate::abi::client::{ConnectionClient, ConnectorClient};
 use crate::abi::{ActorCall, ActorOperation, CallWatch};
-use crate::{Actor, Call, Connection, Connector, Field, Host, Outcome, Result, Rows, Settings, State};
+use crate::{
+    Actor, ActorType, Connection, Connector, Context, Field, Host, ListBased, ListItem, Result, Rows,
+    Settings, State,
+};
 
-/// Returns the state of its call in its outcome.
-struct CallReporter;
+/// Returns the state of its call in its outcome, and a callback's in a list.
+#[derive(Clone, Default)]
+struct CallReporter(Arc<AtomicUsize>);
 
 impl Connector for CallReporter {
     const NAME: &'static str = "CallReporter";
     type Connection = CallReporter;
 
     fn new(_: &Host) -> Result<Self> {
-        Ok(CallReporter)
+        Ok(CallReporter::default())
     }
 
     fn settings(&self, _cx: &Context) -> Result<Vec<Field>> {
         Ok(Vec::new())
     }
 
-    fn connect(&self, _cx: &Context, _: &Settings) -> Result<CallReporter> {
-        Call::current().progress("connecting");
-        Ok(CallReporter)
+    fn connect(&self, cx: &Context, _: &Settings) -> Result<CallReporter> {
+        cx.progress("connecting");
+        Ok(self.clone())
     }
 }
 
 impl Connection for CallReporter {
-    fn test(&self, _cx: &Context) -> Result<()> {
-        let call = Call::current();
-        call.progress(format_args!(
+    fn test(&self, cx: &Context) -> Result<()> {
+        cx.progress(format_args!(
             "testing,\nwith {} left",
-            if call.time_left().is_some() { "time" } else { "unlimited time" }
+            if cx.time_left().is_some() { "time" } else { "unlimited time" }
         ));
         // Also on another thread.
+        let call = cx.clone();
         let seen = std::thread::spawn(move || (call.is_cancelled(), call.time_left())).join().unwrap();
-        Ok(Outcome::warning(format!("{seen:?}")))
+        cx.warn(format!("{seen:?}"));
+        Ok(())
     }
 
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
-        Ok(vec!["Customer".to_owned()])
+        Ok(vec!["Customer".into()])
     }
 
     fn fields(&self, _cx: &Context, _: &str) -> Result<Vec<Field>> {
         Ok(vec![Field::text("NAME")])
     }
 
+    crate::list_based!(get, search, search_text, changed_since);
+
+    fn save(&self, _cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
+        actors.iter().try_for_each(|actor| rows.push(actor))
+    }
+
+    /// Has two callbacks: one counts, the other one panics. `until cancelled` waits for the first one.
+    fn list(&self, cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
+        let count = Arc::clone(&self.0);
+        let (done, is_done) = mpsc::channel();
+        cx.on_cancel(|| std::panic::resume_unwind(Box::new("the author's callback")));
+        cx.on_cancel(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            let _ = done.send(());
+        });
+        if name == "until cancelled" {
+            cx.progress("waiting");
+            is_done.recv()?;
+        }
+        Ok(None)
+    }
+}
+
+impl ListBased for CallReporter {
     fn actors(&self, _cx: &Context, _: &str, rows: &mut Rows<'_>) -> Result<()> {
         for key in 0.. {
             rows.row(key).field("NAME", "a name").end()?;
         }
         Ok(())
     }
-
-    fn save(&self, _cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
-        actors.iter().try_for_each(|actor| rows.push(actor))?;
-        Ok(())
-    }
 }
 
 fn connection() -> ConnectionClient {
-    let connector = ConnectorClient::new("CallReporter".into(), Arc::new(connector_object(CallReporter)));
+    connection_to(CallReporter::default())
+}
+
+fn connection_to(reporter: CallReporter) -> ConnectionClient {
+    let connector = ConnectorClient::new("CallReporter".into(), Arc::new(connector_object(reporter)));
     connector.connect(&Settings::default()).unwrap()
 }
 
@@ -138,23 +166,6 @@ fn cancelled_save_goes_on_until_the_author_checks() {
 }
 
 #[test]
-fn current_call_is_the_innermost_one() {
-    let is_cancelled = || Call::current().is_cancelled();
-    assert!(Call::current().check().is_ok());
-    let cancelled = CallWatch::new(None);
-    cancelled.cancel();
-    cancelled.during(|| {
-        assert!(is_cancelled());
-        assert!(Call::current().check().is_err());
-        CallWatch::new(Instant::now().checked_add(Duration::from_secs(3600))).during(|| {
-            assert!(!is_cancelled() && Call::current().time_left().is_some());
-        });
-        assert!(is_cancelled());
-    });
-    assert!(!is_cancelled() && Call::current().time_left().is_none());
-}
-
-#[test]
 fn cancellation_callback_runs_once() {
     let has_run = Arc::new(AtomicBool::new(false));
     let callback = || {
@@ -169,4 +180,52 @@ fn cancellation_callback_runs_once() {
     assert!(has_run.swap(false, Ordering::SeqCst));
     watch.on_cancel(callback());
     assert!(has_run.load(Ordering::SeqCst), "runs at once after the cancellation");
+}
+
+#[test]
+fn on_cancel_runs_the_callback_of_a_connector_once() {
+    let reporter = CallReporter::default();
+    let connection = connection_to(reporter.clone());
+    let count = || reporter.0.load(Ordering::SeqCst);
+    let watch = CallWatch::new(None);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while watch.progress().is_none() {
+                std::thread::yield_now();
+            }
+            watch.cancel();
+            watch.cancel();
+        });
+        assert_eq!(watch.during(|| connection.list("until cancelled")), Ok(None));
+    });
+    assert_eq!(count(), 1);
+    assert_eq!(watch.during(|| connection.list("until cancelled")), Ok(None));
+    assert_eq!(count(), 2, "runs at once after the cancellation");
+}
+
+#[test]
+fn on_cancel_drops_the_callback_when_the_call_ends() {
+    let reporter = CallReporter::default();
+    let connection = connection_to(reporter.clone());
+    let references = Arc::strong_count(&reporter.0);
+    let watch = CallWatch::new(None);
+    assert_eq!(watch.during(|| connection.list("at once")), Ok(None));
+    assert_eq!(Arc::strong_count(&reporter.0), references);
+    watch.cancel();
+    assert_eq!(connection.list("without a call"), Ok(None));
+    assert_eq!((Arc::strong_count(&reporter.0), reporter.0.load(Ordering::SeqCst)), (references, 0));
+}
+
+/// The host's calls inside each other, such as a connection that is opened for a call.
+#[test]
+fn during_is_the_innermost_call() {
+    let is_cancelled = || connection().test().user.unwrap().starts_with("(true");
+    let cancelled = CallWatch::new(None);
+    cancelled.cancel();
+    cancelled.during(|| {
+        assert!(is_cancelled());
+        CallWatch::new(None).during(|| assert!(!is_cancelled()));
+        assert!(is_cancelled());
+    });
+    assert!(!is_cancelled());
 }

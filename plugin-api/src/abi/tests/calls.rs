@@ -13,7 +13,10 @@ use crate::abi::objects::{ConnectionBox, ConnectionObject, ConnectionObject_TO, 
 use crate::abi::{
     ActorCall, ActorOperation, ConnectorTransport, Kind, Message, MessageRef, Operation, RowWriter, replies,
 };
-use crate::{Connection, Connector, Field, Host, Outcome, Result, Rows, Settings, State, Value};
+use crate::{
+    ActorType, Connection, Connector, Context, Field, Host, ListBased, Outcome, Result, Rows, Settings,
+    State, Value,
+};
 
 /// A correct connector with four customers.
 pub(super) struct Plain;
@@ -37,13 +40,17 @@ impl Connector for Plain {
 
 impl Connection for Plain {
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
-        Ok(vec!["Customer".to_owned()])
+        Ok(vec![ActorType::new("Customer").below("Partner")])
     }
 
     fn fields(&self, _cx: &Context, _: &str) -> Result<Vec<Field>> {
         Ok(vec![Field::text("NAME")])
     }
 
+    crate::list_based!(get, search, search_text, changed_since);
+}
+
+impl ListBased for Plain {
     fn actors(&self, _cx: &Context, _: &str, rows: &mut Rows<'_>) -> Result<()> {
         for key in 1..=4 {
             rows.row(key).field("NAME", "a name").end()?;
@@ -203,13 +210,18 @@ fn invalid_replies_are_an_error_of_the_call() {
 }
 
 #[test]
+fn actor_types_cross_with_their_parents() {
+    assert_eq!(plain().actor_types(), Ok(vec![ActorType::new("Customer").below("Partner")]));
+}
+
+#[test]
 fn unknown_operation_is_an_error_of_the_call() {
     let connector: Arc<dyn ConnectorTransport> = Arc::new(connector_object(Plain));
     let nothing = MessageRef { text: "", marks: &[] };
     let receive = |_: Kind, _: MessageRef<'_>| Ok(ControlFlow::Continue(()));
     let ((), outcome) = call("Plain", |replies| connector.call(Operation(4711), nothing, replies), receive);
     assert_eq!(outcome.state, State::Error);
-    assert_eq!(outcome.user.as_deref(), Some("not supported by this connector (API 1.1.0, operation 4711)"));
+    assert_eq!(outcome.user.as_deref(), Some("not supported by this connector (API 2.0.0, operation 4711)"));
 }
 
 #[test]

@@ -39,12 +39,15 @@ fn handshake_of_an_incompatible_plugin_is_refused() {
     let cases = [
         (
             About { api: api(ours.major + 1, 0, 0), ..about.clone() },
-            "built for plugin API 2.0.0, this host has 1.1.0",
+            "built for plugin API 3.0.0, this host has 2.0.0",
         ),
-        (About { api: api(0, 9, 0), ..about.clone() }, "built for plugin API 0.9.0"),
+        (
+            About { api: api(1, 1, 0), ..about.clone() },
+            "it was built for plugin API 1.1.0, this host has 2.0.0; build the plugin with erp-host-plugin-api 2",
+        ),
         (
             About { needs: api(ours.major, ours.minor + 1, 0), ..about.clone() },
-            "it needs plugin API 1.2, newer than this host's 1.1.0; update the host, or get a build for 1.1",
+            "it needs plugin API 2.1, newer than this host's 2.0.0; update the host, or get a build for 2.0",
         ),
         (
             About { target: "z80-unknown-cpm".to_owned(), ..about.clone() },

@@ -11,7 +11,8 @@ use crate::abi::{
     Operation, Record, RequestError, RowRef, RowWriter,
 };
 use crate::{
-    Access, Actor, Field, FieldType, Host, ListItem, Operator, Outcome, Parent, Restriction, Settings, State,
+    Access, Actor, ActorType, ErrorKind, Field, FieldType, Host, ListItem, Operator, Outcome, Parent,
+    Restriction, Settings, State,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -152,7 +153,7 @@ proptest! {
         fields in prop::collection::vec(field(), 1..3),
         (key, label) in (text(), text()),
         (user, tech, code) in (prop::option::of(text()), prop::option::of(text()), prop::option::of(text())),
-        state in prop::sample::select(State::ALL),
+        (state, kind) in (prop::sample::select(State::ALL), prop::sample::select(ErrorKind::ALL)),
         actor_types in texts(),
     ) {
         for field in fields {
@@ -166,9 +167,14 @@ proptest! {
         prop_assert_eq!(replies::list_item(message.as_ref()), Ok(item));
 
         let mut message = Message::new();
-        let outcome = Outcome { state, user, tech, code };
+        let outcome = Outcome { state, user, tech, code, kind };
         replies::put_outcome(&mut message, &outcome);
         prop_assert_eq!(replies::outcome(message.as_ref()), Ok(outcome));
+
+        let mut message = Message::new();
+        let actor_type = ActorType { name: key.clone(), parents: actor_types.clone() };
+        replies::put_actor_type(&mut message, &actor_type);
+        prop_assert_eq!(replies::actor_type(message.as_ref()), Ok(actor_type));
 
         let mut message = Message::new();
         let description = Description { name: key, description: label, actor_types };
@@ -203,6 +209,7 @@ proptest! {
         let _ = Record::decode(message);
         let _ = replies::field(message);
         let _ = replies::outcome(message);
+        let _ = replies::actor_type(message);
         let _ = requests::host(&mut message.reader());
         let _ = Description::decode(message);
         let mut reader = message.reader();
@@ -243,7 +250,7 @@ fn unknown_operation_and_operator_are_named() {
     let nothing = Message::new();
     let error = ConnectionRequest::decode(Operation(4711), nothing.as_ref()).unwrap_err();
     assert_eq!(error, RequestError::Unknown(Operation(4711)));
-    assert_eq!(error.to_string(), "not supported by this connector (API 1.1.0, operation 4711)");
+    assert_eq!(error.to_string(), "not supported by this connector (API 2.0.0, operation 4711)");
 
     let mut message = Message::new();
     message.put_text("Customer");
@@ -255,8 +262,18 @@ fn unknown_operation_and_operator_are_named() {
     let error = ConnectionRequest::decode(Operation::SEARCH, message.as_ref()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the operator \"sounds like\" is not supported by this connector (API 1.1.0)"
+        "the operator \"sounds like\" is not supported by this connector (API 2.0.0)"
     );
+}
+
+#[test]
+fn unknown_kind_of_a_newer_plugin_is_a_failure() {
+    let mut message = Message::new();
+    message.put_text("Error");
+    (0..3).for_each(|_| message.put_optional(None));
+    message.put_text("bankrupt");
+    let outcome = replies::outcome(message.as_ref()).unwrap();
+    assert_eq!((outcome.state, outcome.kind), (State::Error, ErrorKind::Failed));
 }
 
 /// A message may contain secrets.

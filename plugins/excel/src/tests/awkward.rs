@@ -1,6 +1,6 @@
 //! Unusual workbooks: merged cells, hyperlinks, totals, odd values, odd packages, large ones.
 
-use plugin_api::{Access, Connection, Connector, Host, Settings, State};
+use plugin_api::{Access, Connection, Connector, Host, Outcome, Settings, State};
 
 use super::archive::{entry, with_entry};
 use super::kit::*;
@@ -39,7 +39,7 @@ fn row(number: u32, cells: &str) -> String {
 
 /// What the test of the connection warns of.
 fn warning(place: &WorkbookFolder) -> String {
-    let outcome = place.connect().test().unwrap();
+    let outcome = outcome_of_test(&place.connect());
     assert_eq!(outcome.state, State::Warning, "{outcome:?}");
     outcome.user.unwrap()
 }
@@ -151,7 +151,7 @@ fn totals_are_no_actor_and_new_rows_go_above_them() {
     let place = with_totals("", "", "");
     let connection = place.connect();
     assert_eq!(actors(&connection, "Customer").len(), 2);
-    assert_eq!(connection.test().unwrap().state, State::Ok, "{:?}", connection.test());
+    assert_eq!(outcome_of_test(&connection), Outcome::ok());
     for key in ["C-3", "C-4"] {
         let created = create(&connection, &actor("Customer", "", &[("Credit", Some("[I:30]"))])).unwrap();
         assert_eq!(created.key, key);
@@ -248,7 +248,7 @@ fn formulas_are_read_only_and_recalculation_is_requested() {
     let place = place(&["ID", "Sum"], &rows, "");
     change(&place, "xl/workbook.xml", |xml| xml.replace(" fullCalcOnLoad=\"1\"", ""));
     let connection = place.connect();
-    assert_eq!(connection.fields("Customer").unwrap()[0].access, Access::ReadOnly);
+    assert_eq!(connection.fields(&Context::default(), "Customer").unwrap()[0].access, Access::ReadOnly);
     let text = warning(&place);
     assert!(
         text.contains("the column \"Sum\" of the sheet Customer holds formulas without their results"),
@@ -285,7 +285,7 @@ fn sheet_without_a_part_is_left_out() {
     change(&place, "xl/workbook.xml", |xml| {
         xml.replace("</sheets>", "<sheet name=\"Person\" sheetId=\"9\"/></sheets>")
     });
-    assert_eq!(place.connect().actor_types().unwrap(), ["Customer"]);
+    assert_eq!(actor_types(&place.connect()), ["Customer"]);
     assert!(warning(&place).contains("does not say where the sheet Person is"), "{}", warning(&place));
     create(&place.connect(), &actor("Customer", "", &[])).unwrap();
 }
@@ -346,7 +346,10 @@ fn refusal_with(place: &WorkbookFolder, options: &[(&str, &str)]) -> Option<Stri
     let host = Host::for_test(place.folder.path());
     let host = options.iter().fold(host, |host, (name, value)| host.with_option(*name, *value));
     let connector = ExcelConnector::new(&host).unwrap();
-    connector.connect(&Settings::from([("Filename", "book.xlsx")])).err().map(|error| error.user_text())
+    connector
+        .connect(&Context::default(), &Settings::from([("Filename", "book.xlsx")]))
+        .err()
+        .map(|error| error.user_text())
 }
 
 #[test]

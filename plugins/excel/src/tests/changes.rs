@@ -46,13 +46,13 @@ fn damaged_file_is_an_error_until_it_is_repaired() {
     let connection = place.connect();
     let whole = std::fs::read(place.path()).unwrap();
     std::fs::write(place.path(), &whole[..whole.len() / 2]).unwrap();
-    let error = connection.test().unwrap_err().user_text();
+    let error = connection.test(&Context::default()).unwrap_err().user_text();
     assert!(error.contains("damaged or only half written"), "{error}");
     let half = std::fs::read(place.path()).unwrap();
     assert!(save(&connection, &[actor("Customer", "1001", &[("NAME", Some("x"))])]).is_err());
     assert_eq!(std::fs::read(place.path()).unwrap(), half);
     std::fs::remove_file(place.path()).unwrap();
-    let error = connection.test().unwrap_err().user_text();
+    let error = connection.test(&Context::default()).unwrap_err().user_text();
     assert!(error.contains("there is no workbook \"book.xlsx\""), "{error}");
     std::fs::write(place.path(), &whole).unwrap();
     assert_eq!(get(&connection, "Customer", "1001").field("NAME"), Some(Some("Alfa")));
@@ -293,7 +293,7 @@ fn column_last_modified_of_formulas_is_not_used() {
     }
     let place = WorkbookFolder::with(&sheets);
     let connection = place.connect_at(0);
-    let text = connection.test().unwrap().user.unwrap();
+    let text = outcome_of_test(&connection).user.unwrap();
     assert!(text.contains("LastModified of the sheet Customer holds formulas"), "{text}");
     let saved = save(&connection, &[actor("Customer", "1001", &[("NAME", Some("x"))])]).unwrap().remove(0);
     assert_eq!(changed_since(&connection, "Customer", saved.last_modified.as_deref().unwrap()), ["1001"]);
@@ -309,7 +309,7 @@ fn sheet_that_comes_back_hides_no_change() {
     assert!(stamp(&second) > stamp(&first));
     let with_sheet = std::fs::read(place.path()).unwrap();
     write(&place.path(), &[("Project", vec![vec![T("ID")], vec![N(1.0)]])]);
-    assert_eq!(connection.actor_types().unwrap(), ["Project"]);
+    assert_eq!(actor_types(&connection), ["Project"]);
     std::fs::write(place.path(), with_sheet).unwrap();
     rename(&place, "Changed", "Beta");
     let third = get(&connection, "Customer", "1002");

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use erp_host_conformance::testing::collect;
-use plugin_api::{Actor, Connection, Connector, DateTime, Error, Host, Result, Settings};
+pub(crate) use plugin_api::Context;
+use plugin_api::{Actor, Connection, Connector, DateTime, Error, Host, Outcome, Result, Settings};
 use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 use tempfile::TempDir;
 
@@ -66,7 +67,7 @@ impl WorkbookFolder {
     }
 
     pub(crate) fn try_connect(&self) -> Result<ExcelConnection> {
-        self.connector.connect(&Settings::from([("Filename", "book.xlsx")]))
+        self.connector.connect(&Context::default(), &Settings::from([("Filename", "book.xlsx")]))
     }
 
     /// The error that opening the workbook gives.
@@ -128,33 +129,48 @@ fn drop_it<T>(result: std::result::Result<T, rust_xlsxwriter::XlsxError>) {
     result.map(|_| ()).unwrap();
 }
 
+/// How a test of a connection that works ends.
+pub(crate) fn outcome_of_test(connection: &ExcelConnection) -> Outcome {
+    let cx = Context::default();
+    connection.test(&cx).unwrap();
+    cx.outcome()
+}
+
+/// The names of the actor types.
+pub(crate) fn actor_types(connection: &ExcelConnection) -> Vec<String> {
+    let types = connection.actor_types(&Context::default()).unwrap();
+    types.into_iter().map(|actor_type| actor_type.name).collect()
+}
+
 /// All actors of a type.
 pub(crate) fn actors(connection: &ExcelConnection, actor_type: &str) -> Vec<Actor> {
-    collect(actor_type, None, |rows| connection.actors(actor_type, rows)).unwrap().0
+    collect(actor_type, None, |cx, rows| connection.changed_since(cx, actor_type, None, rows)).unwrap().0
 }
 
 /// One actor.
 pub(crate) fn get(connection: &ExcelConnection, actor_type: &str, key: &str) -> Actor {
-    let (mut actors, _) = collect(actor_type, None, |rows| connection.get(actor_type, &[key], rows)).unwrap();
+    let (mut actors, _) =
+        collect(actor_type, None, |cx, rows| connection.get(cx, actor_type, &[key], rows)).unwrap();
     assert_eq!(actors.len(), 1, "{actor_type} {key}");
     actors.remove(0)
 }
 
 pub(crate) fn changed_since(connection: &ExcelConnection, actor_type: &str, stamp: &str) -> Vec<String> {
     let (actors, _) =
-        collect(actor_type, None, |rows| connection.changed_since(actor_type, Some(stamp), rows)).unwrap();
+        collect(actor_type, None, |cx, rows| connection.changed_since(cx, actor_type, Some(stamp), rows))
+            .unwrap();
     actors.into_iter().map(|actor| actor.key).collect()
 }
 
 pub(crate) fn create(connection: &ExcelConnection, actor: &Actor) -> Result<Actor> {
-    let (mut actors, _) = collect(&actor.actor_type, None, |rows| connection.create(actor, rows))?;
+    let (mut actors, _) = collect(&actor.actor_type, None, |cx, rows| connection.create(cx, actor, rows))?;
     assert_eq!(actors.len(), 1);
     Ok(actors.remove(0))
 }
 
 pub(crate) fn save(connection: &ExcelConnection, actors: &[Actor]) -> Result<Vec<Actor>> {
     let actor_type = actors.first().map_or("Customer", |actor| actor.actor_type.as_str());
-    Ok(collect(actor_type, None, |rows| connection.save(actors, rows))?.0)
+    Ok(collect(actor_type, None, |cx, rows| connection.save(cx, actors, rows))?.0)
 }
 
 /// An actor to be created or saved.

@@ -7,7 +7,7 @@ use test_support::scale::cases;
 use super::kit::*;
 
 fn field_types(place: &WorkbookFolder, actor_type: &str) -> Vec<(String, FieldType)> {
-    let fields = place.connect().fields(actor_type).unwrap();
+    let fields = place.connect().fields(&Context::default(), actor_type).unwrap();
     fields.into_iter().map(|field| (field.key, field.field_type)).collect()
 }
 
@@ -20,7 +20,7 @@ fn values(place: &WorkbookFolder, key: &str) -> Vec<Option<String>> {
 fn workbook_is_read_as_actors_fields_and_lists() {
     let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
-    assert_eq!(connection.actor_types().unwrap(), ["Customer"]);
+    assert_eq!(actor_types(&connection), ["Customer"]);
     assert_eq!(
         field_types(&place, "Customer"),
         [
@@ -53,13 +53,13 @@ fn workbook_is_read_as_actors_fields_and_lists() {
     );
     let gamma = get(&connection, "Customer", "1003");
     assert!(gamma.fields[1..].iter().all(|(_, value)| value.is_none()));
-    let list = connection.list("category").unwrap().unwrap();
+    let list = connection.list(&Context::default(), "category").unwrap().unwrap();
     assert_eq!(
         list.iter().map(|item| (item.key.as_str(), item.text.as_str())).collect::<Vec<_>>(),
         [("A", "Large"), ("B", "Small")]
     );
-    assert_eq!(connection.list("Nothing").unwrap(), None);
-    let outcome = connection.test().unwrap();
+    assert_eq!(connection.list(&Context::default(), "Nothing").unwrap(), None);
+    let outcome = outcome_of_test(&connection);
     assert_eq!(outcome.state, State::Ok, "{outcome:?}");
     assert!(outcome.tech.unwrap().contains("3 Customer"));
 }
@@ -131,7 +131,7 @@ fn column_names_map_to_superoffice_keys() {
     ] {
         let place =
             WorkbookFolder::with(&[(actor_type, vec![vec![T("ID"), T(heading)], vec![N(1.0), N(22.0)]])]);
-        let fields = place.connect().fields(actor_type).unwrap();
+        let fields = place.connect().fields(&Context::default(), actor_type).unwrap();
         assert_eq!(
             (fields[0].key.as_str(), fields[0].label.as_deref()),
             (key, Some(heading)),
@@ -171,7 +171,7 @@ fn sheet_fields_overrides_columns() {
     ));
     let place = WorkbookFolder::with(&sheets);
     let connection = place.connect();
-    let fields = connection.fields("Customer").unwrap();
+    let fields = connection.fields(&Context::default(), "Customer").unwrap();
     assert_eq!(fields[0].label.as_deref(), Some("US:\"Name\";NO:\"Navn\""));
     assert_eq!((fields[0].access, fields[0].max_length, fields[0].rank), (Access::Mandatory, 40, Some(9)));
     assert_eq!((fields[1].field_type, fields[1].list.as_deref()), (FieldType::List, Some("Category")));
@@ -180,7 +180,7 @@ fn sheet_fields_overrides_columns() {
         ("LIMIT", FieldType::Double, Access::ReadOnly)
     );
     assert_eq!(get(&connection, "Customer", "1001").field("LIMIT"), Some(Some("[F:10]")));
-    let outcome = connection.test().unwrap();
+    let outcome = outcome_of_test(&connection);
     let text = outcome.user.unwrap();
     assert_eq!(outcome.state, State::Warning);
     for part in ["\"Nowhere\" in row 5", "\"Colour\" is no type", "without a sheet: Dog"] {
@@ -199,7 +199,12 @@ fn columns_that_are_formulas_are_read_only() {
         ],
     )]);
     let connection = place.connect();
-    let access: Vec<_> = connection.fields("Customer").unwrap().iter().map(|field| field.access).collect();
+    let access: Vec<_> = connection
+        .fields(&Context::default(), "Customer")
+        .unwrap()
+        .iter()
+        .map(|field| field.access)
+        .collect();
     assert_eq!(access, [Access::Normal, Access::ReadOnly, Access::Normal]);
     assert_eq!(get(&connection, "Customer", "2").field("Total"), Some(Some("[I:4]")));
 }
@@ -224,13 +229,13 @@ fn parents_come_from_their_columns() {
         .collect();
     let customer = |key: &str| Some(("Customer".to_owned(), key.to_owned()));
     assert_eq!(parents, [customer("1001"), customer("1002"), None]);
-    assert_eq!(connection.fields("Person").unwrap().len(), 1);
+    assert_eq!(connection.fields(&Context::default(), "Person").unwrap().len(), 1);
     let restrictions = [
         Restriction::new(Restriction::PARENT_TYPE, Operator::Equal, ["Customer"]),
         Restriction::new(Restriction::PARENT_KEY, Operator::Equal, ["1002"]),
     ];
     let (found, _) =
-        collect("Person", None, |rows| connection.search("Person", &restrictions, rows)).unwrap();
+        collect("Person", None, |cx, rows| connection.search(cx, "Person", &restrictions, rows)).unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].key, "2");
 }
@@ -246,10 +251,11 @@ fn searches_read_the_file_once() {
     for _ in 0..3 {
         let needle = [Restriction::new("NAME", Operator::Begins, ["need"])];
         let (found, _) =
-            collect("Customer", None, |rows| connection.search("Customer", &needle, rows)).unwrap();
+            collect("Customer", None, |cx, rows| connection.search(cx, "Customer", &needle, rows)).unwrap();
         assert_eq!(found.iter().map(|actor| actor.key.as_str()).collect::<Vec<_>>(), ["7777"]);
         let (found, _) =
-            collect("Customer", None, |rows| connection.search_text("Customer", "EEDL", None, rows)).unwrap();
+            collect("Customer", None, |cx, rows| connection.search_text(cx, "Customer", "EEDL", None, rows))
+                .unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(get(&connection, "Customer", "9999").field("NAME"), Some(Some("Hay")));
         assert_eq!(actors(&connection, "Customer").len(), 10_000);
@@ -264,14 +270,19 @@ fn only_wanted_fields_are_sent_and_unknown_keys_are_left_out() {
     let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     let keys = ["1002", "nobody", "1001"];
-    let (found, _) =
-        collect("Customer", Some(&["NAME", "NOTHING"]), |rows| connection.get("Customer", &keys, rows))
-            .unwrap();
+    let (found, _) = collect("Customer", Some(&["NAME", "NOTHING"]), |cx, rows| {
+        connection.get(cx, "Customer", &keys, rows)
+    })
+    .unwrap();
     let names: Vec<_> =
         found.iter().map(|actor| (actor.key.as_str(), actor.fields.len(), actor.field("NAME"))).collect();
     assert_eq!(names, [("1002", 1, Some(Some("Beta"))), ("1001", 1, Some(Some("Alfa")))]);
     assert!(
-        connection.fields("Dog").unwrap_err().user_text().contains("no sheet for the actor type \"Dog\"")
+        connection
+            .fields(&Context::default(), "Dog")
+            .unwrap_err()
+            .user_text()
+            .contains("no sheet for the actor type \"Dog\"")
     );
 }
 
@@ -301,10 +312,10 @@ fn duplicate_and_missing_ids_give_warnings() {
         ),
     ]);
     let connection = place.connect();
-    assert_eq!(connection.actor_types().unwrap(), ["Customer"]);
+    assert_eq!(actor_types(&connection), ["Customer"]);
     assert_eq!(actors(&connection, "Customer").len(), 2);
     assert_eq!(get(&connection, "Customer", "1").field("NAME"), Some(Some("Alfa")));
-    let outcome = connection.test().unwrap();
+    let outcome = outcome_of_test(&connection);
     assert_eq!(outcome.state, State::Warning);
     let text = outcome.user.unwrap();
     for part in [
@@ -408,7 +419,7 @@ proptest! {
         let place = WorkbookFolder::new();
         std::fs::write(place.path(), &bytes).unwrap();
         if let Ok(connection) = place.try_connect() {
-            connection.test().unwrap();
+            outcome_of_test(&connection);
             let written = save(&connection, &[actor("Customer", "1001", &[("NAME", Some("x"))])]);
             if written.is_err() {
                 prop_assert!(std::fs::read(place.path()).unwrap() == bytes);

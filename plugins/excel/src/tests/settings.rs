@@ -5,7 +5,7 @@ use crate::ExcelConnector;
 
 #[test]
 fn form_asks_for_a_file_name_and_whether_to_write() {
-    let fields = WorkbookFolder::new().connector.settings().unwrap();
+    let fields = WorkbookFolder::new().connector.settings(&Context::default()).unwrap();
     let form: Vec<_> = fields.iter().map(|field| (field.key.as_str(), field.field_type)).collect();
     assert_eq!(form, [("Filename", FieldType::Text), ("ReadOnly", FieldType::Checkbox)]);
     let label = LocalizedText::parse(fields[0].label.as_deref().unwrap());
@@ -29,7 +29,7 @@ fn only_workbooks_in_allowed_folders_are_opened() {
     let host = Host::for_test(place.folder.path()).with_option("roots", allowed.path().to_string_lossy());
     let connector = ExcelConnector::new(&host).unwrap();
     let open = |name: &str| {
-        let result = connector.connect(&Settings::from([("Filename", name)]));
+        let result = connector.connect(&Context::default(), &Settings::from([("Filename", name)]));
         result.map(|_| ()).map_err(|error| error.user_text())
     };
     let absolute = |folder: &std::path::Path, name: &str| folder.join(name).to_string_lossy().into_owned();
@@ -77,7 +77,7 @@ fn root_must_be_an_absolute_path() {
 fn read_only_refuses_to_write() {
     let place = WorkbookFolder::with(&customers());
     let settings = Settings::from([("Filename", "book.xlsx"), ("ReadOnly", "[I:1]")]);
-    let connection = place.connector.connect(&settings).unwrap();
+    let connection = place.connector.connect(&Context::default(), &settings).unwrap();
     let before = std::fs::read(place.path()).unwrap();
     let (text, _) = error_of(create(&connection, &actor("Customer", "", &[("NAME", Some("New"))])));
     assert!(text.contains("read only"), "{text}");

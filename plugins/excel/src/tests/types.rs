@@ -10,11 +10,11 @@ const GUID: &str = "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf";
 
 fn connect(place: &WorkbookFolder, guid: &str, revision: u64) -> ExcelConnection {
     let settings = Settings::from([("Filename", "book.xlsx")]).of_connection(guid, revision);
-    place.connector.connect(&settings).unwrap()
+    place.connector.connect(&Context::default(), &settings).unwrap()
 }
 
 fn types(connection: &ExcelConnection) -> Vec<FieldType> {
-    connection.fields("Customer").unwrap().iter().map(|field| field.field_type).collect()
+    connection.fields(&Context::default(), "Customer").unwrap().iter().map(|field| field.field_type).collect()
 }
 
 fn sheets(credit: C, active: C) -> Vec<Sheet> {
@@ -41,12 +41,15 @@ fn reported_types_stay_when_cells_change() {
     // A person types a remark, and clears the last box.
     write(&place.path(), &sheets(T("ask Kari"), E));
     assert_eq!(types(&first), [FieldType::Double, FieldType::Checkbox]);
-    let text = first.test().unwrap().user.unwrap();
+    let text = outcome_of_test(&first).user.unwrap();
     assert!(text.contains("the field Credit limit of Customer was reported as Double, which row 3 does not fit with \"ask Kari\""), "{text}");
     // A restart forgets nothing; to another connection nothing was reported yet.
     let connector = ExcelConnector::new(&Host::for_test(place.folder.path())).unwrap();
     let settings = Settings::from([("Filename", "book.xlsx")]).of_connection(GUID, 1);
-    assert_eq!(types(&connector.connect(&settings).unwrap()), [FieldType::Double, FieldType::Checkbox]);
+    assert_eq!(
+        types(&connector.connect(&Context::default(), &settings).unwrap()),
+        [FieldType::Double, FieldType::Checkbox]
+    );
     let other = connect(&place, "00000000-0000-4000-8000-000000000002", 7);
     assert_eq!(types(&other), [FieldType::Text, FieldType::Text]);
     assert_eq!(types(&first), [FieldType::Double, FieldType::Checkbox]);

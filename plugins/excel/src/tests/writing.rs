@@ -516,6 +516,6 @@ fn writing_keeps_the_mode_of_the_file() {
         let left: Vec<_> =
             std::fs::read_dir(place.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
         assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".tmp")), "{left:?}");
-        assert!(connection.test().is_ok());
+        assert!(connection.test(&Context::default()).is_ok());
     }
 }

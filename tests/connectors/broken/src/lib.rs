@@ -10,8 +10,8 @@ use std::thread::{self, ThreadId};
 
 use plugin_api::abi::RowRef;
 use plugin_api::{
-    Actor, Connection, Connector, DateTime, Error, Field, Host, ListItem, Matcher, Operator, Outcome, Parent,
-    Restriction, Result, RowFilter, Rows, Settings, Stamps,
+    Actor, ActorType, Connection, Connector, Context, DateTime, Error, Field, Host, ListBased, ListItem,
+    Matcher, Operator, Parent, Restriction, Result, RowFilter, Rows, Settings, Stamps,
 };
 
 /// The settings that a connection needs.
@@ -39,7 +39,7 @@ pub struct Company {
     created: Arc<Mutex<Vec<(String, String)>>>,
 }
 
-/// What there is. It is searched as the plugin API does it by default.
+/// What there is. It is searched by listing.
 struct Data {
     rule: u16,
     /// Which connection of its connector it is.
@@ -109,12 +109,12 @@ impl Connector for Broken {
         Ok((name == "Companies").then(|| vec![ListItem::new("1", "One")]))
     }
 
-    fn test(&self, _cx: &Context, settings: &Settings) -> Result<()> {
+    fn test(&self, cx: &Context, settings: &Settings) -> Result<()> {
         assert!(!self.breaks(407) || settings.iter().next().is_some(), "no settings");
         match self.rule {
             405 => Err(Error::user("the server does not answer")),
-            502 => settings.text("Server").map(|_| Outcome::ok()),
-            _ => self.connect(settings)?.test(),
+            502 => settings.text("Server").map(|_| ()),
+            _ => self.connect(cx, settings)?.test(cx),
         }
     }
 
@@ -209,9 +209,9 @@ impl Data {
 
 impl Connection for Data {
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
-        let mut types = vec!["Customer".to_owned(), "Person".to_owned(), "Project".to_owned()];
+        let mut types = vec!["Customer".into(), ActorType::new("Person").below("Customer"), "Project".into()];
         if self.breaks(601) {
-            types.push("Customer".to_owned());
+            types.push("Customer".into());
         }
         Ok(types)
     }
@@ -243,9 +243,23 @@ impl Connection for Data {
         }
     }
 
-    fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
+    plugin_api::list_based!(get, search, search_text, changed_since);
+
+    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
+        let last = if self.breaks(901) { "A" } else { "B" };
+        let items = || vec![ListItem::new("A", "Shop"), ListItem::new(last, "Bar")];
+        Ok(match name {
+            "Categories" => Some(items()),
+            _ if self.breaks(904) => Some(Vec::new()),
+            _ => None,
+        })
+    }
+}
+
+impl ListBased for Data {
+    fn actors(&self, cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
         if !self.breaks(606) {
-            self.fields(actor_type)?;
+            self.fields(cx, actor_type)?;
         }
         self.listed.fetch_add(1, Ordering::Relaxed);
         for actor in self.actors.lock().unwrap().iter().filter(|actor| actor.actor_type == actor_type) {
@@ -256,16 +270,6 @@ impl Connection for Data {
             rows.push(&actor)?;
         }
         Ok(())
-    }
-
-    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
-        let last = if self.breaks(901) { "A" } else { "B" };
-        let items = || vec![ListItem::new("A", "Shop"), ListItem::new(last, "Bar")];
-        Ok(match name {
-            "Categories" => Some(items()),
-            _ if self.breaks(904) => Some(Vec::new()),
-            _ => None,
-        })
     }
 }
 
@@ -293,34 +297,30 @@ impl Company {
 }
 
 impl Connection for Company {
-    fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
-        self.data.actor_types()
+    fn actor_types(&self, cx: &Context) -> Result<Vec<ActorType>> {
+        self.data.actor_types(cx)
     }
 
-    fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
-        self.data.fields(actor_type)
+    fn fields(&self, cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
+        self.data.fields(cx, actor_type)
     }
 
-    fn searchable_fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<String>> {
-        let mut keys = self.data.searchable_fields(actor_type)?;
+    fn searchable_fields(&self, cx: &Context, actor_type: &str) -> Result<Vec<String>> {
+        let mut keys = self.data.searchable_fields(cx, actor_type)?;
         if self.breaks(604) {
             keys.push("SECRET".to_owned());
         }
         Ok(keys)
     }
 
-    fn actors(&self, _cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
-        self.data.actors(actor_type, rows)
-    }
-
-    fn get(&self, _cx: &Context, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
-        self.fields(actor_type)?;
+    fn get(&self, cx: &Context, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
+        self.fields(cx, actor_type)?;
         if self.breaks(1201) && self.is_elsewhere() {
             return Ok(());
         }
         match self.data.rule {
-            704 => return self.data.get(actor_type, &keys[..keys.len().saturating_sub(1)], rows),
-            705 if keys.is_empty() => return self.actors(actor_type, rows),
+            704 => return self.data.get(cx, actor_type, &keys[..keys.len().saturating_sub(1)], rows),
+            705 if keys.is_empty() => return self.data.actors(cx, actor_type, rows),
             706 => {
                 let keys: BTreeSet<_> = keys.iter().collect();
                 for mut actor in keys.into_iter().filter_map(|key| self.data.find(key)) {
@@ -340,12 +340,12 @@ impl Connection for Company {
             _ => {}
         }
         let few = if self.breaks(1202) { &keys[..keys.len().min(1000)] } else { keys };
-        self.data.get(actor_type, few, rows)
+        self.data.get(cx, actor_type, few, rows)
     }
 
     fn search(
         &self,
-        _cx: &Context,
+        cx: &Context,
         actor_type: &str,
         restrictions: &[Restriction],
         rows: &mut Rows<'_>,
@@ -363,9 +363,9 @@ impl Connection for Company {
         }
         match self.data.rule {
             805 => {
-                let fields = self.fields(actor_type)?;
+                let fields = self.fields(cx, actor_type)?;
                 let matcher = Matcher::with_seconds(&restrictions, &fields)?;
-                return self.actors(actor_type, &mut rows.filtered(&matcher)?);
+                return self.data.actors(cx, actor_type, &mut rows.filtered(&matcher)?);
             }
             806 if !is_below => restrictions.truncate(1),
             808 if restrictions.iter().any(|one| one.field == NOBODY) => return Ok(()),
@@ -375,7 +375,7 @@ impl Connection for Company {
             }
             1205 => {
                 let actors = self.data.actors.lock().unwrap();
-                let matcher = Matcher::new(&restrictions, &self.fields(actor_type)?)?;
+                let matcher = Matcher::new(&restrictions, &self.fields(cx, actor_type)?)?;
                 let found = |actor: &&Actor| actor.actor_type == actor_type && matcher.matches(*actor);
                 for actor in actors.iter().filter(found) {
                     let _ = rows.push(actor);
@@ -384,39 +384,39 @@ impl Connection for Company {
             }
             _ => {}
         }
-        self.data.search(actor_type, &restrictions, rows)
+        self.data.search(cx, actor_type, &restrictions, rows)
     }
 
     fn search_text(
         &self,
-        _cx: &Context,
+        cx: &Context,
         actor_type: &str,
         text: &str,
         parent: Option<&Parent>,
         rows: &mut Rows<'_>,
     ) -> Result<()> {
-        self.fields(actor_type)?;
+        self.fields(cx, actor_type)?;
         if self.breaks(809) && !text.is_empty() {
             let exactly = [Restriction::new("NAME", Operator::Equal, [text])];
-            return self.data.search(actor_type, &exactly, rows);
+            return self.data.search(cx, actor_type, &exactly, rows);
         }
         // A category is no text.
         if self.breaks(813) && text == "A" {
-            return self.actors(actor_type, rows);
+            return self.data.actors(cx, actor_type, rows);
         }
         let parent = parent.filter(|_| !self.breaks(811));
-        self.data.search_text(actor_type, text, parent, rows)
+        self.data.search_text(cx, actor_type, text, parent, rows)
     }
 
     fn changed_since(
         &self,
-        _cx: &Context,
+        cx: &Context,
         actor_type: &str,
         stamp: Option<&str>,
         rows: &mut Rows<'_>,
     ) -> Result<()> {
         if !self.breaks(606) {
-            self.fields(actor_type)?;
+            self.fields(cx, actor_type)?;
         }
         let changed = match (self.data.rule, stamp) {
             (702, None) => return Ok(()),
@@ -424,15 +424,15 @@ impl Connection for Company {
             (1002, Some(stamp)) => Changed(stamp, |own, stamp| own.is_some_and(|own| own >= stamp)),
             (1004, Some(stamp)) => {
                 assert!(stamp.starts_with(char::is_numeric), "this is no stamp: {stamp}");
-                return self.data.changed_since(actor_type, Some(stamp), rows);
+                return self.data.changed_since(cx, actor_type, Some(stamp), rows);
             }
-            _ => return self.data.changed_since(actor_type, stamp, rows),
+            _ => return self.data.changed_since(cx, actor_type, stamp, rows),
         };
-        self.actors(actor_type, &mut rows.filtered(&changed)?)
+        self.data.actors(cx, actor_type, &mut rows.filtered(&changed)?)
     }
 
-    fn create(&self, _cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
-        self.fields(&actor.actor_type)?;
+    fn create(&self, cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
+        self.fields(cx, &actor.actor_type)?;
         let mut actors = self.data.actors.lock().unwrap();
         let mut created = Actor { key: format!("N{}", actors.len()), ..actor.clone() };
         created.last_modified = Some(self.stamps.next());
@@ -478,14 +478,14 @@ impl Connection for Company {
         Ok(())
     }
 
-    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
-        self.data.list(name)
+    fn list(&self, cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
+        self.data.list(cx, name)
     }
 
-    fn list_items(&self, _cx: &Context, name: &str, keys: &[&str]) -> Result<Option<Vec<ListItem>>> {
+    fn list_items(&self, cx: &Context, name: &str, keys: &[&str]) -> Result<Option<Vec<ListItem>>> {
         assert!(!self.panics, "no list items today");
         let wanted = |item: &ListItem| self.breaks(903) || keys.contains(&item.key.as_str());
-        Ok(self.list(name)?.map(|items| items.into_iter().filter(wanted).collect()))
+        Ok(self.list(cx, name)?.map(|items| items.into_iter().filter(wanted).collect()))
     }
 }
 
