@@ -25,8 +25,7 @@ pub struct ConnectionRevision {
 }
 
 impl Settings {
-    /// The connection that these settings are stored for. `None` for settings that are only tried out, and in hosts of
-    /// plugin API 1.0.
+    /// The connection that these settings are stored for. `None` for settings that are only tried out.
     pub fn connection(&self) -> Option<&ConnectionRevision> {
         self.connection.as_ref()
     }

@@ -29,7 +29,7 @@ fn lists_what_is_there_and_leaves_nothing_behind() {
     let header: Vec<_> = lines[0].split_whitespace().collect();
     assert_eq!(header, ["FILE", "CONNECTOR", "VERSION", "API", "ACTOR", "TYPES"]);
     assert!(lines[1].starts_with("hello.so  Hello"), "{}", lines[1]);
-    assert_eq!(lines[2], "rogue.so  Rogue      0.1.0    1.1.0  Customer, Person");
+    assert_eq!(lines[2], "rogue.so  Rogue      0.1.0    2.0.0  Customer, Person");
     assert_eq!(lines.len(), 3);
     assert!(!scene.data().exists());
 }
@@ -53,7 +53,7 @@ fn speaks_json() {
     let (rogue, text) = (&files[0], &files[1]);
     assert_eq!((&rogue["file"], &rogue["loaded"]), (&"rogue.so".into(), &true.into()));
     assert_eq!((&rogue["default"], &rogue["error"]), (&true.into(), &serde_json::Value::Null));
-    assert_eq!((&rogue["connector"], &rogue["api_version"]), (&"Rogue".into(), &"1.1.0".into()));
+    assert_eq!((&rogue["connector"], &rogue["api_version"]), (&"Rogue".into(), &"2.0.0".into()));
     assert_eq!(rogue["actor_types"], serde_json::json!(["Customer", "Person"]));
     assert_eq!(rogue["sha256"].as_str().map(str::len), Some(64));
     assert_eq!((&text["loaded"], &text["connector"]), (&false.into(), &serde_json::Value::Null));

@@ -37,7 +37,7 @@ fn tells_everything_and_leaves_nothing_behind() {
         format!("size:        {size} bytes"),
         "connector:   Hello".to_owned(),
         "version:     0.1.0".to_owned(),
-        "plugin API:  1.1.0 (needs 1.0, this host: 1.1.0)".to_owned(),
+        "plugin API:  2.0.0 (needs 2.0, this host: 2.0.0)".to_owned(),
         "panics:      unwind".to_owned(),
         "actor types: known when a connection is open".to_owned(),
         "  KEY     TYPE  ACCESS     DEFAULT  LENGTH  LIST  LABEL".to_owned(),
@@ -59,7 +59,7 @@ fn speaks_json() {
     let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&seen["loaded"], &seen["error"]), (&true.into(), &Value::Null));
     assert_eq!((&seen["connector"], &seen["panics"]), (&"Hello".into(), &"unwind".into()));
-    assert_eq!((&seen["api_version"], &seen["host_api_version"]), (&"1.1.0".into(), &"1.1.0".into()));
+    assert_eq!((&seen["api_version"], &seen["host_api_version"]), (&"2.0.0".into(), &"2.0.0".into()));
     assert_eq!(seen["needs_api_version"], "1.0.0");
     assert_eq!(seen["sha256"].as_str().map(str::len), Some(64));
     let setting = &seen["settings"][0];

@@ -36,7 +36,7 @@ pub struct Handshake {
     patch: u32,
     /// 0: panics unwind, and are caught. 1: they end the process.
     panic_aborts: u32,
-    /// The minor version that the plugin was built with. Since 1.1; before, this field was reserved and zero.
+    /// The minor version that the plugin was built with.
     built_minor: u32,
     connector: Text,
     version: Text,
@@ -174,7 +174,7 @@ impl Handshake {
             version: self.version.read("the version is no text")?,
             api: ApiVersion {
                 major: self.major,
-                // Zero in a plugin for 1.0, which needs the version that it was built with.
+                // Zero in a plugin for 1.0.
                 minor: self.built_minor.max(self.minor),
                 patch: self.patch,
             },

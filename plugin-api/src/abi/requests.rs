@@ -335,7 +335,7 @@ pub(super) fn put_settings(message: &mut Message, settings: &Settings) {
         message.put_text(key);
         message.put_optional(value);
     }
-    // Since 1.1: the message of a 1.0 host ends here.
+    // Settings that are only tried out end here.
     if let Some(connection) = settings.connection() {
         message.put_text(&connection.guid);
         message.put_display(connection.revision);

@@ -110,15 +110,15 @@ fn incompatible_handshakes_are_refused() {
         (handshake(magic, "20", ours, 0, "C", &target), "its handshake is broken: it is too short"),
         (
             handshake(magic, whole, [major + 1, 0, 0], 0, "C", &target),
-            "built for plugin API 2.0.0, this host has 1.1.0",
+            "built for plugin API 3.0.0, this host has 2.0.0",
         ),
         (
-            handshake(magic, whole, [0, 3, 0], 0, "C", &target),
-            "built for plugin API 0.3.0, this host has 1.1.0",
+            handshake(magic, whole, [1, 1, 0], 0, "C", &target),
+            "it was built for plugin API 1.1.0, this host has 2.0.0; build the plugin with erp-host-plugin-api 2",
         ),
         (
             handshake(magic, whole, [major, minor + 1, 0], 0, "C", &target),
-            "it needs plugin API 1.2, newer than this host's 1.1.0; update the host, or get a build for 1.1",
+            "it needs plugin API 2.1, newer than this host's 2.0.0; update the host, or get a build for 2.0",
         ),
         (handshake(magic, whole, ours, 1, "C", &target), "built with panic = \"abort\""),
         (
@@ -147,7 +147,7 @@ fn incompatible_handshakes_are_refused() {
     assert!(plugins.connector(Some("Rogue")).is_ok());
     // The handshake of a refused file is available.
     let about = file(&plugins, "3.so").about.as_ref().unwrap();
-    assert_eq!((about.version.as_str(), about.api.major), ("1.2.3", 2));
+    assert_eq!((about.version.as_str(), about.api.major), ("1.2.3", 3));
 }
 
 #[cfg(unix)]

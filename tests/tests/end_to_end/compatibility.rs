@@ -1,7 +1,7 @@
 //! Hosts and plugins of different versions of the plugin API together, from real files.
 //!
 //! A version that is released leaves a folder `fixtures/api-VERSION` with two files that are never built again: the program
-//! `minimal-host` and the plugin file `hello-connector.so`. No such version is there before 2.0.0; until then the tests pair
+//! `minimal-host` and the plugin file `hello-connector.so`. No version is released yet; until then the tests pair
 //! what the workspace builds.
 
 use std::collections::BTreeSet;

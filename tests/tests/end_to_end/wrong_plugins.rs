@@ -80,13 +80,13 @@ fn cases() -> Vec<Case> {
         ("short-handshake.so", with_number(&good, 0, 20), "its handshake is broken: it is too short; build "),
         (
             "other-major.so",
-            with_number(&good, 1, 2),
-            "it was built for plugin API 2.1.0, this host has 1.1.0; build the plugin with erp-host-plugin-api 1",
+            with_number(&good, 1, 1),
+            "it was built for plugin API 1.0.0, this host has 2.0.0; build the plugin with erp-host-plugin-api 2",
         ),
         (
             "too-new.so",
             with_number(&good, 2, 7),
-            "it needs plugin API 1.7, newer than this host's 1.1.0; update the host, or get a build for 1.1",
+            "it needs plugin API 2.7, newer than this host's 2.0.0; update the host, or get a build for 2.0",
         ),
         (
             "aborts.so",

@@ -102,15 +102,18 @@ const RESERVED: [&str; 46] = [
 ];
 
 /// Type names that the code of the new crate already uses.
-const USED: [&str; 25] = [
+const USED: [&str; 28] = [
     "Actor",
+    "ActorType",
     "Company",
     "Connection",
     "Connector",
+    "Context",
     "Err",
     "Error",
     "Field",
     "Host",
+    "ListBased",
     "ListItem",
     "Mutex",
     "MutexGuard",

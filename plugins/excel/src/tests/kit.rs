@@ -144,7 +144,7 @@ pub(crate) fn actor_types(connection: &ExcelConnection) -> Vec<String> {
 
 /// All actors of a type.
 pub(crate) fn actors(connection: &ExcelConnection, actor_type: &str) -> Vec<Actor> {
-    collect(actor_type, None, |cx, rows| connection.changed_since(cx, actor_type, None, rows)).unwrap().0
+    collect(actor_type, None, |cx, rows| connection.search(cx, actor_type, &[], rows)).unwrap().0
 }
 
 /// One actor.
