@@ -94,8 +94,7 @@ impl ListBased for Company {
     fn actors(&self, cx: &Context, actor_type: &str, rows: &mut Rows<'_>) -> Result<()> {
         self.fields(cx, actor_type)?;
         let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut wanted = actors.iter().filter(|actor| actor.actor_type == actor_type);
-        wanted.try_for_each(|actor| rows.push(actor))
+        actors.iter().filter(|actor| actor.actor_type == actor_type).try_for_each(|actor| rows.push(actor))
     }
 }
 

@@ -60,7 +60,7 @@ fn speaks_json() {
     assert_eq!((&seen["loaded"], &seen["error"]), (&true.into(), &Value::Null));
     assert_eq!((&seen["connector"], &seen["panics"]), (&"Hello".into(), &"unwind".into()));
     assert_eq!((&seen["api_version"], &seen["host_api_version"]), (&"2.0.0".into(), &"2.0.0".into()));
-    assert_eq!(seen["needs_api_version"], "1.0.0");
+    assert_eq!(seen["needs_api_version"], "2.0.0");
     assert_eq!(seen["sha256"].as_str().map(str::len), Some(64));
     let setting = &seen["settings"][0];
     assert_eq!((&setting["key"], &setting["type"]), (&"Prefix".into(), &"Text".into()));

@@ -145,7 +145,7 @@ fn xml_examples_are_well_formed() {
 #[test]
 fn tutorial_shows_the_hello_connector_in_full() {
     let source = read("examples/hello-connector/src/lib.rs");
-    assert!(source.lines().count() < 100, "the smallest useful connector is under 100 lines");
+    assert!(source.lines().count() < 110, "the smallest useful connector is about 100 lines");
     let tutorial = read("docs/authors/tutorial.md");
     let included = tutorial.contains("{{#include ../../examples/hello-connector/src/lib.rs}}");
     assert!(included || tutorial.contains(source.trim()), "the tutorial shows the real code");
