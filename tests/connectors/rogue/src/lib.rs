@@ -3,8 +3,7 @@
 //! A method has the [`Fault`] that stands under its name: for `new`, `settings`, `list` and `drop` in the connector's
 //! options, for `test`, `connect` and all methods of the connection in the connection's settings. So the settings
 //! `[("fields", "panic")]` make a connection whose method `fields` panics, and whose other methods work. `("connect",
-//! "only-once")` makes one that can be opened once, in whatever process. Without faults it
-//! is a small connector with three customers.
+//! "only-once")` makes one that can be opened once, in whatever process. Without faults its answers repeat what it was asked.
 
 mod fault;
 mod process_state;
