@@ -1,6 +1,6 @@
 //! Actors: the things that are synchronised, and their types.
 
-use crate::Value;
+use crate::{FieldValue, Result, Value, field_value};
 
 /// A customer, supplier, partner, person or project, as SuperOffice sends it to be created or saved, and as a
 /// connector may answer with it (`ErpActorWS` of the contract).
@@ -15,8 +15,8 @@ pub struct Actor {
     pub last_modified: Option<String>,
     /// The actor this one belongs to, such as a person's company.
     pub parent: Option<Parent>,
-    /// Field keys and their values in wire form ([`crate::Value`] reads and writes it). `None` is null, which is not
-    /// the same as an empty text.
+    /// Field keys and their values in wire form; `None` is null, which is not the same as an empty text. Use
+    /// [`get`](Actor::get), [`sent`](Actor::sent) and [`set`](Actor::set) for values as types.
     pub fields: Vec<(String, Option<String>)>,
 }
 
@@ -41,7 +41,6 @@ impl Actor {
     /// use plugin_api::Actor;
     ///
     /// let actor = Actor::new("Person", "7").with("NAME", "Ada").with("AGE", 36).below("Customer", "1");
-    /// assert_eq!(actor.field("AGE"), Some(Some("[I:36]")));
     /// assert_eq!(actor.text("NAME"), "Ada");
     /// ```
     #[must_use]
@@ -85,12 +84,67 @@ impl Actor {
         }
     }
 
-    /// The value of a field in wire form: `None` when the field was not sent, `Some(None)` when it was sent as null.
+    /// The value of a field as a type of the author's. Null, and a field that was not sent, are the empty value: `None` of an
+    /// `Option`, and an error for a type that must have a value.
+    ///
+    /// ```
+    /// use plugin_api::Actor;
+    ///
+    /// let actor = Actor::new("Customer", "1").with("CREDIT", 1.5).with("PHONE", None::<&str>);
+    /// assert_eq!(actor.get::<f64>("CREDIT")?, 1.5);
+    /// assert_eq!(actor.get::<Option<String>>("PHONE")?, None);
+    /// assert!(actor.get::<i64>("COUNT").is_err());
+    /// # Ok::<(), plugin_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The value is missing, or is not one of this type. The text names the field.
+    pub fn get<T: FieldValue>(&self, key: &str) -> Result<T> {
+        field_value::read(self.field(key).flatten(), format_args!("the field {key}"))
+    }
+
+    /// The value of a field that may not have been sent, which means at a save that it stays as it is: `None` then.
+    ///
+    /// # Errors
+    /// As for [`get`](Actor::get).
+    pub fn sent<T: FieldValue>(&self, key: &str) -> Result<Option<T>> {
+        self.field(key).map(|_| self.get(key)).transpose()
+    }
+
+    /// Whether a field was sent, also as null.
+    pub fn has(&self, key: &str) -> bool {
+        self.field(key).is_some()
+    }
+
+    /// The key as a type of the author's. For the derived [`ActorRow`](crate::ActorRow).
+    #[doc(hidden)]
+    pub fn key_as<T: FieldValue>(&self) -> Result<T> {
+        field_value::read(Some(&self.key), "the key")
+    }
+
+    #[doc(hidden)]
+    pub fn stamp_as<T: FieldValue>(&self) -> Result<T> {
+        field_value::read(self.last_modified.as_deref(), "the stamp")
+    }
+
+    #[doc(hidden)]
+    pub fn parent_key_as<T: FieldValue>(&self) -> Result<T> {
+        field_value::read(self.parent.as_ref().map(|parent| parent.key.as_str()), "the key of the parent")
+    }
+
+    /// Keys and values of all fields, each with the type that its form shows: the key of a list item and a text are texts.
+    pub fn values(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+        let fields = self.fields.iter();
+        fields.map(|(key, text)| (key.as_str(), text.as_deref().map_or(Value::Null, Value::from_wire)))
+    }
+
+    /// The value of a field in wire form: `None` when the field was not sent, `Some(None)` when it was sent as null. For
+    /// connectors that pass values on as they are; others use [`get`](Actor::get).
     pub fn field(&self, key: &str) -> Option<Option<&str>> {
         self.fields.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_deref())
     }
 
-    /// The text of a field; empty when it is null or was not sent.
+    /// The text of a field of type Text; empty when it is null or was not sent.
     pub fn text(&self, key: &str) -> &str {
         self.field(key).flatten().unwrap_or_default()
     }

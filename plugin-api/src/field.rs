@@ -1,13 +1,14 @@
-//! Descriptions of fields and list items.
+//! Descriptions of fields and list items, and their labels.
 
-use crate::{Access, FieldType, Value};
+use crate::{Access, FieldType, LocalizedText, Value};
 
 /// Describes a setting of a connection, or a field of an actor type (`FieldMetadataInfoWS` of the contract).
 ///
 /// ```
-/// use plugin_api::Field;
+/// use plugin_api::{Field, us};
 ///
-/// let field = Field::text("Filename").label("US:\"File name\";NO:\"Filnavn\"").mandatory().max_length(260);
+/// let field = Field::text("Filename").label(us("File name").no("Filnavn")).mandatory().max_length(260);
+/// assert_eq!(field.label.as_deref(), Some("US:\"File name\";NO:\"Filnavn\""));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -146,5 +147,52 @@ impl ListItem {
     /// A list item.
     pub fn new(key: impl Into<String>, text: impl Into<String>) -> Self {
         ListItem { key: key.into(), text: text.into() }
+    }
+}
+
+/// A text in several languages, begun by [`us`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label(LocalizedText);
+
+/// A label in English, to which other languages are added: `us("Name").no("Navn")`.
+pub fn us(text: impl Into<String>) -> Label {
+    Label(LocalizedText::default().with("US", text))
+}
+
+impl Label {
+    /// Adds the text in a language, by SuperOffice's code such as `NO`.
+    #[must_use]
+    pub fn with(self, language: &str, text: impl Into<String>) -> Self {
+        Label(self.0.with(language, text))
+    }
+
+    /// Adds the Norwegian text.
+    #[must_use]
+    pub fn no(self, text: impl Into<String>) -> Self {
+        self.with("NO", text)
+    }
+
+    /// Adds the Swedish text.
+    #[must_use]
+    pub fn sw(self, text: impl Into<String>) -> Self {
+        self.with("SW", text)
+    }
+
+    /// Adds the Danish text.
+    #[must_use]
+    pub fn da(self, text: impl Into<String>) -> Self {
+        self.with("DA", text)
+    }
+
+    /// Adds the German text.
+    #[must_use]
+    pub fn ge(self, text: impl Into<String>) -> Self {
+        self.with("GE", text)
+    }
+}
+
+impl From<Label> for String {
+    fn from(label: Label) -> Self {
+        label.0.to_string()
     }
 }

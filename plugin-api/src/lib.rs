@@ -82,7 +82,7 @@
 //! |---|---|
 //! | describe and read settings | [`SettingsForm`], [`Settings`], [`Secret`] |
 //! | describe fields and lists | [`Field`], [`ListItem`] |
-//! | answer with actors | [`Rows`], [`Actor`] |
+//! | answer with actors | [`Rows`], [`Actor`]; [`ActorRow`] for a struct that is an actor |
 //! | read and write field values | [`Value`], [`DateTime`] |
 //! | search by looking at all actors | [`ListBased`] |
 //! | search faster than that | [`Restriction`], [`Matcher`], [`TextMatcher`] |
@@ -106,12 +106,15 @@
 //! the boundary behind it; authors need nothing of it.
 
 mod actor;
+mod actor_row;
 mod columns;
 mod connector;
 mod context;
 mod encoding;
 mod export;
 mod field;
+pub mod field_key;
+mod field_value;
 mod folded;
 mod host;
 pub mod list_based;
@@ -119,6 +122,7 @@ mod matcher;
 mod outcome;
 mod restriction;
 mod rows;
+mod secret;
 mod settings;
 mod settings_form;
 mod stamps;
@@ -127,21 +131,26 @@ mod text_matcher;
 pub mod abi;
 
 pub use actor::{Actor, ActorType, Parent};
+pub use actor_row::ActorRow;
+#[doc(hidden)]
+pub use actor_row::key_text;
 pub use columns::{Columns, SearchColumn};
 pub use connector::{Connection, Connector};
 pub use context::Context;
-pub use field::{Field, ListItem};
+pub use field::{Field, Label, ListItem, us};
+pub use field_value::FieldValue;
 pub use host::Host;
 pub use list_based::ListBased;
 pub use matcher::{Candidate, Matcher};
 pub use outcome::{Error, ErrorKind, Outcome, Result, ResultExt};
-pub use plugin_api_derive::SettingsForm;
-pub use restriction::Restriction;
+pub use plugin_api_derive::{ActorRow, SettingsForm};
+pub use restriction::{LikeDialect, Restriction};
 pub use rows::{Row, RowFilter, Rows};
+pub use secret::Secret;
 pub use settings::{ConnectionRevision, Settings};
+pub use settings_form::SettingsForm;
 #[doc(hidden)]
 pub use settings_form::read_setting;
-pub use settings_form::{Secret, SettingValue, SettingsForm};
 pub use stamps::Stamps;
 pub use text_matcher::TextMatcher;
 pub use values::{

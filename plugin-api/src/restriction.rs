@@ -1,6 +1,6 @@
 //! Search restrictions.
 
-use crate::{FieldType, Operator};
+use crate::{Error, FieldType, FieldValue, Operator, Result, field_value};
 
 /// A condition of an advanced search (`SearchRestrictionInfoWS` of the contract). All restrictions of a search hold
 /// together.
@@ -11,6 +11,7 @@ pub struct Restriction {
     /// How the field's value is compared.
     pub operator: Operator,
     /// The values to compare with, in wire form: one, two for `between`, any number for `oneof` and `notoneof`.
+    /// [`value`](Restriction::value), [`bounds`](Restriction::bounds) and [`all`](Restriction::all) have them as types.
     pub values: Vec<String>,
 }
 
@@ -27,6 +28,83 @@ impl Restriction {
         values: impl IntoIterator<Item = V>,
     ) -> Self {
         Restriction { field: field.into(), operator, values: values.into_iter().map(Into::into).collect() }
+    }
+
+    /// The value to compare with, as a type of the author's.
+    ///
+    /// ```
+    /// use plugin_api::{Operator, Restriction};
+    ///
+    /// let restriction = Restriction::new("CREDIT", Operator::Greater, ["[F:1000]"]);
+    /// assert_eq!(restriction.value::<f64>()?, 1000.0);
+    /// let between = Restriction::new("COUNT", Operator::Between, ["[I:1]", "[I:9]"]);
+    /// assert_eq!(between.bounds::<i64>()?, (1, 9));
+    /// # Ok::<(), plugin_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is none or more than one, or it is not of this type.
+    pub fn value<T: FieldValue>(&self) -> Result<T> {
+        match self.values.as_slice() {
+            [value] => self.read(value),
+            [] => self.read(""),
+            values => Err(self.wrong_count(values.len(), "one")),
+        }
+    }
+
+    /// All values to compare with.
+    ///
+    /// # Errors
+    /// One of them is not of this type.
+    pub fn all<T: FieldValue>(&self) -> Result<Vec<T>> {
+        self.values.iter().map(|value| self.read(value)).collect()
+    }
+
+    /// The bounds of `between`; both count.
+    ///
+    /// # Errors
+    /// There are not two, or they are not of this type.
+    pub fn bounds<T: FieldValue>(&self) -> Result<(T, T)> {
+        match self.values.as_slice() {
+            [from, to] => Ok((self.read(from)?, self.read(to)?)),
+            values => Err(self.wrong_count(values.len(), "two")),
+        }
+    }
+
+    /// A pattern for SQL's `LIKE` or the like, which finds all that the restriction finds, and perhaps more: leave the rest to a
+    /// [`Matcher`](crate::Matcher). `None` when no pattern does, as for `isnot`. The comparison has to ignore the case, as that
+    /// of the contract does.
+    ///
+    /// ```
+    /// use plugin_api::{LikeDialect, Operator, Restriction};
+    ///
+    /// let begins = Restriction::new("NAME", Operator::Begins, ["50% of"]);
+    /// assert_eq!(begins.like(LikeDialect::SQL).as_deref(), Some("50\\% of%"));
+    /// assert_eq!(Restriction::new("NAME", Operator::NotContains, ["a"]).like(LikeDialect::SQL), None);
+    /// ```
+    pub fn like(&self, dialect: LikeDialect) -> Option<String> {
+        let [value] = self.values.as_slice() else { return None };
+        let pattern = dialect.escaped(value);
+        let any = dialect.any;
+        match self.operator {
+            // An empty value stands for null, too.
+            _ if value.is_empty() => None,
+            Operator::Equal => Some(pattern),
+            Operator::Begins => Some(format!("{pattern}{any}")),
+            Operator::Ends => Some(format!("{any}{pattern}")),
+            Operator::Contains => Some(format!("{any}{pattern}{any}")),
+            _ => None,
+        }
+    }
+
+    fn read<T: FieldValue>(&self, value: &str) -> Result<T> {
+        let Restriction { field, operator, .. } = self;
+        field_value::read(Some(value), format_args!("the value of {field} {operator}"))
+    }
+
+    fn wrong_count(&self, found: usize, expected: &str) -> Error {
+        let Restriction { field, operator, .. } = self;
+        Error::user(format!("{field} {operator} has {found} values, expected {expected}"))
     }
 
     /// The operators that a field of this type can be searched with (contract page, section 4); none for types that
@@ -61,5 +139,36 @@ impl Restriction {
             }
             _ => &[],
         }
+    }
+}
+
+/// The wildcards of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LikeDialect {
+    /// Stands for any text.
+    pub any: char,
+    /// Stands for one character, if there is such a wildcard.
+    pub one: Option<char>,
+    /// Stands before a wildcard that is meant itself. Without one, the wildcard for one character is sent, or that for any text.
+    pub escape: Option<char>,
+}
+
+impl LikeDialect {
+    /// `%`, `_` and `\`: `LIKE ? ESCAPE '\'` of SQL.
+    pub const SQL: LikeDialect = LikeDialect { any: '%', one: Some('_'), escape: Some('\\') };
+    /// `*` and `?`, without an escape.
+    pub const STAR: LikeDialect = LikeDialect { any: '*', one: Some('?'), escape: None };
+
+    fn escaped(self, text: &str) -> String {
+        let mut escaped = String::with_capacity(text.len());
+        for char in text.chars() {
+            let is_special = [Some(self.any), self.one, self.escape].contains(&Some(char));
+            match self.escape {
+                Some(escape) if is_special => escaped.extend([escape, char]),
+                None if is_special => escaped.push(self.one.unwrap_or(self.any)),
+                _ => escaped.push(char),
+            }
+        }
+        escaped
     }
 }

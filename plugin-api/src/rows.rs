@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::abi::{Message, MessageRef, RowRef, RowWriter};
-use crate::{Actor, Context, Result, Value};
+use crate::{Actor, ActorRow, Context, Result, Value};
 
 /// Text bytes after which a batch of rows is handed over.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -155,6 +155,19 @@ impl<'a> Rows<'a> {
             row.field(key, value.as_deref());
         }
         row.end()
+    }
+
+    /// Pushes an actor that is a struct of the author's.
+    ///
+    /// # Errors
+    /// The host wants no more rows: return the error as it is.
+    pub fn push_row(&mut self, actor: &impl ActorRow) -> Result<()> {
+        fn push<A: ActorRow>(rows: &mut Rows<'_>, actor: &A) -> Result<()> {
+            let mut row = rows.row_of(A::ACTOR_TYPE, actor.key());
+            actor.write(&mut row);
+            row.end()
+        }
+        push(self, actor)
     }
 
     /// Hands over what is still in the batch. The caller of a method does it when the method has returned.

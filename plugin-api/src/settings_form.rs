@@ -1,10 +1,6 @@
 //! The settings form: settings as a struct of the author's.
 
-use std::fmt;
-use std::path::PathBuf;
-
-use crate::{DateTime, Error, Field, FieldType, LocalizedText, Result, Settings, Value};
-
+use crate::{Error, Field, FieldValue, LocalizedText, Result, Settings};
 /// A struct that is the settings form of a connector: it describes the settings and reads them.
 ///
 /// Derive it. The type of a field decides the type of its setting and whether it must be filled in; the doc comment is
@@ -20,7 +16,7 @@ use crate::{DateTime, Error, Field, FieldType, LocalizedText, Result, Settings, 
 /// | [`Secret`] | Password, mandatory |
 /// | `Option` of these | the same, may be left empty |
 ///
-/// Other types implement [`SettingValue`]. Attributes, in `#[setting(..)]`:
+/// Other types implement [`FieldValue`]. Attributes, in `#[setting(..)]`:
 ///
 /// | attribute | meaning |
 /// |---|---|
@@ -67,66 +63,9 @@ pub trait SettingsForm: Sized {
     fn read(settings: &Settings) -> Result<Self>;
 }
 
-/// A type that a setting may have. Implement it for an own type, such as an enum, to read settings as that type.
-#[diagnostic::on_unimplemented(
-    message = "a setting cannot be of type `{Self}`",
-    label = "not a type of a setting",
-    note = "use String, PathBuf, i64, i32, u64, u32, u16, f64, bool, DateTime, Secret, or an Option of these",
-    note = "an own type can be read from a setting when it implements `plugin_api::SettingValue`"
-)]
-pub trait SettingValue: Sized {
-    /// The type of the setting.
-    const FIELD_TYPE: FieldType;
-    /// Whether it must be filled in.
-    const MANDATORY: bool = true;
-    /// What is expected, for the error: "expected ..".
-    const EXPECTED: &'static str;
-
-    /// Reads what was filled in, in wire form and not empty; `None` when that is not valid.
-    fn parse(text: &str) -> Option<Self>;
-
-    /// The value when nothing was filled in; `None` when it must be filled in.
-    fn empty() -> Option<Self> {
-        None
-    }
-}
-
-/// A text that must not be seen, such as a password. Its `Debug` hides it, and its memory is overwritten when it
-/// is dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text. Keep it out of logs and errors.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<T: Into<String>> From<T> for Secret {
-    fn from(text: T) -> Self {
-        Secret(text.into())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.0).into_bytes();
-        bytes.fill(0);
-        // The compiler must not leave out the line above.
-        std::hint::black_box(&bytes);
-    }
-}
-
 /// Reads one setting, for the derived [`SettingsForm::read`].
 #[doc(hidden)]
-pub fn read_setting<T: SettingValue>(settings: &Settings, field: &Field) -> Result<T> {
+pub fn read_setting<T: FieldValue>(settings: &Settings, field: &Field) -> Result<T> {
     let label = field.label.as_deref().map_or_else(|| field.key.clone(), in_english);
     let text = settings.get(&field.key).or(field.default.as_deref()).unwrap_or_default();
     if text.trim().is_empty() {
@@ -145,110 +84,4 @@ pub fn read_setting<T: SettingValue>(settings: &Settings, field: &Field) -> Resu
 
 fn in_english(label: &str) -> String {
     LocalizedText::parse(label).get("US").to_owned()
-}
-
-impl SettingValue for String {
-    const FIELD_TYPE: FieldType = FieldType::Text;
-    const EXPECTED: &'static str = "a text";
-
-    fn parse(text: &str) -> Option<Self> {
-        Some(text.to_owned())
-    }
-}
-
-impl SettingValue for PathBuf {
-    const FIELD_TYPE: FieldType = FieldType::Text;
-    const EXPECTED: &'static str = "a path";
-
-    fn parse(text: &str) -> Option<Self> {
-        Some(text.trim().into())
-    }
-}
-
-impl SettingValue for Secret {
-    const FIELD_TYPE: FieldType = FieldType::Password;
-    const EXPECTED: &'static str = "a password";
-
-    fn parse(text: &str) -> Option<Self> {
-        Some(text.into())
-    }
-}
-
-impl SettingValue for f64 {
-    const FIELD_TYPE: FieldType = FieldType::Double;
-    const EXPECTED: &'static str = "a number like 1.5";
-
-    fn parse(text: &str) -> Option<Self> {
-        match Value::parse(text, FieldType::Double) {
-            Ok(Value::Double(number)) => Some(number),
-            _ => None,
-        }
-    }
-}
-
-impl SettingValue for bool {
-    const FIELD_TYPE: FieldType = FieldType::Checkbox;
-    const MANDATORY: bool = false;
-    const EXPECTED: &'static str = "1 or 0";
-
-    fn parse(text: &str) -> Option<Self> {
-        match Value::parse(text, FieldType::Checkbox) {
-            Ok(Value::Checkbox(on)) => Some(on),
-            _ => None,
-        }
-    }
-
-    fn empty() -> Option<Self> {
-        Some(false)
-    }
-}
-
-impl SettingValue for DateTime {
-    const FIELD_TYPE: FieldType = FieldType::Datetime;
-    const EXPECTED: &'static str = "a date like 2013-12-31 or 2013-12-31 23:59";
-
-    fn parse(text: &str) -> Option<Self> {
-        match Value::parse(text, FieldType::Datetime) {
-            Ok(Value::DateTime(date)) => Some(date),
-            _ => None,
-        }
-    }
-}
-
-impl<T: SettingValue> SettingValue for Option<T> {
-    const FIELD_TYPE: FieldType = T::FIELD_TYPE;
-    const MANDATORY: bool = false;
-    const EXPECTED: &'static str = T::EXPECTED;
-
-    fn parse(text: &str) -> Option<Self> {
-        T::parse(text).map(Some)
-    }
-
-    fn empty() -> Option<Self> {
-        Some(None)
-    }
-}
-
-macro_rules! whole_numbers {
-    ($($number:ty: $expected:literal,)+) => {$(
-        impl SettingValue for $number {
-            const FIELD_TYPE: FieldType = FieldType::Integer;
-            const EXPECTED: &'static str = $expected;
-
-            fn parse(text: &str) -> Option<Self> {
-                match Value::parse(text, FieldType::Integer) {
-                    Ok(Value::Integer(number)) => number.try_into().ok(),
-                    _ => None,
-                }
-            }
-        }
-    )+};
-}
-
-whole_numbers! {
-    i64: "a whole number",
-    i32: "a whole number from -2147483648 to 2147483647",
-    u64: "a whole number from 0",
-    u32: "a whole number from 0 to 4294967295",
-    u16: "a whole number from 0 to 65535",
 }

@@ -9,7 +9,9 @@
 
 use std::path::PathBuf;
 
-use plugin_api::{Access, DateTime, Field, FieldType, Result, Secret, SettingValue, Settings, SettingsForm};
+use plugin_api::{
+    Access, DateTime, Field, FieldType, FieldValue, Result, Secret, Settings, SettingsForm, Value,
+};
 
 /// Everything that a form may hold.
 #[derive(Debug, SettingsForm)]
@@ -55,7 +57,7 @@ enum Mode {
     Safe,
 }
 
-impl SettingValue for Mode {
+impl FieldValue for Mode {
     const FIELD_TYPE: FieldType = FieldType::List;
     const EXPECTED: &'static str = "fast or safe";
 
@@ -65,6 +67,13 @@ impl SettingValue for Mode {
             "safe" => Some(Mode::Safe),
             _ => None,
         }
+    }
+
+    fn to_value(&self) -> Value<'_> {
+        Value::from(match self {
+            Mode::Fast => "fast",
+            Mode::Safe => "safe",
+        })
     }
 }
 

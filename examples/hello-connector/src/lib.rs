@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use plugin_api::{Actor, ActorType, Connection, Connector, Context, Error, Field, Host, ListBased, ListItem};
-use plugin_api::{Result, Rows, Settings, SettingsForm, Stamps};
+use plugin_api::{Result, Rows, Settings, SettingsForm, Stamps, us};
 use std::sync::{Mutex, PoisonError};
 
 /// What an administrator fills in for a connection.
@@ -53,7 +53,7 @@ impl Connection for Company {
     }
 
     fn fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
-        let name = Field::text("NAME").label("US:\"Name\";NO:\"Navn\"").mandatory();
+        let name = Field::text("NAME").label(us("Name").no("Navn")).mandatory();
         match actor_type {
             "Customer" => Ok(vec![name, Field::list("CATEGORY", "Categories"), Field::double("CREDIT")]),
             "Person" => Ok(vec![name]),

@@ -1,4 +1,4 @@
-//! Code generation: the implementation of `SettingsForm`.
+//! Code generation: the implementation of `SettingsForm`, and what it shares with that of `ActorRow`.
 
 use std::collections::HashSet;
 
@@ -7,28 +7,13 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Fields, Result};
 
-use crate::setting::{DefaultValue, Literal, Setting};
+use crate::setting::{DefaultValue, Kind, Literal, Setting};
 
 pub(crate) fn settings_form(input: DeriveInput) -> Result<TokenStream> {
-    let shape = "a settings form is a struct with named fields, one for each setting";
-    let fields = match input.data {
-        Data::Struct(data) => match data.fields {
-            Fields::Named(fields) => fields.named,
-            _ => return Err(Error::new(input.ident.span(), shape)),
-        },
-        _ => return Err(Error::new(input.ident.span(), shape)),
-    };
-    if !input.generics.params.is_empty() {
-        return Err(Error::new(input.generics.span(), "a settings form has no parameters"));
-    }
-    let settings: Vec<Setting> = fields.into_iter().map(Setting::read).collect::<Result<_>>()?;
-    let mut keys = HashSet::new();
-    if let Some(twice) = settings.iter().find(|setting| !keys.insert(setting.key.clone())) {
-        return Err(Error::new(
-            twice.key_span,
-            format!("there are two settings with the key {:?}", twice.key),
-        ));
-    }
+    let fields = named_fields(&input, "a settings form", "setting")?;
+    let settings: Vec<Setting> =
+        fields.into_iter().map(|field| Setting::read(field, Kind::Settings)).collect::<Result<_>>()?;
+    check_keys(&settings)?;
 
     let name = input.ident;
     let checks = settings.iter().map(checks);
@@ -53,15 +38,44 @@ pub(crate) fn settings_form(input: DeriveInput) -> Result<TokenStream> {
     })
 }
 
+/// The fields of a struct; fails for anything else, and for one with parameters.
+pub(crate) fn named_fields(
+    input: &DeriveInput,
+    what: &str,
+    field: &str,
+) -> Result<impl IntoIterator<Item = syn::Field> + use<>> {
+    let shape = || {
+        Error::new(input.ident.span(), format!("{what} is a struct with named fields, one for each {field}"))
+    };
+    let Data::Struct(data) = &input.data else { return Err(shape()) };
+    let Fields::Named(fields) = &data.fields else { return Err(shape()) };
+    if !input.generics.params.is_empty() {
+        return Err(Error::new(input.generics.span(), format!("{what} has no parameters")));
+    }
+    Ok(fields.named.clone())
+}
+
+/// Fails when a key comes twice.
+pub(crate) fn check_keys<'s>(settings: impl IntoIterator<Item = &'s Setting>) -> Result<()> {
+    let mut keys = HashSet::new();
+    for setting in settings {
+        if !keys.insert(&setting.key) {
+            let text = format!("there are two {}s with the key {:?}", setting.kind.name(), setting.key);
+            return Err(Error::new(setting.key_span, text));
+        }
+    }
+    Ok(())
+}
+
 /// The description of a setting: a `Field`.
-fn field(setting: &Setting) -> TokenStream {
+pub(crate) fn field(setting: &Setting) -> TokenStream {
     let Setting { ty, key, label, description, list, max_length, rank, .. } = setting;
     let mut field = if let Some(list) = list {
         quote!(::plugin_api::Field::list(#key, #list))
     } else if setting.password.is_some() {
         quote!(::plugin_api::Field::password(#key))
     } else {
-        quote!(::plugin_api::Field::new(#key, <#ty as ::plugin_api::SettingValue>::FIELD_TYPE))
+        quote!(::plugin_api::Field::new(#key, <#ty as ::plugin_api::FieldValue>::FIELD_TYPE))
     };
     field.extend(label.as_ref().map(|label| quote!(.label(#label))));
     field.extend(description.as_ref().map(|description| quote!(.description(#description))));
@@ -73,7 +87,7 @@ fn field(setting: &Setting) -> TokenStream {
         quote!(#field.read_only())
     } else {
         quote! {
-            if #mandatory || <#ty as ::plugin_api::SettingValue>::MANDATORY { #field.mandatory() } else { #field }
+            if #mandatory || <#ty as ::plugin_api::FieldValue>::MANDATORY { #field.mandatory() } else { #field }
         }
     }
 }
@@ -89,7 +103,7 @@ fn default_value(ty: &syn::Type, default: &DefaultValue) -> TokenStream {
             #[allow(clippy::cast_precision_loss, reason = "a default that a person wrote down")]
             let double = *number as f64;
             quote! {
-                .default(match <#ty as ::plugin_api::SettingValue>::FIELD_TYPE {
+                .default(match <#ty as ::plugin_api::FieldValue>::FIELD_TYPE {
                     ::plugin_api::FieldType::Double => ::plugin_api::Value::Double(#double),
                     _ => ::plugin_api::Value::Integer(#number),
                 })
@@ -99,37 +113,38 @@ fn default_value(ty: &syn::Type, default: &DefaultValue) -> TokenStream {
 }
 
 /// Checks for the compiler: whether attributes fit the type behind a name.
-fn checks(setting: &Setting) -> TokenStream {
-    let ty = &setting.ty;
-    let mut rules: Vec<(Span, &[&str], &str)> = Vec::new();
+pub(crate) fn checks(setting: &Setting) -> TokenStream {
+    let (ty, name) = (&setting.ty, setting.kind.name());
+    let mut rules: Vec<(Span, &[&str], String)> = Vec::new();
     match &setting.list {
         Some(list) => rules.push((
             list.span(),
             &["Text", "List"],
-            "the key of a list item is a text: use String or Option<String>",
+            "the key of a list item is a text: use String or Option<String>".to_owned(),
         )),
         // A type of the author's may be the key of a list item, but it has no list of its own.
         None => rules.push((
             ty.span(),
             &["Checkbox", "Text", "Password", "Integer", "Double", "Datetime"],
-            "a setting of this type is taken from a list: name it with #[setting(list = \"..\")]",
+            format!("a {name} of this type is taken from a list: name it with #[{name}(list = \"..\")]"),
         )),
     }
     if let Some(span) = setting.password {
         let message = "a password is a text: use Secret, String or an Option of these";
-        rules.push((span, &["Text", "Password"], message));
+        rules.push((span, &["Text", "Password"], message.to_owned()));
     }
     if let Some(length) = &setting.max_length {
-        rules.push((length.span(), &["Text", "Password"], "only a text has a greatest length"));
+        rules.push((length.span(), &["Text", "Password"], "only a text has a greatest length".to_owned()));
     }
     if let Some(DefaultValue { span, literal }) = &setting.default {
+        let of_this_type = format!("cannot be the default of a {name} of this type");
         let (fits, message): (&[&str], _) = match literal {
-            Literal::Text(_) => (&["Text", "List"], "a text cannot be the default of a setting of this type"),
-            Literal::Integer(_) => {
-                (&["Integer", "Double"], "a whole number cannot be the default of a setting of this type")
+            Literal::Text(_) => (&["Text", "List"], format!("a text {of_this_type}")),
+            Literal::Integer(_) => (&["Integer", "Double"], format!("a whole number {of_this_type}")),
+            Literal::Double(_) => (&["Double"], format!("a number {of_this_type}")),
+            Literal::Checkbox(_) => {
+                (&["Checkbox"], "true and false can only be the default of a bool".to_owned())
             }
-            Literal::Double(_) => (&["Double"], "a number cannot be the default of a setting of this type"),
-            Literal::Checkbox(_) => (&["Checkbox"], "true and false can only be the default of a bool"),
         };
         rules.push((*span, fits, message));
     }
@@ -138,7 +153,7 @@ fn checks(setting: &Setting) -> TokenStream {
         quote_spanned! {span=>
             const _: () = ::std::assert!(
                 ::std::matches!(
-                    <#ty as ::plugin_api::SettingValue>::FIELD_TYPE,
+                    <#ty as ::plugin_api::FieldValue>::FIELD_TYPE,
                     #(::plugin_api::FieldType::#fits)|*
                 ),
                 #message

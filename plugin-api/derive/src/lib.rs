@@ -1,5 +1,6 @@
 //! Derive macros of `erp-host-plugin-api`, which re-exports and documents them.
 
+mod actor_row;
 mod expand;
 mod setting;
 
@@ -10,4 +11,11 @@ use proc_macro::TokenStream;
 pub fn settings_form(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     expand::settings_form(input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a struct a row of actors: documented at `plugin_api::ActorRow`.
+#[proc_macro_derive(ActorRow, attributes(actor, field))]
+pub fn actor_row(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    actor_row::actor_row(input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

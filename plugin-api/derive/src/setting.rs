@@ -1,4 +1,4 @@
-//! Parsing: a field of the struct, with its `#[setting(..)]` attributes.
+//! Parsing: a field of the struct, with its `#[setting(..)]` or `#[field(..)]` attributes.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -14,8 +14,36 @@ use syn::{
 const ATTRIBUTES: &str =
     "key, label, description, default, list, max_length, rank, password, mandatory and read_only";
 
-/// A setting, from a field and its attributes.
+/// What a struct describes with its fields.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Settings of a connection.
+    Settings,
+    /// Fields of an actor type.
+    Actor,
+}
+
+impl Kind {
+    /// The name of the attribute, and of one such field in errors.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Kind::Settings => "setting",
+            Kind::Actor => "field",
+        }
+    }
+
+    /// The key of a field that names none.
+    fn key(self, ident: &Ident) -> String {
+        match self {
+            Kind::Settings => pascal_case(ident),
+            Kind::Actor => ident.to_string().trim_start_matches("r#").to_uppercase(),
+        }
+    }
+}
+
+/// A setting or a field of an actor, from a field of the struct and its attributes.
 pub(crate) struct Setting {
+    pub(crate) kind: Kind,
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
     pub(crate) key: String,
@@ -48,12 +76,13 @@ pub(crate) enum Literal {
 }
 
 impl Setting {
-    pub(crate) fn read(field: Field) -> Result<Self> {
+    pub(crate) fn read(field: Field, kind: Kind) -> Result<Self> {
         let Some(ident) = field.ident.clone() else {
-            return Err(Error::new(field.span(), "a setting needs a name"));
+            return Err(Error::new(field.span(), format!("a {} needs a name", kind.name())));
         };
         let mut setting = Setting {
-            key: pascal_case(&ident),
+            kind,
+            key: kind.key(&ident),
             key_span: ident.span(),
             label: None,
             description: None,
@@ -68,7 +97,7 @@ impl Setting {
             ident,
         };
         let mut mandatory = None;
-        for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("setting")) {
+        for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident(kind.name())) {
             attribute.parse_nested_meta(|meta| setting.attribute(&meta, &mut mandatory))?;
         }
         setting.description = setting.description.or_else(|| doc_comment(&field.attrs));
@@ -83,7 +112,10 @@ impl Setting {
             "key" => {
                 let key: LitStr = meta.value()?.parse()?;
                 if key.value().trim().is_empty() {
-                    return Err(Error::new(key.span(), "a setting needs a key that is not empty"));
+                    return Err(Error::new(
+                        key.span(),
+                        format!("a {} needs a key that is not empty", self.kind.name()),
+                    ));
                 }
                 (self.key, self.key_span) = (key.value(), key.span());
             }
@@ -110,9 +142,10 @@ impl Setting {
             }
             "read_only" => self.read_only = true,
             _ => {
-                return Err(
-                    meta.error(format!("not an attribute of a setting, expected one of {ATTRIBUTES}"))
-                );
+                return Err(meta.error(format!(
+                    "not an attribute of a {}, expected one of {ATTRIBUTES}",
+                    self.kind.name()
+                )));
             }
         }
         Ok(())
@@ -120,7 +153,10 @@ impl Setting {
 
     fn check(&self, mandatory: Option<Span>) -> Result<()> {
         if let (Some(span), true) = (mandatory, is_option(&self.ty)) {
-            let text = "an Option may be left empty: for a mandatory setting use the type without Option";
+            let text = format!(
+                "an Option may be left empty: for a mandatory {} use the type without Option",
+                self.kind.name()
+            );
             return Err(Error::new(span, text));
         }
         if let (Some(span), Some(_)) = (self.password, &self.list) {
