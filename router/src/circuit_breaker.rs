@@ -3,9 +3,8 @@
 //!
 //! A call in the host's process cannot be aborted: after its deadline it still occupies a thread and a permit of the
 //! concurrency limit. A connection with too many such calls is out of service until enough of them have ended, and so is a
-//! connector when they are too many together. A call in a worker process ends soon after its deadline, but only because the
-//! process is ended, with the calls of all others in it: there a timed-out call counts against its connection for a while
-//! longer.
+//! connector when they are too many together. A call in a worker process is given up soon after its deadline, and its process is
+//! replaced: there a timed-out call counts against its connection for a while longer, and against no other one.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

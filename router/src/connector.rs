@@ -43,8 +43,8 @@ pub(super) struct Connector {
     has_replaced_characters: AtomicBool,
 }
 
-/// How much longer a timed-out call of a worker process counts for its connection. It was ended with its process, and with
-/// the calls of other connections.
+/// How much longer a timed-out call of a worker process counts for its connection. It was given up, and has cost the connector
+/// a worker process.
 const COOL_DOWN: Duration = Duration::from_secs(60);
 
 /// Why a call of a connector gave no result.
@@ -115,10 +115,12 @@ impl Connector {
             queued: config.queued_calls as usize,
             queue_timeout: config.queue_timeout,
         });
+        let is_in_process = client.is_in_process();
         let limits = circuit_breaker::Limits {
-            timed_out: config.max_timed_out_calls(&name),
+            // The threads of a worker process are its own, and it is replaced.
+            timed_out: if is_in_process { config.max_timed_out_calls(&name) } else { usize::MAX },
             timed_out_per_share: config.max_timed_out_calls_per_connection(&name),
-            cool_down: if client.is_in_process() { Duration::ZERO } else { COOL_DOWN },
+            cool_down: if is_in_process { Duration::ZERO } else { COOL_DOWN },
         };
         Connector {
             client: Some(client),

@@ -22,7 +22,7 @@ pub struct RuntimeConfig {
     pub isolation: Isolation,
     /// What their worker processes may use.
     pub worker: WorkerConfig,
-    /// How long a call may take before its worker process is ended.
+    /// How long a call may take before it is given up, and its worker process retired.
     pub call_deadline: Duration,
     /// The filter of log records in worker processes.
     pub log_filter: String,

@@ -4,6 +4,8 @@
 //! The host's side:
 //! - `supervisor`: starts the worker process, and restarts it after a crash;
 //! - `crash_breaker`: the circuit breaker that takes a connector out of service after repeated crashes;
+//! - `retired_workers`: processes that were replaced because of a call over its deadline, and finish their other calls;
+//! - `deadline_breaker`: the circuit breaker that takes a connection out of service after repeated calls over their deadline;
 //! - `worker_handle`: the worker as calls see it, whatever process runs at the moment;
 //! - `process`: one worker process: its sockets, its output and its exit; `user`: the system user that it runs as;
 //! - `transport`: connector and connections over these sockets, for a `ConnectorClient`.
@@ -27,6 +29,8 @@ mod cgroup;
 mod confinement;
 mod crash_breaker;
 #[cfg(unix)]
+mod deadline_breaker;
+#[cfg(unix)]
 mod descriptors;
 #[cfg(target_os = "linux")]
 mod file_access;
@@ -36,6 +40,8 @@ mod process;
 #[cfg(unix)]
 mod process_tree;
 mod protocol;
+#[cfg(unix)]
+mod retired_workers;
 #[cfg(unix)]
 mod subreaper;
 #[cfg(unix)]
@@ -84,7 +90,7 @@ pub struct Confinement {
     pub files: FileAccess,
     /// Whether it may run where the system cannot restrict its files and system calls.
     pub sandbox: Sandbox,
-    /// How long a call may take before the host ends the process.
+    /// How long a call may take before it is given up, and its process retired.
     pub call_deadline: Duration,
     /// The number of crashes within a minute that take the connector out of service.
     pub max_crashes_per_minute: u32,

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, ErrorKind, PipeReader, Read};
 use std::net::Shutdown;
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -27,8 +28,8 @@ use crate::log_bridge::LogBridge;
 
 /// The environment variables that every worker gets.
 const ENVIRONMENT: [&str; 4] = ["PATH", "LANG", "LC_ALL", "TZ"];
-/// How long a cancelled call may go on before the process is killed.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long a cancelled call may go on before it is given up.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// How long to wait for the exit status of a process whose socket was closed.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time-out of a call's socket is set again after this time.
@@ -47,17 +48,53 @@ pub(super) struct WorkerProcess {
     /// Call sockets that no call uses.
     idle: Mutex<Vec<CallSocket>>,
     lifecycle: Mutex<Lifecycle>,
-    /// Notified when `lifecycle` has an exit.
+    /// Notified when `lifecycle` has an exit, or another stage.
     changed: Condvar,
     log: OnceLock<LogBridge>,
 }
 
 #[derive(Default)]
 struct Lifecycle {
+    stage: Stage,
+    /// Calls in it that are not given up.
+    calls: usize,
     /// Why the host killed it.
     killed: Option<String>,
+    cause: ExitCause,
     exit: Option<ProcessExit>,
 }
+
+/// A process serves, has to be replaced because of a call that was given up, and finishes its calls when it has been.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Serving,
+    ToBeReplaced,
+    Retired,
+}
+
+/// Why a process has ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum ExitCause {
+    /// A fault of the connector, or a limit that it has exceeded.
+    #[default]
+    Crash,
+    /// It was asked to, when no call ran in it.
+    Shutdown,
+    /// The host has ended a retired process before its calls had ended.
+    Retirement,
+}
+
+/// What the supervisor has to know about a process that serves.
+#[derive(Debug)]
+pub(super) enum Event {
+    Ended(ProcessExit),
+    /// A call in it was given up.
+    ToBeReplaced,
+}
+
+/// A process that a call uses: it is not asked to end before this is dropped.
+pub(super) struct ProcessInUse(Arc<WorkerProcess>);
 
 /// How a process ended.
 #[derive(Debug, Clone)]
@@ -66,6 +103,7 @@ pub(super) struct ProcessExit {
     pub(super) description: String,
     /// Names this exit in the log and to callers.
     pub(super) reference: String,
+    pub(super) cause: ExitCause,
 }
 
 /// Why a call has no `DONE`.
@@ -73,6 +111,8 @@ pub(super) struct ProcessExit {
 pub(super) enum CallFailure {
     /// The process has ended meanwhile.
     Exit(ProcessExit),
+    /// The call is over its deadline and did not end within the grace period: it is given up, and may go on in the process.
+    GivenUp,
     /// The call was cancelled before the worker had all of the request, so it does nothing with it.
     NotSent,
 }
@@ -139,15 +179,53 @@ impl WorkerProcess {
         let _ = self.log.set(LogBridge::new(connector));
     }
 
-    pub(super) fn is_alive(&self) -> bool {
-        self.lifecycle().exit.is_none()
+    /// Uses it for a call. `None`: it has ended, or is retired.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<ProcessInUse> {
+        let mut lifecycle = self.lifecycle();
+        if lifecycle.exit.is_some() || lifecycle.stage == Stage::Retired {
+            return None;
+        }
+        lifecycle.calls += 1;
+        Some(ProcessInUse(Arc::clone(self)))
+    }
+
+    /// Has the supervisor replace it.
+    pub(super) fn ask_for_replacement(&self) {
+        let mut lifecycle = self.lifecycle();
+        if lifecycle.stage == Stage::Serving {
+            lifecycle.stage = Stage::ToBeReplaced;
+            drop(lifecycle);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Goes on serving: there is no other process to replace it.
+    pub(super) fn keep(&self) {
+        self.lifecycle().stage = Stage::Serving;
+    }
+
+    /// Takes no further calls, and ends when those that run in it have ended.
+    pub(super) fn retire(&self) {
+        let mut lifecycle = self.lifecycle();
+        lifecycle.stage = Stage::Retired;
+        let is_idle = lifecycle.calls == 0;
+        drop(lifecycle);
+        if is_idle {
+            self.shut_down();
+        }
+    }
+
+    /// Ends a retired process with the calls that run in it.
+    pub(super) fn end_retired(&self, reason: String) {
+        self.lifecycle().cause = ExitCause::Retirement;
+        self.kill(reason);
     }
 
     /// Makes a call: `receive` gets every reply but log records, and returns whether it wants more. Returns the header of
     /// `DONE`.
     ///
     /// # Errors
-    /// How the process ended meanwhile, or that it did not get the request.
+    /// How the process ended meanwhile, that the call was given up, or that the process did not get the request.
     pub(super) fn call(
         &self,
         header: FrameHeader,
@@ -155,7 +233,11 @@ impl WorkerProcess {
         limit: Duration,
         receive: &mut dyn FnMut(Frame<'_>) -> bool,
     ) -> Result<FrameHeader, CallFailure> {
-        let failed = |error: io::Error| CallFailure::Exit(self.end_after(&as_timeout(error), limit));
+        let failed = |error: io::Error| match error.kind() {
+            // A socket whose time-out has passed says `WouldBlock`.
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => CallFailure::GivenUp,
+            _ => CallFailure::Exit(self.end_after(&error)),
+        };
         let mut socket = self.call_socket(limit).map_err(failed)?;
         let canceller = Canceller::new(&socket.socket);
         let sent = socket.send(header, request, limit);
@@ -187,7 +269,7 @@ impl WorkerProcess {
     }
 
     /// Kills the process with all that it started.
-    fn kill(&self, reason: String) {
+    pub(super) fn kill(&self, reason: String) {
         let mut lifecycle = self.lifecycle();
         if lifecycle.exit.is_none() {
             lifecycle.killed.get_or_insert(reason);
@@ -196,12 +278,7 @@ impl WorkerProcess {
     }
 
     /// Handles the failure of a call: the process has ended, or is killed.
-    fn end_after(&self, error: &io::Error, limit: Duration) -> ProcessExit {
-        if error.kind() == ErrorKind::TimedOut {
-            let seconds = limit.as_secs_f64();
-            self.kill(format!("was ended by the host, because a call took longer than {seconds} seconds"));
-            return self.wait();
-        }
+    fn end_after(&self, error: &io::Error) -> ProcessExit {
         let lifecycle = self.lifecycle();
         let waited = self.changed.wait_timeout_while(lifecycle, EXIT_TIMEOUT, |it| it.exit.is_none());
         drop(waited);
@@ -218,11 +295,32 @@ impl WorkerProcess {
         exit.unwrap_or_else(|| ProcessExit {
             description: "has ended".to_owned(),
             reference: new_reference(),
+            cause: ExitCause::Crash,
         })
+    }
+
+    /// Its exit, if it has ended.
+    pub(super) fn exit(&self) -> Option<ProcessExit> {
+        self.lifecycle().exit.clone()
+    }
+
+    /// Waits until it has ended or has to be replaced.
+    pub(super) fn next_event(&self) -> Event {
+        let nothing = |it: &mut Lifecycle| it.exit.is_none() && it.stage == Stage::Serving;
+        let lifecycle = self.changed.wait_while(self.lifecycle(), nothing);
+        match lifecycle.unwrap_or_else(PoisonError::into_inner).exit.clone() {
+            Some(exit) => Event::Ended(exit),
+            None => Event::ToBeReplaced,
+        }
     }
 
     /// Asks it to end in order: connections and connector are closed before.
     pub(super) fn shut_down(&self) {
+        let mut lifecycle = self.lifecycle();
+        if lifecycle.exit.is_none() && lifecycle.killed.is_none() {
+            lifecycle.cause = ExitCause::Shutdown;
+        }
+        drop(lifecycle);
         let _ = self.control.shutdown(Shutdown::Write);
     }
 
@@ -244,6 +342,26 @@ impl WorkerProcess {
                 let connector = self.log.get().map(LogBridge::connector);
                 tracing::warn!(connector, pid = self.id(), "printed by a connector: {}", line.trim_end());
             }
+        }
+    }
+}
+
+impl Deref for ProcessInUse {
+    type Target = Arc<WorkerProcess>;
+
+    fn deref(&self) -> &Arc<WorkerProcess> {
+        &self.0
+    }
+}
+
+impl Drop for ProcessInUse {
+    fn drop(&mut self) {
+        let mut lifecycle = self.0.lifecycle();
+        lifecycle.calls -= 1;
+        let is_finished = lifecycle.calls == 0 && lifecycle.stage == Stage::Retired;
+        drop(lifecycle);
+        if is_finished {
+            self.0.shut_down();
         }
     }
 }
@@ -345,7 +463,8 @@ impl Monitor {
             how = description,
             "a worker process has ended"
         );
-        lifecycle.exit = Some(ProcessExit { description, reference: new_reference() });
+        let cause = lifecycle.cause;
+        lifecycle.exit = Some(ProcessExit { description, reference: new_reference(), cause });
         drop(lifecycle);
         self.process.changed.notify_all();
     }
@@ -431,14 +550,6 @@ impl CallSocket {
             }
             timeout.renew()?;
         }
-    }
-}
-
-/// A socket whose time-out has passed says `WouldBlock`.
-fn as_timeout(error: io::Error) -> io::Error {
-    match error.kind() {
-        ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
-        _ => error,
     }
 }
 

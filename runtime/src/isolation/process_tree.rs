@@ -20,6 +20,11 @@ pub(super) fn own_children() -> Vec<Pid> {
     children(rustix::process::getpid()).unwrap_or_default()
 }
 
+/// What the descendants of this process use.
+pub(super) fn usage_below(process: Pid) -> Usage {
+    usage(children(process).unwrap_or_default())
+}
+
 /// What these processes and their descendants use. Processes that end meanwhile do not count.
 pub(super) fn usage(mut found: Vec<Pid>) -> Usage {
     let mut usage = Usage::default();

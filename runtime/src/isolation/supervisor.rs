@@ -1,4 +1,5 @@
-//! The supervisor of a worker: starts the worker process of a connector, and restarts it after a crash.
+//! The supervisor of a worker: starts the worker process of a connector, restarts it after a crash, and replaces it after a
+//! call over its deadline.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use plugin_api::abi::{About, Description, Message, MessageRef};
 
 use super::crash_breaker::{CrashBreaker, Decision};
 use super::frame::FrameHeader;
-use super::process::{CallFailure, ProcessExit, WorkerProcess};
+use super::process::{CallFailure, Event, ProcessExit, WorkerProcess};
+use super::retired_workers::RetiredWorkers;
 use super::transport::WorkerTransport;
 use super::worker_handle::{WorkerHandle, WorkerState};
 use super::{Confinement, protocol};
@@ -86,6 +88,13 @@ fn ended_early() -> String {
     "its worker process ended before it was of use; see the log".to_owned()
 }
 
+fn ended_while(exit: &ProcessExit, step: &str) -> String {
+    format!(
+        "its worker process {} while it was {step}; fix the plugin, or allow the worker more (see the log)",
+        exit.description
+    )
+}
+
 /// Supervises the worker of one connector, on one thread.
 struct Supervisor {
     copy: PathBuf,
@@ -126,15 +135,27 @@ impl Supervisor {
         }
     }
 
-    /// Waits for the end of the process, and restarts it as the circuit breaker decides. Returns when the worker is
-    /// stopped.
+    /// Waits for the end of the process, and restarts it as the circuit breaker decides; replaces it after a call over its
+    /// deadline, which is no crash. Returns when the worker is stopped.
     fn supervise(&mut self, process: Arc<WorkerProcess>, mut started: Instant, request: &MakeConnector) {
         let connector = request.name.as_str();
+        let retired = RetiredWorkers::new(connector, Arc::clone(&self.worker));
         let mut running = Some(process);
         loop {
             let reason = match running.take() {
                 Some(process) => {
-                    let ProcessExit { description, reference } = process.wait();
+                    let ProcessExit { description, reference, .. } = match process.next_event() {
+                        Event::Ended(exit) => exit,
+                        Event::ToBeReplaced => {
+                            let now = Instant::now();
+                            let Some(serving) = self.replace(&process, &retired, request) else { return };
+                            if !Arc::ptr_eq(&serving, &process) {
+                                started = now;
+                            }
+                            running = Some(serving);
+                            continue;
+                        }
+                    };
                     if !self.worker.set(WorkerState::Starting) {
                         return;
                     }
@@ -191,6 +212,43 @@ impl Supervisor {
                 return;
             }
             started = Instant::now();
+        }
+    }
+
+    /// Replaces a process, which finishes its calls. It serves until the new one does, and goes on serving if that cannot be
+    /// started. Returns the one that serves; `None` when the worker is stopped.
+    fn replace(
+        &self,
+        process: &Arc<WorkerProcess>,
+        retired: &Arc<RetiredWorkers>,
+        request: &MakeConnector,
+    ) -> Option<Arc<WorkerProcess>> {
+        let connector = request.name.as_str();
+        retired.make_room();
+        match self.restart(request) {
+            Ok(new) => {
+                if !self.worker.set(WorkerState::Running(Arc::clone(&new))) {
+                    end(&new);
+                    return None;
+                }
+                tracing::info!(
+                    connector,
+                    pid = new.id(),
+                    retired = process.id(),
+                    "the connector serves in a new worker process; calls that run in the retired one go on there"
+                );
+                retired.add(process);
+                Some(new)
+            }
+            Err(error) => {
+                tracing::error!(
+                    connector,
+                    pid = process.id(),
+                    "the worker process with a call over its deadline serves on, because no other one can be started: {error}"
+                );
+                process.keep();
+                Some(Arc::clone(process))
+            }
         }
     }
 
@@ -265,10 +323,12 @@ impl Supervisor {
             (_, Some(reason)) => Err(reason),
             (Ok(_), None) => Ok(()),
             (Err(CallFailure::NotSent), None) => Err(ended_early()),
-            (Err(CallFailure::Exit(exit)), None) => Err(format!(
-                "its worker process {} while it was {step}; fix the plugin, or allow the worker more (see the log)",
-                exit.description
-            )),
+            (Err(CallFailure::GivenUp), None) => {
+                let seconds = limit.as_secs_f64();
+                process.kill(format!("was ended by the host, because it took longer than {seconds} seconds"));
+                Err(ended_while(&process.wait(), step))
+            }
+            (Err(CallFailure::Exit(exit)), None) => Err(ended_while(&exit, step)),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The transport to a connector in a worker: calls, and connections that are opened again in a new process after a crash.
+//! The transport to a connector in a worker: calls, and connections that are opened again in a new process when theirs has ended
+//! or is retired, or when a call of theirs was given up.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use plugin_api::Outcome;
@@ -9,10 +10,12 @@ use plugin_api::abi::{
     outcome_message,
 };
 
+use super::deadline_breaker::DeadlineBreaker;
 use super::frame::{Frame, FrameHeader};
-use super::process::{CallFailure, ProcessExit, WorkerProcess};
+use super::process::{CallFailure, ExitCause, ProcessExit, ProcessInUse, WorkerProcess};
 use super::protocol::{self, EMPTY};
 use super::worker_handle::{WorkerHandle, error};
+use crate::log_context::LogContext;
 
 /// The pause after a connection could not be opened again; it doubles with each further failure, up to the longest one. An ERP
 /// system locks a user out who fails too often.
@@ -27,16 +30,19 @@ struct Connector {
     worker: Arc<WorkerHandle>,
 }
 
-/// A connection in a worker. After a crash it is opened again with the same settings in the new process.
+/// A connection in a worker. It is opened again with the same settings in a new process.
 struct WorkerConnection {
     connector: Arc<Connector>,
     settings: Message,
     opened: Mutex<Opened>,
+    breaker: Mutex<DeadlineBreaker>,
 }
 
 /// Where a connection is open, or was before its worker ended.
 struct Opened {
     at: OpenConnection,
+    /// A call of it was given up: it is not used again.
+    is_given_up: bool,
     /// The last failure to open it again.
     failed: Option<FailedOpening>,
 }
@@ -53,6 +59,13 @@ struct OpenConnection {
     process: Arc<WorkerProcess>,
     /// Its number in that process.
     number: u32,
+}
+
+/// A call got no answer; the caller has an outcome that explains it.
+enum NoAnswer {
+    /// It was given up after its deadline.
+    GivenUp,
+    Failed,
 }
 
 impl WorkerTransport {
@@ -77,12 +90,13 @@ impl ConnectorTransport for WorkerTransport {
     ) -> Option<Box<dyn ConnectionTransport>> {
         let replies = &mut CallReplies::new(replies);
         let process = self.0.process(replies)?;
-        let opened = self.0.open(process, settings, replies)?;
+        let opened = self.0.open(&process, settings, replies)?;
         let mut copy = Message::new();
         copy.put_message(settings);
         let connector = Arc::clone(&self.0);
-        let opened = Mutex::new(Opened { at: opened, failed: None });
-        Some(Box::new(WorkerConnection { connector, settings: copy, opened }))
+        let opened = Mutex::new(Opened { at: opened, is_given_up: false, failed: None });
+        let breaker = Mutex::default();
+        Some(Box::new(WorkerConnection { connector, settings: copy, opened, breaker }))
     }
 
     fn is_in_process(&self) -> bool {
@@ -97,19 +111,27 @@ impl ConnectorTransport for WorkerTransport {
 impl ConnectionTransport for WorkerConnection {
     fn call(&self, operation: Operation, request: MessageRef<'_>, replies: &mut dyn ReplyReceiver) {
         let replies = &mut CallReplies::new(replies);
-        let Some(OpenConnection { process, number }) = self.opened(replies) else { return };
+        let Some((process, number)) = self.opened(replies) else { return };
         let header = FrameHeader::new(protocol::CONNECTION_CALL).with_detail(operation.0).about(number);
-        let _ = self.connector.call(&process, header, request, replies);
+        if let Err(NoAnswer::GivenUp) = self.connector.call(&process, header, request, replies) {
+            self.give_up(&process, number);
+        }
     }
 }
 
 impl WorkerConnection {
-    /// Where it is open. The first caller after a crash opens it again, while the others wait. If that fails it is not tried
-    /// again for a while.
-    fn opened(&self, replies: &mut CallReplies<'_>) -> Option<OpenConnection> {
+    /// Where it is open, in a process that takes its next call. The first caller after the end of its process opens it again,
+    /// while the others wait. If that fails it is not tried again for a while.
+    fn opened(&self, replies: &mut CallReplies<'_>) -> Option<(ProcessInUse, u32)> {
+        if let Some(left) = self.breaker().time_left(Instant::now()) {
+            replies.end(&out_of_service(&self.connector.name, left));
+            return None;
+        }
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if opened.at.process.is_alive() {
-            return Some(opened.at.clone());
+        if !opened.is_given_up
+            && let Some(process) = opened.at.process.enter()
+        {
+            return Some((process, opened.at.number));
         }
         if let Some(failed) = opened.failed.as_ref().filter(|failed| Instant::now() < failed.retry_at) {
             replies.receive(Kind::OUTCOME, failed.outcome.as_ref());
@@ -119,14 +141,15 @@ impl WorkerConnection {
         // The outcome of opening replaces that of the call if it fails, and is dropped otherwise.
         let mut own = OutcomeCollector::default();
         let settings = self.settings.as_ref();
-        if let Some(again) = self.connector.open(process, settings, &mut CallReplies::new(&mut own)) {
+        if let Some(again) = self.connector.open(&process, settings, &mut CallReplies::new(&mut own)) {
             tracing::debug!("the connection is open again, in a new worker process");
-            *opened = Opened { at: again.clone(), failed: None };
-            return Some(again);
+            let number = again.number;
+            *opened = Opened { at: again, is_given_up: false, failed: None };
+            return Some((process, number));
         }
         let outcome = own.outcome.unwrap_or_else(|| {
             let user = format!("the connector '{}' did not open the connection again", self.connector.name);
-            outcome_message(&error(user, "its worker process is a new one since it crashed".to_owned()))
+            outcome_message(&error(user, "its worker process is a new one".to_owned()))
         });
         replies.receive(Kind::OUTCOME, outcome.as_ref());
         let pause =
@@ -138,67 +161,124 @@ impl WorkerConnection {
         opened.failed = Some(FailedOpening { outcome, pause, retry_at: Instant::now() + pause });
         None
     }
+
+    /// Ends it: a call of it was given up. Its next call opens it again.
+    fn give_up(&self, process: &WorkerProcess, number: u32) {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.at.process.id() == process.id() && opened.at.number == number {
+            opened.is_given_up = true;
+        }
+        drop(opened);
+        if let Some(pause) = self.breaker().record(process.id(), Instant::now()) {
+            let _span = LogContext::current().map(|call| call.span().entered());
+            tracing::error!(
+                seconds = pause.as_secs_f64(),
+                "the connection is out of service: its calls have not come back in worker after worker; check whether its ERP \
+                 system answers"
+            );
+        }
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, DeadlineBreaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The outcome of a call whose connection is out of service.
+fn out_of_service(connector: &str, left: Duration) -> Outcome {
+    let connection = match LogContext::current().and_then(|call| call.connection) {
+        Some(guid) => format!("the connection {guid}"),
+        None => format!("this connection of the connector '{connector}'"),
+    };
+    let seconds = left.as_secs() + 1;
+    let user = format!(
+        "{connection} is out of service, because its calls do not come back; check whether its ERP system answers"
+    );
+    let tech = format!(
+        "its calls were over their deadlines in one worker process after the other; it is tried again in {seconds} seconds, or \
+         at once when its settings are saved"
+    );
+    error(user, tech)
 }
 
 impl Drop for WorkerConnection {
     fn drop(&mut self) {
         let OpenConnection { process, number } =
             &self.opened.get_mut().unwrap_or_else(PoisonError::into_inner).at;
-        if process.is_alive() {
+        // A retired process closes it at its end.
+        if let Some(process) = process.enter() {
             let header = FrameHeader::new(protocol::CLOSE).about(*number);
-            let limit = self.connector.worker.confinement.call_deadline;
-            // If this ends the process, the supervisor logs it.
-            let _ = process.call(header, EMPTY, limit, &mut |_| true);
+            let _ = self.connector.call(&process, header, EMPTY, &mut CallReplies::new(&mut Unwanted));
         }
     }
 }
 
 impl Connector {
     /// The process that serves; `None` after an outcome that explains why there is none.
-    fn process(&self, replies: &mut CallReplies<'_>) -> Option<Arc<WorkerProcess>> {
+    fn process(&self, replies: &mut CallReplies<'_>) -> Option<ProcessInUse> {
         self.worker.process(&self.name).map_err(|outcome| replies.end(&outcome)).ok()
     }
 
     /// Opens a connection; `None` after an outcome that explains the failure.
     fn open(
         &self,
-        process: Arc<WorkerProcess>,
+        process: &Arc<WorkerProcess>,
         settings: MessageRef<'_>,
         replies: &mut CallReplies<'_>,
     ) -> Option<OpenConnection> {
-        let done = self.call(&process, FrameHeader::new(protocol::CONNECT), settings, replies)?;
+        let done = self.call(process, FrameHeader::new(protocol::CONNECT), settings, replies).ok()?;
+        let process = Arc::clone(process);
         (done.connection != 0).then_some(OpenConnection { process, number: done.connection })
     }
 
-    /// Makes a call; `None` after an outcome that says how the process ended.
+    /// Makes a call. One that is over its deadline has its process replaced.
+    ///
+    /// # Errors
+    /// There is no answer, and the caller has an outcome that says why.
     fn call(
         &self,
         process: &WorkerProcess,
         header: FrameHeader,
         request: MessageRef<'_>,
         replies: &mut CallReplies<'_>,
-    ) -> Option<FrameHeader> {
+    ) -> Result<FrameHeader, NoAnswer> {
         let limit = self.worker.confinement.call_deadline;
         let receive =
             &mut |Frame { header, message }: Frame<'_>| replies.receive(Kind(header.detail), message);
-        match process.call(header, request, limit, receive) {
-            Ok(done) => Some(done),
-            Err(CallFailure::NotSent) => {
-                let user = format!("the connector '{}' has not got this call", self.name);
-                let tech = "it was cancelled before its worker process had read it".to_owned();
-                replies.end(&error(user, tech));
-                None
-            }
-            Err(CallFailure::Exit(ProcessExit { description, reference })) => {
-                let user =
-                    format!("the connector '{}' crashed during this call (reference {reference})", self.name);
-                let tech = format!(
-                    "its worker process {description}; it is started again, and what this call has changed stays changed"
+        let (user, tech) = match process.call(header, request, limit, receive) {
+            Ok(done) => return Ok(done),
+            Err(CallFailure::NotSent) => (
+                format!("the connector '{}' has not got this call", self.name),
+                "it was cancelled before its worker process had read it".to_owned(),
+            ),
+            Err(CallFailure::GivenUp) => {
+                process.ask_for_replacement();
+                let _span = LogContext::current().map(|call| call.span().entered());
+                tracing::warn!(
+                    pid = process.id(),
+                    "a call is over its deadline in a worker process: its connection is closed, and the worker is replaced"
                 );
-                replies.end(&error(user, tech));
-                None
+                let user = format!("the connector '{}' did not answer in time", self.name);
+                let tech = "its connection is opened again with its next call; what this call changes may still happen";
+                replies.end(&error(user, tech.to_owned()));
+                return Err(NoAnswer::GivenUp);
             }
-        }
+            Err(CallFailure::Exit(ProcessExit { description, reference, cause: ExitCause::Crash })) => (
+                format!("the connector '{}' crashed during this call (reference {reference})", self.name),
+                format!(
+                    "its worker process {description}; it is started again, and what this call has changed stays changed"
+                ),
+            ),
+            Err(CallFailure::Exit(ProcessExit { description, reference, .. })) => (
+                format!(
+                    "this call of the connector '{}' was ended before its deadline (reference {reference})",
+                    self.name
+                ),
+                format!("its worker process {description}; what this call has changed stays changed"),
+            ),
+        };
+        replies.end(&error(user, tech));
+        Err(NoAnswer::Failed)
     }
 }
 
@@ -229,6 +309,15 @@ impl<'r> CallReplies<'r> {
         if !self.has_outcome {
             self.receive(Kind::OUTCOME, outcome_message(outcome).as_ref());
         }
+    }
+}
+
+/// Drops all replies.
+struct Unwanted;
+
+impl ReplyReceiver for Unwanted {
+    fn receive(&mut self, _: Kind, _: MessageRef<'_>) -> bool {
+        true
     }
 }
 

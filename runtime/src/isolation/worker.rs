@@ -323,9 +323,11 @@ impl Log for HostLog {
         let message = record.encode();
         let header = FrameHeader::new(protocol::LOG);
         let socket = CALL_SOCKET.try_with(|socket| socket.borrow().clone()).ok().flatten();
-        if let Some(socket) = socket {
-            socket.send(header, message.as_ref());
-        } else if let Some(control) = CONTROL.get() {
+        // The socket of a call that was given up is closed.
+        if socket.is_some_and(|socket| socket.send(header, message.as_ref())) {
+            return;
+        }
+        if let Some(control) = CONTROL.get() {
             let (control, frames) = &mut *control.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = frames.write(control, header, message.as_ref()).and_then(|()| frames.flush(control));
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use plugin_api::Outcome;
 
 use super::Confinement;
-use super::process::WorkerProcess;
+use super::process::{ProcessInUse, WorkerProcess};
 
 /// The worker of a connector. It stays the same while the supervisor replaces the process behind it.
 pub(super) struct WorkerHandle {
@@ -33,17 +33,21 @@ impl WorkerHandle {
         WorkerHandle { confinement, state: Mutex::new(WorkerState::Starting), changed: Condvar::new() }
     }
 
-    /// The process that serves. Waits while one is being started.
+    /// The process that serves, for a call. Waits while one is being started.
     ///
     /// # Errors
     /// The outcome of the call: no process serves.
-    pub(super) fn process(&self, connector: &str) -> Result<Arc<WorkerProcess>, Outcome> {
+    pub(super) fn process(&self, connector: &str) -> Result<ProcessInUse, Outcome> {
         let deadline = Instant::now() + self.confinement.call_deadline;
         let mut state = self.state();
         loop {
             match &*state {
-                WorkerState::Running(process) if process.is_alive() => return Ok(Arc::clone(process)),
-                WorkerState::Running(_) | WorkerState::Starting => {}
+                WorkerState::Running(process) => {
+                    if let Some(process) = process.enter() {
+                        return Ok(process);
+                    }
+                }
+                WorkerState::Starting => {}
                 WorkerState::OutOfService { until, reason } => {
                     let seconds = until.saturating_duration_since(Instant::now()).as_secs() + 1;
                     return Err(error(
@@ -66,6 +70,14 @@ impl WorkerHandle {
             }
             let waited = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
             state = waited.0;
+        }
+    }
+
+    /// The process that serves at the moment.
+    pub(super) fn running(&self) -> Option<Arc<WorkerProcess>> {
+        match &*self.state() {
+            WorkerState::Running(process) => Some(Arc::clone(process)),
+            _ => None,
         }
     }
 

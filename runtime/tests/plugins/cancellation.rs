@@ -6,14 +6,14 @@ use erp_host_runtime::{Isolation, Plugins, RuntimeConfig};
 use plugin_api::Settings;
 use plugin_api::abi::CallWatch;
 use plugin_api::abi::client::ConnectionClient;
-use test_support::plugins_folder::built_host;
+use test_support::plugins_folder::host_program;
 
 use super::fixture::{FIRST, PluginsFolder};
 
 fn check(isolation: Isolation) {
     let folder = PluginsFolder::new().with(FIRST, "versioned.so");
     let mut config = RuntimeConfig { isolation, ..RuntimeConfig::default() };
-    config.worker.program = Some(built_host());
+    config.worker.program = Some(host_program());
     let plugins = Plugins::load(&folder.plugins(), &folder.data(), &config).unwrap();
     let connector = &plugins.connector(None).unwrap().connector;
     assert_eq!(connector.is_in_process(), isolation == Isolation::InProcess);

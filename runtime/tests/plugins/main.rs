@@ -11,3 +11,5 @@ mod logs;
 mod panics;
 mod trust;
 mod watcher;
+#[cfg(target_os = "linux")]
+mod workers;

@@ -1,28 +1,26 @@
 //! A plugins folder with real plugin files in it.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
 use crate::build::{self, Built, Profile};
 use crate::{HELLO, ROGUE, VERSIONS};
 
-/// A plugin file of a package, built once.
+/// Built once.
+static BUILT: LazyLock<Built> = LazyLock::new(|| {
+    build::build(Profile::Dev, &[ROGUE, HELLO, VERSIONS[0], VERSIONS[1]]).expect("the plugins build")
+});
+
+/// A plugin file of a package.
 pub fn built(package: &str) -> PathBuf {
-    all().plugin(package).expect("a plugin file").to_owned()
+    BUILT.plugin(package).expect("a plugin file").to_owned()
 }
 
-/// The program `erp-host`, for workers.
-pub fn built_host() -> PathBuf {
-    all().host.clone()
-}
-
-fn all() -> &'static Built {
-    static BUILT: OnceLock<Built> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        build::build(Profile::Dev, &[ROGUE, HELLO, VERSIONS[0], VERSIONS[1]]).expect("the plugins build")
-    })
+/// The program `erp-host`, which worker processes run.
+pub fn host_program() -> PathBuf {
+    BUILT.host.clone()
 }
 
 /// A plugins folder and a data folder of its own.
