@@ -27,6 +27,7 @@ mod process_state;
 mod register;
 mod replacing;
 mod restart;
+mod retired_workers;
 mod rogue;
 mod simulate;
 mod stopped_worker;
