@@ -253,7 +253,8 @@ fn out_of_service(connector: &str, open: Open) -> EarlyOutcome {
     };
     let why = format!("{what} is out of service, because its calls do not come back; try again later");
     EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(format!(
-        "{timed_out_calls} calls have not ended by their deadlines; it serves again as soon as enough of them have"
+        "{timed_out_calls} calls have not ended by their deadlines; it serves again as soon as enough of them have; check \
+         whether the ERP system answers"
     )))
 }
 

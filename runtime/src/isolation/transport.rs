@@ -1,6 +1,7 @@
 //! The transport to a connector in a worker: calls, and connections that are opened again in a new process when theirs has ended
 //! or is retired, or when a call of theirs was given up.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use plugin_api::abi::{
     ConnectionTransport, ConnectorTransport, Kind, Message, MessageRef, Operation, ReplyReceiver,
     outcome_message,
 };
+use tracing::Span;
 
 use super::deadline_breaker::DeadlineBreaker;
 use super::frame::{Frame, FrameHeader};
@@ -40,9 +42,7 @@ struct WorkerConnection {
 
 /// Where a connection is open, or was before its worker ended.
 struct Opened {
-    at: OpenConnection,
-    /// A call of it was given up: it is not used again.
-    is_given_up: bool,
+    at: Arc<OpenConnection>,
     /// The last failure to open it again.
     failed: Option<FailedOpening>,
 }
@@ -54,11 +54,12 @@ struct FailedOpening {
 }
 
 /// Where a connection is open.
-#[derive(Clone)]
 struct OpenConnection {
     process: Arc<WorkerProcess>,
     /// Its number in that process.
     number: u32,
+    /// A call of it was given up: it is not used again.
+    is_given_up: AtomicBool,
 }
 
 /// A call got no answer; the caller has an outcome that explains it.
@@ -90,11 +91,11 @@ impl ConnectorTransport for WorkerTransport {
     ) -> Option<Box<dyn ConnectionTransport>> {
         let replies = &mut CallReplies::new(replies);
         let process = self.0.process(replies)?;
-        let opened = self.0.open(&process, settings, replies)?;
+        let opened = self.0.open(&process, settings, replies).ok()?;
         let mut copy = Message::new();
         copy.put_message(settings);
         let connector = Arc::clone(&self.0);
-        let opened = Mutex::new(Opened { at: opened, is_given_up: false, failed: None });
+        let opened = Mutex::new(Opened { at: Arc::new(opened), failed: None });
         let breaker = Mutex::default();
         Some(Box::new(WorkerConnection { connector, settings: copy, opened, breaker }))
     }
@@ -111,10 +112,11 @@ impl ConnectorTransport for WorkerTransport {
 impl ConnectionTransport for WorkerConnection {
     fn call(&self, operation: Operation, request: MessageRef<'_>, replies: &mut dyn ReplyReceiver) {
         let replies = &mut CallReplies::new(replies);
-        let Some((process, number)) = self.opened(replies) else { return };
-        let header = FrameHeader::new(protocol::CONNECTION_CALL).with_detail(operation.0).about(number);
+        let Some((process, open)) = self.opened(replies) else { return };
+        let header = FrameHeader::new(protocol::CONNECTION_CALL).with_detail(operation.0).about(open.number);
         if let Err(NoAnswer::GivenUp) = self.connector.call(&process, header, request, replies) {
-            self.give_up(&process, number);
+            open.is_given_up.store(true, Ordering::Release);
+            self.record_given_up(&process);
         }
     }
 }
@@ -122,16 +124,16 @@ impl ConnectionTransport for WorkerConnection {
 impl WorkerConnection {
     /// Where it is open, in a process that takes its next call. The first caller after the end of its process opens it again,
     /// while the others wait. If that fails it is not tried again for a while.
-    fn opened(&self, replies: &mut CallReplies<'_>) -> Option<(ProcessInUse, u32)> {
+    fn opened(&self, replies: &mut CallReplies<'_>) -> Option<(ProcessInUse, Arc<OpenConnection>)> {
         if let Some(left) = self.breaker().time_left(Instant::now()) {
             replies.end(&out_of_service(&self.connector.name, left));
             return None;
         }
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if !opened.is_given_up
+        if !opened.at.is_given_up.load(Ordering::Acquire)
             && let Some(process) = opened.at.process.enter()
         {
-            return Some((process, opened.at.number));
+            return Some((process, Arc::clone(&opened.at)));
         }
         if let Some(failed) = opened.failed.as_ref().filter(|failed| Instant::now() < failed.retry_at) {
             replies.receive(Kind::OUTCOME, failed.outcome.as_ref());
@@ -141,11 +143,15 @@ impl WorkerConnection {
         // The outcome of opening replaces that of the call if it fails, and is dropped otherwise.
         let mut own = OutcomeCollector::default();
         let settings = self.settings.as_ref();
-        if let Some(again) = self.connector.open(&process, settings, &mut CallReplies::new(&mut own)) {
-            tracing::debug!("the connection is open again, in a new worker process");
-            let number = again.number;
-            *opened = Opened { at: again, is_given_up: false, failed: None };
-            return Some((process, number));
+        match self.connector.open(&process, settings, &mut CallReplies::new(&mut own)) {
+            Ok(again) => {
+                tracing::debug!("the connection is open again, in a new worker process");
+                let again = Arc::new(again);
+                *opened = Opened { at: Arc::clone(&again), failed: None };
+                return Some((process, again));
+            }
+            Err(NoAnswer::GivenUp) => self.record_given_up(&process),
+            Err(NoAnswer::Failed) => {}
         }
         let outcome = own.outcome.unwrap_or_else(|| {
             let user = format!("the connector '{}' did not open the connection again", self.connector.name);
@@ -162,15 +168,10 @@ impl WorkerConnection {
         None
     }
 
-    /// Ends it: a call of it was given up. Its next call opens it again.
-    fn give_up(&self, process: &WorkerProcess, number: u32) {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if opened.at.process.id() == process.id() && opened.at.number == number {
-            opened.is_given_up = true;
-        }
-        drop(opened);
+    /// Counts a call, or an opening, that was given up in this process.
+    fn record_given_up(&self, process: &WorkerProcess) {
         if let Some(pause) = self.breaker().record(process.id(), Instant::now()) {
-            let _span = LogContext::current().map(|call| call.span().entered());
+            let _span = self.connector.span().entered();
             tracing::error!(
                 seconds = pause.as_secs_f64(),
                 "the connection is out of service: its calls have not come back in worker after worker; check whether its ERP \
@@ -203,8 +204,8 @@ fn out_of_service(connector: &str, left: Duration) -> Outcome {
 
 impl Drop for WorkerConnection {
     fn drop(&mut self) {
-        let OpenConnection { process, number } =
-            &self.opened.get_mut().unwrap_or_else(PoisonError::into_inner).at;
+        let OpenConnection { process, number, .. } =
+            &*self.opened.get_mut().unwrap_or_else(PoisonError::into_inner).at;
         // A retired process closes it at its end.
         if let Some(process) = process.enter() {
             let header = FrameHeader::new(protocol::CLOSE).about(*number);
@@ -219,16 +220,33 @@ impl Connector {
         self.worker.process(&self.name).map_err(|outcome| replies.end(&outcome)).ok()
     }
 
-    /// Opens a connection; `None` after an outcome that explains the failure.
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// It is not open, and the caller has an outcome that says why.
     fn open(
         &self,
         process: &Arc<WorkerProcess>,
         settings: MessageRef<'_>,
         replies: &mut CallReplies<'_>,
-    ) -> Option<OpenConnection> {
-        let done = self.call(process, FrameHeader::new(protocol::CONNECT), settings, replies).ok()?;
-        let process = Arc::clone(process);
-        (done.connection != 0).then_some(OpenConnection { process, number: done.connection })
+    ) -> Result<OpenConnection, NoAnswer> {
+        let done = self.call(process, FrameHeader::new(protocol::CONNECT), settings, replies)?;
+        match done.connection {
+            0 => Err(NoAnswer::Failed),
+            number => Ok(OpenConnection {
+                process: Arc::clone(process),
+                number,
+                is_given_up: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// The span of the call that this thread works on, or of the connector.
+    fn span(&self) -> Span {
+        match LogContext::current() {
+            Some(call) => call.span(),
+            None => tracing::error_span!("connector", connector = %self.name),
+        }
     }
 
     /// Makes a call. One that is over its deadline has its process replaced.
@@ -253,7 +271,7 @@ impl Connector {
             ),
             Err(CallFailure::GivenUp) => {
                 process.ask_for_replacement();
-                let _span = LogContext::current().map(|call| call.span().entered());
+                let _span = self.span().entered();
                 tracing::warn!(
                     pid = process.id(),
                     "a call is over its deadline in a worker process: its connection is closed, and the worker is replaced"

@@ -211,3 +211,43 @@ fn worker_serves_on_when_no_new_one_can_be_started() {
     assert!(!workers.log_has("crash"), "{}", workers.host.log());
     drop(hanging);
 }
+
+/// All calls of all connections hang, one after the other, until each connection is refused.
+#[test]
+fn connector_whose_every_call_hangs_has_three_workers_at_most() {
+    let workers = Workers::start("1s");
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", workers.host_id)).unwrap().count();
+    let before = descriptors();
+    let hanging: Vec<_> =
+        (1..=6).map(|number| format!("eeeeeeee-0000-4000-8000-0000000000f{number}")).collect();
+    for guid in &hanging {
+        workers.rogue(guid).ok(save(&[("get", "block")]));
+    }
+    let refused = "is out of service, because its calls do not come back";
+    thread::scope(|scope| {
+        let workers = &workers;
+        let until_refused = move |guid: &str| {
+            let mut calls = 0;
+            loop {
+                let answer = workers.rogue(guid).call(get());
+                assert_eq!(answer.state, State::Error);
+                assert!(workers.subreapers().len() <= 3);
+                if answer.user.contains(refused) {
+                    assert!(answer.user.contains(guid), "{answer:?}");
+                    assert!(format!("{answer:?}").contains("ERP system answers"), "{answer:?}");
+                    return calls;
+                }
+                calls += 1;
+            }
+        };
+        let callers: Vec<_> = hanging.iter().map(|guid| scope.spawn(move || until_refused(guid))).collect();
+        for caller in callers {
+            let calls = caller.join().unwrap();
+            assert!(calls <= 20, "{calls}");
+        }
+    });
+    wait_until("the end of the retired workers", || workers.subreapers().len() == 1);
+    workers.check_neighbours("after");
+    wait_until("descriptors that are closed", || descriptors() <= before + 12);
+    assert!(!workers.log_has("crash"), "{}", workers.host.log());
+}
