@@ -6,6 +6,7 @@
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use contract::{Dialect, Request};
 use test_support::soap::{Answer, Client};
@@ -22,6 +23,7 @@ const NEIGHBOURS: [&str; 3] = [
     "eeeeeeee-0000-4000-8000-000000000054",
     "eeeeeeee-0000-4000-8000-000000000055",
 ];
+const DEADLINE: Duration = Duration::from_secs(10);
 const RETIRED: &str = "the connector serves in a new worker process";
 const ENDED: &str = "a retired worker process has finished its calls and ended";
 
@@ -32,9 +34,10 @@ struct Workers {
 }
 
 impl Workers {
-    fn start(deadline: &str) -> Self {
+    fn start(deadline: Duration) -> Self {
         let configuration = format!(
-            "call_deadline = \"{deadline}\"\n[connectors.Rogue]\nisolation = \"process\"\n[worker]\nmax_crashes_per_minute = 1\n"
+            "call_deadline = \"{}s\"\n[connectors.Rogue]\nisolation = \"process\"\n[worker]\nmax_crashes_per_minute = 1\n",
+            deadline.as_secs()
         );
         let rogue = ("rogue.so", plugin_bytes(ROGUE));
         let mut host =
@@ -83,30 +86,34 @@ impl Workers {
         assert!(subreapers.len() <= 3, "{when}: {subreapers:?}");
     }
 
-    /// Has a call hang until its deadline while another one waits, and waits for the worker after.
+    /// Has a call hang until its deadline, and another one, which begins later, wait; and waits for the worker after.
     fn retire(&self) -> thread::JoinHandle<Answer> {
-        let hanging = self.rogue(HANGS).send(get());
+        let begun = Instant::now();
+        let hanging = self.call(HANGS);
         wait_until("the call that hangs", || {
             self.check_neighbours("while a call hangs");
             self.log_has("waiting for a release")
         });
-        wait_until("its deadline", || {
+        // Late, so that it has much time left when the other one is given up; and early enough to begin in the same worker.
+        wait_until("most of its time", || {
             self.check_neighbours("until its deadline");
-            let lines = self.host.log();
-            lines
-                .lines()
-                .any(|line| line.contains(": call ") && line.contains(HANGS) && line.contains("WSGetActors"))
+            begun.elapsed() > DEADLINE * 4 / 5
         });
-        // From now on there is as much time again.
-        let client = self.rogue(WAITS);
-        let waiting = thread::spawn(move || client.call(get()));
+        let waiting = self.call(WAITS);
         wait_until("the call that waits", || self.file("started").exists());
         wait_until("a new worker", || {
             self.check_neighbours("until there is a new worker");
             self.log_has(RETIRED)
         });
-        drop(hanging);
+        let answer = hanging.join().unwrap();
+        assert!(answer.user.contains("did not answer within 10 seconds"), "{answer:?}");
+        assert!(answer.tech.contains("what it changes may still happen"), "{answer:?}");
         waiting
+    }
+
+    fn call(&self, guid: &str) -> thread::JoinHandle<Answer> {
+        let client = self.rogue(guid);
+        thread::spawn(move || client.call(get()))
     }
 
     fn release(&self) {
@@ -120,7 +127,7 @@ fn is_released(answer: &Answer) -> bool {
 
 #[test]
 fn call_over_its_deadline_in_a_worker_leaves_all_other_connections_their_answers() {
-    let workers = Workers::start("8s");
+    let workers = Workers::start(DEADLINE);
     let first = workers.subreapers();
     assert_eq!(first.len(), 1);
     workers.check_neighbours("before");
@@ -147,7 +154,7 @@ fn call_over_its_deadline_in_a_worker_leaves_all_other_connections_their_answers
 
 #[test]
 fn host_that_stops_finishes_the_calls_of_a_retired_worker() {
-    let mut workers = Workers::start("8s");
+    let mut workers = Workers::start(DEADLINE);
     let waiting = workers.retire();
     let subreapers = workers.subreapers();
     let address = workers.host.address();
@@ -164,7 +171,7 @@ fn host_that_stops_finishes_the_calls_of_a_retired_worker() {
 
 #[test]
 fn replaced_connector_ends_with_its_retired_workers() {
-    let workers = Workers::start("8s");
+    let workers = Workers::start(DEADLINE);
     let waiting = workers.retire();
     let before = workers.subreapers();
     // It differs only in its bytes.
@@ -191,7 +198,7 @@ fn replaced_connector_ends_with_its_retired_workers() {
 /// The worker of a call over its deadline serves on where no other one can be started.
 #[test]
 fn worker_serves_on_when_no_new_one_can_be_started() {
-    let workers = Workers::start("2s");
+    let workers = Workers::start(Duration::from_secs(2));
     for entry in std::fs::read_dir(workers.host.data().join("plugins-cache")).unwrap() {
         let path = entry.unwrap().path();
         if path.to_string_lossy().contains("rogue") {
@@ -215,7 +222,7 @@ fn worker_serves_on_when_no_new_one_can_be_started() {
 /// All calls of all connections hang, one after the other, until each connection is refused.
 #[test]
 fn connector_whose_every_call_hangs_has_three_workers_at_most() {
-    let workers = Workers::start("1s");
+    let workers = Workers::start(Duration::from_secs(1));
     let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", workers.host_id)).unwrap().count();
     let before = descriptors();
     let hanging: Vec<_> =
