@@ -48,7 +48,7 @@ pub struct Finding {
 }
 
 /// Why the check of a rule ends early.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Stop {
     /// The rule is broken.
     Failed(Finding),

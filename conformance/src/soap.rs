@@ -210,7 +210,8 @@ fn of_message(payload: &contract::Payload<'_>) -> Payload {
     }
 }
 
-fn field(field: &contract::Field<'_>) -> Field {
+/// The description of a field of a message in the types of the plugin API.
+pub(crate) fn field(field: &contract::Field<'_>) -> Field {
     let string = |text: &Text<'_>| text.as_deref().map(str::to_owned);
     let mut made = Field::new(owned(&field.field_key), field.field_type);
     made.label = string(&field.display_name);

@@ -1,6 +1,6 @@
 //! The subject that is checked: calls to it through its adapter, and what the rules so far found out about it.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
 use contract::{Guid, Request};
@@ -44,8 +44,8 @@ pub(crate) struct Subject<'c> {
     pub(crate) existing: Option<Guid>,
     /// The fields of the settings' form, from rule 401.
     pub(crate) form: OnceCell<Vec<Field>>,
-    /// Whether the settings were refused, from rule 405.
-    pub(crate) settings_refused: Cell<bool>,
+    /// The reply to the test of the settings. They are tested once: see [`Subject::settings_fail`].
+    pub(crate) tested: OnceCell<Result<Reply, Stop>>,
     /// The connection that everything is asked of, from rule 502.
     pub(crate) connection: OnceCell<Guid>,
     /// Connections that were saved and are still stored.
@@ -99,7 +99,7 @@ impl<'c> Subject<'c> {
             examples: Vec::new(),
             existing: None,
             form: OnceCell::new(),
-            settings_refused: Cell::new(false),
+            tested: OnceCell::new(),
             connection: OnceCell::new(),
             saved: RefCell::default(),
             names: OnceCell::new(),
@@ -155,6 +155,16 @@ impl<'c> Subject<'c> {
     pub(crate) fn fields(&self, name: &str) -> &[Field] {
         let found = self.described.get().and_then(|all| all.iter().find(|one| one.name == name));
         found.map_or(&[], |one| &one.fields)
+    }
+
+    /// Whether the test of the settings failed. Then nothing more is tried with them: an ERP system may lock a user out after
+    /// a few wrong passwords.
+    pub(crate) fn settings_fail(&self) -> bool {
+        match self.tested.get() {
+            Some(Ok(reply)) => reply.is_error(),
+            Some(Err(stop)) => matches!(stop, Stop::Failed(_)),
+            None => false,
+        }
     }
 
     /// Goes on only if these rules are not broken.

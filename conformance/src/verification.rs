@@ -5,8 +5,8 @@ use erp_host_client::{CallError, CallErrorKind, Client, ProfileChoice};
 
 use crate::engine::{Progress, check_all};
 use crate::report::{Contract, Report, Target};
-use crate::rules::delete_saved;
-use crate::soap::Soap;
+use crate::rules::{delete_saved, test_settings};
+use crate::soap::{Soap, field};
 use crate::subject::{Adapter, Subject, Writes};
 
 /// What to verify, and how.
@@ -30,9 +30,21 @@ pub enum CannotBegin {
     /// There is no connector service, or it does not answer.
     #[error("{0}")]
     NoService(#[from] CallError),
+    /// The service refuses WSGetConfigData: it does not have the connector that the address names.
+    #[error("the service does not show the settings of this connector: {0}")]
+    Connector(String),
     /// Settings are missing or unknown.
     #[error("{0}")]
     Settings(String),
+    /// The settings do not pass the test of the service. Nothing more was tried with them.
+    #[error(
+        "the settings do not pass the test (WSTestConfigData): {0}; nothing more was tried with them, as an ERP system may lock \
+         its user out"
+    )]
+    RefusedSettings(String),
+    /// The stored connection does not work.
+    #[error("the connection {0} does not work (WSTestConnection): {1}")]
+    Connection(Guid, String),
 }
 
 impl Verification {
@@ -47,15 +59,16 @@ impl Verification {
     ) -> Result<Report, CannotBegin> {
         let (client, source) = self.client.choose_and_try(self.profile).await?;
         let form = form_of(&client).await?;
+        let fields = form.as_deref().unwrap_or_default();
         if self.connection.is_none() {
-            check_settings(&form, &self.settings)?;
+            check_settings(fields, &self.settings)?;
         }
         let target = Target::Service {
             address: client.address().to_string(),
             contract: Contract::new(client.profile(), &source),
         };
         let mut report = Report::new(target);
-        report.secrets = secrets_of(&form, &self.settings);
+        report.secrets = secrets_of(fields, &self.settings);
         let writes = if self.read_only {
             Writes::Nothing("nothing may be written: --read-only")
         } else {
@@ -64,6 +77,10 @@ impl Verification {
         let adapter = Adapter::Soap(Box::new(Soap::new(client)));
         let mut subject = Subject::new(adapter, self.settings, writes);
         subject.existing = self.connection;
+        if let Some(form) = &form {
+            let _ = subject.form.set(form.iter().map(field).collect());
+        }
+        expect_access(&subject).await?;
         (report.results, report.interrupted) = check_all(&subject, interrupted, &mut progress).await;
         progress(Progress::CleaningUp);
         let saved = subject.saved.borrow().clone();
@@ -77,16 +94,41 @@ impl Verification {
     }
 }
 
-/// The form of the settings; empty when the service has none to give, which the rules will say.
-async fn form_of(client: &Client) -> Result<Vec<Field<'static>>, CannotBegin> {
+/// The form of the settings; `None` when the service has none to give, which breaks a rule.
+async fn form_of(client: &Client) -> Result<Option<Vec<Field<'static>>>, CannotBegin> {
     let exchange = match client.call(None, Request::GetConfigData).await {
-        Err(error) if matches!(error.kind, CallErrorKind::NoOperation) => return Ok(Vec::new()),
+        Err(error) if matches!(error.kind, CallErrorKind::NoOperation) => return Ok(None),
         result => result?,
     };
-    Ok(match exchange.answer.reply {
-        Reply::Result { payload: Payload::Fields(Some(fields)), .. } => fields,
-        _ => Vec::new(),
-    })
+    match exchange.answer.reply {
+        Reply::Result { outcome, .. } if !outcome.state.is_ok() => {
+            let texts = [&outcome.user_explanation, &outcome.tech_explanation, &outcome.error_code];
+            let explanation =
+                texts.into_iter().find_map(|text| text.as_deref().filter(|text| !text.is_empty()));
+            Err(CannotBegin::Connector(
+                explanation.unwrap_or("State=Error without an explanation").to_owned(),
+            ))
+        }
+        Reply::Result { payload: Payload::Fields(fields), .. } => Ok(fields),
+        _ => Ok(None),
+    }
+}
+
+/// Tries the settings, or the stored connection, once before anything else. What is no reply breaks the rule that it is for.
+async fn expect_access(subject: &Subject<'_>) -> Result<(), CannotBegin> {
+    if let Some(guid) = subject.existing {
+        return match subject.call(guid, Request::TestConnection).await {
+            Ok(reply) if reply.is_error() => Err(CannotBegin::Connection(guid, reply.explanation())),
+            _ => Ok(()),
+        };
+    }
+    if subject.form.get().is_none() {
+        return Ok(());
+    }
+    match test_settings(subject).await {
+        Ok(reply) if reply.is_error() => Err(CannotBegin::RefusedSettings(reply.explanation())),
+        _ => Ok(()),
+    }
 }
 
 /// Says what is missing before anything is tried, as a form does.

@@ -32,9 +32,9 @@ pub(super) fn may_save(subject: &Subject<'_>) -> Result<(), Stop> {
     subject.needs(&[502])
 }
 
-/// A service that cannot even test settings may save them all the same.
+/// Settings whose test failed are not tried again.
 fn settings_may_work(subject: &Subject<'_>) -> Result<(), Stop> {
-    if subject.settings_refused.get() {
+    if subject.settings_fail() {
         return Err(Stop::after(405));
     }
     subject.needs(&[401])

@@ -21,6 +21,8 @@ use crate::subject::Subject;
 
 #[cfg(feature = "soap")]
 pub(crate) use connections::delete_saved;
+#[cfg(feature = "soap")]
+pub(crate) use settings::tested as test_settings;
 
 /// The names of the groups, by the hundreds of their rules' numbers.
 const GROUPS: [(u16, &str); 14] = [

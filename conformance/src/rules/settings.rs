@@ -4,7 +4,7 @@ use contract::{Dictionary, Guid, Request};
 use plugin_api::{Access, Field, FieldType, Value};
 
 use super::problems::{default_problem, item_problems, key_problems};
-use crate::reply::text;
+use crate::reply::{Reply, text};
 
 use crate::rule::{Findings, Stop};
 use crate::subject::Subject;
@@ -111,14 +111,23 @@ pub(super) async fn test(subject: &Subject<'_>, findings: &mut Findings) -> Resu
     if subject.existing.is_some() {
         return Err(Stop::skip("an existing connection is used, so no settings were given"));
     }
-    let settings = to_use(subject);
-    let request = Request::TestConfigData { connection_info: info(&settings) };
-    let reply = subject.setup(request).await?;
+    known(subject)?;
+    let reply = tested(subject).await?;
     findings.expect(!reply.is_error(), &reply.shown_by, || {
-        format!("the settings do not pass the test: {}; set others with --set", reply.explanation())
+        format!("the settings do not pass the test: {}", reply.explanation())
     });
-    subject.settings_refused.set(reply.is_error());
     Ok(())
+}
+
+/// Tests the given settings, once.
+pub(crate) async fn tested(subject: &Subject<'_>) -> Result<Reply, Stop> {
+    if let Some(known) = subject.tested.get() {
+        return known.clone();
+    }
+    let settings = to_use(subject);
+    let reply = subject.setup(Request::TestConfigData { connection_info: info(&settings) }).await;
+    let _ = subject.tested.set(reply.clone());
+    reply
 }
 
 pub(super) async fn mandatory(subject: &Subject<'_>, findings: &mut Findings) -> Result<(), Stop> {

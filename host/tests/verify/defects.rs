@@ -212,12 +212,15 @@ fn settings_and_connections() -> Vec<Defect> {
                 answer.replace(&field, &field.repeat(2));
             }
         }),
-        answers_wrong(403, "a default is longer than it may be", |_, answer| {
-            answer.replace("<DefaultValue>N</DefaultValue>", "<DefaultValue>Nothing</DefaultValue>");
+        answers_wrong(403, "a default is longer than it may be", |asked, answer| {
+            if asked.operation() == "WSGetConfigData" {
+                answer.replace("<DefaultValue>N</DefaultValue>", "<DefaultValue>NN</DefaultValue>");
+                answer.replace("<MaxLength>5<", "<MaxLength>1<");
+            }
         }),
-        answers_wrong(405, "it likes no settings", |asked, answer| {
+        answers_wrong(405, "it cannot test settings", |asked, answer| {
             if asked.operation() == "WSTestConfigData" {
-                answer.fail("no");
+                answer.fault();
             }
         }),
         answers_wrong(406, "it likes all settings", |asked, answer| {

@@ -8,9 +8,9 @@ mod defects;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use contract::{MemberOrder, Profile};
+use contract::{Guid, MemberOrder, Profile};
 use erp_host_client::{Client, Options, ProfileChoice};
 use erp_host_conformance::{CannotBegin, Report, Verdict, Verification, Weight};
 
@@ -342,11 +342,12 @@ fn losses_of_a_wcf_client_are_found() {
 }
 
 /// Rules that the broken connector breaks over SOAP as it does in process. Of the others that it breaks in process, the host
-/// catches the panics, and the rest are promises of the plugin API that the contract does not have.
-const BY_CONNECTOR: [u16; 45] = [
-    401, 402, 403, 404, 405, 406, 502, 601, 602, 603, 604, 607, 701, 702, 703, 704, 705, 706, 707, 708, 709,
-    801, 802, 803, 804, 805, 806, 808, 809, 810, 811, 812, 901, 902, 903, 1001, 1003, 1101, 1102, 1103, 1104,
-    1105, 1106, 1109, 1202,
+/// catches the panics, a form or settings that are refused (401, 405) end it before it begins, and the rest are promises of the plugin API that
+/// the contract does not have.
+const BY_CONNECTOR: [u16; 43] = [
+    402, 403, 404, 406, 502, 601, 602, 603, 604, 607, 701, 702, 703, 704, 705, 706, 707, 708, 709, 801, 802,
+    803, 804, 805, 806, 808, 809, 810, 811, 812, 901, 902, 903, 1001, 1003, 1101, 1102, 1103, 1104, 1105,
+    1106, 1109, 1202,
 ];
 
 #[test]
@@ -402,6 +403,20 @@ fn verification_that_cannot_begin_says_why_in_one_sentence() {
         verify(Verification { settings, ..verification(&url(host.address())) }).unwrap_err().to_string()
     };
     assert_eq!(with(&[("Server", "x")]), "the service has no setting \"Server\", only Prefix");
+    let of = |connection: Option<Guid>, name: &str| {
+        let url = format!("{}{name}", url(host.address()));
+        verify(Verification { connection, ..verification(&url) }).unwrap_err().to_string()
+    };
+    let error = of(None, "?ConnectorName=Visma");
+    assert!(error.starts_with("the service does not show the settings of this connector: "), "{error}");
+    assert!(error.contains("Visma"), "{error}");
+    let error = of(Some(Guid::from_u128(1)), "");
+    assert!(
+        error.starts_with(
+            "the connection 00000000-0000-0000-0000-000000000001 does not work (WSTestConnection): "
+        ),
+        "{error}"
+    );
 
     let no_default = changed(
         &host,
@@ -426,9 +441,51 @@ fn verification_that_cannot_begin_says_why_in_one_sentence() {
 }
 
 #[test]
+fn settings_that_are_refused_are_tried_once_and_no_rule_is_checked() {
+    let host = sound_host();
+    // The operations that settings came with.
+    let tried = Arc::new(Mutex::new(Vec::new()));
+    let refusing = |refused: &'static str, fault: bool| {
+        let tried = Arc::clone(&tried);
+        changed(
+            &host,
+            |_| {},
+            move |asked, answer| {
+                if asked.text().contains(">qwe<") {
+                    tried.lock().unwrap().push(asked.operation());
+                    if asked.operation() == refused {
+                        if fault { answer.fault() } else { answer.fail("the user or the password is wrong") }
+                    }
+                }
+            },
+        )
+    };
+    let settings = vec![("Prefix".to_owned(), Some("qwe".to_owned()))];
+    let try_with = |proxy: &Proxy| {
+        tried.lock().unwrap().clear();
+        verify(Verification { settings: settings.clone(), ..verification(&url(proxy.address())) })
+    };
+    let error = try_with(&refusing("WSTestConfigData", false)).unwrap_err().to_string();
+    let expected =
+        "the settings do not pass the test (WSTestConfigData): the user or the password is wrong; nothing";
+    assert!(error.starts_with(expected) && !error.contains('\n'), "{error}");
+    assert_eq!(*tried.lock().unwrap(), ["WSTestConfigData"]);
+
+    // A fault breaks the rule; nothing more is tried all the same.
+    let report = try_with(&refusing("WSTestConfigData", true)).unwrap();
+    assert_eq!(report.broken(), [405], "{report}");
+    assert_eq!(*tried.lock().unwrap(), ["WSTestConfigData"]);
+    assert!(report.skipped().contains(&(502, "needs rule 405, which is not kept")), "{report}");
+
+    let report = try_with(&refusing("WSSaveConnection", false)).unwrap();
+    assert_eq!(report.broken(), [502], "{report}");
+    assert_eq!(*tried.lock().unwrap(), ["WSTestConfigData", "WSSaveConnection"]);
+}
+
+#[test]
 fn reports_show_the_exchange_and_hide_passwords() {
     let host = sound_host();
-    // The only setting becomes a password, and its test fails.
+    // The only setting becomes a password, and saving it fails.
     let proxy = changed(
         &host,
         |_| {},
@@ -437,7 +494,7 @@ fn reports_show_the_exchange_and_hide_passwords() {
                 "<FieldType>Text</FieldType><ListName i:nil=\"true\"/><MaxLength>5",
                 "<FieldType>Password</FieldType><ListName i:nil=\"true\"/><MaxLength>5",
             );
-            if asked.operation() == "WSTestConfigData" {
+            if asked.operation() == "WSSaveConnection" {
                 answer.fail("no such user");
             }
         },
@@ -451,7 +508,7 @@ fn reports_show_the_exchange_and_hide_passwords() {
             "{report}"
         );
     }
-    assert!(text.contains("rule 405 FAILED: WSTestConfigData of the given settings succeeds."), "{text}");
+    assert!(text.contains("rule 502 FAILED: A connection that was saved works."), "{text}");
     assert!(text.contains("  < status 200, text/xml; charset=utf-8\n"), "{text}");
     let document = roxmltree::Document::parse(&junit).unwrap();
     let failures = document.descendants().filter(|node| node.has_tag_name("failure")).count();
