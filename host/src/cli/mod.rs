@@ -10,6 +10,7 @@ pub(crate) mod own_output;
 pub(crate) mod passphrase_flags;
 pub(crate) mod profile_flags;
 pub(crate) mod scratch_folder;
+pub(crate) mod service;
 pub(crate) mod service_flags;
 pub(crate) mod settings_flags;
 pub(crate) mod signals;

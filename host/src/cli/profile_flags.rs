@@ -8,14 +8,15 @@ use erp_host_client::{ProfileChoice, ProfileSource};
 use erp_host_files::read_text;
 
 use crate::cli::output::print_error;
+use crate::config::Target;
 
 /// The profile of calls.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ProfileFlags {
     /// How calls are wrapped: auto (as the service's WSDL has it, or else in the dialect that the service answers in),
-    /// or without reading the WSDL message, message-by-operation, data, plain, each also with -declared
-    #[arg(long, value_name = "DIALECT", default_value = "auto")]
-    dialect: DialectChoice,
+    /// or without reading the WSDL message, message-by-operation, data, plain, each also with -declared [default: auto]
+    #[arg(long, value_name = "DIALECT")]
+    dialect: Option<DialectChoice>,
     /// Wrap calls as this contract file of `erp-host contract learn` has it, without reading the service's WSDL
     #[arg(long, value_name = "FILE", conflicts_with = "dialect")]
     contract: Option<PathBuf>,
@@ -40,15 +41,26 @@ impl FromStr for DialectChoice {
 }
 
 impl ProfileFlags {
-    /// The profile that was chosen.
+    /// The profile that was chosen, or else that of the target.
     ///
     /// # Errors
-    /// The contract file cannot be used.
-    pub(crate) fn choice(&self) -> Result<ProfileChoice, String> {
-        let Some(path) = &self.contract else { return Ok(self.dialect.0.clone()) };
-        let profile = read_contract_file(path)?.profile();
-        profile.map(ProfileChoice::Given).map_err(|error| format!("{}: {error}", path.display()))
+    /// The contract file cannot be used, or the dialect of the target is none.
+    pub(crate) fn choice(&self, target: Option<&Target>) -> Result<ProfileChoice, String> {
+        match (&self.dialect, &self.contract, target) {
+            (Some(dialect), _, _) => Ok(dialect.0.clone()),
+            (None, Some(path), _) => of_file(path),
+            (None, None, Some(Target { contract: Some(path), .. })) => of_file(path),
+            (None, None, Some(Target { dialect: Some(name), .. })) => {
+                name.parse().map(|dialect: DialectChoice| dialect.0)
+            }
+            _ => Ok(ProfileChoice::Service),
+        }
     }
+}
+
+fn of_file(path: &Path) -> Result<ProfileChoice, String> {
+    let profile = read_contract_file(path)?.profile();
+    profile.map(ProfileChoice::Given).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Reads a contract file.

@@ -7,9 +7,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use erp_host_client::{Client, Credentials, Options, ServiceAddress};
+use erp_host_client::{Credentials, Options};
 use zeroize::Zeroizing;
 
+use super::service::Place;
+use crate::config::Target;
 use crate::cli::address_parser::AddressParser;
 
 /// The address of the service, and the options of the client.
@@ -18,14 +20,17 @@ use crate::cli::address_parser::AddressParser;
 #[group(args = ["url"])]
 pub(crate) struct ServiceFlags {
     /// Address of the connector service, as SuperOffice is given it; `/Services/ErpConnectorWS.svc` is added to a bare
-    /// server
-    #[arg(value_name = "URL", value_parser = AddressParser::<ServiceAddress>::default())]
-    url: ServiceAddress,
+    /// server. Or `@NAME` for `[targets.NAME]` of the configuration file, above which the other flags count
+    #[arg(id = "url", value_name = "URL|@NAME", value_parser = AddressParser::<Place>::default())]
+    pub(super) place: Place,
     /// The connector, by its registered name (`?ConnectorName=`); without it the service's first one
     #[arg(long, value_name = "NAME")]
-    connector: Option<String>,
+    pub(super) connector: Option<String>,
+    /// Configuration file (TOML) with the target [default: erp-host.toml]
+    #[arg(long, value_name = "FILE", env = "ERP_HOST_CONFIG")]
+    pub(super) config: Option<PathBuf>,
     #[command(flatten)]
-    transport: TransportFlags,
+    pub(super) transport: TransportFlags,
 }
 
 /// How a service is reached.
@@ -53,28 +58,18 @@ fn seconds(text: &str) -> Result<f32, String> {
     if is_one { Ok(seconds) } else { Err(expected.to_owned()) }
 }
 
-impl ServiceFlags {
-    /// A client of the service, in the dialect `message`.
-    pub(crate) fn client(&self) -> Result<Client, Box<dyn Error>> {
-        let address = match &self.connector {
-            Some(name) => self.url.clone().connector(name),
-            None => self.url.clone(),
-        };
-        Ok(Client::new(address, &self.transport.options()?)?)
-    }
-}
-
 impl TransportFlags {
-    /// The options of a client.
-    pub(crate) fn options(&self) -> Result<Options, Box<dyn Error>> {
-        let credentials = match &self.credentials {
+    /// The options of a client, with those of a target below.
+    pub(crate) fn options(&self, target: Option<&Target>) -> Result<Options, Box<dyn Error>> {
+        let path = self.credentials.as_ref().or(target.and_then(|target| target.credentials.as_ref()));
+        let credentials = match path {
             Some(path) => read_credentials(path)?,
             None => Credentials::default(),
         };
         Ok(Options {
             credentials,
             timeout: Duration::from_secs_f32(self.timeout),
-            ca: self.ca.clone(),
+            ca: self.ca.clone().or(target.and_then(|target| target.ca.clone())),
             insecure: self.insecure,
             ..Options::default()
         })

@@ -1,5 +1,6 @@
 //! Flags for the settings of a connection, or the fields of an actor.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::io::{self, IsTerminal, Read};
@@ -39,6 +40,15 @@ impl SettingsFlags {
     /// Keys and values. If a key is given several times, `--ask` counts over `--null`, that over `--set`, that over the
     /// file; in each, the last one counts.
     pub(crate) fn entries(&self) -> Result<Entries, Box<dyn Error>> {
+        self.entries_over(None, &BTreeMap::new())
+    }
+
+    /// The same, above those of a file and, above that, of a table.
+    pub(crate) fn entries_over(
+        &self,
+        file: Option<&Path>,
+        table: &BTreeMap<String, String>,
+    ) -> Result<Entries, Box<dyn Error>> {
         let mut entries = Entries::new();
         let mut put = |key: String, value: Option<String>| {
             match entries.iter_mut().find(|(known, _)| *known == key) {
@@ -46,6 +56,14 @@ impl SettingsFlags {
                 None => entries.push((key, value)),
             };
         };
+        if let Some(path) = file {
+            for (key, value) in read_file(path)? {
+                put(key, Some(value));
+            }
+        }
+        for (key, value) in table {
+            put(key.clone(), Some(value.clone()));
+        }
         if let Some(path) = &self.set_file {
             for (key, value) in read_file(path)? {
                 put(key, Some(value));

@@ -16,8 +16,9 @@ use erp_host_files::read_text;
 use crate::cli::block_on;
 use crate::cli::output::{print_error, stdout};
 use crate::cli::profile_flags::{ProfileFlags, print_source};
+use crate::cli::service::Service;
 use crate::cli::service_flags::ServiceFlags;
-use crate::cli::settings_flags::{MAX_INPUT, SettingsFlags, read_standard_input};
+use crate::cli::settings_flags::{Entries, MAX_INPUT, SettingsFlags, read_standard_input};
 
 #[cfg(test)]
 mod tests;
@@ -109,6 +110,7 @@ What each operation takes (all but the first two also --connection GUID):
 
 Examples:
   erp-host call http://localhost:8080 getconfigdata
+  erp-host call @test testconfigdata              [targets.test] of erp-host.toml
   erp-host call http://localhost:8080 testconfigdata --set Filename=erp.xlsx --ask Password
   erp-host call http://localhost:8080 saveconnection --connection 3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf \\
       --set Filename=erp.xlsx
@@ -125,14 +127,20 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         (_, true) => OutputFormat::Raw,
         _ => OutputFormat::Table,
     };
-    let (connection, request) = match args.arguments.call(args.operation) {
-        Ok(call) => call,
-        Err(error) => {
+    let prepared = || {
+        check(args.operation, &args.arguments.given())?;
+        let service = Service::new(&args.service, &args.profile)?;
+        let (connection, request) = args.arguments.call(args.operation, &service)?;
+        Ok((service, connection, request))
+    };
+    let (service, connection, request) = match prepared() {
+        Ok(prepared) => prepared,
+        Err::<_, Box<dyn Error>>(error) => {
             print_error(&error);
             return Ok(ExitCode::from(2));
         }
     };
-    let (client, choice, guid) = (args.service.client()?, args.profile.choice()?, connection.as_deref());
+    let (client, choice, guid) = (service.client, service.profile, connection.as_deref());
     let result = block_on(async {
         let (client, source) = client.choose(choice, args.operation).await?;
         print_source(&source);
@@ -159,10 +167,18 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 impl ArgumentFlags {
-    /// The `ConnectionGuid` and the request of a call. Files are read, and secrets asked for, after the flags are checked.
-    fn call(&self, operation: Operation) -> Result<(Option<String>, Request<'static>), Box<dyn Error>> {
-        check(operation, &self.given())?;
-        let arguments = self.read()?;
+    /// The `ConnectionGuid` and the request of a call to a service. Files are read, and secrets asked for, after the flags are
+    /// checked. A target's settings are those of a connection, and no fields of an actor.
+    fn call(
+        &self,
+        operation: Operation,
+        service: &Service,
+    ) -> Result<(Option<String>, Request<'static>), Box<dyn Error>> {
+        let values = match operation {
+            Operation::TestConfigData | Operation::SaveConnection => service.settings(&self.set)?,
+            _ => self.set.entries()?,
+        };
+        let arguments = self.read(values)?;
         Ok((arguments.connection(operation), arguments.request(operation)?))
     }
 
@@ -185,7 +201,7 @@ impl ArgumentFlags {
         given
     }
 
-    fn read(&self) -> Result<Arguments, Box<dyn Error>> {
+    fn read(&self, values: Entries) -> Result<Arguments, Box<dyn Error>> {
         let fields = self.fields.as_deref().map(|fields| {
             let keys = fields.split(',').map(str::trim).filter(|key| !key.is_empty());
             keys.map(str::to_owned).collect()
@@ -201,7 +217,7 @@ impl ArgumentFlags {
             parent: self.parent.clone(),
             list: self.list.clone(),
             since: self.since.clone(),
-            values: self.set.entries()?,
+            values,
             actors: self.actors.as_deref().map(read_actors).transpose()?,
             token: token.map(|token| token.trim().to_owned()),
         })

@@ -122,7 +122,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn run_learn(args: &LearnArgs) -> Result<ExitCode, Box<dyn Error>> {
-    let options = args.transport.options()?;
+    let options = args.transport.options(None)?;
     let documents = block_on(wsdl::fetch(&args.source, &options, args.follow_other_hosts))??;
     let learned = learn(&name(args), &documents)?;
     let file =

@@ -10,6 +10,7 @@ use crate::cli::output::print_error;
 use crate::cli::own_output::OwnOutput;
 use crate::cli::profile_flags::{ProfileFlags, print_source};
 use crate::cli::scratch_folder::scratch_folder;
+use crate::cli::service::Service;
 use crate::cli::service_flags::ServiceFlags;
 use crate::cli::settings_flags::SettingsFlags;
 use crate::cli::signals::StopSignals;
@@ -110,6 +111,7 @@ Examples:
   erp-host simulate --demo=Hello --seed 7 --verbose
   erp-host simulate http://localhost:8080 --connector Excel --set Filename=test.xlsx --crm crm.db
   erp-host simulate https://erp.example.com --set Server=test --read-only
+  erp-host simulate @test                                 [targets.test] of erp-host.toml
   erp-host simulate http://localhost:8080 --set Filename=test.xlsx \\
       --rounds 0 --connections 20 --rate 50 --quiet --json report.json     a soak test, until Ctrl-C
 
@@ -146,18 +148,19 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn simulate(args: Args, output: OwnOutput) -> Result<Report, Box<dyn Error>> {
-    let profile = args.profile.choice()?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-    let mut settings: FormInput = args.settings.entries()?.into_iter().collect();
-    let (client, demo) = match &args.demo {
-        Some(connector) => {
+    let (client, profile, settings, demo) = match (&args.demo, &args.service) {
+        (Some(connector), _) => {
+            let mut settings: FormInput = args.settings.entries()?.into_iter().collect();
             let (client, host) = demo(&args, connector, &mut settings)?;
-            (client, Some(host))
+            (client, args.profile.choice(None)?, settings, Some(host))
         }
-        None => {
-            let service = args.service.as_ref().ok_or("say which service: a URL, or --demo")?;
-            (service.client()?, None)
+        (None, Some(service)) => {
+            let service = Service::new(service, &args.profile)?;
+            let settings = service.settings(&args.settings)?.into_iter().collect();
+            (service.client, service.profile, settings, None)
         }
+        (None, None) => return Err("name a service: a URL, @NAME, or --demo".into()),
     };
     if demo.is_none() {
         confirm(&args, &client)?;

@@ -11,6 +11,7 @@ use values::Guid;
 use crate::cli::block_on;
 use crate::cli::output::{print_error, stdout};
 use crate::cli::profile_flags::ProfileFlags;
+use crate::cli::service::Service;
 use crate::cli::service_flags::ServiceFlags;
 use crate::cli::settings_flags::SettingsFlags;
 use erp_host_conformance::{Progress, Report, Verdict, Verification, Weight};
@@ -55,6 +56,7 @@ Examples:
   erp-host verify http://localhost:8080 --set Filename=test.xlsx
   erp-host verify https://erp.example.com/Services/ErpConnectorWS.svc --connector Visma \\
       --set Server=test --ask Password --read-only --junit verify.xml
+  erp-host verify @test                                   [targets.test] of erp-host.toml
   erp-host verify http://localhost:8080 --connection 3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf --read-only
 
 A rule that is broken fails, or is a warning where SuperOffice can do without it. One that cannot be checked, as the
@@ -63,13 +65,22 @@ service has nothing to check it with, is skipped with the reason. The rules and 
 Exit codes: 0 no rule failed, 1 some did, 2 it could not begin (no service, wrong settings, wrong usage), 130 interrupted.";
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    let prepared = || Ok((args.service.client()?, args.profile.choice()?, args.settings.entries()?));
-    let (client, profile, settings) = match prepared() {
+    let prepared = || {
+        let service = Service::new(&args.service, &args.profile)?;
+        let settings = service.settings(&args.settings)?;
+        Ok((service, settings))
+    };
+    let (service, settings) = match prepared() {
         Ok(prepared) => prepared,
         Err::<_, Box<dyn Error>>(error) => return Ok(cannot_begin(&error)),
     };
-    let verification =
-        Verification { client, profile, settings, read_only: args.read_only, connection: args.connection };
+    let verification = Verification {
+        client: service.client,
+        profile: service.profile,
+        settings,
+        read_only: args.read_only,
+        connection: args.connection,
+    };
     let mut shown = Shown::new(args.quiet);
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {

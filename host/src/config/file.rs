@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::{Config, Flags};
+use super::{Config, Flags, Target};
 use crate::access::{AccessConfig, networks};
 use crate::logging::LogConfig;
 use crate::quantity;
@@ -51,6 +51,7 @@ pub(super) struct ConfigFile {
     online: OnlineSection,
     access: AccessConfig,
     tls: Option<TlsConfig>,
+    targets: BTreeMap<String, Target>,
 }
 
 /// `[limits]`: those of HTTP are the server's, those of replies and messages the router's.
@@ -229,6 +230,7 @@ impl From<ConfigFile> for Config {
             router,
             runtime,
             log: file.log,
+            targets: file.targets,
         }
     }
 }

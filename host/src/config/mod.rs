@@ -3,17 +3,21 @@
 //! Each part of the host owns its configuration struct. Here they are composed from one file:
 //! - `file`: the shape of the file, and which part each key configures;
 //! - `flags`: flags and environment variables;
-//! - `renamed`: keys that had another name.
+//! - `renamed`: keys that had another name;
+//! - `target`: services that commands call.
 
 mod file;
 mod flags;
 mod renamed;
+mod target;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use self::file::ConfigFile;
 pub use self::flags::Flags;
+pub use self::target::Target;
 use crate::access::AccessConfig;
 use crate::logging::LogConfig;
 use crate::server::ServerConfig;
@@ -50,6 +54,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// The log.
     pub log: LogConfig,
+    /// Services that `call`, `verify` and `simulate` reach by a name; `serve` does without.
+    pub targets: BTreeMap<String, Target>,
 }
 
 /// Why the configuration cannot be used.
@@ -117,7 +123,8 @@ impl Config {
 
     /// All paths of the configuration.
     fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let Config { plugins, data, key_file, server, access: _, online, router, runtime, log: _ } = self;
+        let Config { plugins, data, key_file, server, access: _, online, router, runtime, log: _, targets } =
+            self;
         let tls = server.tls.iter_mut().flat_map(|tls| tls.paths_mut());
         [plugins, data]
             .into_iter()
@@ -126,6 +133,7 @@ impl Config {
             .chain(online.paths_mut())
             .chain(&mut router.contract.profiles)
             .chain(runtime.paths_mut())
+            .chain(targets.values_mut().flat_map(Target::paths_mut))
     }
 
     /// Reads the text of a file; `file` names it in errors.

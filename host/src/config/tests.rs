@@ -103,6 +103,18 @@ fn config_file_sets_every_part() {
 }
 
 #[test]
+fn config_has_targets_and_shows_none_of_their_settings() {
+    let text =
+        "[targets.test]\nurl = \"erp\"\nsettings = { Password = \"hunter2\" }\ncredentials = \"secret\"";
+    let mut config = parse(text).unwrap();
+    config.make_paths_absolute().unwrap();
+    let target = &config.targets["test"];
+    assert_eq!(target.settings["Password"], "hunter2");
+    assert!(target.credentials.as_ref().unwrap().is_absolute());
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
 fn config_errors_name_the_line() {
     for (text, line, reason) in [
         ("\nlisten = \"x:1\"\nportt = 1\n", 3, "portt"),
@@ -133,6 +145,8 @@ fn config_errors_name_the_line() {
         ("[contract]\nprofiles = \"contract.toml\"", 2, "expected a sequence"),
         ("[contract]\n\nreply_order = \"alphabet\"", 3, "expected one of name, declared"),
         ("[contract]\nprofile = []", 2, "profiles"),
+        ("[targets.test]\nconnector = \"Visma\"", 1, "missing field `url`"),
+        ("[targets.test]\nurl = \"x\"\nurls = 1", 3, "urls"),
         ("listen = ", 1, ""),
     ] {
         let error = parse(text).unwrap_err();

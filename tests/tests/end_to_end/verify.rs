@@ -74,6 +74,66 @@ fn verification_that_cannot_begin_says_why_in_a_sentence() {
 }
 
 #[test]
+fn targets_of_the_configuration_are_called_verified_and_simulated() {
+    let host = Setup::new().plugin(HELLO).plugin(EXCEL).start();
+    let url = host.address().to_string();
+    let written = |name: &str, text: &str| {
+        let path = host.folder().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let settings = written("hello.settings", "Prefix=FILE\n");
+    let file = written(
+        "targets.toml",
+        &format!(
+            "[targets.hello]\nurl = \"http://{url}\"\nconnector = \"Hello\"\nsettings_file = {settings:?}\ndialect = \"plain\"\n\
+             [targets.wrong]\nurl = \"{url}\"\nconnector = \"Visma\"\n[targets.other]\nurl = \"ftp://erp\"\n"
+        ),
+    );
+    let call = |arguments: &[&str]| run(&host, &[arguments, &["--config", &file]].concat());
+    const GUID: &str = "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf";
+    let created = |arguments: &[&str]| {
+        let (out, err, code) = call(&[&["call", "@hello", "saveconnection", "-c", GUID], arguments].concat());
+        assert_eq!((code, out.contains("profile plain")), (Some(0), true), "{out}{err}");
+        call(&["call", "@hello", "createactor", "-c", GUID, "-t", "Customer", "--set", "NAME=A", "--json"]).0
+    };
+    assert!(
+        created(&[]).contains("\"FILE"),
+        "the settings of the target are saved, and are no fields of an actor"
+    );
+    assert!(created(&["--set", "Prefix=FLAG"]).contains("\"FLAG"), "a flag counts over the target");
+    assert_eq!(call(&["call", "@hello", "deleteconnection", "-c", GUID]).2, Some(0));
+    let (out, err, code) = call(&["verify", "@hello", "--read-only", "--quiet"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let (out, err, code) = call(&["simulate", "@hello", "--rounds", "1", "--quiet"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+
+    for command in
+        [&["verify", "@nobody"][..], &["call", "@nobody", "getconfigdata"], &["simulate", "@nobody"]]
+    {
+        let (out, err, code) = call(command);
+        let expected =
+            format!("erp-host: there is no target @nobody in {file}, only @hello, @other, @wrong\n");
+        assert_eq!((out.as_str(), err.as_str(), code), ("", expected.as_str(), Some(2)), "{command:?}");
+    }
+    let (_, err, code) = call(&["verify", "@wrong"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("does not show the settings of this connector: ") && err.contains("Visma"), "{err}");
+    let (_, err, code) = call(&["verify", "@other"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        err.starts_with("erp-host: the url of [targets.other]: \"ftp://erp\" is not an address to call"),
+        "{err}"
+    );
+    let (_, err, code) = run(&host, &["call", "@hello", "getconfigdata"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        err.contains("there is no target @hello: ") && err.contains("has no section [targets.hello]"),
+        "{err}"
+    );
+}
+
+#[test]
 fn calls_show_their_answer_and_end_with_its_state() {
     let host = Setup::new().plugin(HELLO).start();
     let url = host.address().to_string();
@@ -135,7 +195,7 @@ fn services_of_another_contract_are_called_verified_and_simulated() {
         ok(&["call", &url, "getactors", "-c", GUID, "-t", "Person", "-k", "P1", "--contract", file]);
     assert!(by_file.ends_with(" bytes, profile contract\n"), "{by_file}");
     let (_, err, code) = run(&host, &["call", &url, "getconfigdata", "--contract", "none.toml"]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(2));
     assert!(err.starts_with("erp-host: none.toml: it cannot be read"), "{err}");
     let (_, _, code) = run(&host, &["call", &url, "getconfigdata", "--contract", file, "--dialect", "plain"]);
     assert_eq!(code, Some(2));

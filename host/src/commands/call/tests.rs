@@ -19,7 +19,11 @@ fn parse(line: &[&str]) -> Result<Args, String> {
 
 fn request(line: &[&str]) -> Result<Request<'static>, String> {
     let args = parse(line)?;
-    args.arguments.call(args.operation).map(|(_, request)| request).map_err(|error| error.to_string())
+    let called = || {
+        check(args.operation, &args.arguments.given())?;
+        args.arguments.call(args.operation, &Service::new(&args.service, &args.profile)?)
+    };
+    called().map(|(_, request)| request).map_err(|error: Box<dyn Error>| error.to_string())
 }
 
 #[test]
@@ -91,7 +95,8 @@ fn argument_flags_become_members_of_the_request() {
 fn get_list_without_a_connection_uses_the_all_zero_guid() {
     let connection = |line: &[&str]| {
         let args = parse(line).unwrap();
-        args.arguments.call(args.operation).unwrap().0
+        let service = Service::new(&args.service, &args.profile).unwrap();
+        args.arguments.call(args.operation, &service).unwrap().0
     };
     assert_eq!(connection(&["getlist", "-l", "A"]).unwrap(), "00000000-0000-0000-0000-000000000000");
     assert_eq!(connection(&["getlist", "-l", "A", "-c", "{B}"]).unwrap(), "{B}");
