@@ -5,6 +5,7 @@
 //! ```
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 /// Longer cells are cut, because a table with wrapped lines is hard to read.
 const MAX_CELL_CHARS: usize = 60;
@@ -26,11 +27,12 @@ impl Table {
         self.rows.push(cells.into_iter().map(|cell| cut(&cell)).collect());
     }
 
-    /// Writes the table, if it has rows.
+    /// Writes the table, if it has rows. Rows that are wider than `width` go on in further lines, which are indented: the same
+    /// columns in each.
     ///
     /// # Errors
     /// The output cannot be written.
-    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+    pub fn write(&self, out: &mut impl Write, width: Option<usize>) -> io::Result<()> {
         let mut widths: Vec<usize> = Vec::new();
         for row in &self.rows {
             widths.resize(widths.len().max(row.len()), 0);
@@ -41,15 +43,41 @@ impl Table {
         if self.rows.len() < 2 {
             return Ok(());
         }
+        let lines = lines(&widths, width.unwrap_or(usize::MAX));
         for row in &self.rows {
-            let mut line = String::new();
-            for (cell, width) in row.iter().zip(&widths) {
-                line.push_str(&format!("{cell:<width$}  "));
+            for columns in &lines {
+                let mut line = String::from(if columns.start == 0 { "" } else { INDENT });
+                for (cell, width) in row.iter().zip(&widths).take(columns.end).skip(columns.start) {
+                    line.push_str(&format!("{cell:<width$}  "));
+                }
+                // A row that has nothing there needs no line for it.
+                if columns.start == 0 || !line.trim().is_empty() {
+                    writeln!(out, "{}", line.trim_end())?;
+                }
             }
-            writeln!(out, "{}", line.trim_end())?;
         }
         Ok(())
     }
+}
+
+/// What the further lines of a row begin with.
+const INDENT: &str = "    ";
+
+/// The columns of each line of a row.
+fn lines(widths: &[usize], width: usize) -> Vec<Range<usize>> {
+    let mut lines: Vec<Range<usize>> = Vec::new();
+    let mut used = 0;
+    for (column, cell) in widths.iter().enumerate() {
+        match lines.last_mut() {
+            Some(line) if used + cell <= width => line.end = column + 1,
+            _ => {
+                used = if lines.is_empty() { 0 } else { INDENT.len() };
+                lines.push(column..column + 1);
+            }
+        }
+        used += cell + 2;
+    }
+    lines
 }
 
 fn cut(cell: &str) -> String {
@@ -160,6 +188,27 @@ fn is_printable(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn table_wraps_rows_that_are_wider_than_the_terminal() {
+        let mut table = Table::new(["KEY", "NAME", "CITY", "NOTE"]);
+        table.row(["1", "Fjord & Fjell", "Oslo", ""].map(str::to_owned));
+        table.row(["2", "Nordlys", "Tromsø", "x"].map(str::to_owned));
+        let written = |width| {
+            let mut out = Vec::new();
+            table.write(&mut out, width).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let whole =
+            "KEY  NAME           CITY    NOTE\n1    Fjord & Fjell  Oslo\n2    Nordlys        Tromsø  x\n";
+        assert_eq!(written(None), whole);
+        assert_eq!(written(Some(32)), whole);
+        let wrapped = "KEY  NAME           CITY\n    NOTE\n1    Fjord & Fjell  Oslo\n2    Nordlys        Tromsø\n    x\n";
+        assert_eq!(written(Some(31)), wrapped);
+        // A column is never broken.
+        assert_eq!(written(Some(1)).lines().next(), Some("KEY"));
+        assert_eq!(written(Some(1)).lines().count(), 11);
+    }
 
     /// Characters that move the cursor, change the writing direction, end a line, or are drawn as nothing.
     const UNPRINTABLE: &str = "\0\u{7}\t\n\r\u{1b}\u{7f}\u{85}\u{9b}\u{a0}\u{ad}\u{34f}\u{61c}\u{115f}\u{180e}\

@@ -10,5 +10,5 @@ mod tests;
 
 pub use arguments::{Argument, ArgumentError, Arguments, check, parse_operation, parse_parent};
 pub use json::{JsonError, actors_from_json, reply_to_json};
-pub use output::{OutputFormat, write_error_traffic, write_exchange};
+pub use output::{OutputFormat, TableStyle, write_error_traffic, write_exchange};
 pub use restriction::parse as parse_restriction;

@@ -7,16 +7,26 @@ use contract::{Actor, Dictionary, LocalizedText, Outcome, Payload, Reply, Text};
 use super::json::reply_to_json;
 use crate::{CallError, Exchange, HttpExchange};
 use erp_host_terminal::{Table, printable};
+use values::Value;
 
 /// How a reply is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputFormat {
     /// A table, for people.
-    Table,
+    Table(TableStyle),
     /// JSON, for programs.
     Json,
     /// The HTTP request and response, byte for byte.
-    Raw,
+    Xml,
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TableStyle {
+    /// Whether values are in the contract's form, such as `[F:1.5]`.
+    pub wire_values: bool,
+    /// The width of the terminal; rows that are wider are wrapped.
+    pub width: Option<usize>,
 }
 
 /// Writes a reply.
@@ -26,14 +36,14 @@ pub enum OutputFormat {
 pub fn write_exchange(out: &mut impl Write, exchange: &Exchange, format: OutputFormat) -> io::Result<()> {
     let traffic = &exchange.traffic;
     match format {
-        OutputFormat::Raw => write_raw(out, traffic),
+        OutputFormat::Xml => write_raw(out, traffic),
         OutputFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, &reply_to_json(&exchange.answer.reply))?;
             writeln!(out)
         }
-        OutputFormat::Table => {
+        OutputFormat::Table(style) => {
             match &exchange.answer.reply {
-                Reply::Result { outcome: _, payload } => table(out, payload)?,
+                Reply::Result { outcome: _, payload } => table(out, payload, style)?,
                 Reply::Authentication(reply) => {
                     let token = reply.signed_application_token.as_ref().map(|token| token.0.as_ref());
                     writeln!(out, "token   {}", printable(token.unwrap_or("(none)")))?;
@@ -53,7 +63,7 @@ pub fn write_exchange(out: &mut impl Write, exchange: &Exchange, format: OutputF
 /// The output cannot be written.
 pub fn write_error_traffic(out: &mut impl Write, error: &CallError, format: OutputFormat) -> io::Result<()> {
     match (&error.traffic, format) {
-        (Some(traffic), OutputFormat::Raw) => write_raw(out, traffic),
+        (Some(traffic), OutputFormat::Xml) => write_raw(out, traffic),
         _ => Ok(()),
     }
 }
@@ -78,13 +88,18 @@ fn body(out: &mut impl Write, body: &[u8]) -> io::Result<()> {
     if body.ends_with(b"\n") { Ok(()) } else { writeln!(out) }
 }
 
-/// Writes the state, and the error code and explanations that there are.
+/// Writes the state, and the error code and explanations that there are. Those of an error are in the message that the
+/// command ends with.
 fn summary(out: &mut impl Write, outcome: &Outcome<'_>) -> io::Result<()> {
+    if !outcome.state.is_ok() {
+        return Ok(());
+    }
     write!(out, "state {}", outcome.state)?;
+    let same = outcome.user_explanation == outcome.tech_explanation;
     for (name, text) in [
         ("code", &outcome.error_code),
         ("user", &outcome.user_explanation),
-        ("tech", &outcome.tech_explanation),
+        ("tech", if same { &None } else { &outcome.tech_explanation }),
     ] {
         if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
             write!(out, "; {name}: {}", printable(LocalizedText::parse(text).get("US")))?;
@@ -93,7 +108,7 @@ fn summary(out: &mut impl Write, outcome: &Outcome<'_>) -> io::Result<()> {
     writeln!(out)
 }
 
-fn table(out: &mut impl Write, payload: &Payload<'_>) -> io::Result<()> {
+fn table(out: &mut impl Write, payload: &Payload<'_>, style: TableStyle) -> io::Result<()> {
     match payload {
         Payload::None => Ok(()),
         Payload::Items(None)
@@ -112,7 +127,7 @@ fn table(out: &mut impl Write, payload: &Payload<'_>) -> io::Result<()> {
             for (key, value) in items.iter() {
                 table.row([printable(key), value.map_or_else(null, localized)]);
             }
-            table.write(out)?;
+            table.write(out, style.width)?;
             count(out, items.entries.len(), "item")
         }
         Payload::Fields(Some(fields)) => {
@@ -124,23 +139,23 @@ fn table(out: &mut impl Write, payload: &Payload<'_>) -> io::Result<()> {
                     field.access.to_string(),
                     if field.max_length > 0 { field.max_length.to_string() } else { String::new() },
                     field.list_name.as_deref().map(printable).unwrap_or_default(),
-                    field.default_value.as_deref().map(printable).unwrap_or_default(),
+                    field.default_value.as_deref().map(|value| style.value(value)).unwrap_or_default(),
                     field.display_name.as_deref().map(localized).unwrap_or_default(),
                 ]);
             }
-            table.write(out)?;
+            table.write(out, style.width)?;
             count(out, fields.len(), "field")
         }
         Payload::Actors(Some(all)) => {
-            actors(out, all)?;
+            actors(out, all, style)?;
             count(out, all.len(), "actor")
         }
-        Payload::Actor(Some(one)) => actors(out, std::slice::from_ref(one)),
+        Payload::Actor(Some(one)) => actors(out, std::slice::from_ref(one), style),
     }
 }
 
 /// Writes a table with a column for every field that some actor has.
-fn actors(out: &mut impl Write, actors: &[Actor<'_>]) -> io::Result<()> {
+fn actors(out: &mut impl Write, actors: &[Actor<'_>], style: TableStyle) -> io::Result<()> {
     let mut fields: Vec<&str> = Vec::new();
     for (key, _) in actors.iter().filter_map(|actor| actor.field_values.as_ref()).flat_map(Dictionary::iter) {
         if !fields.contains(&key) {
@@ -159,7 +174,7 @@ fn actors(out: &mut impl Write, actors: &[Actor<'_>]) -> io::Result<()> {
         let mut row = vec![shown(&actor.erp_key)];
         row.extend(fields.iter().map(|key| match actor.field_values.as_ref().and_then(|all| all.get(key)) {
             None => String::new(),
-            Some(value) => value.map_or_else(null, printable),
+            Some(value) => value.map_or_else(null, |value| style.value(value)),
         }));
         row.push(actor.last_modified.as_deref().map(printable).unwrap_or_default());
         if has_parents {
@@ -169,7 +184,27 @@ fn actors(out: &mut impl Write, actors: &[Actor<'_>]) -> io::Result<()> {
         }
         table.row(row);
     }
-    table.write(out)
+    table.write(out, style.width)
+}
+
+impl TableStyle {
+    /// A value as people read it, or as it travels.
+    fn value(self, text: &str) -> String {
+        if self.wire_values {
+            return printable(text);
+        }
+        match Value::from_wire(text) {
+            Value::Integer(number) => number.to_string(),
+            Value::Double(number) => number.to_string(),
+            Value::DateTime(date) => {
+                let sortable = date.to_sortable().replace('T', " ");
+                let seconds = sortable.trim_end_matches('0').trim_end_matches('.');
+                // Only a fraction of a second is cut.
+                if sortable.contains('.') { seconds.to_owned() } else { sortable }
+            }
+            _ => printable(text),
+        }
+    }
 }
 
 fn parts_of<'t>(texts: &'t [&'t Text<'t>]) -> impl Iterator<Item = String> + 't {

@@ -11,6 +11,23 @@ pub(crate) fn stdout() -> PrintableWriter<StdoutLock<'static>> {
     PrintableWriter::new(io::stdout().lock())
 }
 
+/// How many characters a line of standard output may have: `COLUMNS` if it is set, else the width of the terminal, if it is one.
+pub(crate) fn terminal_width() -> Option<usize> {
+    let given = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    given.or_else(width_of_terminal).filter(|width| *width > 0)
+}
+
+#[cfg(unix)]
+fn width_of_terminal() -> Option<usize> {
+    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col))
+}
+
+/// Consoles of Windows wrap lines by themselves.
+#[cfg(not(unix))]
+fn width_of_terminal() -> Option<usize> {
+    None
+}
+
 /// Shows why a command failed, on standard error.
 pub(crate) fn print_error(error: &(impl Display + ?Sized)) {
     eprintln!("erp-host: {}", printable_lines(&error.to_string()));

@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use contract::{Actor, Operation, Request, Restriction};
 use erp_host_client::ProfileSource;
 use erp_host_client::call::{
-    Argument, Arguments, OutputFormat, actors_from_json, check, parse_operation, parse_parent,
+    Argument, Arguments, OutputFormat, TableStyle, actors_from_json, check, parse_operation, parse_parent,
     parse_restriction, write_error_traffic, write_exchange,
 };
 use erp_host_files::read_text;
 
 use crate::cli::block_on;
-use crate::cli::output::{print_error, stdout};
+use crate::cli::output::{print_error, stdout, terminal_width};
 use crate::cli::profile_flags::{ProfileFlags, print_source};
 use crate::cli::service::Service;
 use crate::cli::service_flags::ServiceFlags;
@@ -39,6 +39,9 @@ pub(super) struct Args {
     profile: ProfileFlags,
     #[command(flatten)]
     arguments: ArgumentFlags,
+    /// Show values in the table as they travel, such as `[F:1.5]`
+    #[arg(long, conflicts_with_all = ["json", "xml"])]
+    raw: bool,
     /// Show the answer as JSON
     #[arg(long, conflicts_with = "xml")]
     json: bool,
@@ -124,8 +127,8 @@ Exit codes: 0 it worked, 1 it did not (no answer, a fault, State=Error), 2 wrong
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let format = match (args.json, args.xml) {
         (true, _) => OutputFormat::Json,
-        (_, true) => OutputFormat::Raw,
-        _ => OutputFormat::Table,
+        (_, true) => OutputFormat::Xml,
+        _ => OutputFormat::Table(TableStyle { wire_values: args.raw, width: terminal_width() }),
     };
     let prepared = || {
         check(args.operation, &args.arguments.given())?;
@@ -151,7 +154,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     })?;
     // The messages are shown byte for byte, everything else without unprintable characters.
     let mut out: Box<dyn Write> = match format {
-        OutputFormat::Raw => Box::new(BufWriter::new(io::stdout().lock())),
+        OutputFormat::Xml => Box::new(BufWriter::new(io::stdout().lock())),
         _ => Box::new(BufWriter::new(stdout())),
     };
     let written = match &result {

@@ -151,12 +151,27 @@ fn calls_show_their_answer_and_end_with_its_state() {
     let found =
         ok(&["searchactorsadvanced", "-c", GUID, "-t", "Customer", "-w", "NAME ends SØNNER", "-f", "NAME"]);
     assert!(found.contains("X4   Ærlig & Sønner") && found.contains("1 actor\nstate Ok\n"), "{found}");
+    let credit = ["--set", "CREDIT=[F:1234.5]"];
+    ok(&[&["createactor", "-c", GUID, "-t", "Customer", "--set", "NAME=B"], &credit[..]].concat());
+    let table =
+        |more: &[&str]| ok(&[&["getactors", "-c", GUID, "-t", "Customer", "-k", "X5"], more].concat());
+    assert!(table(&[]).contains(" 1234.5 ") && !table(&[]).contains("[F:"), "{}", table(&[]));
+    assert!(table(&["--raw"]).contains(" [F:1234.5] "), "{}", table(&["--raw"]));
+    let narrow = ["call", &url, "getactors", "-c", GUID, "-t", "Customer", "-k", "X5"];
+    let narrow = host.command_with(&narrow, &[("COLUMNS", "40")]).stdout;
+    let narrow = String::from_utf8(narrow).unwrap();
+    let mut rows = narrow.lines().take_while(|line| *line != "1 actor");
+    assert!(rows.clone().count() > 2 && rows.all(|row| row.chars().count() <= 40), "{narrow}");
     let raw = ok(&["getactors", "-c", GUID, "-t", "Person", "-k", "P1", "--xml", "--dialect", "plain"]);
     assert!(raw.contains("SOAPAction: \"http") && raw.contains("<ErpKey>P1</ErpKey>"), "{raw}");
 
     let unknown = "00000000-0000-4000-8000-00000000abcd";
-    let (_, err, code) = run(&host, &["call", &url, "testconnection", "-c", unknown]);
+    let (out, err, code) = run(&host, &["call", &url, "testconnection", "-c", unknown]);
     assert_eq!(code, Some(1));
+    assert!(
+        out.starts_with("WSTestConnection in ") && out.lines().count() == 1,
+        "the error is shown once: {out}"
+    );
     assert!(
         err.starts_with("erp-host: WSTestConnection: ") && err.contains("[UNKNOWN_CONNECTION_ID]"),
         "{err}"
