@@ -64,7 +64,7 @@ mod tests;
 
 pub use engine::Progress;
 pub use reply::HttpExchange;
-pub use report::{Counts, Report};
+pub use report::{Counts, Detail, Report};
 pub use rule::{Finding, Rule, Verdict, Weight};
 pub use specification::Specification;
 

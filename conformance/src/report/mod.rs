@@ -10,6 +10,7 @@ mod text;
 
 #[cfg(feature = "soap")]
 pub(crate) use self::contract::Contract;
+pub use self::text::Detail;
 use crate::rule::{Rule, Verdict, Weight};
 
 /// The verdicts on all rules. Its `Display` shows them for people.

@@ -3,15 +3,36 @@
 use std::fmt;
 
 use super::{Report, Target, word};
-use crate::rule::Verdict;
+use crate::rule::{Verdict, Weight};
 use crate::rules::group_name;
 
 /// As much of a message as shows what is meant; all of it is in the JSON report.
 #[cfg(feature = "soap")]
 const SHOWN: usize = 700;
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// What the report for people has besides the summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Every rule, and what breaks it.
+    Everything,
+    /// The rules that are broken, warnings included.
+    Broken,
+    /// The rules that are broken, without warnings.
+    Failed,
+}
+
+/// A report as text: see [`Report::text`].
+#[derive(Debug)]
+struct ReportText<'r>(&'r Report, Detail);
+
+impl Report {
+    /// The report for people.
+    pub fn text(&self, detail: Detail) -> impl fmt::Display {
+        ReportText(self, detail)
+    }
+
+    /// A line for each rule, by groups.
+    fn write_rules(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut group = 0;
         for (rule, verdict) in
             self.results.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::NotApplicable))
@@ -25,8 +46,33 @@ impl fmt::Display for Report {
                 writeln!(f, "{:17}({why})", "")?;
             }
         }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ReportText(self, Detail::Everything).fmt(f)
+    }
+}
+
+impl fmt::Display for ReportText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ReportText(report, detail) = self;
+        if *detail == Detail::Everything {
+            report.write_rules(f)?;
+        }
+        report.write_rest(f, *detail)
+    }
+}
+
+impl Report {
+    /// What breaks rules, what is left behind, and the summary.
+    fn write_rest(&self, f: &mut fmt::Formatter<'_>, detail: Detail) -> fmt::Result {
         for (rule, verdict) in &self.results {
-            if let Verdict::Failed(findings) = verdict {
+            if let Verdict::Failed(findings) = verdict
+                && (detail != Detail::Failed || rule.weight == Weight::Must)
+            {
                 writeln!(f, "\nrule {} {}: {}", rule.number, word(rule, verdict), rule.text)?;
                 writeln!(f, "  source: {}", rule.source)?;
                 for finding in findings {

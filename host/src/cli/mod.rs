@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 pub(crate) mod address_parser;
+pub(crate) mod colours;
 pub(crate) mod output;
 pub(crate) mod own_output;
 pub(crate) mod passphrase_flags;

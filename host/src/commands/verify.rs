@@ -9,13 +9,14 @@ use std::process::ExitCode;
 use values::Guid;
 
 use crate::cli::block_on;
-use crate::cli::output::{print_error, stdout};
+use crate::cli::colours;
+use crate::cli::output::print_error;
 use crate::cli::profile_flags::ProfileFlags;
 use crate::cli::service::Service;
 use crate::cli::service_flags::ServiceFlags;
 use crate::cli::settings_flags::SettingsFlags;
-use erp_host_conformance::{Progress, Report, Verdict, Verification, Weight};
-use erp_host_terminal::printable;
+use erp_host_conformance::{Detail, Progress, Report, Rule, Verdict, Verification, Weight};
+use erp_host_terminal::{printable, printable_lines};
 
 /// Verify that a connector service keeps the rules that SuperOffice depends on
 ///
@@ -46,7 +47,7 @@ pub(super) struct Args {
     /// Let warnings count as failures
     #[arg(long)]
     strict: bool,
-    /// Show no progress
+    /// Show no progress, and of the rules only those that fail
     #[arg(long, short)]
     quiet: bool,
 }
@@ -99,7 +100,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(path) = &args.junit {
         write_file(path, &report.to_junit())?;
     }
-    match write!(stdout(), "{report}") {
+    match write_report(&report.text(detail(&args))) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
@@ -115,6 +116,24 @@ fn exit_code(report: &Report, strict: bool) -> ExitCode {
     }
 }
 
+/// What is shown of a report. Progress at a terminal has a line for each rule already.
+fn detail(args: &Args) -> Detail {
+    match args.quiet {
+        true if args.strict => Detail::Broken,
+        true => Detail::Failed,
+        false if io::stderr().is_terminal() && io::stdout().is_terminal() => Detail::Broken,
+        false => Detail::Everything,
+    }
+}
+
+fn write_report(report: &impl std::fmt::Display) -> io::Result<()> {
+    let text = printable_lines(&report.to_string());
+    let text = if colours::are_wanted(&io::stdout()) { colours::paint(&text) } else { text };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
 fn cannot_begin(error: &impl std::fmt::Display) -> ExitCode {
     print_error(&error);
     ExitCode::from(2)
@@ -125,15 +144,17 @@ fn write_file(path: &Path, text: &str) -> Result<(), String> {
         .map_err(|error| format!("the report cannot be written to {}: {error}", path.display()))
 }
 
-/// Progress on standard error: a line that changes at a terminal, else a line for each rule that is not kept.
+/// Progress on standard error: a line for each rule at a terminal, else for each rule that is not kept.
 struct Shown {
     quiet: bool,
     at_terminal: bool,
+    coloured: bool,
 }
 
 impl Shown {
     fn new(quiet: bool) -> Self {
-        Shown { quiet, at_terminal: io::stderr().is_terminal() }
+        let at_terminal = io::stderr().is_terminal();
+        Shown { quiet, at_terminal, coloured: colours::are_wanted(&io::stderr()) }
     }
 
     fn show(&mut self, progress: Progress<'_>) {
@@ -151,16 +172,30 @@ impl Shown {
                 writeln!(out, "checking rule {} ({at} of {of})", rule.number)
             }
             Progress::Checking(..) => Ok(()),
-            Progress::Checked(rule, Verdict::Failed(findings)) => {
-                let word = if rule.weight == Weight::Must { "FAILED" } else { "warning" };
-                let first = findings.first().map(|finding| finding.text.as_str()).unwrap_or_default();
-                let clear = if self.at_terminal { "\r\x1b[K" } else { "" };
-                writeln!(out, "{clear}rule {} {word}: {}", rule.number, printable(first))
-            }
-            Progress::Checked(..) => Ok(()),
+            Progress::Checked(rule, verdict) => match self.line(rule, verdict) {
+                Some(line) if self.coloured => writeln!(out, "\r\x1b[K{}", colours::paint(&line)),
+                Some(line) if self.at_terminal => writeln!(out, "\r\x1b[K{line}"),
+                Some(line) => writeln!(out, "{line}"),
+                None => Ok(()),
+            },
             Progress::CleaningUp if self.at_terminal => write!(out, "\r\x1b[Kcleaning up"),
             Progress::CleaningUp => Ok(()),
         };
+    }
+
+    /// The line of a rule that was checked.
+    fn line(&self, rule: &Rule, verdict: &Verdict) -> Option<String> {
+        match verdict {
+            Verdict::Failed(findings) => {
+                let word = if rule.weight == Weight::Must { "FAILED" } else { "warning" };
+                let first = findings.first().map(|finding| finding.text.as_str()).unwrap_or_default();
+                Some(format!("rule {} {word}: {}", rule.number, printable(first)))
+            }
+            _ if !self.at_terminal => None,
+            Verdict::Passed => Some(format!("rule {} passed: {}", rule.number, rule.text)),
+            Verdict::Skipped(why) => Some(format!("rule {} skipped: {}", rule.number, printable(why))),
+            Verdict::NotApplicable => None,
+        }
     }
 
     fn clear(&self) {

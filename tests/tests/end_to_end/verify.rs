@@ -51,8 +51,12 @@ fn connectors_that_ship_with_the_host_keep_all_rules() {
     assert!(std::fs::read_to_string(&junit).unwrap().contains("failures=\"0\""));
     assert!(run(&host, &["connections", "list"]).0.contains("no connections"), "it cleans up");
 
-    let (out, _, code) = run(&host, &["verify", &url, "--connector", "Hello", "--read-only", "--quiet"]);
-    assert_eq!(code, Some(0), "{out}");
+    let (out, err, code) = run(&host, &["verify", &url, "--connector", "Hello", "--read-only", "--quiet"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)), "{out}");
+    // Nothing fails, so there is only the summary.
+    let summary = out.trim_start().lines().next().unwrap();
+    assert!(summary.contains(" passed, 0 failed, ") && !out.contains("  passed  "), "{out}");
+    assert!(!out.contains('\x1b'), "a pipe gets no colours: {out:?}");
 }
 
 #[test]
