@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use crate::rule::{Findings, Rule, Verdict};
-use crate::rules::rules;
+use crate::rules::{rules, with_needed};
 use crate::subject::Subject;
 
 /// What happens while rules are checked.
@@ -19,15 +19,21 @@ pub enum Progress<'p> {
     CleaningUp,
 }
 
-/// Checks every rule. Ends early when `interrupted` is ready; then the second value is true.
+/// Checks these rules and those that they need; all if there are none. Ends early when `interrupted` is ready; then the second
+/// value is true.
 pub(crate) async fn check_all(
     subject: &Subject<'_>,
+    only: &[u16],
     interrupted: impl Future<Output = ()>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> (Vec<(Rule, Verdict)>, bool) {
     let mut interrupted = pin!(interrupted);
     let mut results = Vec::new();
-    let rules = rules(subject.is_in_process());
+    let mut rules = rules(subject.is_in_process());
+    if !only.is_empty() {
+        let chosen = with_needed(only);
+        rules.retain(|(rule, _)| chosen.contains(&rule.number));
+    }
     let count = rules.iter().filter(|(_, check)| check.is_some()).count();
     let mut at = 0;
     for (rule, check) in rules {
@@ -38,6 +44,7 @@ pub(crate) async fn check_all(
         at += 1;
         progress(Progress::Checking(&rule, at, count));
         let mut findings = Findings::default();
+        subject.clock.start_rule();
         let checked = unless(interrupted.as_mut(), check(subject, &mut findings)).await;
         let Some(checked) = checked else { return (results, true) };
         let verdict = findings.verdict(checked);

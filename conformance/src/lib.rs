@@ -42,9 +42,11 @@
 //! - `rules`: one function for each rule, one file for each group. They make calls of the contract (`contract::Request`)
 //!   to a `subject`, and read replies in the types of the plugin API (`reply`).
 //! - `in_process` and `soap` are the subject's adapters: requests become calls of the plugin API's traits, or travel.
+//! - `clock` counts calls and measures them: a rule has a time limit.
 //! - `engine` checks the rules one after the other; `rule` has verdicts and findings, `report` shows them.
 //! - `specification` and `verification` are the entries: a connector in process, and a service.
 
+mod clock;
 mod engine;
 mod in_process;
 mod reply;

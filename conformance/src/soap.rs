@@ -1,14 +1,18 @@
 //! The adapter for a service: requests travel over SOAP, and every reply is checked for what a WCF client would lose.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use contract::learn::WsdlDocument;
 use contract::{Call, Envelope, Loss, LossKind, Operation, Request, Text, losses};
 use erp_host_client::{CallError, CallErrorKind, Client, Exchange, HttpExchange, HttpRequest};
 use plugin_api::{Field, ListItem, Outcome};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use crate::clock::Clock;
 use crate::reply::{Payload, Reply, actor, owned};
 use crate::rule::{Finding, Stop};
 
@@ -18,6 +22,7 @@ const LOST: &str = "members of the reply are lost to a WCF client: see rules 140
 /// A service, and what is wrong with its replies so far.
 pub(crate) struct Soap {
     pub(crate) client: Client,
+    clock: Rc<Clock>,
     /// The documents of `?wsdl`, from rule 101.
     pub(crate) wsdl: OnceCell<Vec<WsdlDocument>>,
     /// Replies so far.
@@ -33,9 +38,10 @@ pub(crate) struct Soap {
 }
 
 impl Soap {
-    pub(crate) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client, clock: Rc<Clock>) -> Self {
         Soap {
             client,
+            clock,
             wsdl: OnceCell::new(),
             replies: Cell::default(),
             lost: RefCell::default(),
@@ -66,6 +72,7 @@ impl Soap {
 
     /// Sends any request; whatever comes back counts.
     pub(crate) async fn send(&self, request: HttpRequest) -> Result<Arc<HttpExchange>, Stop> {
+        self.clock.count(1);
         self.client.send(request).await.map(Arc::new).map_err(|trouble| {
             Stop::Failed(Finding { text: format!("{trouble}; expected an answer"), shown_by: None })
         })
@@ -73,7 +80,12 @@ impl Soap {
 
     /// Sends a request that must be answered by a reply.
     pub(crate) async fn exchange(&self, operation: Operation, request: HttpRequest) -> Result<Reply, Stop> {
-        self.read(operation, self.client.exchange(operation, request).await)
+        let left = self.clock.left(operation)?;
+        self.clock.count(1);
+        let started = Instant::now();
+        let response = timeout(left, self.client.exchange(operation, request)).await;
+        self.clock.measured(operation, started.elapsed());
+        self.read(operation, response.map_err(|_| self.clock.exceeded(operation))?)
     }
 
     /// Makes calls of a connection at the same time.
@@ -85,7 +97,15 @@ impl Soap {
             let client = self.client.clone();
             calls.spawn(async move { (at, operation, client.exchange(operation, sent).await) });
         }
-        let mut answers = calls.join_all().await;
+        let Some(first) = requests.first().map(Request::operation) else { return Vec::new() };
+        self.clock.count(requests.len());
+        let started = Instant::now();
+        let all = match self.clock.left(first) {
+            Ok(left) => timeout(left, calls.join_all()).await.map_err(|_| ()),
+            Err(_) => Err(()),
+        };
+        self.clock.measured(first, started.elapsed());
+        let Ok(mut answers) = all else { return vec![Err(self.clock.exceeded(first))] };
         answers.sort_by_key(|(at, ..)| *at);
         answers.into_iter().map(|(_, operation, answer)| self.read(operation, answer)).collect()
     }

@@ -1,13 +1,19 @@
 //! Checking a connector in this process: what its author's test runs.
 
 use std::pin::pin;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
 
 use plugin_api::{Actor, Connector, Settings};
 
-use crate::engine::check_all;
+use crate::clock::DEFAULT_LIMIT;
+use crate::engine::{Progress, check_all};
 use crate::in_process::InProcess;
 use crate::report::{Report, Target};
+use crate::rule::Rule;
+use crate::rules::is_rule;
 use crate::subject::{Adapter, Subject, Writes};
 
 /// Checks the rules with a connector in this process.
@@ -22,6 +28,8 @@ pub struct Specification<'c, C: Connector> {
     settings: Settings,
     writes: Writes,
     examples: Vec<Actor>,
+    only: Vec<u16>,
+    rule_timeout: Duration,
 }
 
 impl<'c, C: Connector> Specification<'c, C> {
@@ -32,6 +40,8 @@ impl<'c, C: Connector> Specification<'c, C> {
             settings: settings.into(),
             writes: Writes::Nothing("writing was not allowed: see Specification::writes"),
             examples: Vec::new(),
+            only: Vec::new(),
+            rule_timeout: DEFAULT_LIMIT,
         }
     }
 
@@ -57,17 +67,78 @@ impl<'c, C: Connector> Specification<'c, C> {
         self
     }
 
-    /// Checks every rule. A panic of the connector breaks the rule that was being checked.
+    /// Checks only these rules, and those that they need: `only([801, 802])`.
+    ///
+    /// # Panics
+    /// There is no rule of such a number.
+    #[must_use]
+    #[track_caller]
+    pub fn only(mut self, rules: impl IntoIterator<Item = u16>) -> Self {
+        self.only = rules.into_iter().collect();
+        for rule in &self.only {
+            assert!(is_rule(*rule), "there is no rule {rule}; docs/verify.md lists them");
+        }
+        self
+    }
+
+    /// How long each rule may take; five minutes unless it is set. A call cannot be ended from outside, so a rule fails when its
+    /// call has come back.
+    #[must_use]
+    pub fn rule_timeout(mut self, limit: Duration) -> Self {
+        self.rule_timeout = limit;
+        self
+    }
+
+    /// Checks every rule. A panic of the connector breaks the rule that was being checked. Standard error has a line for a rule that
+    /// takes longer than ten seconds.
     pub fn run(&self) -> Report {
+        let (checking, checked) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(move || name_slow_rules(&checked));
+            self.run_with(move |progress| {
+                let rule = match progress {
+                    Progress::Checking(rule, ..) => Some(*rule),
+                    _ => None,
+                };
+                // The thread ends after this closure.
+                let _ = checking.send(rule);
+            })
+        })
+    }
+
+    /// Checks every rule as [`run`](Self::run), and reports what happens.
+    pub fn run_with(&self, mut progress: impl FnMut(Progress<'_>)) -> Report {
         let given = self.settings.iter().map(|(key, value)| (key.to_owned(), value.map(str::to_owned)));
         let adapter = Adapter::InProcess(Box::new(InProcess::new(self.connector)));
         let mut subject = Subject::new(adapter, given.collect(), self.writes.clone());
         subject.examples.clone_from(&self.examples);
-        let (results, _) = block_on(check_all(&subject, std::future::pending(), &mut |_| {}));
+        subject.clock.set_limit(self.rule_timeout);
+        let checking = check_all(&subject, &self.only, std::future::pending(), &mut progress);
+        let (results, _) = block_on(checking);
         let mut report = Report::new(Target::Connector(C::NAME));
         report.results = results;
         report.left_behind = subject.left_behind.take();
+        report.requests = subject.clock.requests();
         report
+    }
+}
+
+/// Names rules that take long on standard error, so that a test against a slow ERP system is not silent.
+fn name_slow_rules(checked: &Receiver<Option<Rule>>) {
+    const SLOW: Duration = Duration::from_secs(10);
+    let mut rule: Option<Rule> = None;
+    let mut waited = Duration::ZERO;
+    loop {
+        match checked.recv_timeout(SLOW) {
+            Ok(next) => (rule, waited) = (next, Duration::ZERO),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                waited += SLOW;
+                if let Some(rule) = rule {
+                    eprintln!("rule {} takes {} s so far: {}", rule.number, waited.as_secs(), rule.text);
+                }
+            }
+        }
     }
 }
 

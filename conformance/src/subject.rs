@@ -2,10 +2,13 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Instant;
 
 use contract::{Guid, Request};
 use plugin_api::{Actor, Field, ListItem};
 
+use crate::clock::Clock;
 use crate::in_process::Calls;
 use crate::reply::Reply;
 use crate::rule::Stop;
@@ -38,6 +41,8 @@ pub(crate) struct Subject<'c> {
     /// Settings as they were given.
     pub(crate) given: Vec<(String, Option<String>)>,
     pub(crate) writes: Writes,
+    /// The time of the calls.
+    pub(crate) clock: Rc<Clock>,
     /// Actors to create instead of invented ones.
     pub(crate) examples: Vec<Actor>,
     /// A stored connection, which is neither saved nor deleted.
@@ -96,6 +101,7 @@ impl<'c> Subject<'c> {
             adapter,
             given,
             writes,
+            clock: Rc::default(),
             examples: Vec::new(),
             existing: None,
             form: OnceCell::new(),
@@ -176,7 +182,7 @@ impl<'c> Subject<'c> {
     /// A call that must be answered by a reply of whatever state.
     pub(crate) async fn call(&self, guid: Guid, request: Request<'_>) -> Result<Reply, Stop> {
         match &self.adapter {
-            Adapter::InProcess(calls) => calls.call(guid, &request),
+            Adapter::InProcess(calls) => self.timed(&request, || calls.call(guid, &request)),
             #[cfg(feature = "soap")]
             Adapter::Soap(soap) => {
                 let guid = guid.to_string();
@@ -186,6 +192,18 @@ impl<'c> Subject<'c> {
                 soap.exchange(request.operation(), soap.request(guid, request)).await
             }
         }
+    }
+
+    /// A call in this process, which cannot be ended from outside.
+    fn timed<T>(&self, request: &Request<'_>, call: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+        let operation = request.operation();
+        self.clock.left(operation)?;
+        self.clock.count(1);
+        let started = Instant::now();
+        let reply = call();
+        self.clock.measured(operation, started.elapsed());
+        self.clock.left(operation)?;
+        reply
     }
 
     /// A call without a connection that must be answered by a reply of whatever state.
@@ -218,7 +236,11 @@ impl<'c> Subject<'c> {
     pub(crate) async fn at_once(&self, requests: &[Request<'_>]) -> Result<Vec<Result<Reply, Stop>>, Stop> {
         let guid = self.guid()?;
         Ok(match &self.adapter {
-            Adapter::InProcess(calls) => calls.at_once(guid, requests),
+            Adapter::InProcess(calls) => {
+                self.clock.count(requests.len().saturating_sub(1));
+                let Some(first) = requests.first() else { return Ok(Vec::new()) };
+                self.timed(first, || Ok(calls.at_once(guid, requests)))?
+            }
             #[cfg(feature = "soap")]
             Adapter::Soap(soap) => soap.at_once(&guid.to_string(), requests).await,
         })

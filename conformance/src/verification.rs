@@ -1,11 +1,15 @@
 //! Checking a connector service: what `erp-host verify` runs.
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use contract::{Access, Field, FieldType, Guid, Payload, Reply, Request};
 use erp_host_client::{CallError, CallErrorKind, Client, ProfileChoice};
 
+use crate::clock::{self, Clock};
 use crate::engine::{Progress, check_all};
 use crate::report::{Contract, Report, Target};
-use crate::rules::{delete_saved, test_settings};
+use crate::rules::{delete_saved, is_rule, test_settings};
 use crate::soap::{Soap, field};
 use crate::subject::{Adapter, Subject, Writes};
 
@@ -22,6 +26,10 @@ pub struct Verification {
     pub read_only: bool,
     /// A stored connection to use instead of making one.
     pub connection: Option<Guid>,
+    /// The rules to check, with those that they need; all if there are none.
+    pub only: Vec<u16>,
+    /// How long a rule may take.
+    pub rule_timeout: Duration,
 }
 
 /// A verification that could not begin.
@@ -33,6 +41,9 @@ pub enum CannotBegin {
     /// The service refuses WSGetConfigData: it does not have the connector that the address names.
     #[error("the service does not show the settings of this connector: {0}")]
     Connector(String),
+    /// A rule to check does not exist.
+    #[error("there is no rule {0}; docs/verify.md lists them")]
+    NoRule(u16),
     /// Settings are missing or unknown.
     #[error("{0}")]
     Settings(String),
@@ -48,6 +59,9 @@ pub enum CannotBegin {
 }
 
 impl Verification {
+    /// How long a rule may take, unless one wants it otherwise.
+    pub const RULE_TIMEOUT: Duration = clock::DEFAULT_LIMIT;
+
     /// Checks every rule. Ends early, but cleans up, when `interrupted` is ready.
     ///
     /// # Errors
@@ -57,6 +71,9 @@ impl Verification {
         interrupted: impl Future<Output = ()>,
         mut progress: impl FnMut(Progress<'_>),
     ) -> Result<Report, CannotBegin> {
+        if let Some(unknown) = self.only.iter().find(|rule| !is_rule(**rule)) {
+            return Err(CannotBegin::NoRule(*unknown));
+        }
         let (client, source) = self.client.choose_and_try(self.profile).await?;
         let form = form_of(&client).await?;
         let fields = form.as_deref().unwrap_or_default();
@@ -74,15 +91,20 @@ impl Verification {
         } else {
             Writes::Everything
         };
-        let adapter = Adapter::Soap(Box::new(Soap::new(client)));
+        let clock = Rc::new(Clock::default());
+        clock.set_limit(self.rule_timeout);
+        let adapter = Adapter::Soap(Box::new(Soap::new(client, Rc::clone(&clock))));
         let mut subject = Subject::new(adapter, self.settings, writes);
         subject.existing = self.connection;
+        subject.clock = clock;
         if let Some(form) = &form {
             let _ = subject.form.set(form.iter().map(field).collect());
         }
         expect_access(&subject).await?;
-        (report.results, report.interrupted) = check_all(&subject, interrupted, &mut progress).await;
+        (report.results, report.interrupted) =
+            check_all(&subject, &self.only, interrupted, &mut progress).await;
         progress(Progress::CleaningUp);
+        subject.clock.start_rule();
         let saved = subject.saved.borrow().clone();
         for guid in saved {
             if !delete_saved(&subject, guid).await {
@@ -90,6 +112,7 @@ impl Verification {
             }
         }
         report.left_behind.extend(subject.left_behind.take());
+        report.requests = subject.clock.requests();
         Ok(report)
     }
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use broken_connector::{Broken, SETTINGS};
-use erp_host_conformance::{Report, Specification, Verdict, Weight};
+use std::time::Duration;
+
+use erp_host_conformance::{Progress, Report, Specification, Verdict, Weight};
 use plugin_api::Actor;
 
 fn writing(connector: &Broken) -> Report {
@@ -44,6 +46,43 @@ fn nothing_is_written_unless_it_is_allowed() {
     let written = connector.written();
     assert!(!written.is_empty() && written.iter().all(|actor_type| actor_type == "Person"), "{written:?}");
     assert!(report.left_behind.iter().all(|one| one.starts_with("Person")), "{:?}", report.left_behind);
+}
+
+#[test]
+fn rules_can_be_checked_alone() {
+    let connector = Broken::with_many();
+    let whole = writing(&connector);
+    for (rule, verdict) in &whole.results {
+        if matches!(verdict, Verdict::NotApplicable) {
+            continue;
+        }
+        let report = Specification::new(&connector, SETTINGS).writes().only([rule.number]).run();
+        let (_, alone) = report.results.iter().find(|(one, _)| one.number == rule.number).unwrap();
+        assert!(matches!(alone, Verdict::Passed), "rule {}: {alone:?}", rule.number);
+    }
+    let mut checked = Vec::new();
+    let report = Specification::new(&connector, SETTINGS).only([904]).run_with(|progress| {
+        if let Progress::Checked(rule, verdict) = progress {
+            checked.push((rule.number, matches!(verdict, Verdict::Passed)));
+        }
+    });
+    assert_eq!(checked, [(401, true), (405, true), (502, true), (904, true)]);
+    assert!(report.requests < whole.requests / 10, "{} of {}", report.requests, whole.requests);
+}
+
+#[test]
+#[should_panic(expected = "there is no rule 8011")]
+fn only_a_rule_that_exists_can_be_checked() {
+    let _ = Specification::new(&Broken::rule(0), SETTINGS).only([8011]);
+}
+
+#[test]
+fn rule_over_its_time_limit_fails_once_and_names_the_longest_call() {
+    let connector = Broken::rule(0);
+    let report = Specification::new(&connector, SETTINGS).only([401]).rule_timeout(Duration::ZERO).run();
+    let text = report.to_string();
+    assert_eq!(report.failed(), [401], "{text}");
+    assert_eq!(text.matches("is not checked within its time limit of 0ns: ").count(), 1, "{text}");
 }
 
 #[test]

@@ -46,6 +46,7 @@ impl Report {
                 "unknown": contract.unknown,
             })),
             "interrupted": self.interrupted,
+            "requests": self.requests,
             "passed": counts.passed,
             "failed": counts.failed,
             "warnings": counts.warned,

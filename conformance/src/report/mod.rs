@@ -22,6 +22,8 @@ pub struct Report {
     pub left_behind: Vec<String>,
     /// Whether the check was interrupted: then the results end early.
     pub interrupted: bool,
+    /// How many requests were sent, or calls made.
+    pub requests: usize,
     pub(crate) target: Target,
     /// Values that must not be shown, in the form that they travel in.
     #[cfg(feature = "soap")]
@@ -58,6 +60,7 @@ impl Report {
             results: Vec::new(),
             left_behind: Vec::new(),
             interrupted: false,
+            requests: 0,
             target,
             #[cfg(feature = "soap")]
             secrets: Vec::new(),

@@ -100,6 +100,7 @@ impl Report {
                 write_contract(f, contract)?;
             }
         }
+        writeln!(f, "{} requests", self.requests)?;
         if self.interrupted {
             writeln!(f, "interrupted: the rules after the last one were not checked")?;
         }

@@ -14,6 +14,7 @@ mod settings;
 mod stamps;
 mod writing;
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use crate::rule::{Findings, Rule, Stop, Weight};
@@ -99,6 +100,50 @@ pub(crate) fn rules(in_process: bool) -> Vec<(Rule, Option<Check>)> {
         (rule, check.filter(|_| weight.is_some()))
     };
     table().into_iter().map(one).collect()
+}
+
+/// Whether there is a rule of this number.
+pub(crate) fn is_rule(number: u16) -> bool {
+    table().iter().any(|((known, ..), ..)| *known == number)
+}
+
+/// These rules, and the ones whose results they go by.
+pub(crate) fn with_needed(only: &[u16]) -> BTreeSet<u16> {
+    let mut chosen = BTreeSet::new();
+    let mut open = only.to_vec();
+    while let Some(rule) = open.pop() {
+        if chosen.insert(rule) {
+            open.extend(needed(rule));
+        }
+    }
+    chosen
+}
+
+/// The rules whose results a rule goes by.
+fn needed(rule: u16) -> &'static [u16] {
+    match rule {
+        102..=199 => &[101],
+        402..=405 => &[401],
+        406 | 502 => &[405],
+        503 | 505 | 506 | 601 | 605 | 606 | 904 | 1108 => &[502],
+        507 | 508 => &[506],
+        602 | 1004 => &[601],
+        603 | 604 | 607 | 701 | 808 | 901 => &[602],
+        705 | 706 | 709 | 1202 | 1203 => &[704],
+        702..=799 | 809 | 1001..=1003 | 1204 | 1205 | 1300..=1499 => &[701],
+        810 | 811 => &[707],
+        813 => &[604, 703, 809],
+        801..=807 | 812 => &[604, 703],
+        902 => &[701, 901],
+        903 => &[901],
+        1101 => &[703, 704, 901],
+        1102 => &[1001, 1101],
+        1104 => &[1102, 1103],
+        1105 | 1106 => &[1103],
+        1103..=1199 => &[1101],
+        1201 => &[702, 704],
+        _ => &[],
+    }
 }
 
 /// The table of the rules: the number, the weight for services, the weight for connectors in process, the check, what must

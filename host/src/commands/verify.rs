@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use values::Guid;
 
@@ -38,6 +39,12 @@ pub(super) struct Args {
     /// Use this stored connection instead of making one; it is neither saved nor deleted
     #[arg(long, value_name = "GUID")]
     connection: Option<Guid>,
+    /// Check only the rules of these numbers, and those that they need
+    #[arg(long, value_name = "RULE,..", value_delimiter = ',')]
+    only: Vec<u16>,
+    /// How long a rule may take
+    #[arg(long, value_name = "SECONDS", default_value_t = Verification::RULE_TIMEOUT.as_secs(), value_parser = clap::value_parser!(u64).range(1..))]
+    rule_timeout: u64,
     /// Write the whole report, with all exchanges, to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -57,6 +64,7 @@ Examples:
   erp-host verify http://localhost:8080 --set Filename=test.xlsx
   erp-host verify https://erp.example.com/Services/ErpConnectorWS.svc --connector Visma \\
       --set Server=test --ask Password --read-only --junit verify.xml
+  erp-host verify http://localhost:8080 --only 801,802    after a change, for these rules
   erp-host verify @test                                   [targets.test] of erp-host.toml
   erp-host verify http://localhost:8080 --connection 3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf --read-only
 
@@ -81,6 +89,8 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         settings,
         read_only: args.read_only,
         connection: args.connection,
+        only: args.only.clone(),
+        rule_timeout: Duration::from_secs(args.rule_timeout),
     };
     let mut shown = Shown::new(args.quiet);
     let interrupted = async {

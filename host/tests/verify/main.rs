@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use contract::{Guid, MemberOrder, Profile};
 use erp_host_client::{Client, Options, ProfileChoice};
@@ -50,7 +51,15 @@ fn changed(
 fn verification(url: &str) -> Verification {
     let client = Client::new(url.parse().unwrap(), &Options::default()).unwrap();
     let profile = ProfileChoice::Service;
-    Verification { client, profile, settings: Vec::new(), read_only: false, connection: None }
+    Verification {
+        client,
+        profile,
+        settings: Vec::new(),
+        read_only: false,
+        connection: None,
+        only: Vec::new(),
+        rule_timeout: Verification::RULE_TIMEOUT,
+    }
 }
 
 fn verify(verification: Verification) -> Result<Report, CannotBegin> {
@@ -75,6 +84,56 @@ fn sound_service_keeps_all_rules_in_every_dialect() {
     let stored = host.command(&["connections", "list"]).stdout;
     let stored = String::from_utf8_lossy(&stored);
     assert!(stored.contains("no connections"), "every connection that was made is deleted: {stored}");
+}
+
+#[test]
+fn only_some_rules_are_checked_with_those_that_they_need() {
+    let host = sound_host();
+    let only =
+        |rules: &[u16]| verify(Verification { only: rules.to_vec(), ..verification(&url(host.address())) });
+    let numbers = |report: &Report| report.results.iter().map(|(rule, _)| rule.number).collect::<Vec<_>>();
+    let whole = verify(verification(&url(host.address()))).unwrap();
+    let report = only(&[801, 802]).unwrap();
+    assert_eq!(numbers(&report), [401, 405, 502, 601, 602, 604, 701, 703, 801, 802]);
+    assert!(report.requests < whole.requests / 3, "{} of {}", report.requests, whole.requests);
+    assert_eq!((report.broken(), report.skipped()), (vec![], vec![]), "{report}");
+    assert_eq!(
+        only(&[801, 8011]).unwrap_err().to_string(),
+        "there is no rule 8011; docs/verify.md lists them"
+    );
+    // A rule alone has the verdict that it has among all.
+    for rule in [106, 406, 508, 709, 807, 811, 1002, 1004, 1104, 1108, 1203, 1301, 1410] {
+        let verdict = |report: &Report| {
+            let found = report.results.iter().find(|(one, _)| one.number == rule);
+            format!("{:?}", found.map(|(_, verdict)| verdict))
+        };
+        assert_eq!(verdict(&whole), verdict(&only(&[rule]).unwrap()), "rule {rule}");
+    }
+}
+
+#[test]
+fn rule_that_takes_too_long_fails_with_the_call_that_took_it() {
+    let host = sound_host();
+    // A service that is silent from the first search on, until the client hangs up.
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let proxy = Proxy::in_front_of(host.address(), move |received, host| {
+        if received.operation() == "WSSearchActors" {
+            let _ = held.lock().unwrap().recv();
+            return None;
+        }
+        Some(proxy::forward(&received.request, host).expect("the host answers"))
+    });
+    let rule_timeout = Duration::from_secs(1);
+    let only = vec![809];
+    let report = verify(Verification { only, rule_timeout, ..verification(&url(proxy.address())) }).unwrap();
+    drop(release);
+    assert_eq!(report.broken(), [809], "{report}");
+    let text = report.to_string();
+    assert!(
+        text.contains("within its time limit of 1s: the longest of its 1 calls, WSSearchActors, took 1."),
+        "{text}"
+    );
 }
 
 #[test]
