@@ -59,6 +59,12 @@ impl Reply {
         if texts.is_empty() { "no explanation".to_owned() } else { texts.join(", ") }
     }
 
+    /// Whether a text says why it is an error.
+    pub(crate) fn is_explained(&self) -> bool {
+        let texts = [&self.outcome.user, &self.outcome.tech];
+        texts.into_iter().flatten().any(|text| !text.trim().is_empty())
+    }
+
     pub(crate) fn is_error(&self) -> bool {
         !self.outcome.state.is_ok()
     }

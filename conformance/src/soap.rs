@@ -25,6 +25,8 @@ pub(crate) struct Soap {
     clock: Rc<Clock>,
     /// The documents of `?wsdl`, from rule 101.
     pub(crate) wsdl: OnceCell<Vec<WsdlDocument>>,
+    /// The plain call that unusual requests are compared with, from the first rule of them.
+    pub(crate) plain: OnceCell<(Operation, HttpRequest, Reply)>,
     /// Replies so far.
     pub(crate) replies: Cell<usize>,
     /// What WCF clients lose of the replies.
@@ -43,6 +45,7 @@ impl Soap {
             client,
             clock,
             wsdl: OnceCell::new(),
+            plain: OnceCell::new(),
             replies: Cell::default(),
             lost: RefCell::default(),
             http: RefCell::default(),

@@ -1,12 +1,13 @@
 //! The subject that is checked: calls to it through its adapter, and what the rules so far found out about it.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Instant;
 
 use contract::{Guid, Request};
-use plugin_api::{Actor, Field, ListItem};
+use plugin_api::{Actor, Field, ListItem, Parent};
 
 use crate::clock::Clock;
 use crate::in_process::Calls;
@@ -17,6 +18,18 @@ use crate::soap::Soap;
 
 /// A key and a name that nothing has.
 pub(crate) const NOBODY: &str = "erp-host-verify-nobody";
+
+/// Five letters by chance, which end where a number may follow.
+fn token() -> String {
+    // The standard library seeds each state with random numbers of the system.
+    let mut random = RandomState::new().hash_one(());
+    let letters = (0..5).map(|_| {
+        let letter = b'a' + u8::try_from(random % 26).unwrap_or_default();
+        random /= 26;
+        char::from(letter)
+    });
+    letters.collect()
+}
 
 /// The way to the subject.
 pub(crate) enum Adapter<'c> {
@@ -63,6 +76,12 @@ pub(crate) struct Subject<'c> {
     pub(crate) listed: OnceCell<Vec<Listed>>,
     /// Lists by name, from rule 901.
     pub(crate) lists: OnceCell<Vec<NamedList>>,
+    /// What was created of each actor type, from rule 1101.
+    pub(crate) created: RefCell<HashMap<String, Created>>,
+    /// Part of the texts that are written, which no other run has.
+    token: String,
+    /// How many texts were written.
+    texts: Cell<usize>,
     /// Rules that are broken so far.
     pub(crate) broken: RefCell<Vec<u16>>,
     /// What stays behind.
@@ -71,6 +90,17 @@ pub(crate) struct Subject<'c> {
 
 /// A list's name and its items.
 pub(crate) type NamedList = (String, Vec<ListItem>);
+
+/// What was created of an actor type.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Created {
+    /// The keys of actors that later rules may change.
+    pub(crate) keys: Vec<String>,
+    /// The parent that they need, if others of the type have none.
+    pub(crate) parent: Option<Parent>,
+    /// Why none can be created.
+    pub(crate) refused: Option<String>,
+}
 
 /// An actor type with its fields.
 #[derive(Debug, Clone)]
@@ -112,6 +142,9 @@ impl<'c> Subject<'c> {
             described: OnceCell::new(),
             listed: OnceCell::new(),
             lists: OnceCell::new(),
+            created: RefCell::default(),
+            token: token(),
+            texts: Cell::default(),
             broken: RefCell::default(),
             left_behind: RefCell::default(),
         }
@@ -171,6 +204,12 @@ impl<'c> Subject<'c> {
             Some(Err(stop)) => matches!(stop, Stop::Failed(_)),
             None => false,
         }
+    }
+
+    /// Something to write in a text, which is in no other one: fields may have to be unique.
+    pub(crate) fn unique(&self) -> String {
+        self.texts.set(self.texts.get() + 1);
+        format!("{}{}", self.token, self.texts.get())
     }
 
     /// Goes on only if these rules are not broken.

@@ -40,13 +40,21 @@ pub(super) async fn dates(subject: &Subject<'_>, findings: &mut Findings) -> Res
     of_types(subject, findings, &[FieldType::Datetime]).await
 }
 
-/// Tries every operator of these types on every searchable field of theirs.
+/// Tries every operator of these types on every searchable field of theirs, and all operands on the first one.
 async fn of_types(subject: &Subject<'_>, findings: &mut Findings, types: &[FieldType]) -> Result<(), Stop> {
     let names: Vec<&str> = types.iter().map(|field_type| field_type.as_str()).collect();
     findings.needs(format!("no searchable field of type {} has values", names.join(" or ")));
     for (one, fields) in searched(subject)? {
+        let mut tried = Vec::new();
         for field in fields.iter().filter(|field| types.contains(&field.field_type)) {
-            for restriction in restrictions(subject, one, field) {
+            let mut all = restrictions(subject, one, field);
+            // A connector searches the fields of a type alike: of the further ones each operator is tried once.
+            if tried.contains(&field.field_type) {
+                all.dedup_by_key(|restriction| restriction.operator);
+            } else if !all.is_empty() {
+                tried.push(field.field_type);
+            }
+            for restriction in all {
                 expect_matches(subject, findings, one, &fields, &[restriction]).await;
             }
         }

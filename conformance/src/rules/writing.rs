@@ -1,15 +1,16 @@
 //! Rules of creating and saving actors. Only actors that were created here are ever saved: so nothing is saved in a
 //! service that gives created actors the keys of others (rule 1101).
 
+use std::cell::RefMut;
 use std::collections::HashSet;
 
 use contract::{Dictionary, Request};
-use plugin_api::{Access, Actor, Field, FieldType, Value};
+use plugin_api::{Access, Actor, Field, FieldType, Parent, Value, actor_type};
 
 use super::actors::same;
 use crate::reply::{Reply, all_of, text, texts};
 use crate::rule::{Findings, Stop};
-use crate::subject::{Listed, NOBODY, Subject, Writes};
+use crate::subject::{Created, Listed, NOBODY, Subject, Writes};
 
 /// What the texts of created actors begin with, so that people find them.
 const TEXT: &str = "erp-host verify";
@@ -37,8 +38,15 @@ fn value_for(subject: &Subject<'_>, field: &Field, second: bool) -> Option<Strin
     Some(match field.field_type {
         FieldType::Text => {
             let longest = usize::try_from(field.max_length).ok().filter(|longest| *longest > 0);
-            let all = if second { format!("changed by {TEXT}") } else { TEXT.to_owned() };
-            all.chars().take(longest.unwrap_or(usize::MAX)).collect()
+            let unique = subject.unique();
+            let all = if second { format!("changed by {TEXT} {unique}") } else { format!("{TEXT} {unique}") };
+            match longest {
+                // The end is what no other text has.
+                Some(longest) if all.chars().count() > longest => {
+                    all.chars().skip(all.chars().count() - longest).collect::<String>().trim().to_owned()
+                }
+                _ => all,
+            }
         }
         FieldType::Integer => if second { "[I:8]" } else { "[I:7]" }.to_owned(),
         FieldType::Double => if second { "[F:3.5]" } else { "[F:2.5]" }.to_owned(),
@@ -64,7 +72,8 @@ fn new_actor(subject: &Subject<'_>, one: &Listed) -> Actor {
         return example.clone();
     }
     let mut actor = Actor::new(one.name.as_str(), "");
-    actor.parent = one.actors.iter().find_map(|actor| actor.parent.clone());
+    let needed = || subject.created.borrow().get(&one.name).and_then(|created| created.parent.clone());
+    actor.parent = one.actors.iter().find_map(|actor| actor.parent.clone()).or_else(needed);
     for field in subject.fields(&one.name).iter().filter(|field| field.access != Access::ReadOnly) {
         if let Some(value) = value_for(subject, field, false) {
             actor.set(field.key.as_str(), value.as_str());
@@ -92,7 +101,23 @@ async fn create(
     findings: &mut Findings,
     actor: &Actor,
 ) -> Result<Option<(Actor, Reply)>, Stop> {
-    let reply = subject.ask(Request::CreateActor { actor: Some(carrier(actor)) }).await?;
+    if let Some(why) = refusal(subject, &actor.actor_type) {
+        findings.needs(why);
+        return Ok(None);
+    }
+    let mut reply = subject.ask(Request::CreateActor { actor: Some(carrier(actor)) }).await?;
+    // The contract does not say which types need a parent.
+    if reply.is_error()
+        && actor.parent.is_none()
+        && let Some(parent) = parent_for(subject, &actor.actor_type)
+    {
+        let below = Actor { parent: Some(parent.clone()), ..actor.clone() };
+        let again = subject.ask(Request::CreateActor { actor: Some(carrier(&below)) }).await?;
+        if !again.is_error() {
+            made(subject, &actor.actor_type).parent = Some(parent);
+            reply = again;
+        }
+    }
     if reply.is_error() && subject.is_in_process() {
         let text = format!(
             "{}: WSCreateActor fails: {}; expected it to succeed (see Specification::writes_to and example)",
@@ -102,7 +127,9 @@ async fn create(
         return Err(Stop::failed(text, &reply.shown_by));
     }
     if reply.is_error() {
-        findings.needs(format!("{} cannot be created: {}", actor.actor_type, reply.explanation()));
+        let why = format!("{} cannot be created: {}", actor.actor_type, reply.explanation());
+        made(subject, &actor.actor_type).refused = Some(why.clone());
+        findings.needs(why);
         return Ok(None);
     }
     let Some(created) = reply.actors().first().cloned() else {
@@ -113,6 +140,58 @@ async fn create(
     };
     subject.left_behind.borrow_mut().push(format!("{} {:?}", actor.actor_type, created.key));
     Ok(Some((created, reply)))
+}
+
+/// What was created of a type.
+fn made<'s>(subject: &'s Subject<'_>, name: &str) -> RefMut<'s, Created> {
+    RefMut::map(subject.created.borrow_mut(), |created| created.entry(name.to_owned()).or_default())
+}
+
+/// Why no actor of a type can be created, once that has been tried.
+fn refusal(subject: &Subject<'_>, name: &str) -> Option<String> {
+    subject.created.borrow().get(name).and_then(|created| created.refused.clone())
+}
+
+/// A parent for an actor of a type where none has one: one that was created here, or any.
+fn parent_for(subject: &Subject<'_>, name: &str) -> Option<Parent> {
+    let types = [actor_type::CUSTOMER, actor_type::SUPPLIER, actor_type::PARTNER];
+    types.into_iter().filter(|parent| *parent != name).find_map(|parent| {
+        let created = subject.created.borrow().get(parent).and_then(|created| created.keys.first().cloned());
+        let listed = subject.listed().ok()?.iter().find(|one| one.name == parent);
+        let key = created.or_else(|| listed?.actors.first().map(|actor| actor.key.clone()))?;
+        Some(Parent::new(parent, key))
+    })
+}
+
+/// The keys of actors that were created here, which a rule may change: those of rules before, and as many more as it needs.
+async fn some_created(
+    subject: &Subject<'_>,
+    findings: &mut Findings,
+    one: &Listed,
+    count: usize,
+) -> Result<Option<Vec<String>>, Stop> {
+    loop {
+        let keys = made(subject, &one.name).keys.clone();
+        if keys.len() >= count {
+            return Ok(Some(keys));
+        }
+        if create_for_all(subject, findings, &new_actor(subject, one)).await?.is_none() {
+            return Ok(None);
+        }
+    }
+}
+
+/// Creates an actor that later rules may change, too.
+async fn create_for_all(
+    subject: &Subject<'_>,
+    findings: &mut Findings,
+    actor: &Actor,
+) -> Result<Option<(Actor, Reply)>, Stop> {
+    let created = create(subject, findings, actor).await?;
+    if let Some((created, _)) = &created {
+        made(subject, &actor.actor_type).keys.push(created.key.clone());
+    }
+    Ok(created)
 }
 
 async fn get_one(subject: &Subject<'_>, name: &str, key: &str) -> Result<(Actor, Reply), Stop> {
@@ -132,14 +211,10 @@ async fn save(subject: &Subject<'_>, actors: &[Actor]) -> Result<Reply, Stop> {
     subject.ok(Request::SaveActors { actors: Some(actors.iter().map(carrier).collect()) }).await
 }
 
-/// The greatest stamp of all actors of the connection.
-async fn newest_stamp(subject: &Subject<'_>) -> Result<Option<String>, Stop> {
-    let mut newest = None;
-    for one in subject.listed()? {
-        let reply = subject.ok(all_of(&one.name)).await?;
-        newest = newest.max(reply.actors().iter().filter_map(|actor| actor.last_modified.clone()).max());
-    }
-    Ok(newest)
+/// The greatest stamp of all actors of a type: EIS remembers one for each type.
+async fn newest_stamp(subject: &Subject<'_>, name: &str) -> Result<Option<String>, Stop> {
+    let reply = subject.ok(all_of(name)).await?;
+    Ok(reply.actors().iter().filter_map(|actor| actor.last_modified.clone()).max())
 }
 
 /// Expects an actor to hold what was written, compared as values of the fields' types.
@@ -171,8 +246,9 @@ fn expect_written(
 
 pub(super) async fn created(subject: &Subject<'_>, findings: &mut Findings) -> Result<(), Stop> {
     for one in writable(subject, findings)? {
-        let new = new_actor(subject, one);
-        let Some(created) = create(subject, findings, &new).await? else { continue };
+        let mut new = new_actor(subject, one);
+        let Some(created) = create_for_all(subject, findings, &new).await? else { continue };
+        new.parent = new.parent.or_else(|| made(subject, &one.name).parent.clone());
         let (actor, reply) = &created;
         let (name, key) = (&one.name, &actor.key);
         findings
@@ -217,8 +293,13 @@ async fn expect_stamp(
 pub(super) async fn created_stamp(subject: &Subject<'_>, findings: &mut Findings) -> Result<(), Stop> {
     subject.needs(&[1001, 1101])?;
     for one in writable(subject, findings)? {
-        let before = newest_stamp(subject).await?;
-        let Some((created, _)) = create(subject, findings, &new_actor(subject, one)).await? else { continue };
+        if let Some(why) = refusal(subject, &one.name) {
+            findings.needs(why);
+            continue;
+        }
+        let before = newest_stamp(subject, &one.name).await?;
+        let created = create_for_all(subject, findings, &new_actor(subject, one)).await?;
+        let Some((created, _)) = created else { continue };
         expect_stamp(subject, findings, &one.name, &created.key, before.as_deref()).await?;
     }
     Ok(())
@@ -239,11 +320,10 @@ fn change(subject: &Subject<'_>, actor: &Actor) -> Option<Actor> {
 pub(super) async fn saved(subject: &Subject<'_>, findings: &mut Findings) -> Result<(), Stop> {
     subject.needs(&[1101])?;
     for one in writable(subject, findings)? {
-        let (name, new) = (&one.name, new_actor(subject, one));
-        let Some((first, _)) = create(subject, findings, &new).await? else { continue };
-        let Some((second, _)) = create(subject, findings, &new).await? else { continue };
+        let name = &one.name;
+        let Some(keys) = some_created(subject, findings, one, 2).await? else { continue };
         let (first, second) =
-            (get_one(subject, name, &first.key).await?.0, get_one(subject, name, &second.key).await?.0);
+            (get_one(subject, name, &keys[0]).await?.0, get_one(subject, name, &keys[1]).await?.0);
         let (Some(one_change), Some(other_change)) = (change(subject, &first), change(subject, &second))
         else {
             continue;
@@ -284,11 +364,19 @@ pub(super) async fn saved_stamp(subject: &Subject<'_>, findings: &mut Findings) 
         let Some(change) = change(subject, &created) else { continue };
         // A later change of another actor: the stamp of the saved one must be newer than that.
         create(subject, findings, &new_actor(subject, one)).await?;
-        let before = newest_stamp(subject).await?;
+        let before = newest_stamp(subject, &one.name).await?;
         save(subject, &[change]).await?;
         expect_stamp(subject, findings, &one.name, &created.key, before.as_deref()).await?;
     }
     Ok(())
+}
+
+/// A field for a text of several lines: none that holds a name, if there is another.
+fn for_lines<'s>(subject: &'s Subject<'_>, name: &str, free: &'s Field) -> &'s Field {
+    let longest = |field: &&Field| if field.max_length <= 0 { i32::MAX } else { field.max_length };
+    let is_text = |field: &&Field| field.access != Access::ReadOnly && field.field_type == FieldType::Text;
+    let others = subject.fields(name).iter().filter(is_text).filter(|field| field.key != "NAME");
+    others.max_by_key(longest).filter(|field| longest(field) >= 40).unwrap_or(free)
 }
 
 /// A field that takes any text.
@@ -304,16 +392,29 @@ pub(super) async fn escaped(subject: &Subject<'_>, findings: &mut Findings) -> R
     subject.needs(&[1101, 1103])?;
     for one in writable(subject, findings)? {
         let Some(field) = free_text(subject, &one.name) else { continue };
-        let key = field.key.as_str();
-        let Some((created, _)) = create(subject, findings, &new_actor(subject, one)).await? else { continue };
-        for value in [
-            "<a href=\"x\">&amp; 'b'</a> ]]>",
-            "Ærlig & Sønner, Łódź, 北京, \u{1f600}",
-            "one\ttab, a line\nand another",
+        let Some(created) = some_created(subject, findings, one, 1).await? else { continue };
+        let created = &created[0];
+        for (field, value, may_be_refused) in [
+            (field, "<a href=\"x\">&amp; 'b'</a> ]]>", false),
+            (field, "Ærlig & Sønner, Łódź, 北京, \u{1f600}", false),
+            // A name has one line. A refusal that says why loses nothing.
+            (for_lines(subject, &one.name, field), "one\ttab, a line\nand another", true),
         ] {
-            let change = Actor::new(one.name.as_str(), created.key.as_str()).with(key, value);
-            let Some(_) = findings.take(save(subject, &[change]).await) else { continue };
-            let (found, reply) = get_one(subject, &one.name, &created.key).await?;
+            let key = field.key.as_str();
+            let change = Actor::new(one.name.as_str(), created.as_str()).with(key, value);
+            let request = Request::SaveActors { actors: Some(vec![carrier(&change)]) };
+            let Some(saved) = findings.take(subject.ask(request).await) else { continue };
+            if saved.is_error() {
+                findings.expect(may_be_refused && saved.is_explained(), &saved.shown_by, || {
+                    let explanation = saved.explanation();
+                    format!(
+                        "{}: saving {value:?} in {key} fails: {explanation}; expected it to succeed",
+                        one.name
+                    )
+                });
+                continue;
+            }
+            let (found, reply) = get_one(subject, &one.name, created).await?;
             let came = found.text(key).replace("\r\n", "\n");
             findings.expect(came == value, &reply.shown_by, || {
                 format!("{}: {value:?} saved in {key} is read as {came:?}", one.name)
@@ -333,17 +434,18 @@ pub(super) async fn emptied(subject: &Subject<'_>, findings: &mut Findings) -> R
             continue;
         };
         let key = field.key.as_str();
-        let Some((created, _)) = create(subject, findings, &new_actor(subject, one)).await? else { continue };
+        let Some(created) = some_created(subject, findings, one, 1).await? else { continue };
+        let created = &created[0];
         let mut read = Vec::new();
         for value in [None, Some("")] {
-            let actor = || Actor::new(one.name.as_str(), created.key.as_str());
+            let actor = || Actor::new(one.name.as_str(), created.as_str());
             let Some(_) = findings.take(save(subject, &[actor().with(key, "x")]).await) else {
                 continue;
             };
             let Some(_) = findings.take(save(subject, &[actor().with(key, value)]).await) else {
                 continue;
             };
-            let (found, reply) = get_one(subject, &one.name, &created.key).await?;
+            let (found, reply) = get_one(subject, &one.name, created).await?;
             findings.expect(found.text(key).is_empty(), &reply.shown_by, || {
                 format!("{}: {key} was saved as {value:?} and is still {:?}", one.name, found.text(key))
             });
@@ -389,10 +491,12 @@ pub(super) async fn at_once(subject: &Subject<'_>, findings: &mut Findings) -> R
     let listed = writable(subject, findings)?;
     subject.needs(&[1101])?;
     for one in listed {
-        let (name, new) = (&one.name, new_actor(subject, one));
+        let name = &one.name;
         // A type that cannot be written to is no broken rule.
-        let Some(_) = create(subject, findings, &new).await? else { continue };
-        let requests = vec![Request::CreateActor { actor: Some(carrier(&new)) }; AT_ONCE];
+        let Some(_) = some_created(subject, findings, one, 1).await? else { continue };
+        let new: Vec<Actor> = (0..AT_ONCE).map(|_| new_actor(subject, one)).collect();
+        let requests: Vec<Request<'_>> =
+            new.iter().map(|actor| Request::CreateActor { actor: Some(carrier(actor)) }).collect();
         let mut keys = HashSet::new();
         for created in subject.at_once(&requests).await? {
             let Some(reply) = findings.take(created) else { continue };

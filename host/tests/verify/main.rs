@@ -137,6 +137,52 @@ fn rule_that_takes_too_long_fails_with_the_call_that_took_it() {
 }
 
 #[test]
+fn service_with_unique_names_of_one_line_and_persons_below_companies_keeps_all_rules() {
+    let host = sound_host();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (names, refused) = (Arc::clone(&seen), Arc::new(Mutex::new(BTreeMap::new())));
+    let refusals = Arc::clone(&refused);
+    let proxy = changed(
+        &host,
+        |_| {},
+        move |asked, answer| {
+            // No person that is there has a parent, so that nothing shows that they need one.
+            let parent = "<ParentActorType>Customer</ParentActorType><ParentErpKey>C1</ParentErpKey>";
+            answer.replace(parent, "<ParentActorType i:nil=\"true\"/><ParentErpKey i:nil=\"true\"/>");
+            let text = asked.text();
+            let mut refuse = |why: &'static str| {
+                *refusals.lock().unwrap().entry(why).or_insert(0) += 1;
+                answer.fail(why);
+            };
+            let is_save = asked.operation() == "WSSaveActors";
+            if is_save && ["\t", "&#x9;", "&#9;"].iter().any(|tab| text.contains(tab)) {
+                refuse("a name has no tabs");
+            }
+            if asked.operation() != "WSCreateActor" {
+                return;
+            }
+            if text.contains("<ActorType>Person<") && text.contains("<ParentErpKey i:nil") {
+                return refuse("a person needs a company");
+            }
+            if let Some((_, name)) = text.split_once("erp-host verify ") {
+                names.lock().unwrap().push(name.split('<').next().unwrap().to_owned());
+            }
+        },
+    );
+    let report = verify(verification(&url(proxy.address()))).unwrap();
+    assert_eq!(report.broken(), Vec::<u16>::new(), "{report}");
+    assert!(report.left_behind.iter().any(|one| one.starts_with("Person")), "{:?}", report.left_behind);
+    let mut names = seen.lock().unwrap().clone();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert!(count > 10 && names.len() == count, "{count} names, {names:?}");
+    let refused = refused.lock().unwrap();
+    assert_eq!(refused["a person needs a company"], 1, "a parent is found once: {refused:?}");
+    assert!(refused["a name has no tabs"] > 0, "{refused:?}");
+}
+
+#[test]
 fn read_only_verification_writes_nothing() {
     let host = sound_host();
     let proxy = changed(

@@ -21,6 +21,20 @@ struct Plain {
 
 /// A call with members of several kinds: some actors by their keys, or else a list.
 async fn plain(subject: &Subject<'_>) -> Result<Plain, Stop> {
+    let soap = subject.soap()?;
+    // It is the same for every rule, and nothing is written between these.
+    let (operation, request, reply) = match soap.plain.get() {
+        Some(known) => known.clone(),
+        None => {
+            let asked = ask_plainly(subject).await?;
+            soap.plain.get_or_init(|| asked).clone()
+        }
+    };
+    let action = soap.envelope().action(operation);
+    Ok(Plain { operation, action, request, reply })
+}
+
+async fn ask_plainly(subject: &Subject<'_>) -> Result<(Operation, HttpRequest, Reply), Stop> {
     let listed = subject.listed().ok().and_then(|all| all.iter().find(|one| !one.actors.is_empty()));
     let (operation, request) = match (subject.guid(), listed) {
         (Ok(guid), Some(one)) => {
@@ -37,8 +51,7 @@ async fn plain(subject: &Subject<'_>) -> Result<Plain, Stop> {
     let reply = subject.soap()?.exchange(operation, request.clone()).await;
     let reply = reply
         .map_err(|_| Stop::skip(format!("not even a plain call of {operation} is answered by a reply")))?;
-    let action = subject.soap()?.envelope().action(operation);
-    Ok(Plain { operation, action, request, reply })
+    Ok((operation, request, reply))
 }
 
 impl Plain {
