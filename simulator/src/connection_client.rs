@@ -116,12 +116,15 @@ impl ConnectionClient {
                     self.shared.statistics.add_latency(exchange.operation, exchange.traffic.elapsed);
                     match exchange.succeeded() {
                         Ok(exchange) => return Ok(payload(exchange.answer.reply)),
-                        Err(error) => return Err(CallFailure::Refused(error)),
+                        Err(error) => error,
                     }
                 }
                 Err(error) => error,
             };
             match unavailability(&error.kind) {
+                None if matches!(error.kind, CallErrorKind::Refused(_)) => {
+                    return Err(CallFailure::Refused(error));
+                }
                 None => return Err(CallFailure::Broken(error)),
                 Some(Unavailable::MayBeProcessed) if matches!(request, Request::CreateActor { .. }) => {
                     return Err(CallFailure::Uncertain(error));
@@ -154,11 +157,27 @@ fn unavailability(kind: &CallErrorKind) -> Option<Unavailable> {
         | CallErrorKind::Connect { .. }
         | CallErrorKind::ConnectTimeout { .. }
         | CallErrorKind::Status { status: 429 | 503, .. } => Some(Unavailable::NotProcessed),
+        CallErrorKind::Refused(outcome) if is_erp_away(outcome) => Some(Unavailable::NotProcessed),
         CallErrorKind::Timeout { .. }
         | CallErrorKind::Lost { .. }
         | CallErrorKind::Status { status: 502 | 504, .. } => Some(Unavailable::MayBeProcessed),
         _ => None,
     }
+}
+
+/// Whether a refusal says that the ERP system is away, so that the same call may work later. The contract has no code for it:
+/// a connector shows it by an error code of its own, or in the technical text, where this host writes the kind of the failure
+/// and connectors the error of their network.
+fn is_erp_away(outcome: &Outcome<'_>) -> bool {
+    const ERRORS: [&str; 5] =
+        ["connection refused", "connection reset", "timed out", "host is unreachable", "no route to host"];
+    let is_code =
+        |code: &str| code.eq_ignore_ascii_case("UNAVAILABLE") || code.eq_ignore_ascii_case("ERP_UNAVAILABLE");
+    let code = outcome.error_code.as_deref().is_some_and(is_code);
+    let technical = outcome.tech_explanation.as_deref().unwrap_or_default().to_lowercase();
+    let words = technical.split(|c: char| !c.is_alphabetic());
+    code || words.take(2).any(|word| word == "unavailable")
+        || ERRORS.iter().any(|error| technical.contains(error))
 }
 
 fn payload(reply: Reply<'static>) -> Payload<'static> {
@@ -181,4 +200,30 @@ pub(super) fn explanation(error: &CallError, language: &str) -> String {
 fn user_explanation(outcome: &Outcome<'_>, language: &str) -> Option<String> {
     let text = outcome.user_explanation.as_deref().filter(|text| !text.is_empty())?;
     Some(contract::LocalizedText::parse(text).get(language).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn erp_that_is_away_is_seen_in_a_refusal() {
+        for (code, technical, expected) in [
+            (Some("UNAVAILABLE"), None, true),
+            (None, Some("unavailable: the ERP system restarts"), true),
+            (None, Some("kind unavailable"), true),
+            (None, Some("Connection refused (os error 111)"), true),
+            (None, Some("connect to erp:443: operation timed out"), true),
+            (None, Some("the value of CREDIT is unavailable here"), false),
+            (Some("UNKOWN_FIELDKEY"), None, false),
+            (None, None, false),
+        ] {
+            let outcome = Outcome {
+                error_code: code.map(Into::into),
+                tech_explanation: technical.map(Into::into),
+                ..Outcome::ok()
+            };
+            assert_eq!(is_erp_away(&outcome), expected, "{code:?} {technical:?}");
+        }
+    }
 }

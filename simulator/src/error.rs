@@ -17,6 +17,8 @@ pub enum SimulateError {
     Form(#[from] FormError),
     #[error("the connector supports no actor types, so there is nothing to synchronise")]
     NoActorTypes,
+    #[error("the connector has no actor type {wanted:?}, only {known}")]
+    NoSuchType { wanted: String, known: String },
     #[error(transparent)]
     Crm(#[from] CrmError),
     #[error("the system gives no random numbers: {0}")]

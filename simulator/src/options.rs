@@ -26,6 +26,8 @@ pub struct SimulationOptions {
     pub winner: ConflictWinner,
     /// The connection of the simulated ERP user.
     pub erp_user: ErpUser,
+    /// The actor types to synchronise; all if there are none.
+    pub only: Vec<String>,
     /// Write nothing to the ERP system.
     pub read_only: bool,
     /// Do not delete the connections at the end.
@@ -71,6 +73,7 @@ impl Default for SimulationOptions {
             settings: FormInput::default(),
             winner: ConflictWinner::Erp,
             erp_user: ErpUser::Auto,
+            only: Vec::new(),
             read_only: false,
             keep: false,
             retry_timeout: Duration::from_secs(60),

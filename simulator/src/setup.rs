@@ -74,6 +74,11 @@ impl SimulatedConnection {
     async fn describe_types(&mut self) -> Result<(), SimulateError> {
         let types = self.in_connection("asking for actor types", Request::GetSupportedActorTypes).await?;
         let mut names = payload::items(types);
+        let only = &self.options.only;
+        if let Some(wanted) = only.iter().find(|wanted| !names.contains(wanted)) {
+            return Err(SimulateError::NoSuchType { wanted: wanted.clone(), known: names.join(", ") });
+        }
+        names.retain(|name| only.is_empty() || only.contains(name));
         // Persons last, because companies may be their parents.
         names.sort_by_key(|name| name == values::actor_type::PERSON);
         for name in names {

@@ -2,7 +2,7 @@
 //! something else.
 
 use std::fmt::Display;
-use std::io::{self, StdoutLock};
+use std::io::{self, StdoutLock, Write};
 
 use erp_host_terminal::{PrintableWriter, printable_lines};
 
@@ -30,5 +30,10 @@ fn width_of_terminal() -> Option<usize> {
 
 /// Shows why a command failed, on standard error.
 pub(crate) fn print_error(error: &(impl Display + ?Sized)) {
-    eprintln!("erp-host: {}", printable_lines(&error.to_string()));
+    print_note(&format!("erp-host: {}", printable_lines(&error.to_string())));
+}
+
+/// Writes a line to standard error. A pipe that is closed, as by `2>&1 | head`, is no reason to end.
+pub(crate) fn print_note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cli::output::print_error;
+use crate::cli::output::{print_error, print_note};
 use crate::cli::own_output::OwnOutput;
 use crate::cli::profile_flags::{ProfileFlags, print_source};
 use crate::cli::scratch_folder::scratch_folder;
@@ -75,6 +75,9 @@ pub(super) struct Args {
     /// Through which connection the made-up ERP user works
     #[arg(long, value_enum, value_name = "CONNECTION", default_value = "auto")]
     erp_user: ErpUser,
+    /// Synchronise actors of this type only. May be given several times
+    #[arg(long, value_name = "TYPE")]
+    only: Vec<String>,
     /// Write nothing into the ERP system: only fetch what others change there
     #[arg(long)]
     read_only: bool,
@@ -175,6 +178,7 @@ fn simulate(args: Args, output: OwnOutput) -> Result<Report, Box<dyn Error>> {
         settings,
         winner: args.winner,
         erp_user: args.erp_user,
+        only: args.only,
         read_only: args.read_only,
         keep: args.keep,
         retry_timeout: Duration::from_secs(args.patience),
@@ -264,10 +268,10 @@ async fn stop_on_signals(stop: StopHandle) -> io::Error {
         Err(error) => return error,
     };
     signals.next().await;
-    eprintln!("stopping: no more edits, what is on its way is synchronised and compared");
+    print_note("stopping: no more edits, what is on its way is synchronised and compared");
     stop.stop();
     signals.next().await;
-    eprintln!("not waiting for a service that is away any more");
+    print_note("not waiting for a service that is away any more");
     stop.stop_now();
     signals.next().await;
     io::Error::other("stopped at once: nothing was compared, and the connections are left there")

@@ -138,6 +138,60 @@ fn targets_of_the_configuration_are_called_verified_and_simulated() {
 }
 
 #[test]
+fn simulate_takes_some_types_and_waits_for_an_erp_system_that_is_away() {
+    let host = Setup::new().plugin(HELLO).start();
+    let saves = std::sync::atomic::AtomicUsize::new(0);
+    // Every second save is refused, as the ERP system is away. Changes are answered with a margin: everything, always.
+    let proxy = Proxy::in_front_of(host.address(), move |mut received, host| {
+        let text = String::from_utf8_lossy(&received.request.body).into_owned();
+        let is_save = text.contains("<SaveActorsRequestWS");
+        if is_save && saves.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 0 {
+            received.request.body = text.replace("<ErpKey>", "<ErpKey>nobody").into_bytes();
+            let mut answer = proxy::forward(&received.request, host).ok()?;
+            let refusal = answer.text();
+            assert!(refusal.contains("<State>Error</State>"), "{refusal}");
+            answer.body = refusal
+                .replace(
+                    "<TechExplanation i:nil=\"true\"/>",
+                    "<TechExplanation>unavailable: it restarts</TechExplanation>",
+                )
+                .into_bytes();
+            return Some(answer);
+        }
+        if let Some((start, rest)) = text.split_once("<UpdatedOnOrAfter>")
+            && let Some((_, end)) = rest.split_once("</UpdatedOnOrAfter>")
+        {
+            received.request.body = format!("{start}<UpdatedOnOrAfter></UpdatedOnOrAfter>{end}").into_bytes();
+        }
+        proxy::forward(&received.request, host).ok()
+    });
+    let url = proxy.address().to_string();
+    let json = host.folder().join("simulate.json");
+    let simulate = ["simulate", &url, "--only", "Customer", "--rounds", "3", "--seed", "7", "--verbose"];
+    let (out, err, code) = run(&host, &[&simulate[..], &["--json", json.to_str().unwrap()]].concat());
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(!out.contains("Person") && out.contains("converged: both sides are equal"), "{out}");
+    assert!(!out.contains("it restarts"), "no change is taken back: {out}");
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert!(report["counts"]["calls_tried_again"].as_u64() > Some(0), "{report}");
+
+    let (_, err, code) = run(&host, &["simulate", &url, "--only", "Companies"]);
+    assert_eq!(code, Some(2));
+    assert_eq!(err, "erp-host: the connector has no actor type \"Companies\", only Customer, Person\n");
+
+    // Nobody reads what it prints.
+    for arguments in [&["simulate", &url, "--rounds", "1"][..], &["simulate", "127.0.0.1:1"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = host.program();
+        command.args(arguments).stdin(std::process::Stdio::null());
+        command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        let expected = if arguments.len() > 2 { 0 } else { 2 };
+        assert_eq!(command.status().unwrap().code(), Some(expected), "{arguments:?}");
+    }
+}
+
+#[test]
 fn calls_show_their_answer_and_end_with_its_state() {
     let host = Setup::new().plugin(HELLO).start();
     let url = host.address().to_string();
