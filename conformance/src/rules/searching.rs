@@ -40,20 +40,30 @@ pub(super) async fn dates(subject: &Subject<'_>, findings: &mut Findings) -> Res
     of_types(subject, findings, &[FieldType::Datetime]).await
 }
 
-/// Tries every operator of these types on every searchable field of theirs, and all operands on the first one.
+/// Tries every operator of these types, and every searchable field of theirs.
 async fn of_types(subject: &Subject<'_>, findings: &mut Findings, types: &[FieldType]) -> Result<(), Stop> {
     let names: Vec<&str> = types.iter().map(|field_type| field_type.as_str()).collect();
     findings.needs(format!("no searchable field of type {} has values", names.join(" or ")));
+    // A connector searches the fields of a type alike. So one field has every operand, the first one of each further actor type
+    // each operator, and each other field one operator by turns, which shows that it is the right field.
+    let mut whole = Vec::new();
     for (one, fields) in searched(subject)? {
-        let mut tried = Vec::new();
+        let (mut begun, mut turn) = (Vec::new(), 0);
         for field in fields.iter().filter(|field| types.contains(&field.field_type)) {
             let mut all = restrictions(subject, one, field);
-            // A connector searches the fields of a type alike: of the further ones each operator is tried once.
-            if tried.contains(&field.field_type) {
-                all.dedup_by_key(|restriction| restriction.operator);
-            } else if !all.is_empty() {
-                tried.push(field.field_type);
+            if all.is_empty() {
+                continue;
             }
+            let is_first = !begun.contains(&field.field_type);
+            begun.push(field.field_type);
+            if whole.contains(&field.field_type) {
+                all.dedup_by_key(|restriction| restriction.operator);
+                if !is_first {
+                    turn += 1;
+                    all = vec![all.swap_remove(turn % all.len())];
+                }
+            }
+            whole.push(field.field_type);
             for restriction in all {
                 expect_matches(subject, findings, one, &fields, &[restriction]).await;
             }
