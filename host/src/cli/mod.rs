@@ -9,6 +9,7 @@ pub(crate) mod colours;
 pub(crate) mod output;
 pub(crate) mod own_output;
 pub(crate) mod passphrase_flags;
+pub(crate) mod place;
 pub(crate) mod profile_flags;
 pub(crate) mod scratch_folder;
 pub(crate) mod service;

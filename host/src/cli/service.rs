@@ -3,33 +3,14 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
-use std::str::FromStr;
 
-use erp_host_client::{Client, ProfileChoice, ServiceAddress};
+use erp_host_client::{Client, ProfileChoice};
 
+use super::place::Place;
 use super::profile_flags::ProfileFlags;
 use super::service_flags::ServiceFlags;
 use super::settings_flags::{Entries, SettingsFlags};
 use crate::config::{Config, DEFAULT_FILE, Flags, Target};
-
-/// Where a service is: at an address, or where a target of the configuration says.
-#[derive(Debug, Clone)]
-pub(crate) enum Place {
-    Address(ServiceAddress),
-    Target(String),
-}
-
-impl FromStr for Place {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.strip_prefix('@') {
-            Some("") => Err("expected the name of a target, as in @test for [targets.test]".to_owned()),
-            Some(name) => Ok(Place::Target(name.to_owned())),
-            None => text.parse().map(Place::Address).map_err(|error| format!("{error}")),
-        }
-    }
-}
 
 /// A service, ready to be called.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use erp_host_client::{Credentials, Options};
 use zeroize::Zeroizing;
 
-use super::service::Place;
+use super::place::Place;
 use crate::config::Target;
 use crate::cli::address_parser::AddressParser;
 
