@@ -145,7 +145,7 @@ fn simulate_takes_some_types_and_waits_for_an_erp_system_that_is_away() {
     let proxy = Proxy::in_front_of(host.address(), move |mut received, host| {
         let text = String::from_utf8_lossy(&received.request.body).into_owned();
         let is_save = text.contains("<SaveActorsRequestWS");
-        if is_save && saves.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 0 {
+        if is_save && saves.fetch_add(1, std::sync::atomic::Ordering::Relaxed).is_multiple_of(2) {
             received.request.body = text.replace("<ErpKey>", "<ErpKey>nobody").into_bytes();
             let mut answer = proxy::forward(&received.request, host).ok()?;
             let refusal = answer.text();
