@@ -59,7 +59,7 @@ pub trait Connector: Sized + Send + Sync + 'static {
 /// An open connection to one ERP company.
 ///
 /// A connector that can list its actors, but search them in no better way, implements [`ListBased`](crate::ListBased) and lets
-/// [`list_based!`](crate::list_based) write [`get`](Connection::get), [`search`](Connection::search), [`search_text`](Connection::search_text)
+/// [`list_based!`](macro@crate::list_based) write [`get`](Connection::get), [`search`](Connection::search), [`search_text`](Connection::search_text)
 /// and [`changed_since`](Connection::changed_since), all or some of them.
 ///
 /// Methods that answer with actors push them to `rows`, one after the other: a result set of any size needs no memory.

@@ -6,7 +6,7 @@ use crate::abi::RowRef;
 use crate::connector::searchable_fields;
 use crate::{Connection, Context, Matcher, Parent, Restriction, Result, RowFilter, Rows, TextMatcher};
 
-/// A connection that can list all actors of a type. [`list_based!`](crate::list_based) writes its searches.
+/// A connection that can list all actors of a type. [`list_based!`](macro@crate::list_based) writes its searches.
 ///
 /// Every search then reads all actors: right for a file, and for an ERP system with hundreds of actors. A connection to a
 /// large system overrides at least [`Connection::get`] and [`Connection::changed_since`], which are called most.

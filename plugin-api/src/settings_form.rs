@@ -12,8 +12,8 @@ use crate::{Error, Field, FieldValue, LocalizedText, Result, Settings};
 /// | `i64`, `i32`, `u64`, `u32`, `u16` | Integer, mandatory |
 /// | `f64` | Double, mandatory |
 /// | `bool` | Checkbox, not ticked when it does not come |
-/// | [`DateTime`] | Datetime, mandatory |
-/// | [`Secret`] | Password, mandatory |
+/// | [`DateTime`](crate::DateTime) | Datetime, mandatory |
+/// | [`Secret`](crate::Secret) | Password, mandatory |
 /// | `Option` of these | the same, may be left empty |
 ///
 /// Other types implement [`FieldValue`]. Attributes, in `#[setting(..)]`:
@@ -25,7 +25,7 @@ use crate::{Error, Field, FieldValue, LocalizedText, Result, Settings};
 /// | `description = ".."`, `description(us = "..")` | the description; the doc comment when not set |
 /// | `default = "text"`, `5`, `1.5`, `true` | what stands in an empty form, and what [`read`](SettingsForm::read) takes when the setting does not come at all, as after an update that brought it |
 /// | `list = "Categories"` | a text is the key of an item of this list, see [`Connector::list`](crate::Connector::list) |
-/// | `password` | a text is masked and kept encrypted, as [`Secret`] is |
+/// | `password` | a text is masked and kept encrypted, as [`Secret`](crate::Secret) is |
 /// | `max_length = 260` | the longest text in characters |
 /// | `mandatory` | a `bool` must come too |
 /// | `read_only` | shown, but not to be changed |
