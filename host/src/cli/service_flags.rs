@@ -11,8 +11,8 @@ use erp_host_client::{Credentials, Options};
 use zeroize::Zeroizing;
 
 use super::place::Place;
-use crate::config::Target;
 use crate::cli::address_parser::AddressParser;
+use crate::config::Target;
 
 /// The address of the service, and the options of the client.
 // An optional group with another one in it is there where the named flag is.
