@@ -133,6 +133,7 @@ pub(crate) fn actor(actor: &contract::Actor<'_>) -> Actor {
         last_modified: actor.last_modified.as_deref().map(str::to_owned),
         parent,
         fields: fields.map(|(key, value)| (key.to_owned(), value.map(str::to_owned))).collect(),
+        ..Actor::default()
     }
 }
 

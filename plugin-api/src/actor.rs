@@ -18,6 +18,8 @@ pub struct Actor {
     /// Field keys and their values in wire form; `None` is null, which is not the same as an empty text. Use
     /// [`get`](Actor::get), [`sent`](Actor::sent) and [`set`](Actor::set) for values as types.
     pub fields: Vec<(String, Option<String>)>,
+    /// The keys of those fields that a caller has sent back as they are: see [`Actor::is_unchanged`].
+    pub unchanged: Vec<String>,
 }
 
 /// The actor that another one belongs to.
@@ -142,6 +144,21 @@ impl Actor {
     /// connectors that pass values on as they are; others use [`get`](Actor::get).
     pub fn field(&self, key: &str) -> Option<Option<&str>> {
         self.fields.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_deref())
+    }
+
+    /// Whether the host has found that the caller sends this field back as it is, because it may not be changed: it is
+    /// read-only, or its value would be refused if it was a new one. It then has the value that
+    /// [`Connection::get`](crate::Connection::get) has answered just before, and need not be written.
+    ///
+    /// ```
+    /// use plugin_api::Actor;
+    ///
+    /// let mut actor = Actor::new("Customer", "7").with("NAME", "Ada").with("BALANCE", 12.5);
+    /// actor.unchanged.push("BALANCE".to_owned());
+    /// assert!(actor.is_unchanged("BALANCE") && !actor.is_unchanged("NAME"));
+    /// ```
+    pub fn is_unchanged(&self, key: &str) -> bool {
+        self.unchanged.iter().any(|unchanged| unchanged == key)
     }
 
     /// The text of a field of type Text; empty when it is null or was not sent.

@@ -1,8 +1,10 @@
 //! The two traits that an author implements.
 
+use std::time::Duration;
+
 use crate::{
-    Actor, ActorType, Context, Error, Field, FieldType, Host, ListItem, Parent, Restriction, Result, Rows,
-    Settings,
+    Actor, ActorType, Context, Error, Field, FieldType, Host, Input, ListItem, Parent, Restriction, Result,
+    Rows, Settings,
 };
 
 /// A connector: what one plugin file offers. The host makes one when it loads the file and calls it from many threads
@@ -14,6 +16,8 @@ pub trait Connector: Sized + Send + Sync + 'static {
     const DESCRIPTION: &'static str = "";
     /// The actor types that its connections may have, where that is known beforehand; shown to the operator.
     const ACTOR_TYPES: &'static [&'static str] = &[];
+    /// Whether the host checks what a caller sends, by the fields that are described, before it calls a connection.
+    const INPUT: Input = Input::Checked;
 
     /// The type of an open connection.
     type Connection: Connection;
@@ -87,6 +91,14 @@ pub trait Connection: Send + Sync + 'static {
     /// There is no such actor type, or they cannot be read.
     fn fields(&self, cx: &Context, actor_type: &str) -> Result<Vec<Field>>;
 
+    /// For how long the host may use what [`actor_types`](Connection::actor_types), [`fields`](Connection::fields) and
+    /// [`list`](Connection::list) have answered, to check what is sent. Zero: it asks anew in each call that it checks. Asked
+    /// once, when the connection was opened. Before the host refuses anything it asks anew in any case.
+    fn description_lifetime(&self, cx: &Context) -> Duration {
+        let _ = cx;
+        DESCRIPTION_LIFETIME
+    }
+
     /// The keys of the fields that can be searched: all that hold a value, unless overridden.
     /// The text search looks into those that are text.
     ///
@@ -140,7 +152,7 @@ pub trait Connection: Send + Sync + 'static {
         rows: &mut Rows<'_>,
     ) -> Result<()>;
 
-    /// Creates an actor and pushes it as it is now, with its key and stamp.
+    /// Creates an actor and pushes it as it is now, with its key and stamp. The host has checked its fields: see [`Input`].
     ///
     /// # Errors
     /// It cannot be created; nothing has changed then.
@@ -149,7 +161,8 @@ pub trait Connection: Send + Sync + 'static {
         Err(read_only("created", &actor.actor_type))
     }
 
-    /// Saves changed actors and pushes each as it is now, with its new stamp. Only the fields that came are changed.
+    /// Saves changed actors and pushes each as it is now, with its new stamp. Only the fields that came are changed,
+    /// and none that [`is_unchanged`](Actor::is_unchanged). The host has checked them: see [`Input`].
     ///
     /// # Errors
     /// They cannot be saved; the text names them.
@@ -177,6 +190,9 @@ pub trait Connection: Send + Sync + 'static {
         Ok(self.list(cx, name)?.map(|items| items.into_iter().filter(wanted).collect()))
     }
 }
+
+/// For how long descriptions are used, unless a connection says otherwise.
+pub(crate) const DESCRIPTION_LIFETIME: Duration = Duration::from_secs(300);
 
 /// The keys of the fields that hold a value that may be searched.
 fn searchable(fields: Vec<Field>) -> Vec<String> {

@@ -83,6 +83,7 @@
 //! | describe and read settings | [`SettingsForm`], [`Settings`], [`Secret`] |
 //! | describe fields and lists | [`Field`], [`ListItem`] |
 //! | answer with actors | [`Rows`], [`Actor`]; [`ActorRow`] for a struct that is an actor |
+//! | know what the host checks before a call | [`Input`] |
 //! | read and write field values | [`Value`], [`DateTime`] |
 //! | search by looking at all actors | [`ListBased`] |
 //! | search faster than that | [`Restriction`], [`Matcher`], [`TextMatcher`] |
@@ -117,6 +118,7 @@ pub mod field_key;
 mod field_value;
 mod folded;
 mod host;
+mod input;
 pub mod list_based;
 mod matcher;
 mod outcome;
@@ -140,6 +142,7 @@ pub use context::Context;
 pub use field::{Field, Label, ListItem, us};
 pub use field_value::FieldValue;
 pub use host::Host;
+pub use input::Input;
 pub use list_based::ListBased;
 pub use matcher::{Candidate, Matcher};
 pub use outcome::{Error, ErrorKind, Outcome, Result, ResultExt};

@@ -180,6 +180,7 @@ fn actors() -> impl Strategy<Value = Actor> {
             last_modified: stamp,
             parent: parent.map(|(actor_type, key)| plugin_api::Parent { actor_type, key }),
             fields,
+            ..Actor::default()
         },
     )
 }

@@ -57,6 +57,7 @@ pub(super) fn actor(actor: &contract::Actor<'_>) -> Result<Actor, contract::Outc
         last_modified: actor.last_modified.as_deref().map(str::to_owned),
         parent,
         fields: fields.map(|(key, value)| (key.to_owned(), value.map(str::to_owned))).collect(),
+        ..Actor::default()
     })
 }
 

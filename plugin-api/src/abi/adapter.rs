@@ -14,7 +14,7 @@ use super::objects::{
     ConnectionBox, ConnectionObject, ConnectionObject_TO, ConnectorBox, ConnectorObject, ConnectorObject_TO,
     HostBox, SinkRef, Wire,
 };
-use super::replies::{self, Description};
+use super::replies::{self, Description, Opened};
 use super::requests;
 use super::{
     ActorCall, ActorOperation, ConnectionRequest, ConnectorRequest, Kind, Message, MessageRef, Operation,
@@ -75,8 +75,13 @@ impl<C: Connector> ConnectorObject for ConnectorAdapter<C> {
     fn connect(&self, settings: Wire<'_>, sink: SinkRef<'_>) -> ROption<ConnectionBox> {
         let settings = requests::settings(&mut settings.message().reader());
         let revision = settings.as_ref().ok().and_then(|settings| settings.connection().cloned());
-        let connection =
-            Replies::new(sink).answer_with(revision.clone(), |cx, _| self.0.0.connect(cx, &settings?));
+        let connection = Replies::new(sink).answer_with(revision.clone(), |cx, replies| {
+            let connection = self.0.0.connect(cx, &settings?)?;
+            let opened =
+                Opened { input: C::INPUT, description_lifetime: connection.description_lifetime(cx) };
+            replies.push(Kind::OPENED, |message| opened.encode(message));
+            Ok(connection)
+        });
         let object = |connection| {
             RBox::new(ConnectionAdapter { connection: PanicSafeDrop::new(connection), revision })
         };

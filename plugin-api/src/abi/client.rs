@@ -19,7 +19,7 @@ use super::reply_validation::{self, InvalidReply, ReplyValidator};
 use super::transport::{ConnectionTransport, ConnectorTransport, ReplyReceiver};
 use super::{
     ActorCall, ConnectionRequest, ConnectorRequest, Description, Handshake, Kind, Malformed, Message,
-    MessageRef, Record, Refused, RowRef, logging, replies, requests, transport,
+    MessageRef, Opened, Record, Refused, RowRef, logging, replies, requests, transport,
 };
 use crate::{ActorType, ErrorKind, Field, Host, ListItem, Outcome, Settings, State};
 
@@ -46,6 +46,7 @@ pub struct ConnectorClient {
 /// An open connection of a connector. Dropping it closes it.
 pub struct ConnectionClient {
     connector: Arc<str>,
+    opened: Opened,
     transport: Box<dyn ConnectionTransport>,
 }
 
@@ -185,13 +186,23 @@ impl ConnectorClient {
     pub fn connect(&self, settings: &Settings) -> Result<ConnectionClient, Outcome> {
         let mut request = Message::new();
         requests::put_settings(&mut request, settings);
-        let (made, outcome) =
-            call(&self.name, |replies| self.transport.connect(request.as_ref(), replies), no_reply);
+        let mut opened = Opened::default();
+        let (made, outcome) = call(
+            &self.name,
+            |replies| self.transport.connect(request.as_ref(), replies),
+            |kind, reply| {
+                if kind != Kind::OPENED {
+                    return Err(Malformed.into());
+                }
+                opened = Opened::decode(reply)?;
+                Ok(ControlFlow::Continue(()))
+            },
+        );
         // It contains passwords.
         request.wipe();
         match made {
             Some(transport) if outcome.state.is_ok() => {
-                Ok(ConnectionClient::new(Arc::clone(&self.name), transport))
+                Ok(ConnectionClient { connector: Arc::clone(&self.name), opened, transport })
             }
             _ => Err(failed(outcome, &self.name)),
         }
@@ -214,8 +225,14 @@ impl ConnectorClient {
 }
 
 impl ConnectionClient {
+    #[cfg(test)]
     pub(super) fn new(connector: Arc<str>, transport: Box<dyn ConnectionTransport>) -> Self {
-        ConnectionClient { connector, transport }
+        ConnectionClient { connector, opened: Opened::default(), transport }
+    }
+
+    /// What is fixed for it while it is open.
+    pub fn opened(&self) -> Opened {
+        self.opened
     }
 
     /// The name of the connector that it is a connection of.

@@ -44,7 +44,7 @@ pub use call::{CallWatch, current, during};
 pub use handshake::{About, HANDSHAKE_SYMBOL, Handshake, Refused, Root};
 pub use logging::Record;
 pub use reference::new_reference;
-pub use replies::{Description, Kind, outcome_message};
+pub use replies::{Description, Kind, Opened, outcome_message};
 pub use requests::{ActorCall, ActorOperation, ConnectionRequest, ConnectorRequest, Operation, RequestError};
 pub use transport::{ConnectionTransport, ConnectorTransport, ReplyReceiver};
 pub use version::ApiVersion;

@@ -3,10 +3,13 @@
 //! Compatibility: an older plugin may write fewer values than a newer host reads. A value that is added later goes to the
 //! end, and counts as absent when the message ends before it.
 
+use std::time::Duration;
+
 use abi_stable::StableAbi;
 
 use super::{Malformed, Message, MessageRef, Reader};
-use crate::{ActorType, ErrorKind, Field, ListItem, Outcome, State};
+use crate::connector::DESCRIPTION_LIFETIME;
+use crate::{ActorType, ErrorKind, Field, Input, ListItem, Outcome, State};
 
 /// The kind of a reply. It is a number and not an enum, so that later versions can add kinds.
 #[repr(transparent)]
@@ -31,6 +34,8 @@ impl Kind {
     pub const ROWS: Kind = Kind(7);
     /// An actor type, with those of its parents.
     pub const ACTOR_TYPE: Kind = Kind(8);
+    /// What is fixed for a connection that was opened.
+    pub const OPENED: Kind = Kind(9);
 }
 
 /// The constants of a connector.
@@ -63,6 +68,40 @@ impl Description {
         let count = reader.count()?;
         let actor_types = (0..count).map(|_| reader.text().map(str::to_owned)).collect::<Result<_, _>>()?;
         Ok(Description { name, description, actor_types })
+    }
+}
+
+/// What is fixed for a connection while it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// [`crate::Connector::INPUT`].
+    pub input: Input,
+    /// [`crate::Connection::description_lifetime`], in whole milliseconds.
+    pub description_lifetime: Duration,
+}
+
+impl Default for Opened {
+    fn default() -> Self {
+        Opened { input: Input::Checked, description_lifetime: DESCRIPTION_LIFETIME }
+    }
+}
+
+impl Opened {
+    /// Encodes it. A time of more than 49 days is cut to that.
+    pub fn encode(&self, message: &mut Message) {
+        message.put_number(u32::from(self.input == Input::Raw));
+        message.put_number(u32::try_from(self.description_lifetime.as_millis()).unwrap_or(u32::MAX));
+    }
+
+    /// Decodes it.
+    ///
+    /// # Errors
+    /// The message has another content.
+    pub fn decode(message: MessageRef<'_>) -> Result<Self, Malformed> {
+        let mut reader = message.reader();
+        let input = if reader.number()? == 0 { Input::Checked } else { Input::Raw };
+        let description_lifetime = Duration::from_millis(reader.number()?.into());
+        Ok(Opened { input, description_lifetime })
     }
 }
 

@@ -13,6 +13,8 @@ const FIELD: u32 = 1;
 const LAST_MODIFIED: u32 = 2;
 /// Followed by actor type and key.
 const PARENT: u32 = 3;
+/// Followed by the key of a field that a caller sends back as it is.
+const UNCHANGED: u32 = 4;
 
 /// Writes a row to the end of a message.
 pub struct RowWriter<'m> {
@@ -32,6 +34,14 @@ pub struct RowRef<'a> {
     pub parent: Option<(&'a str, &'a str)>,
     /// The tagged parts.
     parts: Reader<'a>,
+}
+
+/// A part that a row may have several of.
+enum Part<'a> {
+    /// Key and value.
+    Field(&'a str, Option<&'a str>),
+    /// The key of a field that a caller sends back as it is.
+    Unchanged(&'a str),
 }
 
 impl<'m> RowWriter<'m> {
@@ -82,6 +92,10 @@ impl<'m> RowWriter<'m> {
         for (key, value) in &actor.fields {
             self.field(key, &Value::from(value.as_deref()));
         }
+        for key in &actor.unchanged {
+            self.message.put_number(UNCHANGED);
+            self.message.put_text(key);
+        }
         self.end();
     }
 
@@ -106,6 +120,7 @@ impl<'a> RowRef<'a> {
                     reader.text()?;
                     reader.optional()?;
                 }
+                UNCHANGED => drop(reader.text()?),
                 LAST_MODIFIED => row.last_modified = Some(reader.text()?),
                 PARENT => row.parent = Some((reader.text()?, reader.text()?)),
                 _ => return Err(Malformed),
@@ -115,12 +130,21 @@ impl<'a> RowRef<'a> {
 
     /// Field keys and their values in wire form, in the order they were written.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
+        self.parts().filter_map(|part| match part {
+            Part::Field(key, value) => Some((key, value)),
+            Part::Unchanged(_) => None,
+        })
+    }
+
+    /// The parts that a row may have several of.
+    fn parts(&self) -> impl Iterator<Item = Part<'a>> + use<'a> {
         let mut parts = self.parts.clone();
         // `read` has decoded all parts once: nothing is malformed, and the end tag ends the iteration.
         std::iter::from_fn(move || {
             loop {
                 match parts.number().ok()? {
-                    FIELD => return Some((parts.text().ok()?, parts.optional().ok()?)),
+                    FIELD => return Some(Part::Field(parts.text().ok()?, parts.optional().ok()?)),
+                    UNCHANGED => return Some(Part::Unchanged(parts.text().ok()?)),
                     LAST_MODIFIED => drop(parts.text().ok()?),
                     PARENT => drop((parts.text().ok()?, parts.text().ok()?)),
                     _ => return None,
@@ -144,6 +168,13 @@ impl<'a> RowRef<'a> {
                 .parent
                 .map(|(actor_type, key)| Parent { actor_type: actor_type.to_owned(), key: key.to_owned() }),
             fields: self.fields().map(|(key, value)| (key.to_owned(), value.map(str::to_owned))).collect(),
+            unchanged: self
+                .parts()
+                .filter_map(|part| match part {
+                    Part::Unchanged(key) => Some(key.to_owned()),
+                    Part::Field(..) => None,
+                })
+                .collect(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::std_types::RBox;
@@ -11,18 +12,20 @@ use crate::abi::adapter::connector_object;
 use crate::abi::client::{ConnectionClient, ConnectorClient, INVALID_ANSWER, call};
 use crate::abi::objects::{ConnectionBox, ConnectionObject, ConnectionObject_TO, SinkRef, Wire};
 use crate::abi::{
-    ActorCall, ActorOperation, ConnectorTransport, Kind, Message, MessageRef, Operation, RowWriter, replies,
+    ActorCall, ActorOperation, ConnectorTransport, Kind, Message, MessageRef, Opened, Operation, RowWriter,
+    replies,
 };
 use crate::{
-    ActorType, Connection, Connector, Context, Field, Host, ListBased, Outcome, Result, Rows, Settings,
-    State, Value,
+    ActorType, Connection, Connector, Context, Field, Host, Input, ListBased, Outcome, Result, Rows,
+    Settings, State, Value,
 };
 
-/// A correct connector with four customers.
+/// A correct connector with four customers, which gets what is sent as it is.
 pub(super) struct Plain;
 
 impl Connector for Plain {
     const NAME: &'static str = "Plain";
+    const INPUT: Input = Input::Raw;
     type Connection = Plain;
 
     fn new(_: &Host) -> Result<Self> {
@@ -45,6 +48,10 @@ impl Connection for Plain {
 
     fn fields(&self, _cx: &Context, _: &str) -> Result<Vec<Field>> {
         Ok(vec![Field::text("NAME")])
+    }
+
+    fn description_lifetime(&self, _cx: &Context) -> Duration {
+        Duration::from_millis(1500)
     }
 
     crate::list_based!(get, search, search_text, changed_since);
@@ -128,6 +135,12 @@ fn push_row(push: &mut PushOne<'_>, key: &str, fields: &[(&str, &str)]) {
         row.end();
     });
     push(Kind::OUTCOME, &ok);
+}
+
+#[test]
+fn opened_connection_has_what_its_connector_sets() {
+    let expected = Opened { input: Input::Raw, description_lifetime: Duration::from_millis(1500) };
+    assert_eq!(plain().opened(), expected);
 }
 
 #[test]

@@ -1,17 +1,18 @@
 //! Messages: decoding returns what was encoded, and no message makes a decoder panic.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::abi::replies::{self, Description};
+use crate::abi::replies::{self, Description, Opened};
 use crate::abi::requests;
 use crate::abi::{
     ActorCall, ActorOperation, ConnectionRequest, ConnectorRequest, Malformed, Message, MessageRef,
     Operation, Record, RequestError, RowRef, RowWriter,
 };
 use crate::{
-    Access, Actor, ActorType, ErrorKind, Field, FieldType, Host, ListItem, Operator, Outcome, Parent,
+    Access, Actor, ActorType, ErrorKind, Field, FieldType, Host, Input, ListItem, Operator, Outcome, Parent,
     Restriction, Settings, State,
 };
 
@@ -22,10 +23,11 @@ fn text() -> impl Strategy<Value = String> {
 fn actor() -> impl Strategy<Value = Actor> {
     let parent = (text(), text()).prop_map(|(actor_type, key)| Parent { actor_type, key });
     let fields = prop::collection::vec((text(), prop::option::of(text())), 0..5);
-    (text(), text(), prop::option::of(text()), prop::option::of(parent), fields).prop_map(
-        |(actor_type, key, last_modified, parent, fields)| {
+    (text(), text(), prop::option::of(text()), prop::option::of(parent), fields, texts()).prop_map(
+        |(actor_type, key, last_modified, parent, fields, unchanged)| {
             let mut actor = Actor::new(actor_type, key);
             (actor.last_modified, actor.parent, actor.fields) = (last_modified, parent, fields);
+            actor.unchanged = unchanged;
             actor
         },
     )
@@ -155,6 +157,7 @@ proptest! {
         (user, tech, code) in (prop::option::of(text()), prop::option::of(text()), prop::option::of(text())),
         (state, kind) in (prop::sample::select(State::ALL), prop::sample::select(ErrorKind::ALL)),
         actor_types in texts(),
+        (is_raw, lifetime) in (any::<bool>(), any::<u32>()),
     ) {
         for field in fields {
             let mut message = Message::new();
@@ -180,6 +183,12 @@ proptest! {
         let description = Description { name: key, description: label, actor_types };
         description.encode(&mut message);
         prop_assert_eq!(Description::decode(message.as_ref()), Ok(description));
+
+        let mut message = Message::new();
+        let description_lifetime = Duration::from_millis(lifetime.into());
+        let opened = Opened { input: if is_raw { Input::Raw } else { Input::Checked }, description_lifetime };
+        opened.encode(&mut message);
+        prop_assert_eq!(Opened::decode(message.as_ref()), Ok(opened));
     }
 
     #[test]
@@ -212,6 +221,7 @@ proptest! {
         let _ = replies::actor_type(message);
         let _ = requests::host(&mut message.reader());
         let _ = Description::decode(message);
+        let _ = Opened::decode(message);
         let mut reader = message.reader();
         while let Ok(row) = RowRef::read(&mut reader) {
             let _ = row.to_actor();
