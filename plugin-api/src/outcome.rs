@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use crate::State;
+use crate::{State, error_code};
 
 /// What a connector's methods return: a value, or an [`Error`] that becomes a reply with `State` Error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -98,6 +98,19 @@ impl ErrorKind {
         ErrorKind::UnknownOutcome,
         ErrorKind::Reopen,
     ];
+
+    /// The code of a reply whose error has none of its own.
+    pub const fn code(self) -> Option<&'static str> {
+        match self {
+            ErrorKind::Failed => None,
+            ErrorKind::Settings => Some(error_code::SETTINGS_INVALID),
+            ErrorKind::Unavailable => Some(error_code::ERP_UNAVAILABLE),
+            ErrorKind::Conflict => Some(error_code::CONFLICT),
+            ErrorKind::NotFound => Some(error_code::NOT_FOUND),
+            ErrorKind::UnknownOutcome => Some(error_code::UNKNOWN_OUTCOME),
+            ErrorKind::Reopen => Some(error_code::CONNECTION_REOPENED),
+        }
+    }
 
     /// The name, for logs.
     pub const fn as_str(self) -> &'static str {

@@ -16,6 +16,7 @@ use super::caller_presence::CallerPresence;
 use super::circuit_breaker::{self, CircuitBreaker, Open};
 use super::concurrency_limit::{self, ConcurrencyLimit, Permit, QueueFull};
 use super::config::RouterConfig;
+use super::descriptions::Descriptions;
 use super::failed_tests::FailedTests;
 use super::latency_estimate::LatencyEstimates;
 use super::share::Share;
@@ -76,6 +77,7 @@ pub(super) struct Place<'c> {
 pub(super) struct LiveConnection {
     /// `None` only while it is dropped.
     client: Option<ConnectionClient>,
+    descriptions: Descriptions,
     pub(super) connector: Arc<Connector>,
 }
 
@@ -85,6 +87,10 @@ impl LiveConnection {
             Some(client) => client,
             None => unreachable!("the client is taken out only by drop"),
         }
+    }
+
+    pub(super) fn descriptions(&self) -> &Descriptions {
+        &self.descriptions
     }
 }
 
@@ -181,7 +187,9 @@ impl Connector {
 
     /// Opens a connection. Blocks.
     pub(super) fn open(self: &Arc<Self>, settings: &Settings) -> Result<LiveConnection, Outcome> {
-        Ok(LiveConnection { client: Some(self.client().connect(settings)?), connector: Arc::clone(self) })
+        let client = self.client().connect(settings)?;
+        let descriptions = Descriptions::new(client.opened().description_lifetime);
+        Ok(LiveConnection { client: Some(client), descriptions, connector: Arc::clone(self) })
     }
 
     /// Runs a call of the connector, which may block: on a blocking thread; or on an I/O thread, under the watchdog, if its

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use contract::{Dictionary, Text, Texts};
 use plugin_api::abi::RowRef;
-use plugin_api::{Actor, Field, ListItem, Operator, Outcome, Parent, Restriction, Settings};
+use plugin_api::{
+    Actor, ErrorKind, Field, ListItem, Operator, Outcome, Parent, Restriction, Settings, State,
+};
 
 /// Settings, with those that are null: null and missing may mean different things to a connector.
 pub(super) fn settings(info: Option<&Dictionary<'_>>) -> Settings {
@@ -61,13 +63,20 @@ pub(super) fn actor(actor: &contract::Actor<'_>) -> Result<Actor, contract::Outc
     })
 }
 
-/// The outcome of a call.
+/// The outcome of a call. The technical text of an error begins with its kind, and the kind gives the code that it does not have
+/// itself.
 pub(super) fn outcome(outcome: &Outcome) -> contract::Outcome<'_> {
+    let kind = Some(outcome.kind).filter(|kind| outcome.state == State::Error && *kind != ErrorKind::Failed);
+    let tech = outcome.tech.as_deref();
     contract::Outcome {
         state: outcome.state,
         user_explanation: outcome.user.as_deref().map(Cow::Borrowed),
-        tech_explanation: outcome.tech.as_deref().map(Cow::Borrowed),
-        error_code: outcome.code.as_deref().map(Cow::Borrowed),
+        tech_explanation: match (kind, tech) {
+            (Some(kind), Some(tech)) => Some(format!("{kind}: {tech}").into()),
+            (Some(kind), None) => Some(kind.as_str().into()),
+            (None, tech) => tech.map(Cow::Borrowed),
+        },
+        error_code: outcome.code.as_deref().or(kind.and_then(ErrorKind::code)).map(Cow::Borrowed),
     }
 }
 

@@ -20,6 +20,7 @@
 //!   `circuit_breaker`, both divided into a `share` for each connection; `latency_estimate`: which calls are quick enough for an I/O thread; `watchdog`: when one is not;
 //! - `threads`: the bound of threads for all connectors;
 //! - `failed_tests`: settings whose test has failed again and again;
+//! - `input_check`: whether what a caller sends fits the `descriptions` of the connection, which are cached;
 //! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
 //! - `reply`: writes the reply into a `spool`, whose memory is a buffer pool.
 
@@ -31,8 +32,10 @@ mod config;
 mod connector;
 mod connectors;
 mod convert;
+mod descriptions;
 mod early_outcome;
 mod failed_tests;
+mod input_check;
 mod latency_estimate;
 mod member_orders;
 mod other_settings;
@@ -55,6 +58,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contract::{Call, EncodingError, MemberOrder, Profile, RequestTexts, SoapVersion, State};
+use plugin_api::ErrorKind;
 use plugin_api::abi::client::{ConnectorClient, INVALID_ANSWER};
 use tokio::time::Instant;
 use tracing::{Level, field};
@@ -449,6 +453,7 @@ fn log_call(
                 bytes = reply.body.len(),
                 ms = milliseconds(received),
                 caller_left = presence.has_left().then_some(true),
+                refused = reply.refused.as_deref(),
                 $($name = $value,)*
                 "call"
             )
@@ -457,7 +462,8 @@ fn log_call(
     match &reply.error {
         None => log!(info),
         Some(error) => {
-            log!(warn, code = error.error_code.as_deref());
+            let kind = reply.kind.map(ErrorKind::as_str);
+            log!(warn, kind = kind, code = error.error_code.as_deref());
             if error.error_code.as_deref() == Some(INVALID_ANSWER) {
                 // The explanation has the position of the error, and no value.
                 tracing::warn!(

@@ -7,13 +7,19 @@ use plugin_api::abi::client::ConnectionClient;
 use plugin_api::abi::{ActorCall, ActorOperation};
 use plugin_api::{ActorType, Field, ListItem, Parent};
 
-use super::connector::Connector;
+use super::connector::{Connector, LiveConnection};
 use super::convert;
+use super::input_check::{InputCheck, NotPassed};
 use super::reply::{self, ActorsReplyWriter, WrittenReply};
 use super::spool::PeerSpools;
 
-/// The outcome of an operation that failed before the connector was called.
-type Failed = Outcome<'static>;
+/// Why an operation ended before the connector was called for it.
+enum Failed {
+    /// The request cannot be carried out.
+    Request(Outcome<'static>),
+    /// It was not passed on.
+    Input(NotPassed),
+}
 
 /// Carries out an operation of a connector, without a connection: its settings form, a test of settings.
 pub(super) fn in_setup(call: &Call<'_>, connector: &Connector, spool: &PeerSpools) -> WrittenReply {
@@ -29,7 +35,7 @@ pub(super) fn in_setup(call: &Call<'_>, connector: &Connector, spool: &PeerSpool
         }
         Request::GetList { list_name } => match name_of_list(list_name) {
             Ok(name) => reply.list(connector.client().setup_list(name)),
-            Err(failed) => reply.failed(&failed),
+            Err(outcome) => reply.failed(&outcome),
         },
         _ => reply.misrouted(),
     }
@@ -38,19 +44,30 @@ pub(super) fn in_setup(call: &Call<'_>, connector: &Connector, spool: &PeerSpool
 /// Carries out an operation of a connection.
 pub(super) fn in_connection(
     call: &Call<'_>,
-    connection: &ConnectionClient,
+    connection: &LiveConnection,
     spool: &PeerSpools,
 ) -> WrittenReply {
-    perform(call, connection, spool).unwrap_or_else(|failed| ReplyBuilder { call, spool }.failed(&failed))
+    perform(call, connection, spool).unwrap_or_else(|failed| {
+        let reply = ReplyBuilder { call, spool };
+        match failed {
+            Failed::Request(outcome) => reply.failed(&outcome),
+            Failed::Input(NotPassed::NotDescribed(outcome)) => reply.outcome(&outcome),
+            Failed::Input(NotPassed::Refused(refusal)) => {
+                WrittenReply { refused: Some(refusal.reason.clone()), ..reply.failed(&refusal.outcome()) }
+            }
+        }
+    })
 }
 
-fn perform(
-    call: &Call<'_>,
-    connection: &ConnectionClient,
-    spool: &PeerSpools,
-) -> Result<WrittenReply, Failed> {
+fn perform(call: &Call<'_>, live: &LiveConnection, spool: &PeerSpools) -> Result<WrittenReply, Failed> {
+    let (connection, check) = (live.client(), InputCheck::of(live));
     let reply = ReplyBuilder { call, spool };
     let actors = Actors { call, connection, spool };
+    let known_type = |actor_type| -> Result<&str, Failed> {
+        let actor_type = type_of(actor_type)?;
+        check.actor_type(actor_type)?;
+        Ok(actor_type)
+    };
     Ok(match &call.request {
         Request::TestConnection => reply.outcome(&connection.test()),
         Request::GetSupportedActorTypes => {
@@ -58,22 +75,29 @@ fn perform(
             reply.items(connection.actor_types().map(names))
         }
         Request::GetSupportedActorTypeFields { actor_type } => {
-            reply.fields(connection.fields(type_of(actor_type)?))
+            reply.fields(connection.fields(known_type(actor_type)?))
         }
         Request::GetSearchableFields { actor_type } => {
-            reply.items(connection.searchable_fields(type_of(actor_type)?))
+            reply.items(connection.searchable_fields(known_type(actor_type)?))
         }
         Request::GetActors { actor_type, erp_keys, field_keys } => {
             let keys = convert::texts(erp_keys.as_ref()).into();
-            actors.reply(type_of(actor_type)?, field_keys, ActorOperation::Get { keys })
+            actors.reply(known_type(actor_type)?, field_keys, ActorOperation::Get { keys })
         }
         Request::SearchActorsAdvanced { actor_type, restrictions, field_keys } => {
-            let restrictions = convert::restrictions(restrictions.as_ref())?.into();
-            actors.reply(type_of(actor_type)?, field_keys, ActorOperation::Search { restrictions })
+            let actor_type = type_of(actor_type)?;
+            let restrictions = convert::restrictions(restrictions.as_ref())?;
+            check.search(actor_type, &restrictions)?;
+            let restrictions = restrictions.into();
+            actors.reply(actor_type, field_keys, ActorOperation::Search { restrictions })
         }
         Request::SearchActors { actor_type, search_text, field_keys } => {
             let text = search_text.as_deref().unwrap_or_default();
-            actors.reply(type_of(actor_type)?, field_keys, ActorOperation::SearchText { text, parent: None })
+            actors.reply(
+                known_type(actor_type)?,
+                field_keys,
+                ActorOperation::SearchText { text, parent: None },
+            )
         }
         Request::SearchActorByParent {
             actor_type,
@@ -88,21 +112,24 @@ fn perform(
                 key: convert::required(parent_actor_erp_key, "ParentActorErpKey", "1001")?.to_owned(),
             };
             let parent = Some(std::borrow::Cow::Owned(parent));
-            actors.reply(type_of(actor_type)?, field_keys, ActorOperation::SearchText { text, parent })
+            actors.reply(known_type(actor_type)?, field_keys, ActorOperation::SearchText { text, parent })
         }
         Request::GetActorsByTimestamp { updated_on_or_after, actor_type, field_keys } => {
             let stamp = updated_on_or_after.as_deref().filter(|stamp| !stamp.is_empty());
-            actors.reply(type_of(actor_type)?, field_keys, ActorOperation::ChangedSince { stamp })
+            actors.reply(known_type(actor_type)?, field_keys, ActorOperation::ChangedSince { stamp })
         }
         Request::CreateActor { actor } => {
             let actor = actor.as_ref().ok_or_else(|| {
                 Outcome::error("Actor is missing from the request, expected the actor to create")
             })?;
-            reply.create(&convert::actor(actor)?, connection)
+            let mut actor = convert::actor(actor)?;
+            check.create(&mut actor)?;
+            reply.create(&actor, connection)
         }
         Request::SaveActors { actors: changed } => {
-            let changed: Vec<_> =
-                changed.iter().flatten().map(convert::actor).collect::<Result<_, Failed>>()?;
+            let mut changed: Vec<_> =
+                changed.iter().flatten().map(convert::actor).collect::<Result<_, Outcome<'static>>>()?;
+            check.save(&mut changed)?;
             match changed.first().map(|actor| actor.actor_type.clone()) {
                 Some(actor_type) => {
                     actors.reply(&actor_type, &None, ActorOperation::Save { actors: changed.into() })
@@ -125,11 +152,11 @@ fn perform(
     })
 }
 
-fn type_of<'c>(actor_type: &'c Text<'_>) -> Result<&'c str, Failed> {
+fn type_of<'c>(actor_type: &'c Text<'_>) -> Result<&'c str, Outcome<'static>> {
     convert::required(actor_type, "ActorType", "Customer")
 }
 
-fn name_of_list<'c>(name: &'c Text<'_>) -> Result<&'c str, Failed> {
+fn name_of_list<'c>(name: &'c Text<'_>) -> Result<&'c str, Outcome<'static>> {
     convert::required(name, "ListName", "CustomerCategory")
 }
 
@@ -168,7 +195,7 @@ impl ReplyBuilder<'_> {
     }
 
     fn outcome(&self, outcome: &plugin_api::Outcome) -> WrittenReply {
-        self.failed(&convert::outcome(outcome))
+        reply::of_connector(&self.call.envelope, self.call.operation(), outcome)
     }
 
     fn failed(&self, outcome: &Outcome<'_>) -> WrittenReply {
@@ -218,10 +245,10 @@ impl ReplyBuilder<'_> {
             created.get_or_insert_with(|| convert::actor_of(row));
             ControlFlow::Continue(())
         });
-        let outcome = convert::outcome(&outcome);
         match created {
-            _ if !outcome.state.is_ok() => self.failed(&outcome),
+            _ if !outcome.state.is_ok() => self.outcome(&outcome),
             Some(actor) => {
+                let outcome = convert::outcome(&outcome);
                 let payload = Payload::Actor(Some(actor));
                 reply::payload(&self.call.envelope, self.call.operation(), &outcome, payload, 1, self.spool)
             }
@@ -231,5 +258,17 @@ impl ReplyBuilder<'_> {
                 ),
             ),
         }
+    }
+}
+
+impl From<Outcome<'static>> for Failed {
+    fn from(outcome: Outcome<'static>) -> Self {
+        Failed::Request(outcome)
+    }
+}
+
+impl From<NotPassed> for Failed {
+    fn from(not_passed: NotPassed) -> Self {
+        Failed::Input(not_passed)
     }
 }

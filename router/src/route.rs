@@ -205,7 +205,7 @@ impl Router {
         let deadline = context.assign(&connector);
         let (call, spool) = (Arc::clone(context.owned_call), self.spool.of_peer(context.caller.network()));
         let operation = Some(call.call().operation());
-        let work = move || perform::in_connection(call.call(), open.connection().client(), &spool);
+        let work = move || perform::in_connection(call.call(), open.connection(), &spool);
         let place = Place { share: Share::Connection(guid), deadline, presence: context.presence };
         let replied = connector.call(place, context.log_context.clone(), operation, work).await;
         replied.map_err(|why| early_outcome::no_result(why, &connector))

@@ -174,7 +174,7 @@ pub mod actor_type {
     pub const ALL: &[&str] = &[CUSTOMER, SUPPLIER, PARTNER, PERSON, PROJECT];
 }
 
-/// Values of `ErrorCode` that SuperOffice understands; spelt as the contract spells them.
+/// Values of `ErrorCode`: those that SuperOffice understands, spelt as the contract spells them, and those of this host.
 pub mod error_code {
     /// The connection's GUID is not stored: SuperOffice answers by sending its settings again.
     pub const UNKNOWN_CONNECTION_ID: &str = "UNKNOWN_CONNECTION_ID";
@@ -182,4 +182,19 @@ pub mod error_code {
     pub const UNKOWN_FIELDKEY: &str = "UNKOWN_FIELDKEY";
     /// A list item's key is not known (the contract spells it without the second N).
     pub const UNKOWN_LISTITEM_ID: &str = "UNKOWN_LISTITEM_ID";
+
+    /// What was sent does not fit what the connector has described; the connector was not called for it.
+    pub const INVALID_INPUT: &str = "INVALID_INPUT";
+    /// The settings of the connection do not work: it is not tried again until they are saved anew.
+    pub const SETTINGS_INVALID: &str = "SETTINGS_INVALID";
+    /// The ERP system is away: it may work later.
+    pub const ERP_UNAVAILABLE: &str = "ERP_UNAVAILABLE";
+    /// Somebody else has changed the actor meanwhile.
+    pub const CONFLICT: &str = "CONFLICT";
+    /// What was asked for does not exist.
+    pub const NOT_FOUND: &str = "NOT_FOUND";
+    /// A change may or may not have happened.
+    pub const UNKNOWN_OUTCOME: &str = "UNKNOWN_OUTCOME";
+    /// The connection had to be opened again, and the call was not carried out: it may be repeated.
+    pub const CONNECTION_REOPENED: &str = "CONNECTION_REOPENED";
 }

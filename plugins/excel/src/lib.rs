@@ -24,7 +24,7 @@ mod xlsx;
 #[cfg(test)]
 mod tests;
 
-use plugin_api::{Connector, Context, Field, Host, Result, Settings, SettingsForm, actor_type};
+use plugin_api::{Connector, Context, Field, Host, Input, Result, Settings, SettingsForm, actor_type};
 
 pub use connection::ExcelConnection;
 use file::OpenFiles;
@@ -43,6 +43,8 @@ impl Connector for ExcelConnector {
     const NAME: &'static str = "Excel";
     const DESCRIPTION: &'static str = "An Excel workbook as a small ERP system";
     const ACTOR_TYPES: &'static [&'static str] = actor_type::ALL;
+    // The type of a column without a declared one is that of its cells, and changes with what is written to it.
+    const INPUT: Input = Input::Raw;
 
     type Connection = ExcelConnection;
 

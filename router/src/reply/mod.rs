@@ -6,6 +6,7 @@ use contract::{
     ActorRow, Authentication, Cleaner, Envelope, Fault, Operation, Outcome, Payload, Reply, ReplyWriter,
     SoapVersion, State,
 };
+use plugin_api::ErrorKind;
 use plugin_api::abi::client::INVALID_ANSWER;
 use plugin_api::abi::{RowRef, new_reference};
 
@@ -24,6 +25,26 @@ pub(super) struct WrittenReply {
     pub(super) error: Option<Outcome<'static>>,
     /// Where the connector had a NUL character, if it had one.
     pub(super) replaced: Option<String>,
+    /// The kind of failure, of an error of the connector.
+    pub(super) kind: Option<ErrorKind>,
+    /// Why the host refused what was sent, without values.
+    pub(super) refused: Option<String>,
+}
+
+impl WrittenReply {
+    fn new(body: SpooledReply, state: Option<State>) -> Self {
+        WrittenReply { body, state, rows: 0, error: None, replaced: None, kind: None, refused: None }
+    }
+}
+
+/// A reply with an outcome of the connector, without a payload.
+pub(super) fn of_connector(
+    envelope: &Envelope,
+    operation: Operation,
+    outcome: &plugin_api::Outcome,
+) -> WrittenReply {
+    let kind = (outcome.state == State::Error).then_some(outcome.kind);
+    WrittenReply { kind, ..self::outcome(envelope, operation, &convert::outcome(outcome)) }
 }
 
 /// A reply without a payload, or with a null one.
@@ -33,13 +54,8 @@ pub(super) fn outcome(envelope: &Envelope, operation: Operation, outcome: &Outco
     let (state, error) = (outcome.state, error_of(&outcome));
     let mut body = Vec::with_capacity(1024);
     contract::write_reply(&mut body, envelope, operation, &Reply::with(outcome, Payload::None));
-    WrittenReply {
-        body: SpooledReply::in_memory(body),
-        state: Some(state),
-        rows: 0,
-        error,
-        replaced: cleaner.first,
-    }
+    let reply = WrittenReply::new(SpooledReply::in_memory(body), Some(state));
+    WrittenReply { error, replaced: cleaner.first, ..reply }
 }
 
 /// A reply with a payload; `rows` is for the log.
@@ -61,7 +77,9 @@ pub(super) fn payload(
         return too_large(envelope, operation, rows, spools.max_reply());
     }
     match spool.flush_if_full().and_then(|()| spool.finish(None)) {
-        Ok(body) => WrittenReply { body, state: Some(state), rows, error, replaced: cleaner.first },
+        Ok(body) => {
+            WrittenReply { rows, error, replaced: cleaner.first, ..WrittenReply::new(body, Some(state)) }
+        }
         Err(error) => spool_failed(envelope, operation, &error),
     }
 }
@@ -80,7 +98,7 @@ pub(super) fn authentication(envelope: &Envelope, token: Option<&str>) -> Writte
     });
     let mut body = Vec::with_capacity(1024);
     contract::write_reply(&mut body, envelope, Operation::Authenticate, &reply);
-    WrittenReply { body: SpooledReply::in_memory(body), state: None, rows: 0, error: None, replaced: None }
+    WrittenReply::new(SpooledReply::in_memory(body), None)
 }
 
 /// A fault.
@@ -190,11 +208,12 @@ impl<'e> ActorsReplyWriter<'e> {
             Some(Failure::TooLarge) => return too_large(envelope, operation, rows, max_reply),
             None => {}
         }
+        if outcome.state == State::Error {
+            let reply = of_connector(envelope, operation, outcome);
+            return WrittenReply { replaced: cleaner.first.or(reply.replaced), ..reply };
+        }
         let mut outcome = convert::outcome(outcome);
         cleaner.outcome(&mut outcome);
-        if outcome.state == State::Error {
-            return self::outcome(envelope, operation, &outcome);
-        }
         writer.tail(spool.buffer(), &outcome);
         let new_head = (writer.head_depends_on_outcome() && outcome != Outcome::ok()).then(|| {
             let mut new_head = Vec::with_capacity(1024);
@@ -203,8 +222,8 @@ impl<'e> ActorsReplyWriter<'e> {
         });
         match spool.finish(new_head) {
             Ok(body) => {
-                let (state, replaced) = (Some(outcome.state), cleaner.first);
-                WrittenReply { body, state, rows, error: None, replaced }
+                let reply = WrittenReply::new(body, Some(outcome.state));
+                WrittenReply { rows, replaced: cleaner.first, ..reply }
             }
             Err(error) => spool_failed(envelope, operation, &error),
         }

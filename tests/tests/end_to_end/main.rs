@@ -15,6 +15,7 @@ mod faults;
 mod gateway;
 mod hardening;
 mod help_page;
+mod input;
 mod internet;
 mod interop;
 mod leaving_callers;

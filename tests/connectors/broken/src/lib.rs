@@ -10,8 +10,8 @@ use std::thread::{self, ThreadId};
 
 use plugin_api::abi::RowRef;
 use plugin_api::{
-    Actor, ActorType, Connection, Connector, Context, DateTime, Error, Field, Host, ListBased, ListItem,
-    Matcher, Operator, Parent, Restriction, Result, RowFilter, Rows, Settings, Stamps,
+    Actor, ActorType, Connection, Connector, Context, DateTime, Error, Field, Host, Input, ListBased,
+    ListItem, Matcher, Operator, Parent, Restriction, Result, RowFilter, Rows, Settings, Stamps,
 };
 
 /// The settings that a connection needs.
@@ -82,6 +82,8 @@ impl Broken {
 
 impl Connector for Broken {
     const NAME: &'static str = "Broken";
+    // A host that checks would keep some of the rules in its place.
+    const INPUT: Input = Input::Raw;
     type Connection = Company;
 
     /// In a host, the option `rule` says which rule to break.

@@ -11,7 +11,7 @@ mod process_state;
 use std::path::PathBuf;
 
 use plugin_api::{
-    Actor, ActorType, Connection, Connector, Context, Error, Field, Host, ListItem, Outcome, Parent,
+    Actor, ActorType, Connection, Connector, Context, Error, Field, Host, Input, ListItem, Outcome, Parent,
     Restriction, Result, Rows, Settings,
 };
 
@@ -37,6 +37,8 @@ impl Connector for Rogue {
     const NAME: &'static str = "Rogue";
     const DESCRIPTION: &'static str = "Has faults on request";
     const ACTOR_TYPES: &'static [&'static str] = &["Customer", "Person"];
+    // A fault of one method is not to be met in another one.
+    const INPUT: Input = Input::Raw;
 
     type Connection = RogueConnection;
 

@@ -1,0 +1,323 @@
+//! Checks what a caller sends by what the connection has described, before the connector is called: actor types, fields, and
+//! the values of actors that are created or saved. Values are brought into the one form of their type.
+//!
+//! SuperOffice sends whole actors back. So a value of an actor that is saved may be one that nobody may set, if it is the one
+//! that the connection answers with: the actor is read, only then, and the value is marked as unchanged.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use plugin_api::{Access, Actor, Field, FieldType, Input, Outcome, Restriction, Value};
+
+pub(super) use self::refusal::Refusal;
+use super::connector::LiveConnection;
+use super::descriptions::{Descriptions, Fields, Lookup, Source};
+
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+/// Why a call ends before the connector is called for it.
+#[derive(Debug)]
+pub(super) enum NotPassed {
+    /// What was sent does not fit.
+    Refused(Refusal),
+    /// What the connection describes cannot be read, with this outcome.
+    NotDescribed(Outcome),
+}
+
+/// The check of the calls of a connection.
+pub(super) struct InputCheck<'c> {
+    /// `None`: the connector wants everything as it is.
+    checked: Option<(&'c Descriptions, &'c dyn Source)>,
+}
+
+impl<'c> InputCheck<'c> {
+    pub(super) fn of(connection: &'c LiveConnection) -> Self {
+        InputCheck::new(connection.client().opened().input, connection.descriptions(), connection.client())
+    }
+
+    fn new(input: Input, descriptions: &'c Descriptions, source: &'c dyn Source) -> Self {
+        InputCheck { checked: (input == Input::Checked).then_some((descriptions, source)) }
+    }
+
+    /// A call about an actor type.
+    pub(super) fn actor_type(&self, actor_type: &str) -> Result<(), NotPassed> {
+        self.check(|lookup| known(lookup, actor_type)).map(drop)
+    }
+
+    /// A search for actors of a type.
+    pub(super) fn search(&self, actor_type: &str, restrictions: &[Restriction]) -> Result<(), NotPassed> {
+        let is_field = |one: &&Restriction| {
+            one.field != Restriction::PARENT_TYPE && one.field != Restriction::PARENT_KEY
+        };
+        self.check(|lookup| {
+            known(lookup, actor_type)?;
+            let mut searched = restrictions.iter().filter(is_field).peekable();
+            if searched.peek().is_none() {
+                return Ok(());
+            }
+            let fields = lookup.fields(actor_type)?;
+            match searched.find(|restriction| fields.get(&restriction.field).is_none()) {
+                Some(restriction) => {
+                    Err(Refusal::unknown_field(&restriction.field, actor_type, &fields).into())
+                }
+                None => Ok(()),
+            }
+        })
+        .map(drop)
+    }
+
+    /// An actor that is to be created.
+    pub(super) fn create(&self, actor: &mut Actor) -> Result<(), NotPassed> {
+        let edits = self.check(|lookup| {
+            known(lookup, &actor.actor_type)?;
+            let fields = lookup.fields(&actor.actor_type)?;
+            let edits = checked_values(
+                lookup,
+                &fields,
+                actor,
+                |_, refusal| Err(refusal.into()),
+                |field, value| field.access == Access::ReadOnly && !is_empty(value),
+            )?;
+            let is_missing = |field: &&Field| {
+                field.access == Access::Mandatory
+                    && field.field_type != FieldType::Label
+                    && is_empty(actor.field(&field.key).flatten())
+            };
+            match fields.iter().find(is_missing) {
+                Some(field) => Err(Refusal::missing(field, &actor.actor_type).into()),
+                None => Ok(edits),
+            }
+        })?;
+        edits.into_iter().flatten().for_each(|edit| edit.apply(actor));
+        Ok(())
+    }
+
+    /// Actors that are to be saved.
+    pub(super) fn save(&self, actors: &mut [Actor]) -> Result<(), NotPassed> {
+        let edits = self.check(|lookup| {
+            let mut edits = Vec::new();
+            let mut suspects: BTreeMap<&str, Vec<Suspect<'_>>> = BTreeMap::new();
+            for (number, actor) in actors.iter().enumerate() {
+                let of_actor = |not_passed: NotPassed| not_passed.of_actor(actor);
+                let mut own = Vec::new();
+                known(lookup, &actor.actor_type).map_err(of_actor)?;
+                let fields = lookup.fields(&actor.actor_type)?;
+                let suspect = |position, refusal: Refusal| {
+                    own.push((position, refusal));
+                    Ok(())
+                };
+                let checked = checked_values(lookup, &fields, actor, suspect, |field, _| {
+                    field.access == Access::ReadOnly
+                });
+                edits.extend(checked.map_err(of_actor)?.into_iter().map(|edit| (number, edit)));
+                let of_type = suspects.entry(&actor.actor_type).or_default();
+                of_type.extend(own.into_iter().map(|(position, refusal)| Suspect {
+                    number,
+                    actor,
+                    position,
+                    refusal,
+                }));
+            }
+            for (actor_type, suspects) in suspects {
+                edits.extend(unchanged(lookup, actor_type, suspects)?);
+            }
+            Ok(edits)
+        })?;
+        for (number, edit) in edits.into_iter().flatten() {
+            if let Some(actor) = actors.get_mut(number) {
+                edit.apply(actor);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks with the descriptions that are there, and once more with fresh ones before anything is refused.
+    fn check<T>(&self, check: impl Fn(&Lookup<'_>) -> Result<T, NotPassed>) -> Result<Option<T>, NotPassed> {
+        let Some((descriptions, source)) = self.checked else { return Ok(None) };
+        let lookup = Lookup::new(descriptions, source);
+        match check(&lookup) {
+            Err(NotPassed::Refused(_)) if lookup.has_used_older() => check(&lookup.afresh()),
+            result => result,
+        }
+        .map(Some)
+    }
+}
+
+/// Fails if the actor type is none of the connection.
+fn known(lookup: &Lookup<'_>, actor_type: &str) -> Result<(), NotPassed> {
+    let actor_types = lookup.actor_types()?;
+    if actor_types.iter().any(|known| known.name == actor_type) {
+        return Ok(());
+    }
+    Err(Refusal::unknown_type(actor_type, &actor_types).into())
+}
+
+/// What is done to a field of an actor before it is passed on.
+struct Edit {
+    /// Its place among the fields.
+    position: usize,
+    /// Its value in the form that is passed on.
+    value: Option<String>,
+    /// Whether it is marked as unchanged.
+    is_unchanged: bool,
+}
+
+impl Edit {
+    fn apply(self, actor: &mut Actor) {
+        if let Some((key, value)) = actor.fields.get_mut(self.position) {
+            *value = self.value;
+            if self.is_unchanged {
+                actor.unchanged.push(key.clone());
+            }
+        }
+    }
+}
+
+/// Checks the values of an actor, and returns those that have another form. `refuse` decides about a value that does not fit,
+/// with its position; `may_not_be_set` about one that nobody may set.
+fn checked_values(
+    lookup: &Lookup<'_>,
+    fields: &Fields,
+    actor: &Actor,
+    mut refuse: impl FnMut(usize, Refusal) -> Result<(), NotPassed>,
+    may_not_be_set: impl Fn(&Field, Option<&str>) -> bool,
+) -> Result<Vec<Edit>, NotPassed> {
+    let mut edits = Vec::new();
+    for (position, (key, value)) in actor.fields.iter().enumerate() {
+        let Some(field) = fields.get(key) else {
+            return Err(Refusal::unknown_field(key, &actor.actor_type, fields).into());
+        };
+        if may_not_be_set(field, value.as_deref()) {
+            refuse(position, Refusal::read_only(field, &actor.actor_type))?;
+            continue;
+        }
+        let Some(text) = value.as_deref() else { continue };
+        let Ok(parsed) = Value::parse(text, field.field_type) else {
+            refuse(position, Refusal::of_another_type(field, &actor.actor_type, text))?;
+            continue;
+        };
+        let longest = usize::try_from(field.max_length).unwrap_or_default();
+        if longest > 0 && is_text(field) {
+            let length = text.chars().count();
+            if length > longest {
+                refuse(position, Refusal::too_long(field, &actor.actor_type, length))?;
+                continue;
+            }
+        }
+        if let (FieldType::List, Some(name), false) = (field.field_type, &field.list, text.is_empty()) {
+            // A list that does not exist is a mistake of the connector's, which no caller can correct.
+            if lookup.list(name)?.is_some_and(|keys| !keys.contains(text)) {
+                refuse(position, Refusal::not_in_list(field, &actor.actor_type, text))?;
+                continue;
+            }
+        }
+        let form = parsed.to_wire();
+        if form.as_deref() != Some(text) {
+            edits.push(Edit { position, value: form.map(Cow::into_owned), is_unchanged: false });
+        }
+    }
+    Ok(edits)
+}
+
+/// A value that is only passed on if it is the one that the connection answers with.
+struct Suspect<'a> {
+    /// The number of its actor.
+    number: usize,
+    actor: &'a Actor,
+    /// Its place among the fields.
+    position: usize,
+    /// Why it is refused otherwise.
+    refusal: Refusal,
+}
+
+/// Compares values with those that the connection answers with. Fails if one differs.
+fn unchanged(
+    lookup: &Lookup<'_>,
+    actor_type: &str,
+    suspects: Vec<Suspect<'_>>,
+) -> Result<Vec<(usize, Edit)>, NotPassed> {
+    if suspects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fields = lookup.fields(actor_type)?;
+    let mut actor_keys: Vec<_> = suspects.iter().map(|suspect| suspect.actor.key.as_str()).collect();
+    actor_keys.dedup();
+    let mut field_keys: Vec<_> = suspects.iter().map(|suspect| suspect.field().0).collect();
+    field_keys.sort_unstable();
+    field_keys.dedup();
+    let now = lookup.source().get(actor_type, &actor_keys, &field_keys)?;
+    let edit = |suspect: Suspect<'_>| {
+        let (key, sent) = suspect.field();
+        let own =
+            now.iter().find(|actor| actor.key == suspect.actor.key).map(|actor| actor.field(key).flatten());
+        let field_type = fields.get(key).map_or(FieldType::Text, |field| field.field_type);
+        match own {
+            // The connection's own form of it.
+            Some(own) if is_same(sent, own, field_type) => {
+                let value = own.map(str::to_owned);
+                Ok((suspect.number, Edit { position: suspect.position, value, is_unchanged: true }))
+            }
+            Some(_) => Err(NotPassed::from(suspect.refusal).of_actor(suspect.actor)),
+            None => Err(NotPassed::from(suspect.refusal.without_actor()).of_actor(suspect.actor)),
+        }
+    };
+    suspects.into_iter().map(edit).collect()
+}
+
+impl Suspect<'_> {
+    fn field(&self) -> (&str, Option<&str>) {
+        self.actor.fields.get(self.position).map_or(("", None), |(key, value)| (key, value.as_deref()))
+    }
+}
+
+/// Whether a value that was sent back is the same one. It has gone through a system that may have another precision: white space
+/// at the ends, the seconds of a date and the last digits of a number do not count. Nothing is the same as an empty text.
+fn is_same(sent: Option<&str>, own: Option<&str>, field_type: FieldType) -> bool {
+    let text = |text: Option<&str>| text.unwrap_or_default().replace("\r\n", "\n").trim().to_owned();
+    match (parsed(sent, field_type), parsed(own, field_type)) {
+        (Some(Value::Double(sent)), Some(Value::Double(own))) => {
+            (sent - own).abs() <= 1e-9 * sent.abs().max(own.abs())
+        }
+        (Some(Value::DateTime(sent)), Some(Value::DateTime(own))) => {
+            sent.without_seconds() == own.without_seconds()
+        }
+        (Some(sent @ (Value::Integer(_) | Value::Checkbox(_))), Some(own)) => sent == own,
+        _ => text(sent) == text(own),
+    }
+}
+
+fn parsed(text: Option<&str>, field_type: FieldType) -> Option<Value<'_>> {
+    Value::parse(text.unwrap_or_default().trim(), field_type).ok()
+}
+
+fn is_text(field: &Field) -> bool {
+    matches!(field.field_type, FieldType::Text | FieldType::Password)
+}
+
+fn is_empty(value: Option<&str>) -> bool {
+    value.is_none_or(|value| value.trim().is_empty())
+}
+
+impl NotPassed {
+    /// Names the actor.
+    fn of_actor(self, actor: &Actor) -> Self {
+        match self {
+            NotPassed::Refused(refusal) => NotPassed::Refused(refusal.of_actor(actor)),
+            not_described => not_described,
+        }
+    }
+}
+
+impl From<Refusal> for NotPassed {
+    fn from(refusal: Refusal) -> Self {
+        NotPassed::Refused(refusal)
+    }
+}
+
+impl From<Outcome> for NotPassed {
+    fn from(outcome: Outcome) -> Self {
+        NotPassed::NotDescribed(outcome)
+    }
+}

@@ -1,0 +1,355 @@
+//! The check of calls, with a connection that counts what it is asked.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use plugin_api::{ActorType, ListItem, Operator, State};
+
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A connection with customers that have a field of each type.
+struct Company {
+    fields: RefCell<Vec<Field>>,
+    colours: RefCell<Vec<&'static str>>,
+    stored: Vec<Actor>,
+    /// Calls of `actor_types`, `fields`, `list` and `get`.
+    calls: [Cell<usize>; 4],
+    fails: Cell<bool>,
+}
+
+impl Company {
+    fn new() -> Self {
+        let fields = vec![
+            Field::text("NAME").label("US:\"Full name\";NO:\"Navn\"").mandatory().max_length(10),
+            Field::integer("COUNT"),
+            Field::double("CREDIT").label("Credit limit"),
+            Field::checkbox("ACTIVE"),
+            Field::date_time("SINCE"),
+            Field::list("COLOUR", "Colours"),
+            Field::list("SHAPE", "Nowhere"),
+            Field::password("PIN").max_length(4),
+            Field::double("BALANCE").read_only(),
+            Field::date_time("CREATED").read_only(),
+            Field::text("OWNER").read_only(),
+        ];
+        let stored = Actor::new("Customer", "1")
+            .with("NAME", "a name of ERP systems before")
+            .with("BALANCE", 0.1 + 0.2)
+            .with("CREATED", "[DT:02/29/2024 12:30:15.1234567]")
+            .with("OWNER", "line\r\nanother ")
+            .with("COUNT", "many")
+            .with("COLOUR", "grey");
+        Company {
+            fields: RefCell::new(fields),
+            colours: RefCell::new(vec!["red"]),
+            stored: vec![stored],
+            calls: Default::default(),
+            fails: Cell::new(false),
+        }
+    }
+
+    fn count(&self, call: usize) {
+        self.calls[call].set(self.calls[call].get() + 1);
+    }
+
+    /// The calls since the last time.
+    fn calls(&self) -> [usize; 4] {
+        [0, 1, 2, 3].map(|call| self.calls[call].take())
+    }
+}
+
+impl Source for Company {
+    fn actor_types(&self) -> Result<Vec<ActorType>, Outcome> {
+        self.count(0);
+        Ok(vec!["Customer".into(), "Person".into()])
+    }
+
+    fn fields(&self, _: &str) -> Result<Vec<Field>, Outcome> {
+        self.count(1);
+        if self.fails.get() {
+            let outcome = plugin_api::Error::unavailable("the ERP system is away").to_outcome();
+            return Err(outcome);
+        }
+        Ok(self.fields.borrow().clone())
+    }
+
+    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>, Outcome> {
+        self.count(2);
+        let items = || self.colours.borrow().iter().map(|key| ListItem::new(*key, "")).collect();
+        Ok((name == "Colours").then(items))
+    }
+
+    fn get(&self, actor_type: &str, keys: &[&str], fields: &[&str]) -> Result<Vec<Actor>, Outcome> {
+        self.count(3);
+        let is_wanted = |actor: &&Actor| actor.actor_type == actor_type && keys.contains(&actor.key.as_str());
+        let mut found: Vec<Actor> = self.stored.iter().filter(is_wanted).cloned().collect();
+        for actor in &mut found {
+            actor.fields.retain(|(key, _)| fields.contains(&key.as_str()));
+        }
+        Ok(found)
+    }
+}
+
+fn check<'c>(descriptions: &'c Descriptions, company: &'c Company) -> InputCheck<'c> {
+    InputCheck::new(Input::Checked, descriptions, company)
+}
+
+fn new_customer() -> Actor {
+    Actor::new("Customer", "").with("NAME", "Fjord")
+}
+
+/// What the caller reads, the code, and what the log has.
+fn refused(result: Result<(), NotPassed>) -> (String, String, String) {
+    match result {
+        Err(NotPassed::Refused(refusal)) => {
+            let outcome = refusal.outcome();
+            assert_eq!(outcome.state, State::Error);
+            let text = |text: contract::Text<'_>| text.unwrap_or_default().into_owned();
+            (text(outcome.user_explanation), text(outcome.error_code), refusal.reason)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn input_check_passes_values_on_in_the_form_of_their_type() {
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    for (key, sent, passed_on) in [
+        ("COUNT", Some("12"), Some("[I:12]")),
+        ("COUNT", Some("[I:12]"), Some("[I:12]")),
+        ("COUNT", Some("12.0"), Some("[I:12]")),
+        ("COUNT", Some(""), None),
+        ("COUNT", None, None),
+        ("CREDIT", Some(" 1.50 "), Some("[F:1.5]")),
+        ("CREDIT", Some("[M:1.5]"), Some("[F:1.5]")),
+        ("ACTIVE", Some("true"), Some("[I:1]")),
+        ("SINCE", Some("[D:31.12.2013]"), Some("[DT:12/31/2013 00:00:00.0000000]")),
+        ("SINCE", Some("2013-12-31T10:00:00"), Some("[DT:12/31/2013 10:00:00.0000000]")),
+        ("NAME", Some("[I:1]"), Some("[I:1]")),
+        ("COLOUR", Some("red"), Some("red")),
+        ("COLOUR", Some(""), None),
+        ("SHAPE", Some("anything, as there is no such list"), Some("anything, as there is no such list")),
+        ("BALANCE", None, None),
+        ("OWNER", Some(""), Some("")),
+    ] {
+        let mut actor = new_customer().with(key, sent);
+        check(&descriptions, &company).create(&mut actor).unwrap();
+        assert_eq!(actor.field(key), Some(passed_on), "{key} {sent:?}");
+        assert!(actor.unchanged.is_empty());
+    }
+}
+
+#[test]
+fn input_check_refuses_a_new_actor_and_names_field_and_expectation() {
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    let nameless = Actor::new("Customer", "");
+    for (actor, expected, code) in [
+        (
+            Actor::new("Alien", ""),
+            "there is no actor type \"Alien\", expected one of Customer, Person",
+            "INVALID_INPUT",
+        ),
+        (
+            new_customer().with("FOO", 1),
+            "Customer has no field \"FOO\", expected one of NAME, COUNT,",
+            "UNKOWN_FIELDKEY",
+        ),
+        (nameless.clone(), "the field NAME (Full name) of a new Customer must be filled in", "INVALID_INPUT"),
+        (
+            nameless.clone().with("NAME", " "),
+            "the field NAME (Full name) of a new Customer must be",
+            "INVALID_INPUT",
+        ),
+        (
+            nameless.with("NAME", Value::Null),
+            "the field NAME (Full name) of a new Customer must be",
+            "INVALID_INPUT",
+        ),
+        (
+            new_customer().with("CREDIT", "abc"),
+            "the field CREDIT (Credit limit) of Customer expects a number like 1.5, not \"abc\"",
+            "INVALID_INPUT",
+        ),
+        (
+            new_customer().with("COUNT", "[I:1.5]"),
+            "COUNT of Customer expects a whole number like 123,",
+            "INVALID_INPUT",
+        ),
+        (
+            new_customer().with("ACTIVE", "maybe"),
+            "ACTIVE of Customer expects 1 for yes or 0 for no, not",
+            "INVALID_INPUT",
+        ),
+        (
+            new_customer().with("SINCE", "31/31/2013"),
+            "SINCE of Customer expects a date like",
+            "INVALID_INPUT",
+        ),
+        (
+            new_customer().with("COLOUR", "blue"),
+            "COLOUR of Customer expects the key of an item of the list Colours, not \"blue\"",
+            "UNKOWN_LISTITEM_ID",
+        ),
+        (
+            new_customer().with("NAME", "Ærlig & Søn"),
+            "NAME (Full name) of Customer takes at most 10 characters, and 11 were sent",
+            "INVALID_INPUT",
+        ),
+        (new_customer().with("BALANCE", 1.5), "the field BALANCE of Customer is read-only", "INVALID_INPUT"),
+    ] {
+        let mut sent = actor.clone();
+        let (explanation, own_code, _) = refused(check(&descriptions, &company).create(&mut sent));
+        assert!(explanation.contains(expected), "{explanation}");
+        assert_eq!((own_code.as_str(), sent), (code, actor));
+    }
+}
+
+#[test]
+fn input_check_keeps_values_out_of_the_log_and_secrets_out_of_both() {
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    let check = check(&descriptions, &company);
+    let (explanation, _, reason) = refused(check.create(&mut new_customer().with("CREDIT", "hunter2")));
+    assert!(explanation.contains("hunter2") && !reason.contains("hunter2"), "{explanation} {reason}");
+    assert_eq!(reason, "the field CREDIT of Customer expects a number like 1.5");
+    let (explanation, _, reason) = refused(check.create(&mut new_customer().with("PIN", "hunter2")));
+    assert!(!format!("{explanation} {reason}").contains("hunter2"), "{explanation} {reason}");
+    company.fields.borrow_mut().push(Field::integer("ApiKey"));
+    let (explanation, _, reason) = refused(check.create(&mut new_customer().with("ApiKey", "hunter2")));
+    assert!(!format!("{explanation} {reason}").contains("hunter2"), "{explanation} {reason}");
+}
+
+#[test]
+fn input_check_passes_on_what_a_saved_actor_has_already_and_marks_it() {
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    let check = check(&descriptions, &company);
+    // A whole actor, after another system had its values: other digits, no fractions of a second, other ends of lines.
+    let mut actors = [Actor::new("Customer", "1")
+        .with("NAME", "a name of ERP systems before")
+        .with("BALANCE", 0.3)
+        .with("CREATED", "[DT:02/29/2024 12:30:15.0000000]")
+        .with("OWNER", "line\nanother")
+        .with("COUNT", "many")
+        .with("COLOUR", "grey")
+        .with("CREDIT", "12")];
+    check.save(&mut actors).unwrap();
+    let expected = company.stored[0].clone().with("CREDIT", 12.0);
+    let [saved] = actors;
+    assert_eq!(saved.fields, expected.fields, "its own values, to the last digit");
+    for key in ["NAME", "BALANCE", "CREATED", "OWNER", "COUNT", "COLOUR"] {
+        assert!(saved.is_unchanged(key), "{key}");
+    }
+    assert!(!saved.is_unchanged("CREDIT"));
+    assert_eq!(company.calls()[3], 1, "the actor is read once");
+}
+
+#[test]
+fn input_check_refuses_a_change_of_a_read_only_field() {
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    let check = check(&descriptions, &company);
+    for (key, field, value, expected) in [
+        ("1", "BALANCE", Value::from(0.31), "Customer \"1\": the field BALANCE of Customer is read-only"),
+        ("1", "BALANCE", Value::Null, "Customer \"1\": the field BALANCE of Customer is read-only"),
+        (
+            "1",
+            "COUNT",
+            Value::from("few"),
+            "Customer \"1\": the field COUNT of Customer expects a whole number",
+        ),
+        (
+            "2",
+            "OWNER",
+            Value::from("x"),
+            "is read-only: leave it out, or send it back as it is; the connector has no such",
+        ),
+    ] {
+        let mut actors =
+            [Actor::new("Customer", "1").with("NAME", "y"), Actor::new("Customer", key).with(field, value)];
+        let before = actors.clone();
+        let (explanation, _, reason) = refused(check.save(&mut actors));
+        assert!(explanation.contains(expected), "{explanation}");
+        assert!(!reason.contains("\"1\""), "{reason}");
+        assert_eq!(actors, before);
+    }
+}
+
+#[test]
+fn input_check_asks_the_connector_only_when_descriptions_are_too_old() {
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    let customer = || new_customer().with("COLOUR", "red");
+    check(&descriptions, &company).create(&mut customer()).unwrap();
+    assert_eq!(company.calls(), [1, 1, 1, 0]);
+    let check_all = |descriptions: &Descriptions| {
+        let check = check(descriptions, &company);
+        check.actor_type("Customer").unwrap();
+        check.search("Customer", &[Restriction::new("NAME", Operator::Equal, ["x"])]).unwrap();
+        check.create(&mut customer()).unwrap();
+        check.save(&mut [customer(), customer()]).unwrap();
+        company.calls()
+    };
+    assert_eq!(check_all(&descriptions), [0, 0, 0, 0]);
+    // Never cached: once in each call that needs it.
+    assert_eq!(check_all(&Descriptions::new(Duration::ZERO)), [4, 3, 2, 0]);
+}
+
+#[test]
+fn input_check_reads_descriptions_afresh_before_it_refuses() {
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    let check = check(&descriptions, &company);
+    check.create(&mut new_customer().with("COLOUR", "red").with("COUNT", "1")).unwrap();
+    company.calls();
+    company.colours.borrow_mut().push("blue");
+    check.create(&mut new_customer().with("COLOUR", "blue")).unwrap();
+    assert_eq!(company.calls(), [1, 1, 1, 0]);
+    company.fields.borrow_mut().retain(|field| field.key != "COUNT");
+    company.fields.borrow_mut().push(Field::text("NEW"));
+    company.fields.borrow_mut().push(Field::text("COUNT"));
+    let mut actor = new_customer().with("COUNT", "01").with("NEW", "x");
+    check.create(&mut actor).unwrap();
+    assert_eq!(actor.text("COUNT"), "01", "by the description of now");
+    company.calls();
+    // Refused once more costs no more than one reading.
+    refused(check.create(&mut new_customer().with("FOO", "x")));
+    assert_eq!(company.calls(), [1, 1, 0, 0]);
+}
+
+#[test]
+fn input_check_of_a_search_names_an_unknown_field() {
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    let check = check(&descriptions, &company);
+    let search = |field: &str| check.search("Customer", &[Restriction::new(field, Operator::Equal, ["x"])]);
+    search(Restriction::PARENT_KEY).unwrap();
+    search("NAME").unwrap();
+    let (explanation, code, _) = refused(search("FOO"));
+    assert!(explanation.starts_with("Customer has no field \"FOO\", expected one of NAME"), "{explanation}");
+    assert_eq!(code, "UNKOWN_FIELDKEY");
+    refused(check.search("Alien", &[]));
+    refused(check.actor_type("Alien"));
+}
+
+#[test]
+fn input_check_fails_as_the_description_does() {
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    company.fails.set(true);
+    match check(&descriptions, &company).create(&mut new_customer()) {
+        Err(NotPassed::NotDescribed(outcome)) => {
+            assert_eq!(outcome.kind, plugin_api::ErrorKind::Unavailable);
+        }
+        other => panic!("{other:?}"),
+    }
+    company.fails.set(false);
+    check(&descriptions, &company).create(&mut new_customer()).unwrap();
+}
+
+#[test]
+fn input_check_of_a_connector_that_wants_it_raw_asks_nothing() {
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    let check = InputCheck::new(Input::Raw, &descriptions, &company);
+    let mut actor = Actor::new("Alien", "").with("COUNT", "12");
+    check.create(&mut actor).unwrap();
+    assert_eq!(actor.text("COUNT"), "12");
+    check.save(&mut [actor]).unwrap();
+    check.actor_type("Alien").unwrap();
+    assert_eq!(company.calls(), [0; 4]);
+}
