@@ -4,24 +4,25 @@
 use std::time::Duration;
 
 use contract::{Call, Outcome, State};
-use plugin_api::Field;
 use plugin_api::abi::new_reference;
+use plugin_api::{ErrorKind, Field};
 use values::{Guid, error_code};
 
 use super::circuit_breaker::Open;
 use super::concurrency_limit::QueueFull;
 use super::connector::{CallError, Connector};
+use super::convert;
 use super::other_settings::{MAX_OTHER_BYTES, MAX_OTHERS};
 use super::share::Share;
 use super::threads::Exhausted;
 use erp_host_store::audit::shortened;
-use erp_host_store::{OpenError, OpeningFailure, Retry, StoreError};
+use erp_host_store::{OpenError, OpeningFailure, Retry, RetryPolicy, StoreError};
 
 /// Why a call ends early.
 #[derive(Debug, Clone)]
 pub(super) enum EarlyOutcome {
-    /// The caller gets a reply with this outcome.
-    Reply(Outcome<'static>),
+    /// The caller gets a reply with this outcome; with the kind of an error of the connector.
+    Reply(Outcome<'static>, Option<ErrorKind>),
     /// The same, for a connection that is not tried again yet: its failure was logged when it was tried.
     HeldBack(Outcome<'static>),
     /// The caller gets 503: see [`super::RejectedCall::Busy`]. The text says what is busy.
@@ -32,37 +33,58 @@ pub(super) enum EarlyOutcome {
 #[derive(Debug)]
 pub(super) struct NotOpened {
     pub(super) outcome: EarlyOutcome,
-    /// Whether the connector was called for it.
-    pub(super) was_attempted: bool,
+    /// When it is tried again.
+    pub(super) retry: RetryPolicy,
+}
+
+impl EarlyOutcome {
+    /// A reply of the host.
+    fn reply(outcome: Outcome<'static>) -> Self {
+        EarlyOutcome::Reply(outcome, None)
+    }
 }
 
 impl OpeningFailure for NotOpened {
-    fn was_attempted(&self) -> bool {
-        self.was_attempted
+    fn retry(&self) -> RetryPolicy {
+        self.retry
     }
 }
 
 impl NotOpened {
     /// The connector could not be called.
     pub(super) fn not_attempted(outcome: EarlyOutcome) -> Self {
-        NotOpened { outcome, was_attempted: false }
+        NotOpened { outcome, retry: RetryPolicy::AtOnce }
     }
 
     /// The call that opens it gave no result.
     pub(super) fn no_result(error: CallError, connector: &Connector) -> Self {
-        let was_attempted = match error {
-            CallError::DeadlineExceeded(_) | CallError::Panicked => true,
+        let retry = match error {
+            CallError::DeadlineExceeded(_) | CallError::Panicked => RetryPolicy::Later,
             CallError::QueueFull(_)
             | CallError::CallerLeft
             | CallError::NoThread(_)
-            | CallError::OutOfService(_) => false,
+            | CallError::OutOfService(_) => RetryPolicy::AtOnce,
         };
-        NotOpened { outcome: no_result(error, connector), was_attempted }
+        NotOpened { outcome: no_result(error, connector), retry }
     }
 
     /// The connector answered with an error.
     pub(super) fn connector_error(outcome: &plugin_api::Outcome) -> Self {
-        NotOpened { outcome: connector_error(outcome), was_attempted: true }
+        NotOpened { outcome: connector_error(outcome), retry: retry_after(outcome.kind) }
+    }
+
+    /// A call of the open connection has shown that it has to be opened again, and that this would fail now.
+    pub(super) fn call_failed(outcome: Outcome<'static>, kind: ErrorKind) -> Self {
+        NotOpened { outcome: EarlyOutcome::Reply(outcome, Some(kind)), retry: retry_after(kind) }
+    }
+}
+
+/// When a connection whose opening failed is opened again.
+fn retry_after(kind: ErrorKind) -> RetryPolicy {
+    match kind {
+        ErrorKind::Settings => RetryPolicy::WhenSaved,
+        ErrorKind::Unavailable | ErrorKind::Reopen => RetryPolicy::Soon,
+        _ => RetryPolicy::Later,
     }
 }
 
@@ -91,7 +113,7 @@ pub(super) fn other_connector(guid: Guid, owner: &str, addressed: &str) -> Early
 /// The connection is not stored. The error code makes SuperOffice send the settings again (contract page, section 2).
 pub(super) fn unknown_connection(guid: Guid) -> EarlyOutcome {
     let why = format!("the connection {guid} is not known here; its settings must be saved first");
-    EarlyOutcome::Reply(Outcome::error(why).with_error_code(error_code::UNKNOWN_CONNECTION_ID))
+    EarlyOutcome::reply(Outcome::error(why).with_error_code(error_code::UNKNOWN_CONNECTION_ID))
 }
 
 /// No connector has the name that the address or the configuration gives. `loaded`: the names of those that are here, for a
@@ -105,7 +127,7 @@ pub(super) fn unknown_connector(name: &str, loaded: Option<&str>) -> EarlyOutcom
 
 /// No connector is loaded at all.
 pub(super) fn no_connector() -> EarlyOutcome {
-    EarlyOutcome::Reply(
+    EarlyOutcome::reply(
         Outcome::error("no connector is installed on this host")
             .with_tech_explanation("put a plugin file into the plugins folder"),
     )
@@ -115,7 +137,7 @@ pub(super) fn no_connector() -> EarlyOutcome {
 pub(super) fn not_loaded(name: &str, is_any_loaded: bool) -> EarlyOutcome {
     let none = if is_any_loaded { "" } else { "; here: none" };
     let why = format!("the connection belongs to the connector '{name}', which is not installed{none}");
-    EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(
+    EarlyOutcome::reply(Outcome::error(why).with_tech_explanation(
         "put its plugin file into the plugins folder; the connection is kept until then",
     ))
 }
@@ -163,22 +185,26 @@ pub(super) fn not_opened(error: &OpenError<NotOpened>) -> EarlyOutcome {
     let reference = new_reference();
     tracing::error!(%reference, "a connection is not opened: {why}");
     let outcome = Outcome::error("the connection could not be opened, see the host's log");
-    EarlyOutcome::Reply(outcome.with_tech_explanation(format!("{for_caller} (reference {reference})")))
+    EarlyOutcome::reply(outcome.with_tech_explanation(format!("{for_caller} (reference {reference})")))
 }
 
 /// The outcome, and when the connection is tried again.
 fn with_retry(outcome: &EarlyOutcome, retry: Option<Retry>) -> EarlyOutcome {
-    let (EarlyOutcome::Reply(outcome), Some(Retry { after, is_held_back })) = (outcome, retry) else {
+    let (EarlyOutcome::Reply(outcome, kind), Some(Retry { after, is_held_back })) = (outcome, retry) else {
         return outcome.clone();
     };
     let outcome = outcome_with_retry(outcome, after, "its settings are saved");
-    if is_held_back { EarlyOutcome::HeldBack(outcome) } else { EarlyOutcome::Reply(outcome) }
+    if is_held_back { EarlyOutcome::HeldBack(outcome) } else { EarlyOutcome::Reply(outcome, *kind) }
 }
 
 /// An outcome that says when it is tried again: after this time, or at once when something happens.
 fn outcome_with_retry(outcome: &Outcome<'static>, after: Duration, at_once: &str) -> Outcome<'static> {
-    let seconds = after.as_secs_f64().ceil();
-    let retry = format!("it is tried again in {seconds} seconds at the earliest, or at once when {at_once}");
+    let retry = if after == Duration::MAX {
+        format!("it is not tried again before {at_once}")
+    } else {
+        let seconds = after.as_secs_f64().ceil();
+        format!("it is tried again in {seconds} seconds at the earliest, or at once when {at_once}")
+    };
     let tech = match outcome.tech_explanation.as_deref() {
         Some(tech) if !tech.is_empty() => format!("{tech}; {retry}"),
         _ => retry,
@@ -195,7 +221,7 @@ pub(super) fn test_held_back(outcome: &Outcome<'static>, after: Duration) -> Ear
 pub(super) fn no_result(error: CallError, connector: &Connector) -> EarlyOutcome {
     match error {
         CallError::QueueFull(full) => EarlyOutcome::Busy(busy(connector.name(), full)),
-        CallError::CallerLeft => EarlyOutcome::Reply(
+        CallError::CallerLeft => EarlyOutcome::reply(
             Outcome::error("the caller has left before the call was started").with_error_code(CALLER_LEFT),
         ),
         CallError::NoThread(exhausted) => EarlyOutcome::Busy(threads_exhausted(connector.name(), exhausted)),
@@ -216,7 +242,7 @@ pub(super) fn deadline_exceeded(connector: &str, deadline: Duration, progress: O
         None => goes_on.to_owned(),
     };
     let why = format!("the connector '{connector}' did not answer within {seconds} seconds");
-    EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(tech))
+    EarlyOutcome::reply(Outcome::error(why).with_tech_explanation(tech))
 }
 
 /// As many calls run and wait as may.
@@ -252,7 +278,7 @@ fn out_of_service(connector: &str, open: Open) -> EarlyOutcome {
         Open::Connector(timed_out_calls) => (format!("the connector '{connector}'"), timed_out_calls),
     };
     let why = format!("{what} is out of service, because its calls do not come back; try again later");
-    EarlyOutcome::Reply(Outcome::error(why).with_tech_explanation(format!(
+    EarlyOutcome::reply(Outcome::error(why).with_tech_explanation(format!(
         "{timed_out_calls} calls have not ended by their deadlines; it serves again as soon as enough of them have; check \
          whether the ERP system answers"
     )))
@@ -260,13 +286,15 @@ fn out_of_service(connector: &str, open: Open) -> EarlyOutcome {
 
 /// The connector answered with an error.
 pub(super) fn connector_error(outcome: &plugin_api::Outcome) -> EarlyOutcome {
-    let text = |text: &Option<String>| text.clone().map(Into::into);
-    EarlyOutcome::Reply(Outcome {
+    let owned = |text: contract::Text<'_>| text.map(|text| text.into_owned().into());
+    let Outcome { user_explanation, tech_explanation, error_code, .. } = convert::outcome(outcome);
+    let reply = Outcome {
         state: State::Error,
-        user_explanation: text(&outcome.user),
-        tech_explanation: text(&outcome.tech),
-        error_code: text(&outcome.code),
-    })
+        user_explanation: owned(user_explanation),
+        tech_explanation: owned(tech_explanation),
+        error_code: owned(error_code),
+    };
+    EarlyOutcome::Reply(reply, Some(outcome.kind))
 }
 
 impl From<StoreError> for EarlyOutcome {
@@ -286,10 +314,10 @@ impl From<StoreError> for EarlyOutcome {
         };
         tracing::error!(%reference, "the connection store failed: {error}");
         let tech = format!("{} (reference {reference})", error.without_paths());
-        EarlyOutcome::Reply(Outcome::error(user).with_tech_explanation(tech))
+        EarlyOutcome::reply(Outcome::error(user).with_tech_explanation(tech))
     }
 }
 
 fn error(why: impl Into<std::borrow::Cow<'static, str>>) -> EarlyOutcome {
-    EarlyOutcome::Reply(Outcome::error(why))
+    EarlyOutcome::reply(Outcome::error(why))
 }

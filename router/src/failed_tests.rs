@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contract::Outcome;
-use erp_host_store::Backoff;
-use plugin_api::Settings;
+use erp_host_store::{Backoff, RetryPolicy};
+use plugin_api::{ErrorKind, Settings};
 
 /// So often the same settings may fail without a pause.
 const FREE_FAILURES: u32 = 3;
@@ -49,8 +49,13 @@ impl FailedTests {
         Some((test.outcome.clone(), left))
     }
 
-    /// Adds the result of a test; `None`: it went well.
-    pub(super) fn add(&self, settings: SettingsHash, error: Option<&Outcome<'static>>) {
+    /// Adds the result of a test, with the kind of an error of the connector; `None`: it went well.
+    pub(super) fn add(
+        &self,
+        settings: SettingsHash,
+        error: Option<&Outcome<'static>>,
+        kind: Option<ErrorKind>,
+    ) {
         let mut failed = self.failed();
         let Some(outcome) = error else {
             failed.remove(&settings.0);
@@ -59,7 +64,9 @@ impl FailedTests {
         let before = failed.get(&settings.0).filter(|test| test.backoff.is_none_or(|it| !it.is_forgotten()));
         let (before, failures) = before.map_or((None, 0), |test| (test.backoff, test.failures));
         let failures = failures.saturating_add(1);
-        let backoff = (failures >= FREE_FAILURES).then(|| Backoff::after(before));
+        // The connector is sure that they are wrong, so trying them again can only lock somebody out.
+        let is_held_back = failures >= FREE_FAILURES || kind == Some(ErrorKind::Settings);
+        let backoff = is_held_back.then(|| Backoff::after(before, RetryPolicy::Later));
         let at = failed.values().map(|test| test.at).max().map_or(0, |last| last + 1);
         failed.insert(settings.0, FailedTest { backoff, failures, outcome: outcome.clone(), at });
         if failed.len() > MAX_FAILED
@@ -89,18 +96,28 @@ mod tests {
         let error = Outcome::error("wrong password");
         for _ in 0..3 {
             assert!(tests.held_back(wrong).is_none());
-            tests.add(wrong, Some(&error));
+            tests.add(wrong, Some(&error), Some(ErrorKind::Failed));
         }
         let (outcome, left) = tests.held_back(wrong).unwrap();
         assert_eq!((outcome, left.as_secs()), (error.clone(), 5));
         assert!(tests.held_back(right).is_none(), "a person who has corrected them tests at once");
         tokio::time::advance(Duration::from_secs(5)).await;
         assert!(tests.held_back(wrong).is_none());
-        tests.add(wrong, Some(&error));
+        tests.add(wrong, Some(&error), Some(ErrorKind::Failed));
         assert_eq!(tests.held_back(wrong).unwrap().1.as_secs(), 10);
-        tests.add(wrong, None);
+        tests.add(wrong, None, None);
         assert!(tests.held_back(wrong).is_none(), "they are right now");
         assert!(tests.failed().is_empty());
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn failed_tests_hold_settings_back_at_once_that_the_connector_knows_to_be_wrong() {
+        let tests = FailedTests::default();
+        let wrong = tests.hash(&settings("wrong"));
+        for seconds in [5, 10] {
+            tests.add(wrong, Some(&Outcome::error("wrong password")), Some(ErrorKind::Settings));
+            assert_eq!(tests.held_back(wrong).unwrap().1.as_secs(), seconds);
+        }
     }
 
     #[test]
@@ -108,7 +125,7 @@ mod tests {
         let tests = FailedTests::default();
         let last = (0..MAX_FAILED + 50).map(|number| {
             let hash = tests.hash(&settings(&number.to_string()));
-            tests.add(hash, Some(&Outcome::error("wrong")));
+            tests.add(hash, Some(&Outcome::error("wrong")), None);
             hash
         });
         let last = last.last().unwrap();

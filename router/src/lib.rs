@@ -255,7 +255,9 @@ impl Router {
         let log_context = context.log_context;
         let reply = match result {
             Ok(reply) => reply,
-            Err(EarlyOutcome::Reply(outcome)) => reply::outcome(envelope, operation, &outcome),
+            Err(EarlyOutcome::Reply(outcome, kind)) => {
+                WrittenReply { kind, ..reply::outcome(envelope, operation, &outcome) }
+            }
             Err(EarlyOutcome::HeldBack(outcome)) => {
                 let LogContext { operation, connector, connection } = &log_context;
                 let (connector, connection) = (connector.as_deref(), connection.map(field::display));
@@ -322,6 +324,11 @@ impl Router {
     /// Whether the disk of the store is full: changes are refused, and other calls are served.
     pub fn is_disk_full(&self) -> bool {
         self.connections.is_disk_full()
+    }
+
+    /// Whether a connection could not be opened, when it was last tried, because its ERP system is away.
+    pub fn is_erp_system_unavailable(&self) -> bool {
+        self.connections.is_any_unavailable()
     }
 
     /// Whether the store of connections cannot be read.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use contract::{Call, Operation, Outcome, Request, State};
-use plugin_api::{Access, Field, FieldType, Settings};
+use plugin_api::{Access, ErrorKind, Field, FieldType, Settings};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, field};
 use values::Guid;
@@ -161,7 +161,7 @@ impl Router {
             return Err(early_outcome::test_held_back(&outcome, left));
         }
         let reply = self.in_setup(Share::Tests, context).await?;
-        tests.add(settings, reply.error.as_ref());
+        tests.add(settings, reply.error.as_ref(), reply.kind);
         Ok(reply)
     }
 
@@ -185,28 +185,70 @@ impl Router {
         replied.map_err(|why| early_outcome::no_result(why, &connector))
     }
 
-    /// Carries out an operation of a connection; opens the connection if it is not open.
+    /// Carries out an operation of a connection; opens the connection if it is not open. If the connection has to be opened again,
+    /// a call that only reads is repeated, once.
     async fn in_connection(
         &self,
         guid: Guid,
         context: &mut CallContext<'_>,
     ) -> Result<WrittenReply, EarlyOutcome> {
-        let open = match self.connections.get(guid) {
+        let is_change =
+            matches!(context.call().request, Request::CreateActor { .. } | Request::SaveActors { .. });
+        let mut may_repeat = !is_change;
+        loop {
+            let open = self.open_connection(guid, context).await?;
+            let reply = self.in_open_connection(&open, context).await?;
+            match (reply.kind, &reply.error) {
+                (Some(ErrorKind::Reopen), _) if may_repeat => {
+                    tracing::info!(connection = %guid, "closed: it has to be opened again");
+                    self.connections.close(&open);
+                    may_repeat = false;
+                    continue;
+                }
+                (Some(ErrorKind::Reopen), _) if is_change => {
+                    self.connections.close(&open);
+                }
+                // Opened again just now, or with the same settings, it would fail in the same way.
+                (Some(kind @ (ErrorKind::Reopen | ErrorKind::Settings)), Some(outcome)) => {
+                    self.connections.fail(&open, NotOpened::call_failed(outcome.clone(), kind));
+                }
+                _ => {}
+            }
+            return Ok(reply);
+        }
+    }
+
+    /// The connection; opens it if it is not open.
+    async fn open_connection(
+        &self,
+        guid: Guid,
+        context: &mut CallContext<'_>,
+    ) -> Result<Arc<OpenConnection<LiveConnection>>, EarlyOutcome> {
+        match self.connections.get(guid) {
             Some(open) => {
                 context.check_owner(guid, open.connection().connector.name())?;
-                open
+                Ok(open)
             }
             None => {
                 let span = context.log_context.span();
-                Box::pin(self.open(guid, context).instrument(span)).await?
+                Box::pin(self.open(guid, context).instrument(span)).await
             }
-        };
+        }
+    }
+
+    /// Carries out an operation of an open connection.
+    async fn in_open_connection(
+        &self,
+        open: &Arc<OpenConnection<LiveConnection>>,
+        context: &mut CallContext<'_>,
+    ) -> Result<WrittenReply, EarlyOutcome> {
         let connector = Arc::clone(&open.connection().connector);
         let deadline = context.assign(&connector);
         let (call, spool) = (Arc::clone(context.owned_call), self.spool.of_peer(context.caller.network()));
-        let operation = Some(call.call().operation());
+        let (operation, share) = (Some(call.call().operation()), Share::Connection(open.guid()));
+        let open = Arc::clone(open);
         let work = move || perform::in_connection(call.call(), open.connection(), &spool);
-        let place = Place { share: Share::Connection(guid), deadline, presence: context.presence };
+        let place = Place { share, deadline, presence: context.presence };
         let replied = connector.call(place, context.log_context.clone(), operation, work).await;
         replied.map_err(|why| early_outcome::no_result(why, &connector))
     }
@@ -305,7 +347,7 @@ impl Router {
         // opening fails: the ERP system may only be down for a while.
         Ok(Some(match self.open(guid, context).await {
             Ok(_) => Outcome::ok(),
-            Err(EarlyOutcome::Reply(outcome) | EarlyOutcome::HeldBack(outcome)) => {
+            Err(EarlyOutcome::Reply(outcome, _) | EarlyOutcome::HeldBack(outcome)) => {
                 let saved = "the settings are saved, but the connection could not be opened";
                 let tech = match &outcome.tech_explanation {
                     Some(tech) => format!("{saved}: {tech}"),

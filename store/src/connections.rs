@@ -239,6 +239,22 @@ impl<T: Live + Sync, E: OpeningFailure + Send + Sync + 'static> Connections<T, E
         }
     }
 
+    /// Closes this connection: the next call opens it again. Running calls keep it until they end.
+    pub fn close(&self, connection: &Arc<OpenConnection<T>>) {
+        self.shared.open.close(connection);
+    }
+
+    /// Closes this connection, because one of its calls has failed in a way that an opening would too: it is opened again when
+    /// the failure allows it.
+    pub fn fail(&self, connection: &Arc<OpenConnection<T>>, cause: E) {
+        self.shared.open.fail(connection, cause);
+    }
+
+    /// Whether a connection could not be opened because its ERP system is away.
+    pub fn is_any_unavailable(&self) -> bool {
+        self.shared.open.is_any_unavailable()
+    }
+
     /// Invalidates all open connections of a connector, because it was replaced: the next call opens each of them again.
     /// Running calls keep theirs until they end.
     pub fn invalidate_connector(&self, connector: &str) {

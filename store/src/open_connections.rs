@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use values::Guid;
 
-pub use self::backoff::Backoff;
+pub use self::backoff::{Backoff, RetryPolicy};
 use crate::repository::StoredConnection;
 use crate::store::{Revision, StoreError};
 
@@ -32,7 +32,7 @@ pub trait Live: Send + 'static {
 }
 
 impl OpeningFailure for Infallible {
-    fn was_attempted(&self) -> bool {
+    fn retry(&self) -> RetryPolicy {
         match *self {}
     }
 }
@@ -53,8 +53,8 @@ impl Lifetime {
 
 /// The error of an opening.
 pub trait OpeningFailure {
-    /// Whether the ERP system may have been asked. Then it is not tried again for a while.
-    fn was_attempted(&self) -> bool;
+    /// When it is tried again: at once if the ERP system was not asked.
+    fn retry(&self) -> RetryPolicy;
 }
 
 /// An open connection, with what the host needs on every call.
@@ -134,7 +134,7 @@ pub enum OpenError<E> {
 /// A connection that cannot be opened is not tried again for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// The time until then.
+    /// The time until then; [`Duration::MAX`] until its settings are saved.
     pub after: Duration,
     /// Whether it was not attempted for this call, because an earlier attempt had failed.
     pub is_held_back: bool,
@@ -251,6 +251,10 @@ impl<T: Send + 'static, E> Slot<T, E> {
         }
     }
 
+    fn is_connection(&self, other: &Arc<OpenConnection<T>>) -> bool {
+        matches!(self, Slot::Open(connection) if Arc::ptr_eq(connection, other))
+    }
+
     fn is_opening(&self, other: &Arc<Opening<T, E>>) -> bool {
         matches!(self, Slot::Opening(opening) if Arc::ptr_eq(opening, other))
     }
@@ -317,6 +321,11 @@ impl<T: Send + 'static, E> OpenConnections<T, E> {
         self.slots.remove_if(&guid, |_, slot| slot.invalidate(newer));
     }
 
+    /// Closes this connection: the next call opens it again. Running calls keep it until they end.
+    pub fn close(&self, connection: &Arc<OpenConnection<T>>) {
+        self.slots.remove_if(&connection.guid, |_, slot| slot.is_connection(connection));
+    }
+
     /// Removes all connections of a connector from the cache, open or being opened, because the connector was replaced.
     /// Running calls keep them until they end; the next calls open them with the new connector.
     pub fn invalidate_connector(&self, connector: &str) {
@@ -341,6 +350,26 @@ impl<T: Live, E> OpenConnections<T, E> {
             }
             expiry.is_none()
         });
+    }
+}
+
+impl<T: Send + 'static, E: OpeningFailure> OpenConnections<T, E> {
+    /// Closes this connection, because one of its calls has failed in a way that an opening would too: it is opened again when
+    /// the failure allows it. Running calls keep it until they end.
+    pub fn fail(&self, connection: &Arc<OpenConnection<T>>, cause: E) {
+        if let Entry::Occupied(mut slot) = self.slots.entry(connection.guid)
+            && slot.get().is_connection(connection)
+        {
+            let backoff = Backoff::after(None, cause.retry());
+            let (connector, revision) = (connection.connector.clone(), connection.revision);
+            slot.insert(Slot::Failed(FailedOpening { connector, revision, cause: Arc::new(cause), backoff }));
+        }
+    }
+
+    /// Whether a connection could not be opened because its ERP system is away.
+    pub fn is_any_unavailable(&self) -> bool {
+        let is_away = |slot: &Slot<T, E>| matches!(slot, Slot::Failed(failed) if failed.cause.retry() == RetryPolicy::Soon);
+        self.slots.iter().any(|slot| is_away(slot.value()))
     }
 }
 
@@ -445,18 +474,29 @@ impl<T: Send + 'static, E: OpeningFailure> OpeningTask<T, E> {
     /// Keeps the failure of an attempt, under the same condition.
     fn keep_failure(&self, connector: &str, revision: Revision, error: E) -> OpenError<E> {
         let cause = Arc::new(error);
-        if !cause.was_attempted() {
+        let policy = cause.retry();
+        if policy == RetryPolicy::AtOnce {
             return OpenError::Connection { cause, retry: None };
         }
-        let backoff = Backoff::after(self.opening.before);
+        let backoff = Backoff::after(self.opening.before, policy);
         let after = backoff.time_left().unwrap_or_default();
-        tracing::warn!(
-            connection = %self.guid,
-            connector,
-            failures = backoff.failures(),
-            "the connection could not be opened; it is tried again in {} seconds, or when its settings are saved",
-            after.as_secs_f64().ceil()
-        );
+        let (connection, failures) = (self.guid, backoff.failures());
+        if after == Duration::MAX {
+            tracing::warn!(
+                %connection,
+                connector,
+                failures,
+                "the connection could not be opened: its settings do not work; it is not tried again before they are saved"
+            );
+        } else {
+            tracing::warn!(
+                %connection,
+                connector,
+                failures,
+                "the connection could not be opened; it is tried again in {} seconds, or when its settings are saved",
+                after.as_secs_f64().ceil()
+            );
+        }
         let failed =
             FailedOpening { connector: connector.into(), revision, cause: Arc::clone(&cause), backoff };
         self.replace(Slot::Failed(failed));

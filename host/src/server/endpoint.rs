@@ -152,6 +152,7 @@ impl Endpoint {
             (Reason::ConnectorThreadsExhausted, self.router.are_threads_of_a_connector_exhausted()),
             (Reason::NoConnectorLoaded, !self.router.has_connectors()),
             (Reason::StoreUnreachable, self.router.is_store_unreachable()),
+            (Reason::ErpSystemUnavailable, self.router.is_erp_system_unavailable()),
             (Reason::DiskFull, self.router.is_disk_full()),
         ]);
         let mut response = page(JSON, readiness.to_json() + "\n");

@@ -26,6 +26,10 @@ pub(super) enum Reason {
     /// The disk of the store is full: changes are refused, other calls are served.
     #[serde(rename = "disk full")]
     DiskFull,
+    /// The ERP system of a connection is away, so that the connection could not be opened when it was last tried. Another host would
+    /// not reach it either.
+    #[serde(rename = "ERP system unavailable")]
+    ErpSystemUnavailable,
 }
 
 impl Reason {
@@ -37,7 +41,7 @@ impl Reason {
             | Reason::ThreadsExhausted
             | Reason::NoConnectorLoaded
             | Reason::StoreUnreachable => true,
-            Reason::DiskFull | Reason::ConnectorThreadsExhausted => false,
+            Reason::DiskFull | Reason::ConnectorThreadsExhausted | Reason::ErpSystemUnavailable => false,
         }
     }
 }
@@ -73,6 +77,8 @@ mod tests {
     fn readiness_stays_true_on_a_full_disk_and_not_without_a_store() {
         let full = Readiness::new([(Reason::DiskFull, true)]);
         assert_eq!(full.to_json(), r#"{"ready":true,"reasons":["disk full"]}"#);
+        let away = Readiness::new([(Reason::ErpSystemUnavailable, true)]);
+        assert_eq!(away.to_json(), r#"{"ready":true,"reasons":["ERP system unavailable"]}"#);
         let unreachable = Readiness::new([(Reason::StoreUnreachable, true)]);
         assert_eq!(unreachable.to_json(), r#"{"ready":false,"reasons":["store unreachable"]}"#);
     }

@@ -41,8 +41,13 @@ impl Live for Opened {
 
 /// Errors that say that nothing was attempted are not kept.
 impl OpeningFailure for String {
-    fn was_attempted(&self) -> bool {
-        self != "busy"
+    fn retry(&self) -> RetryPolicy {
+        match self.as_str() {
+            "busy" => RetryPolicy::AtOnce,
+            "away" => RetryPolicy::Soon,
+            "wrong password" => RetryPolicy::WhenSaved,
+            _ => RetryPolicy::Later,
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! The faults that the connector can be made to have.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use plugin_api::{Error, Result, Rows};
+use plugin_api::{Error, ErrorKind, Result, Rows};
 
 use crate::process_state;
 
@@ -24,6 +25,10 @@ pub enum Fault {
     PanicInError,
     /// `error`: returns an error with a cause and a code.
     Error,
+    /// The name of a kind of failure, with `-` for a space: returns an error of that kind.
+    OfKind(ErrorKind),
+    /// `reopen-once`: the first call with it in a process returns an error that asks to open the connection again.
+    ReopenOnce,
     /// `error-after:N`: pushes N rows, then returns an error.
     ErrorAfter(u32),
     /// `unfinished`: begins a row and drops it before its end.
@@ -87,6 +92,9 @@ pub enum Fault {
 /// How often `release` was called, and the calls that wait for it.
 static RELEASED: (Mutex<u64>, Condvar) = (Mutex::new(0), Condvar::new());
 
+/// Whether a call had the fault `reopen-once`.
+static REOPENED: AtomicBool = AtomicBool::new(false);
+
 impl Fault {
     /// Parses a fault; `None` for any other text.
     pub fn parse(text: &str) -> Option<Fault> {
@@ -99,6 +107,7 @@ impl Fault {
             "panic-after" => Fault::PanicAfter(number),
             "panic-in-error" => Fault::PanicInError,
             "error" => Fault::Error,
+            "reopen-once" => Fault::ReopenOnce,
             "error-after" => Fault::ErrorAfter(number),
             "unfinished" => Fault::Unfinished,
             "huge" => Fault::Huge(number),
@@ -130,7 +139,10 @@ impl Fault {
             "sigchld" => Fault::Signal(process_state::Disposition::IgnoreChild),
             "sigterm" => Fault::Signal(process_state::Disposition::IgnoreTerminate),
             "sigpipe" => Fault::Signal(process_state::Disposition::DefaultPipe),
-            _ => return None,
+            word => {
+                let is_word = |kind: &&ErrorKind| kind.as_str().replace(' ', "-") == word;
+                Fault::OfKind(*ErrorKind::ALL.iter().find(is_word)?)
+            }
         })
     }
 
@@ -176,6 +188,12 @@ impl Fault {
                 return Err(Error::user("US:\"rogue error\";NO:\"slem feil\"")
                     .code("ROGUE")
                     .caused_by(cause));
+            }
+            Fault::OfKind(kind) => return Err(Error::new(kind, "rogue failure").tech("as it was asked for")),
+            Fault::ReopenOnce => {
+                if !REOPENED.swap(true, Ordering::SeqCst) {
+                    return Err(Error::reopen("the session has ended"));
+                }
             }
             Fault::Block => {
                 tracing::info!("waiting for a release");
