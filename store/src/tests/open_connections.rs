@@ -45,7 +45,7 @@ impl OpeningFailure for String {
         match self.as_str() {
             "busy" => RetryPolicy::AtOnce,
             "away" => RetryPolicy::Soon,
-            "wrong password" => RetryPolicy::WhenSaved,
+            "settings" => RetryPolicy::WhenSaved,
             _ => RetryPolicy::Later,
         }
     }
@@ -649,6 +649,56 @@ async fn backoff_is_forgotten_when_settings_or_connector_change() {
     cache.open.invalidate_connector("EXCEL");
     assert!(cache.call(2, Ok(())).await.is_ok(), "a new version of the connector");
     assert_eq!(cache.attempts(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn backoff_of_wrong_settings_ends_when_they_are_saved() {
+    let cache = Cache::new();
+    let retry = |got: Got| match got {
+        Err(OpenError::Connection { retry: Some(retry), .. }) => retry,
+        other => panic!("{other:?}"),
+    };
+    let never = |is_held_back| Retry { after: Duration::MAX, is_held_back };
+    assert_eq!(retry(cache.call(1, Err("settings")).await), never(false));
+    pass(1_000_000).await;
+    cache.open.close_expired();
+    assert_eq!(retry(cache.call(1, Ok(())).await), never(true));
+    cache.open.invalidate(guid(1), Revision(2));
+    assert!(cache.call(2, Ok(())).await.is_ok());
+    assert_eq!(cache.attempts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn backoff_is_short_when_the_other_side_is_away() {
+    let cache = Cache::new();
+    assert!(!cache.open.is_any_unavailable());
+    for pause in [1, 2, 4] {
+        match cache.call(1, Err("away")).await {
+            Err(OpenError::Connection { retry: Some(retry), .. }) => assert_eq!(retry.after.as_secs(), pause),
+            other => panic!("{other:?}"),
+        }
+        assert!(cache.open.is_any_unavailable());
+        pass(pause).await;
+    }
+    assert!(cache.call(1, Ok(())).await.is_ok());
+    assert!(!cache.open.is_any_unavailable());
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_whose_call_failed_is_closed_once() {
+    let cache = Cache::new();
+    let first = cache.call(1, Ok(())).await.unwrap().unwrap();
+    cache.open.close(&first);
+    assert!(cache.open.get(guid(1)).is_none());
+    let second = cache.call(1, Ok(())).await.unwrap().unwrap();
+    // Of another call of the first one.
+    cache.open.close(&first);
+    cache.open.fail(&first, "settings".to_owned());
+    assert!(Arc::ptr_eq(&second, &cache.open.get(guid(1)).unwrap()));
+    cache.open.fail(&second, "settings".to_owned());
+    assert!(cache.call(1, Ok(())).await.is_err());
+    cache.open.invalidate(guid(1), Revision(2));
+    assert!(cache.call(2, Ok(())).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

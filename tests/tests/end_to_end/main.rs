@@ -11,6 +11,7 @@ mod crash;
 mod demo;
 mod documentation;
 mod failing_connections;
+mod failure_kinds;
 mod faults;
 mod gateway;
 mod hardening;
