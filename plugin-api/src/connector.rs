@@ -56,7 +56,7 @@ pub trait Connector: Sized + Send + Sync + 'static {
     /// at once.
     ///
     /// # Errors
-    /// The connection cannot be opened; it is tried again at the next call.
+    /// The connection cannot be opened; when it is tried again depends on the [`ErrorKind`](crate::ErrorKind).
     fn connect(&self, cx: &Context, settings: &Settings) -> Result<Self::Connection>;
 }
 

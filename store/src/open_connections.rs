@@ -360,8 +360,15 @@ impl<T: Send + 'static, E: OpeningFailure> OpenConnections<T, E> {
         if let Entry::Occupied(mut slot) = self.slots.entry(connection.guid)
             && slot.get().is_connection(connection)
         {
-            let backoff = Backoff::after(None, cause.retry());
+            let policy = cause.retry();
+            let backoff = Backoff::after(None, policy);
             let (connector, revision) = (connection.connector.clone(), connection.revision);
+            let when = if policy == RetryPolicy::WhenSaved { "when its settings are saved" } else { "later" };
+            tracing::warn!(
+                connection = %connection.guid,
+                connector = &*connector,
+                "closed: a call has failed as opening it would; it is opened again {when}"
+            );
             slot.insert(Slot::Failed(FailedOpening { connector, revision, cause: Arc::new(cause), backoff }));
         }
     }

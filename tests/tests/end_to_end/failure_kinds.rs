@@ -23,7 +23,7 @@ fn create() -> Request<'static> {
 
 fn readiness(host: &TestHost) -> (u16, String) {
     let response = http::Request::get("/ready").send(host.address()).unwrap();
-    (response.status, response.text().to_owned())
+    (response.status, response.text().trim().to_owned())
 }
 
 fn every_kind(configuration: &str) {
