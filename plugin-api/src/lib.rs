@@ -83,7 +83,7 @@
 //! | describe and read settings | [`SettingsForm`], [`Settings`], [`Secret`] |
 //! | describe fields and lists | [`Field`], [`ListItem`] |
 //! | answer with actors | [`Rows`], [`Actor`]; [`ActorRow`] for a struct that is an actor |
-//! | know what the host checks before a call | [`Input`] |
+//! | choose what the host checks before a call | [`Input`] |
 //! | read and write field values | [`Value`], [`DateTime`] |
 //! | search by looking at all actors | [`ListBased`] |
 //! | search faster than that | [`Restriction`], [`Matcher`], [`TextMatcher`] |

@@ -64,7 +64,7 @@ impl FailedTests {
         let before = failed.get(&settings.0).filter(|test| test.backoff.is_none_or(|it| !it.is_forgotten()));
         let (before, failures) = before.map_or((None, 0), |test| (test.backoff, test.failures));
         let failures = failures.saturating_add(1);
-        // The connector is sure that they are wrong, so trying them again can only lock somebody out.
+        // The connector reports that they are wrong, so trying them again can only lock somebody out.
         let is_held_back = failures >= FREE_FAILURES || kind == Some(ErrorKind::Settings);
         let backoff = is_held_back.then(|| Backoff::after(before, RetryPolicy::Later));
         let at = failed.values().map(|test| test.at).max().map_or(0, |last| last + 1);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]
-    async fn failed_tests_hold_settings_back_at_once_that_the_connector_knows_to_be_wrong() {
+    async fn failed_tests_hold_settings_back_at_once_after_an_error_of_that_kind() {
         let tests = FailedTests::default();
         let wrong = tests.hash(&settings("wrong"));
         for seconds in [5, 10] {
