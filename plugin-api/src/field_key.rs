@@ -8,8 +8,28 @@
 //! assert_eq!(fields[1].key, "VATNO");
 //! ```
 
+/// The postal address, of companies and persons alike.
+mod postal {
+    /// The postal address, first line.
+    pub const POSTALAD1: &str = "POSTALAD1";
+    /// The postal address, second line.
+    pub const POSTALAD2: &str = "POSTALAD2";
+    /// The postal address, third line.
+    pub const POSTALAD3: &str = "POSTALAD3";
+    /// The postcode of the postal address.
+    pub const POSTALZIP: &str = "POSTALZIP";
+    /// The city of the postal address.
+    pub const POSTALCITY: &str = "POSTALCITY";
+    /// The county of the postal address.
+    pub const POSTALCOUNTY: &str = "POSTALCOUNTY";
+    /// The state of the postal address.
+    pub const POSTALSTATE: &str = "POSTALSTATE";
+}
+
 /// Customers, suppliers and partners.
 pub mod company {
+    pub use super::postal::*;
+
     /// The name.
     pub const NAME: &str = "NAME";
     /// A code.
@@ -44,24 +64,12 @@ pub mod company {
     pub const COUNTRY: &str = "COUNTRY";
     /// The VAT or organisation number.
     pub const VATNO: &str = "VATNO";
-    /// The postal address, first line.
-    pub const POSTALAD1: &str = "POSTALAD1";
-    /// The postal address, second line.
-    pub const POSTALAD2: &str = "POSTALAD2";
-    /// The postal address, third line.
-    pub const POSTALAD3: &str = "POSTALAD3";
-    /// The postcode of the postal address.
-    pub const POSTALZIP: &str = "POSTALZIP";
-    /// The city of the postal address.
-    pub const POSTALCITY: &str = "POSTALCITY";
-    /// The county of the postal address.
-    pub const POSTALCOUNTY: &str = "POSTALCOUNTY";
-    /// The state of the postal address.
-    pub const POSTALSTATE: &str = "POSTALSTATE";
 }
 
 /// Persons. SuperOffice does not map `NAME` for them.
 pub mod person {
+    pub use super::postal::*;
+
     /// The first name.
     pub const FIRSTNAME: &str = "FIRSTNAME";
     /// The middle name.
@@ -90,20 +98,6 @@ pub mod person {
     pub const URL: &str = "URL";
     /// The country of the postal address.
     pub const POSTALCOUNTRY: &str = "POSTALCOUNTRY";
-    /// The postal address, first line.
-    pub const POSTALAD1: &str = "POSTALAD1";
-    /// The postal address, second line.
-    pub const POSTALAD2: &str = "POSTALAD2";
-    /// The postal address, third line.
-    pub const POSTALAD3: &str = "POSTALAD3";
-    /// The postcode of the postal address.
-    pub const POSTALZIP: &str = "POSTALZIP";
-    /// The city of the postal address.
-    pub const POSTALCITY: &str = "POSTALCITY";
-    /// The county of the postal address.
-    pub const POSTALCOUNTY: &str = "POSTALCOUNTY";
-    /// The state of the postal address.
-    pub const POSTALSTATE: &str = "POSTALSTATE";
 }
 
 /// Projects.
