@@ -105,7 +105,7 @@ fn apply(layout: &mut Layout, change: &Change) {
             let at = change.at.index(all.len());
             let namespace = if change.is_reply { second } else { 0 };
             let local = Cow::Borrowed(["Item", "DictionaryEntry", "Name", "Text"][change.to.index(4)]);
-            // Key and value are told apart by their names.
+            // Their names distinguish key and value.
             if !(at == 2 || at == 3) || all[5 - at].local != local {
                 *all.into_iter().nth(at).unwrap() = ElementName { namespace, local };
             }
