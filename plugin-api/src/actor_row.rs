@@ -75,13 +75,13 @@ pub trait ActorRow: Sized {
     fn apply(&mut self, actor: &Actor) -> Result<()>;
 }
 
-/// A key, a stamp or the key of a parent as text; empty when there is none. For the derived [`ActorRow`].
+/// A key, a stamp or the key of a parent as text; empty when there is none. A date is sortable, as a stamp has to be. For the derived [`ActorRow`].
 #[doc(hidden)]
 pub fn key_text<T: FieldValue>(value: &T) -> String {
     match value.to_value() {
         Value::Integer(number) => number.to_string(),
         Value::Double(number) => number.to_string(),
-        Value::DateTime(date) => date.to_string(),
+        Value::DateTime(date) => date.to_sortable(),
         Value::Text(text) => text.into_owned(),
         Value::Checkbox(on) => on.to_string(),
         Value::Null => String::new(),

@@ -73,7 +73,7 @@ impl Restriction {
 
     /// A pattern for SQL's `LIKE` or the like, which finds all that the restriction finds, and perhaps more: leave the rest to a
     /// [`Matcher`](crate::Matcher). `None` when no pattern does, as for `isnot`. The comparison has to ignore the case, as that
-    /// of the contract does.
+    /// of the contract does; few databases do that for all letters: see [`LikeDialect::ascii_case`].
     ///
     /// ```
     /// use plugin_api::{LikeDialect, Operator, Restriction};
@@ -89,6 +89,8 @@ impl Restriction {
         match self.operator {
             // An empty value stands for null, too.
             _ if value.is_empty() => None,
+            // Nothing is left to search for.
+            _ if dialect.ascii_case && pattern.chars().all(|char| char == any) => None,
             Operator::Equal => Some(pattern),
             Operator::Begins => Some(format!("{pattern}{any}")),
             Operator::Ends => Some(format!("{any}{pattern}")),
@@ -151,17 +153,42 @@ pub struct LikeDialect {
     pub one: Option<char>,
     /// Stands before a wildcard that is meant itself. Without one, the wildcard for one character is sent, or that for any text.
     pub escape: Option<char>,
+    /// Whether the comparison ignores the case of ASCII letters only: see [`ascii_case`](LikeDialect::ascii_case).
+    pub ascii_case: bool,
 }
 
 impl LikeDialect {
     /// `%`, `_` and `\`: `LIKE ? ESCAPE '\'` of SQL.
-    pub const SQL: LikeDialect = LikeDialect { any: '%', one: Some('_'), escape: Some('\\') };
+    pub const SQL: LikeDialect =
+        LikeDialect { any: '%', one: Some('_'), escape: Some('\\'), ascii_case: false };
     /// `*` and `?`, without an escape.
-    pub const STAR: LikeDialect = LikeDialect { any: '*', one: Some('?'), escape: None };
+    pub const STAR: LikeDialect = LikeDialect { any: '*', one: Some('?'), escape: None, ascii_case: false };
+
+    /// For a comparison that ignores the case of ASCII letters only, as `LIKE` of SQLite, or one that takes `ß` and `ss` for
+    /// different, as `ILIKE` of PostgreSQL: what it may compare in another way than the contract is left to the wildcard. These are
+    /// all other characters, and the letters i, k and s, which are the lower case of `İ`, of the Kelvin sign and a part of that of
+    /// `ß`. Typographic ligatures such as `ﬁ` are not found by the letters in them.
+    ///
+    /// ```
+    /// use plugin_api::{LikeDialect, Operator, Restriction};
+    ///
+    /// let contains = Restriction::new("NAME", Operator::Contains, ["Møller Hansen"]);
+    /// assert_eq!(contains.like(LikeDialect::SQL.ascii_case()).as_deref(), Some("%M%ller Han%en%"));
+    /// ```
+    #[must_use]
+    pub const fn ascii_case(self) -> Self {
+        LikeDialect { ascii_case: true, ..self }
+    }
 
     fn escaped(self, text: &str) -> String {
         let mut escaped = String::with_capacity(text.len());
         for char in text.chars() {
+            if self.ascii_case && (!char.is_ascii() || "iIkKsS".contains(char)) {
+                if !escaped.ends_with(self.any) {
+                    escaped.push(self.any);
+                }
+                continue;
+            }
             let is_special = [Some(self.any), self.one, self.escape].contains(&Some(char));
             match self.escape {
                 Some(escape) if is_special => escaped.extend([escape, char]),

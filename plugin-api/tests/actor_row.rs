@@ -113,3 +113,12 @@ fn apply_changes_what_was_sent_and_nothing_else() {
     assert_eq!(contact, Contact { rating: None, role: Some("P2".to_owned()), ..ada() });
     assert!(contact.apply(&Actor::new("Person", "7").with("LASTNAME", None::<&str>)).is_err());
 }
+
+/// Stamps are compared as texts, so a date is sortable there.
+#[test]
+fn stamp_that_is_a_date_is_sortable() {
+    let changed = DateTime::parse_sortable("2026-11-30T21:06:44.5977930").ok();
+    let (rows, _) = collect("Person", None, |_, rows| rows.push_row(&Contact { changed, ..ada() })).unwrap();
+    assert_eq!(rows[0].last_modified.as_deref(), Some("2026-11-30T21:06:44.5977930"));
+    assert_eq!(Contact::read(&rows[0]).unwrap().changed, changed);
+}
