@@ -7,9 +7,7 @@ use std::thread;
 
 use contract::{Dictionary, Guid, Request, Text, Texts};
 use plugin_api::abi::{MessageRef, RowSink};
-use plugin_api::{
-    Actor, Connection, Connector, Context, Error, Outcome, Parent, Restriction, Result, Rows, Settings,
-};
+use plugin_api::{Actor, Connection, Connector, Context, Error, Parent, Restriction, Result, Rows, Settings};
 
 use crate::reply::{self, Evidence, Payload, Reply, owned};
 use crate::rule::Stop;
@@ -78,8 +76,10 @@ impl<C: Connector> Calls for InProcess<'_, C> {
                 Ok(Payload::None)
             }),
             Request::DeleteConnection => {
-                self.connections.borrow_mut().retain(|(known, _)| *known != guid);
-                Ok(Reply { outcome: Outcome::ok(), payload: Payload::None, shown_by: Evidence::default() })
+                let mut connections = self.connections.borrow_mut();
+                let at = connections.iter().position(|(known, _)| *known == guid);
+                let deleted = at.map(|at| connections.swap_remove(at).1);
+                reply(|cx| deleted.as_ref().map_or(Ok(()), |open| open.close(cx)).map(|()| Payload::None))
             }
             Request::GetList { list_name } if guid == Guid::ZERO => {
                 reply(|cx| Ok(Payload::List(connector.list(cx, &owned(list_name))?)))

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Actor, ActorType, Context, Error, Field, FieldType, Host, Input, ListItem, Parent, Restriction, Result,
-    Rows, Settings,
+    Actor, ActorType, Context, Error, Field, FieldType, Host, Input, Lifetime, ListItem, Parent, Restriction,
+    Result, Rows, Settings,
 };
 
 /// A connector: what one plugin file offers. The host makes one when it loads the file and calls it from many threads
@@ -44,12 +44,17 @@ pub trait Connector: Sized + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Tests settings before they are saved. Opens a connection and tests that one, unless overridden.
+    /// Tests settings before they are saved. Opens a connection, tests that one and closes it, unless overridden.
     ///
     /// # Errors
     /// The settings do not work; the administrator reads why.
     fn test(&self, cx: &Context, settings: &Settings) -> Result<()> {
-        self.connect(cx, settings)?.test(cx)
+        let connection = self.connect(cx, settings)?;
+        let tested = connection.test(cx);
+        if let Err(error) = connection.close(cx) {
+            cx.warn(error.user_text());
+        }
+        tested
     }
 
     /// Opens a connection. The host keeps it for as long as its settings stay the same, and calls it from many threads
@@ -58,6 +63,20 @@ pub trait Connector: Sized + Send + Sync + 'static {
     /// # Errors
     /// The connection cannot be opened; when it is tried again depends on the [`ErrorKind`](crate::ErrorKind).
     fn connect(&self, cx: &Context, settings: &Settings) -> Result<Self::Connection>;
+
+    /// A connection was deleted: removes what the connector keeps for it elsewhere than in its [folder](Context::folder), which is
+    /// removed afterwards, and which `cx` still has.
+    ///
+    /// Called after the last call of the connection, when it was closed. A connection that was deleted while the host did not run,
+    /// or this connector was not loaded, is noticed later, if it has a folder. May come more than once, and for a connection that
+    /// was never opened: it has to work again and again.
+    ///
+    /// # Errors
+    /// It cannot be removed. The host logs it, keeps the folder and tries again later.
+    fn connection_deleted(&self, cx: &Context, guid: &str) -> Result<()> {
+        let _ = (cx, guid);
+        Ok(())
+    }
 }
 
 /// An open connection to one ERP company.
@@ -75,6 +94,38 @@ pub trait Connection: Send + Sync + 'static {
     /// # Errors
     /// It does not work; the administrator reads why.
     fn test(&self, cx: &Context) -> Result<()> {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// How long the connection stays open, and how often it is refreshed. Asked once, when it was opened. The default is what the
+    /// operator has configured, without a refresh.
+    fn lifetime(&self, cx: &Context) -> Lifetime {
+        let _ = cx;
+        Lifetime::default()
+    }
+
+    /// Work in the background for an open connection, as often as its [`lifetime`](Connection::lifetime) says: renews a session
+    /// or a token before it expires, or warms a cache. One at a time for each connection; other calls may run at the same time.
+    /// It is left out while the connector is busy with calls.
+    ///
+    /// # Errors
+    /// It failed, and nobody gets an answer: the host logs the error. [`ErrorKind::Reopen`](crate::ErrorKind) closes the connection,
+    /// and `Settings` keeps it closed until its settings are saved, as for any call.
+    fn refresh(&self, cx: &Context) -> Result<()> {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Closes the connection: ends the session in the ERP system. Called once, before the connection is dropped, when no call runs in
+    /// it any more: its settings have changed, nobody has used it for a while, it is old or deleted, the connector was replaced,
+    /// or the host stops. Not called when a process has crashed.
+    ///
+    /// There is little time, about ten seconds: give what blocks a [timeout](Context::timeout).
+    ///
+    /// # Errors
+    /// It failed. The host logs the error; the connection is dropped in any case.
+    fn close(&self, cx: &Context) -> Result<()> {
         let _ = cx;
         Ok(())
     }

@@ -1,10 +1,12 @@
 //! The context of a call: what a connector can ask about the call that it works on, and what it reports.
 
 use std::fmt::{self, Display};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::{ConnectionRevision, Error, Outcome, Result, State};
+use crate::connection_folder::ConnectionFolder;
+use crate::{ConnectionRevision, Error, Host, Outcome, Result, State};
 
 /// The connector's own sentence has to reach the caller before the host gives the call up: so much of the time left is not
 /// given to timeouts, within these bounds.
@@ -52,6 +54,7 @@ pub struct Context(Arc<Inner>);
 struct Inner {
     caller: Option<Arc<dyn Caller>>,
     connection: Option<ConnectionRevision>,
+    folder: Option<ConnectionFolder>,
     /// What was reported about a call that works.
     reported: Mutex<Outcome>,
     /// The callbacks for the cancellation, which end with the call.
@@ -77,18 +80,56 @@ pub trait Caller: Send + Sync {
 }
 
 impl Context {
-    pub(crate) fn new(caller: Option<Arc<dyn Caller>>, connection: Option<ConnectionRevision>) -> Self {
-        Context(Arc::new(Inner { caller, connection, ..Inner::default() }))
+    pub(crate) fn new(
+        caller: Option<Arc<dyn Caller>>,
+        connection: Option<ConnectionRevision>,
+        folder: Option<ConnectionFolder>,
+    ) -> Self {
+        Context(Arc::new(Inner { caller, connection, folder, ..Inner::default() }))
+    }
+
+    /// The context of a test, for a stored connection of a connector that runs in this host: it has a [`folder`](Context::folder).
+    ///
+    /// ```
+    /// use plugin_api::{ConnectionRevision, Context, Host};
+    ///
+    /// # let scratch = std::env::temp_dir().join(format!("of-connection-{}", std::process::id()));
+    /// let connection = ConnectionRevision { guid: "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf".to_owned(), revision: 1 };
+    /// let cx = Context::of_connection(&Host::for_test(&scratch), connection);
+    /// std::fs::write(cx.folder()?.join("session"), "token")?;
+    /// # std::fs::remove_dir_all(scratch)?;
+    /// # Ok::<(), plugin_api::Error>(())
+    /// ```
+    pub fn of_connection(host: &Host, connection: ConnectionRevision) -> Self {
+        let folder = ConnectionFolder::of(host.data_folder(), &connection.guid);
+        Context::new(None, Some(connection), folder)
     }
 
     /// The context of a call of this caller.
     pub(crate) fn of_caller(caller: Arc<dyn Caller>) -> Self {
-        Context::new(Some(caller), None)
+        Context::new(Some(caller), None, None)
     }
 
     /// The stored connection that is called. `None` while settings are only tried out.
     pub fn connection(&self) -> Option<&ConnectionRevision> {
         self.0.connection.as_ref()
+    }
+
+    /// A folder for files of the stored connection that is called: `connections/<guid>` in the connector's
+    /// [data folder](crate::Host::data_folder). It is made when it is asked for, only for the user that the connector runs as,
+    /// and removed when the connection was deleted. It is for what can be lost, such as a cache: a backup does not have it,
+    /// and several hosts with the same connection have one each.
+    ///
+    /// # Errors
+    /// Settings are only tried out, or the folder cannot be made.
+    pub fn folder(&self) -> Result<&Path> {
+        let folder = self.0.folder.as_ref().ok_or_else(|| {
+            Error::user("settings that are tried out have no folder")
+                .tech("only a stored connection has one: see Context::connection")
+        })?;
+        folder
+            .make()
+            .map_err(|error| Error::user("the folder of the connection cannot be made").caused_by(error))
     }
 
     /// Whether the call was cancelled: the caller has gone, or has got the answer that it took too long.

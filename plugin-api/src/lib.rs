@@ -91,6 +91,7 @@
 //! | report errors, to users and technicians | [`Error`], [`ErrorKind`], [`ResultExt`] |
 //! | read the host's version, folder and options | [`Host`] |
 //! | cancel work, and keep a deadline | [`Context`] |
+//! | choose how long a connection stays open, renew its session, keep files for it | [`Lifetime`], [`Connection::refresh`], [`Context::folder`] |
 //! | test without a host | the crate `erp-host-conformance`, as a dev-dependency |
 //! | make the file | [`export!`] |
 //!
@@ -109,6 +110,7 @@
 mod actor;
 mod actor_row;
 mod columns;
+mod connection_folder;
 mod connector;
 mod context;
 mod encoding;
@@ -119,6 +121,7 @@ mod field_value;
 mod folded;
 mod host;
 mod input;
+mod lifetime;
 pub mod list_based;
 mod matcher;
 mod outcome;
@@ -143,6 +146,7 @@ pub use field::{Field, Label, ListItem, us};
 pub use field_value::FieldValue;
 pub use host::Host;
 pub use input::Input;
+pub use lifetime::Lifetime;
 pub use list_based::ListBased;
 pub use matcher::{Candidate, Matcher};
 pub use outcome::{Error, ErrorKind, Outcome, Result, ResultExt};

@@ -4,7 +4,9 @@
 use std::any::Any;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::std_types::{RBox, ROption};
@@ -20,6 +22,7 @@ use super::{
     ActorCall, ActorOperation, ConnectionRequest, ConnectorRequest, Kind, Message, MessageRef, Operation,
     logging,
 };
+use crate::connection_folder::ConnectionFolder;
 use crate::rows::RowSink;
 use crate::{ActorType, Connection, ConnectionRevision, Connector, Context, Error, Result, Rows};
 
@@ -30,7 +33,7 @@ pub(super) extern "C" fn load<C: Connector>(
     sink: SinkRef<'_>,
 ) -> ROption<ConnectorBox> {
     let mut replies = Replies::new(sink);
-    let connector = replies.answer_with(None, |_, replies| {
+    let made = replies.answer_with(CallTarget::default(), |_, replies| {
         // First, so that a panic below is logged.
         logging::install(host);
         replies.push(Kind::DESCRIPTION, |message| {
@@ -42,31 +45,70 @@ pub(super) extern "C" fn load<C: Connector>(
             .encode(message);
         });
         let host = requests::host(&mut about_host.message().reader())?;
-        C::new(&host)
+        Ok((C::new(&host)?, host.data_folder))
     });
-    connector.map(connector_object).into()
+    made.map(|(connector, data_folder)| connector_object(connector, data_folder)).into()
 }
 
 /// A connector as an object for the host.
-pub(super) fn connector_object<C: Connector>(connector: C) -> ConnectorBox {
-    ConnectorObject_TO::from_ptr(RBox::new(ConnectorAdapter(PanicSafeDrop::new(connector))), TD_Opaque)
+pub(super) fn connector_object<C: Connector>(connector: C, data_folder: PathBuf) -> ConnectorBox {
+    let adapter = ConnectorAdapter { connector: PanicSafeDrop::new(connector), data_folder };
+    ConnectorObject_TO::from_ptr(RBox::new(adapter), TD_Opaque)
 }
 
-struct ConnectorAdapter<C>(PanicSafeDrop<C>);
+struct ConnectorAdapter<C> {
+    connector: PanicSafeDrop<C>,
+    data_folder: PathBuf,
+}
 
-struct ConnectionAdapter<C> {
+struct ConnectionAdapter<C: Connection> {
     connection: PanicSafeDrop<C>,
-    revision: Option<ConnectionRevision>,
+    target: CallTarget,
+    is_closed: AtomicBool,
+}
+
+/// The stored connection that a call is for.
+#[derive(Clone, Default)]
+struct CallTarget {
+    connection: Option<ConnectionRevision>,
+    folder: Option<ConnectionFolder>,
+}
+
+impl CallTarget {
+    fn connection(connection: ConnectionRevision, data_folder: &Path) -> Self {
+        let folder = ConnectionFolder::of(data_folder, &connection.guid);
+        CallTarget { connection: Some(connection), folder }
+    }
+
+    /// A connection that is not stored any more.
+    fn deleted(guid: &str, data_folder: &Path) -> Self {
+        CallTarget { connection: None, folder: ConnectionFolder::of(data_folder, guid) }
+    }
 }
 
 impl<C: Connector> ConnectorObject for ConnectorAdapter<C> {
     fn call(&self, operation: Operation, request: Wire<'_>, sink: SinkRef<'_>) {
-        let connector = &*self.0.0;
-        Replies::new(sink).answer(None, |cx, replies| {
-            match ConnectorRequest::decode(operation, request.message())? {
+        let connector = &*self.connector.0;
+        let request = ConnectorRequest::decode(operation, request.message());
+        let target = match request {
+            Ok(ConnectorRequest::ConnectionDeleted { guid }) => CallTarget::deleted(guid, &self.data_folder),
+            _ => CallTarget::default(),
+        };
+        let folder = target.folder.clone();
+        Replies::new(sink).answer(target, |cx, replies| {
+            match request? {
                 ConnectorRequest::SettingsForm => replies.fields(connector.settings(cx)?),
                 ConnectorRequest::SetupList { name } => replies.list(connector.list(cx, name)?),
                 ConnectorRequest::TestSettings(settings) => connector.test(cx, &settings)?,
+                ConnectorRequest::ConnectionDeleted { guid } => {
+                    connector.connection_deleted(cx, guid)?;
+                    let removed = folder.map_or(Ok(()), |folder| folder.remove());
+                    let failed = "the folder of the deleted connection cannot be removed";
+                    removed.map_err(|error| Error::user(failed).caused_by(error))?;
+                }
+                ConnectorRequest::ConnectionFolders => {
+                    replies.texts(ConnectionFolder::names(&self.data_folder)?);
+                }
             }
             Ok(())
         });
@@ -74,25 +116,58 @@ impl<C: Connector> ConnectorObject for ConnectorAdapter<C> {
 
     fn connect(&self, settings: Wire<'_>, sink: SinkRef<'_>) -> ROption<ConnectionBox> {
         let settings = requests::settings(&mut settings.message().reader());
-        let revision = settings.as_ref().ok().and_then(|settings| settings.connection().cloned());
-        let connection = Replies::new(sink).answer_with(revision.clone(), |cx, replies| {
-            let connection = self.0.0.connect(cx, &settings?)?;
-            let opened =
-                Opened { input: C::INPUT, description_lifetime: connection.description_lifetime(cx) };
+        let stored = settings.as_ref().ok().and_then(|settings| settings.connection().cloned());
+        let target = stored
+            .map_or_else(CallTarget::default, |stored| CallTarget::connection(stored, &self.data_folder));
+        let adapter = Replies::new(sink).answer_with(target.clone(), |cx, replies| {
+            let connection = PanicSafeDrop::new(self.connector.0.connect(cx, &settings?)?);
+            // From now on it is closed, whatever happens.
+            let adapter = ConnectionAdapter { connection, target, is_closed: AtomicBool::new(false) };
+            let connection = &*adapter.connection.0;
+            let opened = Opened {
+                input: C::INPUT,
+                description_lifetime: connection.description_lifetime(cx),
+                lifetime: connection.lifetime(cx),
+            };
             replies.push(Kind::OPENED, |message| opened.encode(message));
-            Ok(connection)
+            Ok(adapter)
         });
-        let object = |connection| {
-            RBox::new(ConnectionAdapter { connection: PanicSafeDrop::new(connection), revision })
-        };
-        connection.map(|connection| ConnectionObject_TO::from_ptr(object(connection), TD_Opaque)).into()
+        adapter.map(|adapter| ConnectionObject_TO::from_ptr(RBox::new(adapter), TD_Opaque)).into()
+    }
+}
+
+impl<C: Connection> ConnectionAdapter<C> {
+    /// Closes the connection, the first time. A failure is logged here, because a worker process that ends has nobody to report
+    /// it to.
+    fn close(&self, cx: &Context) -> Result<()> {
+        if self.is_closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let closed = self.connection.0.close(cx);
+        if let Err(error) = &closed {
+            let guid = cx.connection().map_or("that was tried out", |connection| &connection.guid);
+            let kind = error.kind();
+            logging::warn(format_args!("the connection {guid} was not closed in order ({kind}): {error}"));
+        }
+        closed
+    }
+}
+
+/// A connection is closed before it is dropped, also by a host that has not asked for it: one whose opening nobody waits for any
+/// more, or that a worker process has at its end.
+impl<C: Connection> Drop for ConnectionAdapter<C> {
+    fn drop(&mut self) {
+        let CallTarget { connection, folder } = std::mem::take(&mut self.target);
+        let cx = Context::new(None, connection, folder);
+        // The hook has logged a panic. An error may be the author's code, too.
+        let _ = guard(|| drop(self.close(&cx)));
     }
 }
 
 impl<C: Connection> ConnectionObject for ConnectionAdapter<C> {
     fn call(&self, operation: Operation, request: Wire<'_>, sink: SinkRef<'_>) {
         let connection = &*self.connection.0;
-        Replies::new(sink).answer(self.revision.clone(), |cx, replies| {
+        Replies::new(sink).answer(self.target.clone(), |cx, replies| {
             match ConnectionRequest::decode(operation, request.message())? {
                 ConnectionRequest::Test => connection.test(cx)?,
                 ConnectionRequest::ActorTypes => replies.actor_types(connection.actor_types(cx)?),
@@ -107,6 +182,8 @@ impl<C: Connection> ConnectionObject for ConnectionAdapter<C> {
                 ConnectionRequest::ListItems { name, keys } => {
                     replies.list(connection.list_items(cx, name, &keys)?)
                 }
+                ConnectionRequest::Refresh => connection.refresh(cx)?,
+                ConnectionRequest::Close => self.close(cx)?,
             }
             Ok(())
         });
@@ -149,21 +226,17 @@ impl<'s> Replies<'s> {
     }
 
     /// Runs a method and replies with its outcome, also when it fails or panics.
-    fn answer(
-        mut self,
-        connection: Option<ConnectionRevision>,
-        method: impl FnOnce(&Context, &mut Self) -> Result<()>,
-    ) {
-        self.answer_with(connection, method);
+    fn answer(mut self, target: CallTarget, method: impl FnOnce(&Context, &mut Self) -> Result<()>) {
+        self.answer_with(target, method);
     }
 
     /// The same for a method that returns an object.
     fn answer_with<T>(
         &mut self,
-        connection: Option<ConnectionRevision>,
+        CallTarget { connection, folder }: CallTarget,
         method: impl FnOnce(&Context, &mut Self) -> Result<T>,
     ) -> Option<T> {
-        let cx = Context::new(Some(Arc::new(self.sink.call())), connection);
+        let cx = Context::new(Some(Arc::new(self.sink.call())), connection, folder);
         let ended = guard(|| match method(&cx, self) {
             Ok(made) => (cx.outcome(), Some(made)),
             // Inside the guard, because texts and drop of an error may be the author's code.

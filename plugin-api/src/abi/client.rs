@@ -43,7 +43,7 @@ pub struct ConnectorClient {
     transport: Arc<dyn ConnectorTransport>,
 }
 
-/// An open connection of a connector. Dropping it closes it.
+/// An open connection of a connector. Dropping it closes it, if [`close`](Self::close) was not called.
 pub struct ConnectionClient {
     connector: Arc<str>,
     opened: Opened,
@@ -177,6 +177,22 @@ impl ConnectorClient {
     /// Tests settings.
     pub fn test_settings(&self, settings: &Settings) -> Outcome {
         self.call(&ConnectorRequest::TestSettings(Cow::Borrowed(settings)), no_reply)
+    }
+
+    /// The connection of this GUID was deleted: the connector removes what it keeps for it.
+    pub fn connection_deleted(&self, guid: &str) -> Outcome {
+        self.call(&ConnectorRequest::ConnectionDeleted { guid }, no_reply)
+    }
+
+    /// The names of the connections that have a folder.
+    ///
+    /// # Errors
+    /// The outcome, with state Error.
+    pub fn connection_folders(&self) -> Result<Vec<String>, Outcome> {
+        let mut names = Vec::new();
+        let outcome = self
+            .call(&ConnectorRequest::ConnectionFolders, |kind, reply| collect_text(&mut names, kind, reply));
+        payload(outcome, names)
     }
 
     /// Opens a connection.
@@ -317,15 +333,19 @@ impl ConnectionClient {
         self.items(&ConnectionRequest::ListItems { name, keys: keys.into() })
     }
 
+    /// Does the connection's work in the background.
+    pub fn refresh(&self) -> Outcome {
+        self.call(&ConnectionRequest::Refresh, no_reply)
+    }
+
+    /// Closes the connection, which is not called again.
+    pub fn close(&self) -> Outcome {
+        call(&self.connector, |replies| self.transport.close(replies), no_reply).1
+    }
+
     fn texts(&self, request: &ConnectionRequest<'_>) -> Result<Vec<String>, Outcome> {
         let mut texts = Vec::new();
-        let outcome = self.call(request, |kind, reply| {
-            if kind != Kind::TEXT {
-                return Err(Malformed.into());
-            }
-            texts.push(reply.reader().text()?.to_owned());
-            Ok(ControlFlow::Continue(()))
-        });
+        let outcome = self.call(request, |kind, reply| collect_text(&mut texts, kind, reply));
         payload(outcome, texts)
     }
 
@@ -353,6 +373,14 @@ pub(super) type Received = Result<ControlFlow<()>, InvalidReply>;
 
 fn no_reply(_: Kind, _: MessageRef<'_>) -> Received {
     Err(Malformed.into())
+}
+
+fn collect_text(texts: &mut Vec<String>, kind: Kind, reply: MessageRef<'_>) -> Received {
+    if kind != Kind::TEXT {
+        return Err(Malformed.into());
+    }
+    texts.push(reply.reader().text()?.to_owned());
+    Ok(ControlFlow::Continue(()))
 }
 
 fn collect_field(fields: &mut Vec<Field>, kind: Kind, reply: MessageRef<'_>) -> Received {

@@ -102,6 +102,15 @@ impl<'a> Record<'a> {
     }
 }
 
+/// Logs a warning of the plugin's side itself.
+pub(super) fn warn(text: fmt::Arguments<'_>) {
+    if is_enabled(Level::WARN, module_path!()) {
+        let mut record = begin(Level::WARN, module_path!());
+        put_field(&mut record, MESSAGE, text);
+        send(&record);
+    }
+}
+
 /// Encodes the beginning of a record. Names and values follow.
 fn begin(level: Level, target: &str) -> Message {
     let mut message = Message::new();

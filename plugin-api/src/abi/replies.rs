@@ -9,7 +9,7 @@ use abi_stable::StableAbi;
 
 use super::{Malformed, Message, MessageRef, Reader};
 use crate::connector::DESCRIPTION_LIFETIME;
-use crate::{ActorType, ErrorKind, Field, Input, ListItem, Outcome, State};
+use crate::{ActorType, ErrorKind, Field, Input, Lifetime, ListItem, Outcome, State};
 
 /// The kind of a reply. It is a number and not an enum, so that later versions can add kinds.
 #[repr(transparent)]
@@ -78,11 +78,17 @@ pub struct Opened {
     pub input: Input,
     /// [`crate::Connection::description_lifetime`], in whole milliseconds.
     pub description_lifetime: Duration,
+    /// [`crate::Connection::lifetime`], in whole milliseconds.
+    pub lifetime: Lifetime,
 }
 
 impl Default for Opened {
     fn default() -> Self {
-        Opened { input: Input::Checked, description_lifetime: DESCRIPTION_LIFETIME }
+        Opened {
+            input: Input::Checked,
+            description_lifetime: DESCRIPTION_LIFETIME,
+            lifetime: Lifetime::default(),
+        }
     }
 }
 
@@ -91,6 +97,8 @@ impl Opened {
     pub fn encode(&self, message: &mut Message) {
         message.put_number(u32::from(self.input == Input::Raw));
         message.put_number(u32::try_from(self.description_lifetime.as_millis()).unwrap_or(u32::MAX));
+        let Lifetime { idle, age, refresh_every } = self.lifetime;
+        [idle, age, refresh_every].into_iter().for_each(|time| put_time(message, time));
     }
 
     /// Decodes it.
@@ -101,8 +109,26 @@ impl Opened {
         let mut reader = message.reader();
         let input = if reader.number()? == 0 { Input::Checked } else { Input::Raw };
         let description_lifetime = Duration::from_millis(reader.number()?.into());
-        Ok(Opened { input, description_lifetime })
+        let mut lifetime = Lifetime::default();
+        for part in [&mut lifetime.idle, &mut lifetime.age, &mut lifetime.refresh_every] {
+            *part = time(&mut reader)?;
+        }
+        Ok(Opened { input, description_lifetime, lifetime })
     }
+}
+
+/// No time.
+const NO_TIME: u32 = u32::MAX;
+
+/// Encodes a time in whole milliseconds, of 49 days at most.
+fn put_time(message: &mut Message, time: Option<Duration>) {
+    let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(NO_TIME).min(NO_TIME - 1);
+    message.put_number(time.map_or(NO_TIME, milliseconds));
+}
+
+fn time(reader: &mut Reader<'_>) -> Result<Option<Duration>, Malformed> {
+    let milliseconds = reader.number()?;
+    Ok((milliseconds != NO_TIME).then(|| Duration::from_millis(milliseconds.into())))
 }
 
 /// Encodes an outcome.

@@ -24,6 +24,8 @@ impl Operation {
     pub const SETTINGS_FORM: Operation = Operation(1);
     pub const SETUP_LIST: Operation = Operation(2);
     pub const TEST_SETTINGS: Operation = Operation(3);
+    pub const CONNECTION_DELETED: Operation = Operation(4);
+    pub const CONNECTION_FOLDERS: Operation = Operation(5);
     // Of a connection.
     pub const TEST: Operation = Operation(32);
     pub const ACTOR_TYPES: Operation = Operation(33);
@@ -37,6 +39,8 @@ impl Operation {
     pub const SAVE: Operation = Operation(41);
     pub const LIST: Operation = Operation(42);
     pub const LIST_ITEMS: Operation = Operation(43);
+    pub const REFRESH: Operation = Operation(44);
+    pub const CLOSE: Operation = Operation(45);
 }
 
 /// Why a request cannot be decoded.
@@ -62,6 +66,13 @@ pub enum ConnectorRequest<'a> {
     },
     /// [`crate::Connector::test`].
     TestSettings(Cow<'a, Settings>),
+    /// [`crate::Connector::connection_deleted`]; the connection's folder is removed afterwards.
+    ConnectionDeleted {
+        /// The ConnectionGuid.
+        guid: &'a str,
+    },
+    /// The names of the connections that have a folder, each a [`Kind::TEXT`](super::Kind::TEXT). No method of the author.
+    ConnectionFolders,
 }
 
 /// A request to a connection.
@@ -95,6 +106,10 @@ pub enum ConnectionRequest<'a> {
         /// The items' keys.
         keys: Cow<'a, [&'a str]>,
     },
+    /// [`crate::Connection::refresh`].
+    Refresh,
+    /// [`crate::Connection::close`].
+    Close,
 }
 
 /// A call that is answered with actors.
@@ -152,6 +167,8 @@ impl<'a> ConnectorRequest<'a> {
             ConnectorRequest::SettingsForm => Operation::SETTINGS_FORM,
             ConnectorRequest::SetupList { .. } => Operation::SETUP_LIST,
             ConnectorRequest::TestSettings(_) => Operation::TEST_SETTINGS,
+            ConnectorRequest::ConnectionDeleted { .. } => Operation::CONNECTION_DELETED,
+            ConnectorRequest::ConnectionFolders => Operation::CONNECTION_FOLDERS,
         }
     }
 
@@ -159,8 +176,9 @@ impl<'a> ConnectorRequest<'a> {
     pub fn encode(&self) -> Message {
         let mut message = Message::new();
         match self {
-            ConnectorRequest::SettingsForm => {}
-            ConnectorRequest::SetupList { name } => message.put_text(name),
+            ConnectorRequest::SettingsForm | ConnectorRequest::ConnectionFolders => {}
+            ConnectorRequest::SetupList { name: text }
+            | ConnectorRequest::ConnectionDeleted { guid: text } => message.put_text(text),
             ConnectorRequest::TestSettings(settings) => put_settings(&mut message, settings),
         }
         message
@@ -176,6 +194,8 @@ impl<'a> ConnectorRequest<'a> {
             Operation::SETTINGS_FORM => ConnectorRequest::SettingsForm,
             Operation::SETUP_LIST => ConnectorRequest::SetupList { name: reader.text()? },
             Operation::TEST_SETTINGS => ConnectorRequest::TestSettings(Cow::Owned(settings(&mut reader)?)),
+            Operation::CONNECTION_DELETED => ConnectorRequest::ConnectionDeleted { guid: reader.text()? },
+            Operation::CONNECTION_FOLDERS => ConnectorRequest::ConnectionFolders,
             unknown => return Err(RequestError::Unknown(unknown)),
         })
     }
@@ -192,6 +212,8 @@ impl<'a> ConnectionRequest<'a> {
             ConnectionRequest::Actors(call) => call.operation(),
             ConnectionRequest::List { .. } => Operation::LIST,
             ConnectionRequest::ListItems { .. } => Operation::LIST_ITEMS,
+            ConnectionRequest::Refresh => Operation::REFRESH,
+            ConnectionRequest::Close => Operation::CLOSE,
         }
     }
 
@@ -200,7 +222,10 @@ impl<'a> ConnectionRequest<'a> {
         // Capacity for a few keys.
         let mut message = Message::with_room(64, 16);
         match self {
-            ConnectionRequest::Test | ConnectionRequest::ActorTypes => {}
+            ConnectionRequest::Test
+            | ConnectionRequest::ActorTypes
+            | ConnectionRequest::Refresh
+            | ConnectionRequest::Close => {}
             ConnectionRequest::Fields { actor_type } | ConnectionRequest::SearchableFields { actor_type } => {
                 message.put_text(actor_type);
             }
@@ -231,6 +256,8 @@ impl<'a> ConnectionRequest<'a> {
             Operation::LIST_ITEMS => {
                 ConnectionRequest::ListItems { name: reader.text()?, keys: Cow::Owned(texts(&mut reader)?) }
             }
+            Operation::REFRESH => ConnectionRequest::Refresh,
+            Operation::CLOSE => ConnectionRequest::Close,
             actors => ConnectionRequest::Actors(ActorCall::decode(actors, &mut reader)?),
         })
     }

@@ -5,7 +5,7 @@ use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::sabi_types::RMut;
 
 use super::objects::{CallBox, ConnectionBox, ConnectorBox, ReplySink, ReplySink_TO, SinkRef, Wire};
-use super::{Kind, MessageRef, Operation, call};
+use super::{ConnectionRequest, Kind, MessageRef, Operation, call};
 
 /// Receives the replies to a call. The last one is the outcome.
 pub trait ReplyReceiver {
@@ -36,10 +36,13 @@ pub trait ConnectorTransport: Send + Sync {
     }
 }
 
-/// The transport to an open connection. Dropping it closes the connection.
+/// The transport to an open connection. Dropping it closes the connection, if it was not closed before.
 pub trait ConnectionTransport: Send + Sync {
     /// Calls an operation of the connection.
     fn call(&self, operation: Operation, request: MessageRef<'_>, replies: &mut dyn ReplyReceiver);
+
+    /// Closes the connection, which is not called again.
+    fn close(&self, replies: &mut dyn ReplyReceiver);
 }
 
 /// A [`ReplyReceiver`] as the object that a plugin pushes its replies into.
@@ -79,5 +82,10 @@ impl ConnectorTransport for ConnectorBox {
 impl ConnectionTransport for ConnectionBox {
     fn call(&self, operation: Operation, request: MessageRef<'_>, replies: &mut dyn ReplyReceiver) {
         with_sink(replies, |sink| self.call(operation, request.into(), sink));
+    }
+
+    fn close(&self, replies: &mut dyn ReplyReceiver) {
+        let request = ConnectionRequest::Close.encode();
+        with_sink(replies, |sink| self.call(Operation::CLOSE, request.as_ref().into(), sink));
     }
 }

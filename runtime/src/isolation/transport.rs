@@ -38,6 +38,7 @@ struct WorkerConnection {
     settings: Message,
     opened: Mutex<Opened>,
     breaker: Mutex<DeadlineBreaker>,
+    is_closed: AtomicBool,
 }
 
 /// Where a connection is open, or was before its worker ended.
@@ -97,7 +98,8 @@ impl ConnectorTransport for WorkerTransport {
         let connector = Arc::clone(&self.0);
         let opened = Mutex::new(Opened { at: Arc::new(opened), failed: None });
         let breaker = Mutex::default();
-        Some(Box::new(WorkerConnection { connector, settings: copy, opened, breaker }))
+        let is_closed = AtomicBool::new(false);
+        Some(Box::new(WorkerConnection { connector, settings: copy, opened, breaker, is_closed }))
     }
 
     fn is_in_process(&self) -> bool {
@@ -118,6 +120,19 @@ impl ConnectionTransport for WorkerConnection {
             open.is_given_up.store(true, Ordering::Release);
             self.record_given_up(&process);
         }
+    }
+
+    /// Where it is open. A process that has crashed has nothing to close, and one that is retired closes it at its end.
+    fn close(&self, replies: &mut dyn ReplyReceiver) {
+        let replies = &mut CallReplies::new(replies);
+        self.is_closed.store(true, Ordering::Release);
+        let open = Arc::clone(&self.opened.lock().unwrap_or_else(PoisonError::into_inner).at);
+        if let Some(process) = open.process.enter() {
+            let header = FrameHeader::new(protocol::CLOSE).about(open.number);
+            let _ = self.connector.call(&process, header, EMPTY, replies);
+        }
+        // It was closed before, with the process that it was open in.
+        replies.end(&Outcome::ok());
     }
 }
 
@@ -204,12 +219,8 @@ fn out_of_service(connector: &str, left: Duration) -> Outcome {
 
 impl Drop for WorkerConnection {
     fn drop(&mut self) {
-        let OpenConnection { process, number, .. } =
-            &*self.opened.get_mut().unwrap_or_else(PoisonError::into_inner).at;
-        // A retired process closes it at its end.
-        if let Some(process) = process.enter() {
-            let header = FrameHeader::new(protocol::CLOSE).about(*number);
-            let _ = self.connector.call(&process, header, EMPTY, &mut CallReplies::new(&mut Unwanted));
+        if !*self.is_closed.get_mut() {
+            self.close(&mut Unwanted);
         }
     }
 }

@@ -40,7 +40,7 @@ struct Worker {
     cpu_time: Option<CpuTimeLimit>,
     handshake: OnceLock<&'static Handshake>,
     connector: RwLock<Option<Arc<dyn ConnectorTransport>>>,
-    connections: RwLock<HashMap<u32, Arc<dyn ConnectionTransport>>>,
+    connections: RwLock<HashMap<u32, Arc<Box<dyn ConnectionTransport>>>>,
     last_connection: AtomicU32,
 }
 
@@ -122,7 +122,7 @@ impl Worker {
             }
             protocol::CONNECT => {
                 let made = self.connector().and_then(|connector| connector.connect(message, replies));
-                return made.map_or(0, |connection| self.add_connection(connection.into()));
+                return made.map_or(0, |connection| self.add_connection(Arc::new(connection)));
             }
             protocol::CONNECTION_CALL => {
                 let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
@@ -137,7 +137,10 @@ impl Worker {
                 let closed = connections.remove(&header.connection);
                 // Closed without the lock: the connector may take its time.
                 drop(connections);
-                drop(closed);
+                // Of a call that was given up and still runs in it: that closes it at its end.
+                if let Some(connection) = closed.and_then(Arc::into_inner) {
+                    connection.close(replies);
+                }
             }
             _ => {}
         }
@@ -170,7 +173,7 @@ impl Worker {
         self.connector.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn add_connection(&self, connection: Arc<dyn ConnectionTransport>) -> u32 {
+    fn add_connection(&self, connection: Arc<Box<dyn ConnectionTransport>>) -> u32 {
         let number = self.last_connection.fetch_add(1, Ordering::Relaxed) + 1;
         self.connections.write().unwrap_or_else(PoisonError::into_inner).insert(number, connection);
         number
@@ -186,7 +189,11 @@ impl Worker {
         if timer.is_ok() {
             let connections =
                 std::mem::take(&mut *self.connections.write().unwrap_or_else(PoisonError::into_inner));
-            drop(connections);
+            let watch = abi::CallWatch::new(Some(Instant::now() + SHUTDOWN_TIMEOUT));
+            // One that a call still uses is closed by the end of that.
+            for connection in connections.into_values().filter_map(Arc::into_inner) {
+                watch.during(|| connection.close(&mut Unwanted));
+            }
             let connector = self.connector.write().unwrap_or_else(PoisonError::into_inner).take();
             drop(connector);
         }
@@ -281,6 +288,15 @@ impl Caller for RunningCall {
         };
         // Without a thread the connector still notices the cancellation when it checks.
         let _ = thread::Builder::new().name("cancellation".to_owned()).spawn(wait);
+    }
+}
+
+/// Drops all replies.
+struct Unwanted;
+
+impl ReplyReceiver for Unwanted {
+    fn receive(&mut self, _: Kind, _: MessageRef<'_>) -> bool {
+        true
     }
 }
 

@@ -93,7 +93,10 @@ fn connection() -> ConnectionClient {
 }
 
 fn connection_to(reporter: CallReporter) -> ConnectionClient {
-    let connector = ConnectorClient::new("CallReporter".into(), Arc::new(connector_object(reporter)));
+    let connector = ConnectorClient::new(
+        "CallReporter".into(),
+        Arc::new(connector_object(reporter, std::path::PathBuf::new())),
+    );
     connector.connect(&Settings::default()).unwrap()
 }
 

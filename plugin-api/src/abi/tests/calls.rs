@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,7 +101,7 @@ fn all() -> ActorCall<'static> {
 }
 
 fn plain() -> ConnectionClient {
-    ConnectorClient::new("Plain".into(), Arc::new(connector_object(Plain)))
+    ConnectorClient::new("Plain".into(), Arc::new(connector_object(Plain, PathBuf::new())))
         .connect(&Settings::default())
         .unwrap()
 }
@@ -139,7 +140,8 @@ fn push_row(push: &mut PushOne<'_>, key: &str, fields: &[(&str, &str)]) {
 
 #[test]
 fn opened_connection_has_what_its_connector_sets() {
-    let expected = Opened { input: Input::Raw, description_lifetime: Duration::from_millis(1500) };
+    let expected =
+        Opened { input: Input::Raw, description_lifetime: Duration::from_millis(1500), ..Opened::default() };
     assert_eq!(plain().opened(), expected);
 }
 
@@ -229,7 +231,7 @@ fn actor_types_cross_with_their_parents() {
 
 #[test]
 fn unknown_operation_is_an_error_of_the_call() {
-    let connector: Arc<dyn ConnectorTransport> = Arc::new(connector_object(Plain));
+    let connector: Arc<dyn ConnectorTransport> = Arc::new(connector_object(Plain, PathBuf::new()));
     let nothing = MessageRef { text: "", marks: &[] };
     let receive = |_: Kind, _: MessageRef<'_>| Ok(ControlFlow::Continue(()));
     let ((), outcome) = call("Plain", |replies| connector.call(Operation(4711), nothing, replies), receive);

@@ -12,8 +12,8 @@ use crate::abi::{
     Operation, Record, RequestError, RowRef, RowWriter,
 };
 use crate::{
-    Access, Actor, ActorType, ErrorKind, Field, FieldType, Host, Input, ListItem, Operator, Outcome, Parent,
-    Restriction, Settings, State,
+    Access, Actor, ActorType, ErrorKind, Field, FieldType, Host, Input, Lifetime, ListItem, Operator,
+    Outcome, Parent, Restriction, Settings, State,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -126,6 +126,8 @@ proptest! {
             ConnectionRequest::SearchableFields { actor_type: &name },
             ConnectionRequest::List { name: &name },
             ConnectionRequest::ListItems { name: &name, keys: Cow::Borrowed(&keys) },
+            ConnectionRequest::Refresh,
+            ConnectionRequest::Close,
         ] {
             check_connection_request(&request);
         }
@@ -133,6 +135,8 @@ proptest! {
             ConnectorRequest::SettingsForm,
             ConnectorRequest::SetupList { name: &name },
             ConnectorRequest::TestSettings(Cow::Borrowed(&settings)),
+            ConnectorRequest::ConnectionDeleted { guid: &name },
+            ConnectorRequest::ConnectionFolders,
         ] {
             let message = request.encode();
             prop_assert_eq!(ConnectorRequest::decode(request.operation(), message.as_ref()), Ok(request));
@@ -186,7 +190,10 @@ proptest! {
 
         let mut message = Message::new();
         let description_lifetime = Duration::from_millis(lifetime.into());
-        let opened = Opened { input: if is_raw { Input::Raw } else { Input::Checked }, description_lifetime };
+        let input = if is_raw { Input::Raw } else { Input::Checked };
+        let time = description_lifetime.min(Duration::from_millis(u64::from(u32::MAX) - 1));
+        let lifetime = Lifetime { idle: Some(time), age: None, refresh_every: is_raw.then_some(time) };
+        let opened = Opened { input, description_lifetime, lifetime };
         opened.encode(&mut message);
         prop_assert_eq!(Opened::decode(message.as_ref()), Ok(opened));
     }

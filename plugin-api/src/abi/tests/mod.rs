@@ -7,4 +7,5 @@ mod calls;
 mod frozen;
 mod handshake;
 mod layout;
+mod life;
 mod messages;
