@@ -17,12 +17,14 @@
 //! - [`hot_reload`]: values that are made from files, and the thread that makes them again;
 //! - `input`: reads whole files, up to a size, and refuses those that others can read or change;
 //! - [`permissions`]: who else may read or write a file or folder;
-//! - [`private_file`]: files and folders that only their owner can use; lock files.
+//! - [`private_file`]: files and folders that only their owner can use; lock files;
+//! - [`replace`]: replaces a file atomically.
 
 pub mod hot_reload;
 mod input;
 pub mod permissions;
 pub mod private_file;
+pub mod replace;
 
 pub use input::{ReadError, read, read_secret, read_secret_text, read_text, read_trusted, read_trusted_text};
 

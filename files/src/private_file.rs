@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::replace;
+
 /// What to do if the file exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfPresent {
@@ -28,11 +30,7 @@ pub fn write(path: &Path, bytes: &[u8], present: IfPresent) -> io::Result<()> {
     give_to_owner_of(file.as_file(), folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    let named = match present {
-        IfPresent::Replace => file.persist(path),
-        IfPresent::Keep => file.persist_noclobber(path),
-    };
-    named.map_err(|error| error.error)?;
+    replace::persist(file, path, present)?;
     sync_folder(folder)
 }
 

@@ -9,9 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use erp_host_files::private_file::{self, IfPresent};
+use erp_host_files::replace;
 use serde::{Deserialize, Serialize};
-
-use erp_host_store::private_file;
 
 /// The file that a running host holds a shared lock on, below the data folder.
 const LOCK: &str = "erp-host.lock";
@@ -162,7 +162,7 @@ impl ReceivedRequest {
             let folder = self.report.parent().unwrap_or(Path::new("."));
             let file = tempfile::NamedTempFile::new_in(folder)?;
             serde_json::to_writer(&file, report)?;
-            file.persist(&self.report).map_err(|error| error.error)?;
+            replace::persist(file, &self.report, IfPresent::Replace)?;
             Ok(())
         };
         if let Err(error) = write() {

@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use erp_host_files::private_file;
+use erp_host_files::private_file::{self, IfPresent};
+use erp_host_files::replace;
 
 /// The name of the cache's folder, below the data folder.
 pub(crate) const FOLDER: &str = "plugins-cache";
@@ -43,7 +44,7 @@ pub(crate) fn copy(bytes: &[u8], folder: &Path, name: &str) -> io::Result<PathBu
     let mut copy = tempfile::NamedTempFile::new_in(folder)?;
     private_file::give_to_owner_of(copy.as_file(), folder)?;
     copy.write_all(bytes)?;
-    copy.persist(&path).map_err(|error| error.error)?;
+    replace::persist(copy, &path, IfPresent::Replace)?;
     Ok(path)
 }
 

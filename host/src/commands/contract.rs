@@ -10,7 +10,8 @@ use contract::learn::{Comparison, Learned, compare, differences, learn, missing}
 use contract::{Call, ContractFile, Envelope, MAX_CONTRACT_FILE, Operation, Profiles, sample};
 use erp_host_client::call::parse_operation;
 use erp_host_client::wsdl::{self, Source};
-use erp_host_files::read_text;
+use erp_host_files::private_file::IfPresent;
+use erp_host_files::{read_text, replace};
 use erp_host_router::ServedProfiles;
 
 use crate::cli::address_parser::AddressParser;
@@ -236,7 +237,7 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), String> {
     let mut file = builder.tempfile_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
+    replace::persist(file, path, IfPresent::Replace).map_err(failed)?;
     Ok(())
 }
 

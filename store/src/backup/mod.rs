@@ -5,18 +5,18 @@
 
 mod restore;
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use erp_host_files::replace;
 use tempfile::NamedTempFile;
 
 pub use self::restore::{Restore, Restored};
 use crate::audit::{Event, Origin, sha256_of_file, shortened};
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::keys::{KeyError, KeyFile, KeyId};
-use crate::private_file::sync_folder;
+use crate::private_file::{IfPresent, sync_folder};
 use crate::repository::ConnectionRepository;
 use crate::sqlite::{BackupInfo, SqliteStore};
 use crate::store::StoreError;
@@ -106,8 +106,8 @@ pub async fn back_up(
     let copy = NamedTempFile::new_in(folder).map_err(failed(folder, "written to"))?;
     let connections =
         store.snapshot_to(copy.path(), &BackupInfo { made_at: SystemTime::now(), keys }).await?;
-    // Any handle of the file can sync what SQLite has written.
-    File::open(copy.path()).and_then(|copy| copy.sync_all()).map_err(failed(file, "written"))?;
+    // Any handle of the file can sync what SQLite has written; on Windows one that may write.
+    copy.as_file().sync_all().map_err(failed(file, "written"))?;
     let sha256 = sha256_of_file(copy.path()).map_err(failed(file, "read"))?;
     // Recorded before the file appears: a record without a backup is better than a backup without a record.
     let made = Event::BackupMade {
@@ -116,10 +116,10 @@ pub async fn back_up(
         with_key: passphrase.is_some(),
     };
     repository.record(vec![made], &Origin::command("backup")).await?;
-    let named = if overwrite { copy.persist(file) } else { copy.persist_noclobber(file) };
-    named.map_err(|error| match error.error.kind() {
+    let present = if overwrite { IfPresent::Replace } else { IfPresent::Keep };
+    replace::persist(copy, file, present).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => BackupError::Exists(file.to_owned()),
-        _ => failed(file, "written")(error.error),
+        _ => failed(file, "written")(error),
     })?;
     sync_folder(folder).map_err(failed(file, "written"))?;
     Ok(Backup { connections, sha256 })

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use erp_host_files::replace;
 use plugin_api::DateTime;
 
 use super::{BackupError, KEYS_FORMAT, failed};
@@ -139,7 +140,7 @@ impl Restore<'_> {
         for journal in ["-wal", "-shm"] {
             move_aside(&with_suffix(&path, journal), &stamp)?;
         }
-        fs::rename(new, &path).map_err(failed(&path, "replaced"))?;
+        replace::rename(new, &path).map_err(failed(&path, "replaced"))?;
         sync_folder(self.data).map_err(failed(&path, "replaced"))?;
         fs::remove_file(&marker).and_then(|()| sync_folder(self.data)).map_err(failed(&marker, "removed"))?;
         Ok(Restored { connections, unreadable, made_at, former_store, former_key_file })
@@ -196,7 +197,7 @@ fn move_aside(path: &Path, stamp: &str) -> Result<Option<PathBuf>, BackupError> 
     let journal = ["-wal", "-shm"].into_iter().find(|suffix| name.ends_with(suffix)).unwrap_or_default();
     let name = name.strip_suffix(journal).unwrap_or(&name);
     let aside = path.with_file_name(format!("{name}.replaced-{stamp}{journal}"));
-    fs::rename(path, &aside).map_err(failed(path, "moved"))?;
+    replace::rename(path, &aside).map_err(failed(path, "moved"))?;
     Ok(Some(aside))
 }
 

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use erp_host_files::replace;
 use zeroize::Zeroizing;
 
 use super::encryption::{KeyError, SecretKey};
@@ -115,7 +116,8 @@ impl KeyFile {
             private_file::give_to_owner_of(&file, &path)?;
             file.write_all(bytes)?;
             file.sync_all()?;
-            fs::rename(&new, &path)
+            drop(file);
+            replace::rename(&new, &path)
         });
         if written.is_err() {
             // If that fails as well, nothing more can be done.
