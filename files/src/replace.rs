@@ -63,10 +63,9 @@ fn retry_in_use<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
     };
 
     const PATIENCE: Duration = Duration::from_secs(2);
-    const PAUSES: [u64; 6] = [1, 2, 5, 10, 20, 50];
+    const PAUSE: Duration = Duration::from_millis(5);
 
     let start = Instant::now();
-    let mut pauses = PAUSES.into_iter();
     loop {
         let error = match attempt() {
             Err(error) if start.elapsed() < PATIENCE => error,
@@ -79,7 +78,7 @@ fn retry_in_use<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
         if !code.is_some_and(|code| in_use.contains(&code)) {
             return Err(error);
         }
-        std::thread::sleep(Duration::from_millis(pauses.next().unwrap_or(100)));
+        std::thread::sleep(PAUSE);
     }
 }
 
@@ -111,7 +110,7 @@ mod tests {
 
     #[test]
     fn file_is_replaced_while_others_read_it() {
-        const REPLACEMENTS: usize = 200;
+        const REPLACEMENTS: usize = 40;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         persist(temporary(folder.path(), "0"), &path, IfPresent::Replace).unwrap();
@@ -127,7 +126,7 @@ mod tests {
                         assert!(text.parse::<usize>().is_ok(), "half a file: {text:?}");
                         drop(file);
                         // Readers that never close the file leave a system without POSIX renames no moment.
-                        thread::sleep(std::time::Duration::from_millis(1));
+                        thread::sleep(std::time::Duration::from_millis(5));
                     }
                 });
             }

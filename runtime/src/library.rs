@@ -67,12 +67,18 @@ unsafe fn open_now(path: &Path) -> Result<Library, libloading::Error> {
     unsafe { unix::Library::open(Some(path), unix::RTLD_NOW | unix::RTLD_LOCAL) }.map(Library::from)
 }
 
-/// Opens a library. Windows always resolves all symbols at once, and separately for each library.
+/// Opens a library. Windows always resolves all symbols at once, and separately for each library. The libraries that it needs are
+/// searched in its own folder, that of the program and that of the system: not in the current folder or in `PATH`, where others may
+/// write.
 ///
 /// # Safety
 /// As for [`Library::new`].
 #[cfg(windows)]
 unsafe fn open_now(path: &Path) -> Result<Library, libloading::Error> {
+    use libloading::os::windows::{self, LOAD_LIBRARY_SEARCH_DEFAULT_DIRS, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR};
+    // Only an absolute path has a folder to search.
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folders = LOAD_LIBRARY_SEARCH_DEFAULT_DIRS | LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR;
     // SAFETY: the caller's.
-    unsafe { Library::new(path) }
+    unsafe { windows::Library::load_with_flags(path, folders) }.map(Library::from)
 }

@@ -1,5 +1,6 @@
 //! Checks a shared library's headers before the system's loader opens it. The loader maps what the headers name without
-//! comparing it with the file's size, so a truncated library would end the process with SIGBUS instead of an error.
+//! comparing it with the file's size: on Linux a truncated library would end the process with SIGBUS instead of an error, and
+//! the error of Windows is the same for a truncated library and one for another processor.
 
 use thiserror::Error;
 
@@ -18,8 +19,8 @@ pub enum ObjectFileError {
     /// It has another word size, byte order or instruction set.
     #[error("it is a library for another processor, this host runs on {here}; build the plugin for this processor", here = std::env::consts::ARCH)]
     OtherProcessor,
-    /// It is an ELF program or object file.
-    #[error("it is an ELF file but not a shared library; build the plugin as a cdylib")]
+    /// It is a program or an object file.
+    #[error("it is a program or an object file, not a shared library; build the plugin as a cdylib")]
     NotShared,
     /// It is shorter than its headers say.
     #[error("the file is truncated: it has {length} bytes and says that it has {expected}; copy it again")]
@@ -43,11 +44,12 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), ObjectFileError> {
         [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => "macos",
         _ => return Err(ObjectFileError::NotALibrary),
     };
-    // The loaders of Windows and macOS check the file's size themselves.
-    match (system, cfg!(windows), cfg!(target_os = "macos")) {
-        ("windows", true, _) | ("macos", _, true) => Ok(()),
-        ("linux", false, false) => check_elf(bytes),
-        _ => Err(ObjectFileError::OtherSystem(system)),
+    match system {
+        _ if system != std::env::consts::OS => Err(ObjectFileError::OtherSystem(system)),
+        "linux" => check_elf(bytes),
+        "windows" => check_pe(bytes),
+        // The loader of macOS checks the file's size itself.
+        _ => Ok(()),
     }
 }
 
@@ -56,12 +58,12 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), ObjectFileError> {
 fn check_elf(bytes: &[u8]) -> Result<(), ObjectFileError> {
     let wide = cfg!(target_pointer_width = "64");
     let little = cfg!(target_endian = "little");
-    let file = Elf { bytes, wide, little };
+    let header = if wide { 64 } else { 52 };
+    let file = Headers { bytes, little, least: header as u64 };
     if bytes.get(4) != Some(if wide { &2 } else { &1 }) || bytes.get(5) != Some(if little { &1 } else { &2 })
     {
         return Err(if bytes.len() < 6 { file.truncated(64) } else { ObjectFileError::OtherProcessor });
     }
-    let header = if wide { 64 } else { 52 };
     if bytes.len() < header {
         return Err(file.truncated(header as u64));
     }
@@ -93,13 +95,50 @@ fn check_elf(bytes: &[u8]) -> Result<(), ObjectFileError> {
     Ok(())
 }
 
-struct Elf<'a> {
-    bytes: &'a [u8],
-    wide: bool,
-    little: bool,
+/// Checks the parts of a PE file that determine its size: the section table and the sections. The offsets are those of Microsoft's
+/// "PE Format".
+fn check_pe(bytes: &[u8]) -> Result<(), ObjectFileError> {
+    const IS_LIBRARY: u64 = 0x2000;
+    const SECTION: u64 = 40;
+    let file = Headers { bytes, little: true, least: 64 };
+    let start = file.number(60, 4)?;
+    file.holds(start, 24)?;
+    // `holds` has checked that it is within the file, whose length is a usize.
+    let start = usize::try_from(start).unwrap_or(usize::MAX);
+    if bytes.get(start..start.saturating_add(4)) != Some(b"PE\0\0") {
+        return Err(ObjectFileError::NotALibrary);
+    }
+    let field = |at: usize| file.number(start.saturating_add(at), 2);
+    let machine = match std::env::consts::ARCH {
+        "x86_64" => Some(0x8664),
+        "aarch64" => Some(0xaa64),
+        "x86" => Some(0x14c),
+        _ => None,
+    };
+    if machine.is_some_and(|machine| field(4) != Ok(machine)) {
+        return Err(ObjectFileError::OtherProcessor);
+    }
+    if field(22)? & IS_LIBRARY == 0 {
+        return Err(ObjectFileError::NotShared);
+    }
+    let table = start as u64 + 24 + field(20)?;
+    let sections = field(6)?;
+    file.holds(table, sections * SECTION)?;
+    for index in 0..sections {
+        let entry = usize::try_from(table + index * SECTION).unwrap_or(usize::MAX);
+        file.holds(file.number(entry.saturating_add(20), 4)?, file.number(entry.saturating_add(16), 4)?)?;
+    }
+    Ok(())
 }
 
-impl Elf<'_> {
+struct Headers<'a> {
+    bytes: &'a [u8],
+    little: bool,
+    /// Bytes of the first header.
+    least: u64,
+}
+
+impl Headers<'_> {
     fn number(&self, at: usize, size: usize) -> Result<u64, ObjectFileError> {
         let digits = at
             .checked_add(size)
@@ -115,8 +154,7 @@ impl Elf<'_> {
     }
 
     fn truncated(&self, expected: u64) -> ObjectFileError {
-        let header = if self.wide { 64 } else { 52 };
-        ObjectFileError::Truncated { length: self.bytes.len() as u64, expected: expected.max(header) }
+        ObjectFileError::Truncated { length: self.bytes.len() as u64, expected: expected.max(self.least) }
     }
 }
 

@@ -71,7 +71,11 @@ fn cases() -> Vec<Case> {
         ),
         ("other-processor.so", with_byte(&good, 18, 0xf3), "it is a library for another processor, "),
         ("narrow.so", with_byte(&good, 4, 1), "it is a library for another processor, "),
-        ("program.so", with_byte(&good, 16, 2), "it is an ELF file but not a shared library; build "),
+        (
+            "program.so",
+            with_byte(&good, 16, 2),
+            "it is a program or an object file, not a shared library; build ",
+        ),
         (
             "no-plugin.so",
             with_text(&good, "ERP_HOST_PLUGIN", "ERP_HOST_PLUGIX"),
