@@ -42,7 +42,7 @@ pub trait Login: Send + Sync + 'static {
         answer.status() == 401
     }
 
-    /// Logs out, with a request that has the session: nothing, unless overridden. See [`Client::log_out`].
+    /// Logs out, with a request [in the session](Request::in_session): nothing, unless overridden. See [`Client::log_out`].
     ///
     /// # Errors
     /// It did not work.

@@ -56,14 +56,19 @@ impl Failed<'_> {
             NoAnswerCause::Network(reason) => {
                 (format!("{name} cannot be reached at {origin}"), reason.clone())
             }
+            NoAnswerCause::Certificate(reason) => {
+                let remedy = "check the address, or add the certificates of its authority to the settings";
+                (format!("the certificate of {name} at {origin} is not trusted: {remedy}"), reason.clone())
+            }
             NoAnswerCause::TooLarge(most) => {
                 (format!("the answer of {name} is too large"), format!("it has more than {most} bytes"))
             }
             NoAnswerCause::Local(reason) => (format!("{name} cannot be asked"), reason.clone()),
         };
         let is_temporary = matches!(no_answer.cause, NoAnswerCause::Timeout(_) | NoAnswerCause::Network(_));
+        let is_away = is_temporary || matches!(no_answer.cause, NoAnswerCause::Certificate(_));
         let failure = Failure {
-            kind: if is_temporary { ErrorKind::Unavailable } else { ErrorKind::Failed },
+            kind: if is_away { ErrorKind::Unavailable } else { ErrorKind::Failed },
             user,
             tech: self.redaction.redacted(&format!("{what}: {reason}")),
             is_temporary,

@@ -21,6 +21,7 @@ const NAMES: &[&str] = &[
     "passwd",
     "pwd",
     "secret",
+    "session",
     "sessionid",
     "sessionkey",
     "sessiontoken",

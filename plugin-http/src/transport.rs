@@ -24,6 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For how long an idle connection is kept. Short: a server that closes it just when a write is sent leaves the outcome unknown.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// In the text of rustls for a certificate that it does not accept.
+const NOT_TRUSTED: &str = "invalid peer certificate";
+
 /// Threads that resolve names. The resolver of the system blocks, and cannot be cancelled.
 const RESOLVER_THREADS: usize = 32;
 
@@ -61,6 +64,8 @@ pub(crate) enum NoAnswerCause {
     Cancelled,
     Timeout(Duration),
     Network(String),
+    /// The certificate of the server is not trusted.
+    Certificate(String),
     /// The answer is larger than this many bytes.
     TooLarge(usize),
     /// There is something wrong here, not in the network.
@@ -184,7 +189,7 @@ fn network(error: reqwest::Error) -> NoAnswerCause {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    NoAnswerCause::Network(text)
+    if text.contains(NOT_TRUSTED) { NoAnswerCause::Certificate(text) } else { NoAnswerCause::Network(text) }
 }
 
 /// A body that notes when it is asked for: this happens when there is a connection to send it over.

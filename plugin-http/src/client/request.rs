@@ -112,6 +112,11 @@ impl<'c> Request<'c> {
         self.header("authorization", crate::basic_auth(user, password).expose())
     }
 
+    /// Sends the headers of a session, for a [log-out](super::Login::log_out). Other requests have the session of their client.
+    pub fn in_session(self, session: &Session) -> Self {
+        session.headers().fold(self, |request, (name, value)| request.header(name, value.expose()))
+    }
+
     /// A JSON body.
     pub fn json(self, body: &(impl Serialize + ?Sized)) -> Self {
         match serde_json::to_vec(body) {

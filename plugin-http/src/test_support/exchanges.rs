@@ -41,8 +41,9 @@ pub(super) struct Asked {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Answered {
     status: u16,
+    /// Such as `etag: "7"`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    headers: Vec<(String, String)>,
+    headers: Vec<String>,
     #[serde(default, skip_serializing_if = "Value::is_null")]
     body: Value,
 }
@@ -83,7 +84,7 @@ impl Answered {
         let recorded = reply.headers.iter().filter(|(name, _)| HEADERS.contains(&name.as_str()));
         let headers = recorded.map(|(name, value)| {
             let value = if redaction.is_secret_name(name) { crate::redaction::REDACTED } else { value };
-            (name.clone(), value.replace(origin, ORIGIN))
+            format!("{name}: {}", value.replace(origin, ORIGIN))
         });
         let text = String::from_utf8_lossy(&reply.body).replace(origin, ORIGIN);
         Answered { status: reply.status, headers: headers.collect(), body: body(text.as_bytes(), redaction) }
@@ -95,7 +96,8 @@ impl Answered {
             Value::String(text) => text.clone(),
             json => json.to_string(),
         };
-        let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.replace(ORIGIN, origin)));
+        let headers = self.headers.iter().filter_map(|header| header.split_once(": "));
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.replace(ORIGIN, origin)));
         Reply {
             status: self.status,
             headers: headers.collect(),
