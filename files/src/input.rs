@@ -23,6 +23,9 @@ pub enum ReadError {
     /// It is not UTF-8.
     #[error("it is no UTF-8 text")]
     NotText,
+    /// It is UTF-16, as some editors and PowerShell write.
+    #[error("it is UTF-16 text; save it as UTF-8 (Notepad: Save as, Encoding; PowerShell: -Encoding utf8)")]
+    Utf16,
     /// Others can read or change it.
     #[error(transparent)]
     Permissions(#[from] LoosePermissions),
@@ -93,10 +96,16 @@ pub fn read_secret(path: &Path, limit: u32) -> Result<Zeroizing<Vec<u8>>, ReadEr
 /// It cannot be read, is larger, is not UTF-8, or others can read or change it.
 pub fn read_secret_text(path: &Path, limit: u32) -> Result<Zeroizing<String>, ReadError> {
     let mut bytes = read_secret(path, limit)?;
-    String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
+    if is_utf16(&bytes) {
+        return Err(ReadError::Utf16);
+    }
+    let text = String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new);
+    let mut text = text.map_err(|error| {
         drop(Zeroizing::new(error.into_bytes()));
         ReadError::NotText
-    })
+    })?;
+    remove_byte_order_mark(&mut text);
+    Ok(text)
 }
 
 fn fill(file: &File, limit: u64, bytes: &mut Vec<u8>) -> Result<(), ReadError> {
@@ -108,5 +117,47 @@ fn fill(file: &File, limit: u64, bytes: &mut Vec<u8>) -> Result<(), ReadError> {
 }
 
 fn text(bytes: Vec<u8>) -> Result<String, ReadError> {
-    String::from_utf8(bytes).map_err(|_| ReadError::NotText)
+    if is_utf16(&bytes) {
+        return Err(ReadError::Utf16);
+    }
+    let mut text = String::from_utf8(bytes).map_err(|_| ReadError::NotText)?;
+    remove_byte_order_mark(&mut text);
+    Ok(text)
+}
+
+/// The byte order mark of UTF-16. UTF-8 text never begins like this.
+fn is_utf16(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
+}
+
+/// Removes the byte order mark that Notepad and PowerShell put before UTF-8 text. The text does not move in memory to another place.
+fn remove_byte_order_mark(text: &mut String) {
+    const MARK: char = '\u{feff}';
+    if text.starts_with(MARK) {
+        text.replace_range(..MARK.len_utf8(), "");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_order_mark_of_utf8_is_no_part_of_the_text_and_utf16_is_refused_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let read = |bytes: &[u8]| {
+            crate::private_file::write(&path, bytes, crate::private_file::IfPresent::Replace).unwrap();
+            let text = read_text(&path, 100).map_err(|error| error.to_string());
+            let secret = read_secret_text(&path, 100).map(|text| text.to_string());
+            assert_eq!(text, secret.map_err(|error| error.to_string()));
+            text
+        };
+        assert_eq!(read(b"\xef\xbb\xbfKey=value").as_deref(), Ok("Key=value"));
+        assert_eq!(read(b"Key=value").as_deref(), Ok("Key=value"));
+        for utf16 in [b"\xff\xfeK\0e\0y\0=\0".as_slice(), b"\xfe\xff\0K\0e\0y\0="] {
+            assert!(read(utf16).unwrap_err().starts_with("it is UTF-16 text; save it as UTF-8"));
+        }
+        assert_eq!(read(b"\xff").unwrap_err(), "it is no UTF-8 text");
+    }
 }
