@@ -3,12 +3,17 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Instant;
 
 use contract::{Dictionary, Guid, Request, Text, Texts};
-use plugin_api::abi::{MessageRef, RowSink};
-use plugin_api::{Actor, Connection, Connector, Context, Error, Parent, Restriction, Result, Rows, Settings};
+use plugin_api::abi::{CallWatch, MessageRef, RowSink};
+use plugin_api::{
+    Actor, Connection, Connector, Context, Error, ErrorKind, Parent, Restriction, Result, Rows, Settings,
+};
 
+use crate::call_limits::{CallLimits, Ended};
 use crate::reply::{self, Evidence, Payload, Reply, owned};
 use crate::rule::Stop;
 use crate::testing::collect_in;
@@ -16,7 +21,14 @@ use crate::testing::collect_in;
 /// A connector in this process, with the connections that were opened.
 pub(crate) struct InProcess<'c, C: Connector> {
     connector: &'c C,
-    connections: RefCell<Vec<(Guid, C::Connection)>>,
+    connections: RefCell<Vec<Opened<C::Connection>>>,
+}
+
+/// An open connection, with the settings that it is opened with again.
+struct Opened<C> {
+    guid: Guid,
+    settings: Settings,
+    connection: Arc<C>,
 }
 
 /// The calls to a connector, whatever its type.
@@ -26,6 +38,15 @@ pub(crate) trait Calls {
 
     /// Makes calls of a connection at the same time, each in a thread of its own.
     fn at_once(&self, guid: Guid, requests: &[Request<'_>]) -> Vec<Result<Reply, Stop>>;
+
+    /// Makes calls of a connection at the same time, and waits no longer than the limits have it: a call that has not ended
+    /// then is left to its thread.
+    fn within(
+        &self,
+        guid: Guid,
+        requests: Vec<Request<'static>>,
+        limits: CallLimits,
+    ) -> Result<Vec<Ended>, Stop>;
 
     /// Searches for all actors of a type while no rows are wanted.
     fn refuse_rows(&self, guid: Guid, actor_type: &str) -> Result<RefusedRows, Stop>;
@@ -47,17 +68,56 @@ impl<'c, C: Connector> InProcess<'c, C> {
         InProcess { connector, connections: RefCell::default() }
     }
 
-    /// Calls a method of a connection.
-    fn with_connection<T>(
-        &self,
-        guid: Guid,
-        call: impl FnOnce(&C::Connection) -> Result<T, Stop>,
-    ) -> Result<T, Stop> {
+    /// A connection.
+    fn opened(&self, guid: Guid) -> Result<Arc<C::Connection>, Stop> {
         let connections = self.connections.borrow();
-        let known = connections.iter().find(|(known, _)| *known == guid);
-        let (_, connection) = known.ok_or_else(|| Stop::skip("the connection is not open"))?;
-        call(connection)
+        let known = connections.iter().find(|known| known.guid == guid);
+        let known = known.ok_or_else(|| Stop::skip("the connection is not open"))?;
+        Ok(Arc::clone(&known.connection))
     }
+
+    /// A call of a connection. As in a host the connection is opened again where an error asks for it, and a call that only
+    /// reads is repeated then, once.
+    fn of_connection(&self, guid: Guid, request: &Request<'_>) -> Result<Reply, Stop> {
+        let call = || {
+            let connection = self.opened(guid)?;
+            reply(|cx| perform(&*connection, cx, request))
+        };
+        let first = call()?;
+        if !asks_to_reopen(&first) {
+            return Ok(first);
+        }
+        let opened = self.reopen(guid)?;
+        match request {
+            _ if opened.is_error() => Ok(opened),
+            Request::CreateActor { .. } | Request::SaveActors { .. } => Ok(first),
+            _ => call(),
+        }
+    }
+
+    /// Opens a connection again with its settings. The old one stays if that fails.
+    fn reopen(&self, guid: Guid) -> Result<Reply, Stop> {
+        let settings =
+            self.connections.borrow().iter().find(|known| known.guid == guid).map(|it| it.settings.clone());
+        let settings = settings.ok_or_else(|| Stop::skip("the connection is not open"))?;
+        reply(|cx| {
+            let connection = Arc::new(self.connector.connect(cx, &settings)?);
+            let mut connections = self.connections.borrow_mut();
+            let known = connections.iter_mut().find(|known| known.guid == guid);
+            let closed = known.map(|known| std::mem::replace(&mut known.connection, connection));
+            closed.map_or(Ok(()), |closed| close(cx, closed))?;
+            Ok(Payload::None)
+        })
+    }
+}
+
+/// Closes a connection, unless a call that was not waited for still runs in it.
+fn close(cx: &Context, connection: Arc<impl Connection>) -> Result<()> {
+    Arc::into_inner(connection).map_or(Ok(()), |connection| connection.close(cx))
+}
+
+fn asks_to_reopen(reply: &Reply) -> bool {
+    reply.is_error() && reply.outcome.kind == ErrorKind::Reopen
 }
 
 impl<C: Connector> Calls for InProcess<'_, C> {
@@ -71,44 +131,92 @@ impl<C: Connector> Calls for InProcess<'_, C> {
                 reply(|cx| connector.test(cx, &settings(connection_info)).map(|()| Payload::None))
             }
             Request::SaveConnection { connection_info } => reply(|cx| {
-                let connection = connector.connect(cx, &settings(connection_info))?;
-                self.connections.borrow_mut().push((guid, connection));
+                let settings = settings(connection_info);
+                let connection = Arc::new(connector.connect(cx, &settings)?);
+                self.connections.borrow_mut().push(Opened { guid, settings, connection });
                 Ok(Payload::None)
             }),
             Request::DeleteConnection => {
                 let mut connections = self.connections.borrow_mut();
-                let at = connections.iter().position(|(known, _)| *known == guid);
-                let deleted = at.map(|at| connections.swap_remove(at).1);
-                reply(|cx| deleted.as_ref().map_or(Ok(()), |open| open.close(cx)).map(|()| Payload::None))
+                let at = connections.iter().position(|known| known.guid == guid);
+                let deleted = at.map(|at| connections.swap_remove(at).connection);
+                reply(|cx| deleted.map_or(Ok(()), |open| close(cx, open)).map(|()| Payload::None))
             }
             Request::GetList { list_name } if guid == Guid::ZERO => {
                 reply(|cx| Ok(Payload::List(connector.list(cx, &owned(list_name))?)))
             }
-            _ => self.with_connection(guid, |connection| reply(|cx| perform(connection, cx, request))),
+            _ => self.of_connection(guid, request),
         }
     }
 
     fn at_once(&self, guid: Guid, requests: &[Request<'_>]) -> Vec<Result<Reply, Stop>> {
-        let replies = self.with_connection(guid, |connection| {
-            Ok(thread::scope(|scope| {
-                let one = |request| scope.spawn(move || reply(|cx| perform(connection, cx, request)));
-                let threads: Vec<_> = requests.iter().map(one).collect();
-                let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
-                ended.map(|ended| ended.unwrap_or_else(|panic| Err(panicked(&*panic)))).collect()
-            }))
-        });
-        replies.unwrap_or_else(|stop| vec![Err(stop)])
+        let connection = match self.opened(guid) {
+            Ok(connection) => connection,
+            Err(stop) => return vec![Err(stop)],
+        };
+        thread::scope(|scope| {
+            let connection = &*connection;
+            let one = |request| scope.spawn(move || reply(|cx| perform(connection, cx, request)));
+            let threads: Vec<_> = requests.iter().map(one).collect();
+            let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
+            ended.map(|ended| ended.unwrap_or_else(|panic| Err(panicked(&*panic)))).collect()
+        })
+    }
+
+    fn within(
+        &self,
+        guid: Guid,
+        requests: Vec<Request<'static>>,
+        limits: CallLimits,
+    ) -> Result<Vec<Ended>, Stop> {
+        let connection = self.opened(guid)?;
+        let started = Instant::now();
+        let call = CallWatch::new(limits.deadline.and_then(|deadline| started.checked_add(deadline)));
+        if limits.cancelled_after.is_some_and(|after| after.is_zero()) {
+            call.cancel();
+        }
+        let (send, replies) = mpsc::channel();
+        let mut ended: Vec<Ended> = requests.iter().map(|_| Ended::none(limits.wait)).collect();
+        let mut open = requests.len();
+        for (at, request) in requests.into_iter().enumerate() {
+            let (connection, call, send) = (Arc::clone(&connection), call.clone(), send.clone());
+            thread::spawn(move || {
+                let reply = call.call(|cx| reply_in(cx, |cx| perform(&*connection, cx, &request)));
+                // Nobody waits for it any more if it is late.
+                let _ = send.send((at, Ended { took: started.elapsed(), reply: Some(reply) }));
+            });
+        }
+        for until in [limits.cancelled_after, Some(limits.wait)].into_iter().flatten() {
+            while open > 0
+                && let Ok((at, one)) = replies.recv_timeout(until.saturating_sub(started.elapsed()))
+            {
+                ended[at] = one;
+                open -= 1;
+            }
+            if Some(until) == limits.cancelled_after {
+                call.cancel();
+            }
+        }
+        let wants_reopening = |one: &Ended| matches!(&one.reply, Some(Ok(reply)) if asks_to_reopen(reply));
+        if ended.iter().any(wants_reopening) {
+            let opened = self.reopen(guid)?;
+            if opened.is_error() {
+                for one in ended.iter_mut().filter(|one| wants_reopening(one)) {
+                    one.reply = Some(Ok(opened.clone()));
+                }
+            }
+        }
+        Ok(ended)
     }
 
     fn refuse_rows(&self, guid: Guid, actor_type: &str) -> Result<RefusedRows, Stop> {
-        self.with_connection(guid, |connection| {
-            let mut refusing = Refusing(0);
-            let cx = Context::default();
-            let search =
-                || connection.search(&cx, actor_type, &[], &mut Rows::new(actor_type, None, &mut refusing));
-            let failed = guarded(search)?.is_err();
-            Ok(RefusedRows { batches: refusing.0, failed })
-        })
+        let connection = self.opened(guid)?;
+        let mut refusing = Refusing(0);
+        let cx = Context::default();
+        let search =
+            || connection.search(&cx, actor_type, &[], &mut Rows::new(actor_type, None, &mut refusing));
+        let failed = guarded(search)?.is_err();
+        Ok(RefusedRows { batches: refusing.0, failed })
     }
 
     fn declared_actor_types(&self) -> &'static [&'static str] {
@@ -179,8 +287,12 @@ fn perform(connection: &impl Connection, cx: &Context, request: &Request<'_>) ->
 
 /// The reply to a call. An error of the connector is one too.
 fn reply(call: impl FnOnce(&Context) -> Result<Payload>) -> Result<Reply, Stop> {
-    let cx = Context::default();
-    let (outcome, payload) = match guarded(|| call(&cx))? {
+    reply_in(&Context::default(), call)
+}
+
+/// As [`reply`], in a context.
+fn reply_in(cx: &Context, call: impl FnOnce(&Context) -> Result<Payload>) -> Result<Reply, Stop> {
+    let (outcome, payload) = match guarded(|| call(cx))? {
         Ok(payload) => (cx.outcome(), payload),
         Err(error) => (error.to_outcome(), Payload::None),
     };

@@ -42,12 +42,17 @@
 //! - `rules`: one function for each rule, one file for each group. They make calls of the contract (`contract::Request`)
 //!   to a `subject`, and read replies in the types of the plugin API (`reply`).
 //! - `in_process` and `soap` are the subject's adapters: requests become calls of the plugin API's traits, or travel.
-//! - `clock` counts calls and measures them: a rule has a time limit.
+//! - `clock` counts calls and measures them: a rule has a time limit. `call_limits` are those of calls that may hang.
+//! - `erp_control` is how the author's test, or commands (`erp_commands`), stop and start the ERP system.
 //! - `engine` checks the rules one after the other; `rule` has verdicts and findings, `report` shows them.
 //! - `specification` and `verification` are the entries: a connector in process, and a service.
 
+mod call_limits;
 mod clock;
 mod engine;
+#[cfg(feature = "soap")]
+mod erp_commands;
+mod erp_control;
 mod in_process;
 mod reply;
 mod report;
@@ -65,10 +70,13 @@ mod verification;
 mod tests;
 
 pub use engine::Progress;
+pub use erp_control::{ErpControl, Offered};
 pub use reply::HttpExchange;
 pub use report::{Counts, Detail, Report};
 pub use rule::{Finding, Rule, Verdict, Weight};
 pub use specification::Specification;
 
+#[cfg(feature = "soap")]
+pub use erp_commands::ErpCommands;
 #[cfg(feature = "soap")]
 pub use verification::{CannotBegin, Verification};

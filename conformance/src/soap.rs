@@ -3,15 +3,16 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use contract::learn::WsdlDocument;
 use contract::{Call, Envelope, Loss, LossKind, Operation, Request, Text, losses};
 use erp_host_client::{CallError, CallErrorKind, Client, Exchange, HttpExchange, HttpRequest};
-use plugin_api::{Field, ListItem, Outcome};
+use plugin_api::{ErrorKind, Field, ListItem, Outcome};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::call_limits::Ended;
 use crate::clock::Clock;
 use crate::reply::{Payload, Reply, actor, owned};
 use crate::rule::{Finding, Stop};
@@ -113,6 +114,29 @@ impl Soap {
         answers.into_iter().map(|(_, operation, answer)| self.read(operation, answer)).collect()
     }
 
+    /// Makes calls of a connection at the same time, and waits no longer than this for each.
+    pub(crate) async fn within(&self, guid: &str, requests: &[Request<'_>], wait: Duration) -> Vec<Ended> {
+        let mut calls = JoinSet::new();
+        for (at, request) in requests.iter().enumerate() {
+            let operation = request.operation();
+            let sent = self.request(Some(guid), request.clone());
+            let client = self.client.clone();
+            calls.spawn(async move {
+                let started = Instant::now();
+                let answer = timeout(wait, client.exchange(operation, sent)).await;
+                (at, operation, started.elapsed(), answer.ok())
+            });
+        }
+        self.clock.count(requests.len());
+        let mut ended = calls.join_all().await;
+        ended.sort_by_key(|(at, ..)| *at);
+        let read = |(_, operation, took, answer): (_, _, _, Option<_>)| {
+            self.clock.measured(operation, took);
+            Ended { took, reply: answer.map(|answer| self.read(operation, answer)) }
+        };
+        ended.into_iter().map(read).collect()
+    }
+
     /// The reply of an answer, checked as every reply is.
     fn read(&self, operation: Operation, response: Result<Exchange, CallError>) -> Result<Reply, Stop> {
         self.needs(operation)?;
@@ -145,6 +169,7 @@ impl Soap {
         of_plugin_api.user = string(&outcome.user_explanation);
         of_plugin_api.tech = string(&outcome.tech_explanation);
         of_plugin_api.code = string(&outcome.error_code);
+        of_plugin_api.kind = kind_of(&outcome);
         Ok(Reply { outcome: of_plugin_api, payload: of_message(&payload), shown_by: (&http).into() })
     }
 
@@ -209,6 +234,17 @@ impl Soap {
             self.unexplained.borrow_mut().push(finding(text));
         }
     }
+}
+
+/// The kind of an error, which a host of ours has in the code or at the beginning of the technical text.
+fn kind_of(outcome: &contract::Outcome<'_>) -> ErrorKind {
+    let (code, tech) = (outcome.error_code.as_deref(), outcome.tech_explanation.as_deref());
+    let begins = |kind: &ErrorKind| {
+        let rest = tech.unwrap_or_default().strip_prefix(kind.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
+    };
+    let is_of = |kind: &&ErrorKind| kind.code().is_some() && (kind.code() == code || begins(kind));
+    ErrorKind::ALL.iter().find(is_of).copied().unwrap_or_default()
 }
 
 fn soap_of(request: &HttpRequest) -> contract::SoapVersion {

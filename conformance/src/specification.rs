@@ -1,5 +1,6 @@
 //! Checking a connector in this process: what its author's test runs.
 
+use std::fmt;
 use std::pin::pin;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::task::{Context, Poll, Waker};
@@ -10,6 +11,7 @@ use plugin_api::{Actor, Connector, Settings};
 
 use crate::clock::DEFAULT_LIMIT;
 use crate::engine::{Progress, check_all};
+use crate::erp_control::ErpControl;
 use crate::in_process::InProcess;
 use crate::report::{Report, Target};
 use crate::rule::Rule;
@@ -22,7 +24,6 @@ use crate::subject::{Adapter, Subject, Writes};
 /// company with some actors of each type, and nothing else may change that company while the rules are checked.
 ///
 /// See the [example of the crate](crate).
-#[derive(Debug)]
 pub struct Specification<'c, C: Connector> {
     connector: &'c C,
     settings: Settings,
@@ -30,6 +31,13 @@ pub struct Specification<'c, C: Connector> {
     examples: Vec<Actor>,
     only: Vec<u16>,
     rule_timeout: Duration,
+    erp: Result<&'c dyn ErpControl, &'static str>,
+}
+
+impl<C: Connector> fmt::Debug for Specification<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Specification").field("connector", &C::NAME).finish_non_exhaustive()
+    }
 }
 
 impl<'c, C: Connector> Specification<'c, C> {
@@ -42,6 +50,7 @@ impl<'c, C: Connector> Specification<'c, C> {
             examples: Vec::new(),
             only: Vec::new(),
             rule_timeout: DEFAULT_LIMIT,
+            erp: Err("no control of the ERP system was given: see Specification::erp"),
         }
     }
 
@@ -89,6 +98,13 @@ impl<'c, C: Connector> Specification<'c, C> {
         self
     }
 
+    /// Checks also what happens while the ERP system is slow or away: the test shows how to make it so.
+    #[must_use]
+    pub fn erp(mut self, control: &'c dyn ErpControl) -> Self {
+        self.erp = Ok(control);
+        self
+    }
+
     /// Checks every rule. A panic of the connector breaks the rule that was being checked. Standard error has a line for a rule that
     /// takes longer than ten seconds.
     pub fn run(&self) -> Report {
@@ -112,6 +128,7 @@ impl<'c, C: Connector> Specification<'c, C> {
         let adapter = Adapter::InProcess(Box::new(InProcess::new(self.connector)));
         let mut subject = Subject::new(adapter, given.collect(), self.writes.clone());
         subject.examples.clone_from(&self.examples);
+        subject.erp = self.erp;
         subject.clock.set_limit(self.rule_timeout);
         let checking = check_all(&subject, &self.only, std::future::pending(), &mut progress);
         let (results, _) = block_on(checking);

@@ -4,12 +4,15 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use contract::{Guid, Request};
+use contract::{Guid, Operation, Request};
 use plugin_api::{Actor, Field, ListItem, Parent};
 
+use crate::call_limits::{CallLimits, Ended};
 use crate::clock::Clock;
+use crate::erp_control::ErpControl;
 use crate::in_process::Calls;
 use crate::reply::Reply;
 use crate::rule::Stop;
@@ -58,6 +61,10 @@ pub(crate) struct Subject<'c> {
     pub(crate) clock: Rc<Clock>,
     /// Actors to create instead of invented ones.
     pub(crate) examples: Vec<Actor>,
+    /// Control of the ERP system, and how to give it.
+    pub(crate) erp: Result<&'c dyn ErpControl, &'static str>,
+    /// What happened while the ERP system was away, from the first rule of that.
+    pub(crate) outage: OnceCell<Result<Outage, Stop>>,
     /// A stored connection, which is neither saved nor deleted.
     pub(crate) existing: Option<Guid>,
     /// The fields of the settings' form, from rule 401.
@@ -102,6 +109,32 @@ pub(crate) struct Created {
     pub(crate) refused: Option<String>,
 }
 
+/// What happened while the ERP system was away.
+#[derive(Debug, Clone)]
+pub(crate) struct Outage {
+    /// Calls that read, with the keys that an answer must have.
+    pub(crate) reads: Vec<(Operation, Vec<String>, Ended)>,
+    /// How calls worked when the ERP system was back.
+    pub(crate) back: Result<(), Stop>,
+    /// Calls that change something.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// A call that changes something, and what came of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    /// Why the ERP system could not do it, such as `away`.
+    pub(crate) erp_system: &'static str,
+    pub(crate) operation: Operation,
+    /// The actor as it was before; `None` when it was to be created.
+    pub(crate) before: Option<Actor>,
+    /// What was sent.
+    pub(crate) sent: Actor,
+    pub(crate) ended: Ended,
+    /// What has come of it: the actor, or the new ones of its type.
+    pub(crate) after: Vec<Actor>,
+}
+
 /// An actor type with its fields.
 #[derive(Debug, Clone)]
 pub(crate) struct Described {
@@ -133,6 +166,8 @@ impl<'c> Subject<'c> {
             writes,
             clock: Rc::default(),
             examples: Vec::new(),
+            erp: Err("the ERP system cannot be controlled"),
+            outage: OnceCell::new(),
             existing: None,
             form: OnceCell::new(),
             tested: OnceCell::new(),
@@ -269,6 +304,32 @@ impl<'c> Subject<'c> {
         }
         let text = format!("{operation} fails: {}; expected it to succeed", reply.explanation());
         Err(Stop::failed(text, &reply.shown_by))
+    }
+
+    /// Calls of the connection at the same time, within limits.
+    pub(crate) async fn within(
+        &self,
+        requests: Vec<Request<'static>>,
+        limits: CallLimits,
+    ) -> Result<Vec<Ended>, Stop> {
+        let guid = self.guid()?;
+        match &self.adapter {
+            Adapter::InProcess(calls) => {
+                self.clock.count(requests.len());
+                calls.within(guid, requests, limits)
+            }
+            #[cfg(feature = "soap")]
+            Adapter::Soap(soap) => Ok(soap.within(&guid.to_string(), &requests, limits.wait).await),
+        }
+    }
+
+    /// Waits.
+    pub(crate) async fn pause(&self, time: Duration) {
+        match &self.adapter {
+            Adapter::InProcess(_) => thread::sleep(time),
+            #[cfg(feature = "soap")]
+            Adapter::Soap(_) => tokio::time::sleep(time).await,
+        }
     }
 
     /// Calls of the connection at the same time. The replies come in the order of the requests.

@@ -8,6 +8,7 @@ use erp_host_client::{CallError, CallErrorKind, Client, ProfileChoice};
 
 use crate::clock::{self, Clock};
 use crate::engine::{Progress, check_all};
+use crate::erp_commands::ErpCommands;
 use crate::report::{Contract, Report, Target};
 use crate::rules::{delete_saved, is_rule, test_settings};
 use crate::soap::{Soap, field};
@@ -30,6 +31,8 @@ pub struct Verification {
     pub only: Vec<u16>,
     /// How long a rule may take.
     pub rule_timeout: Duration,
+    /// Commands that stop and start the ERP system behind the service.
+    pub erp: Option<ErpCommands>,
 }
 
 /// A verification that could not begin.
@@ -97,6 +100,10 @@ impl Verification {
         let mut subject = Subject::new(adapter, self.settings, writes);
         subject.existing = self.connection;
         subject.clock = clock;
+        subject.erp = match &self.erp {
+            Some(erp) => Ok(erp),
+            None => Err("no commands were given to stop and start the ERP system: see --erp-stop"),
+        };
         if let Some(form) = &form {
             let _ = subject.form.set(form.iter().map(field).collect());
         }

@@ -2,11 +2,35 @@
 
 #![allow(clippy::unwrap_used)]
 
-use broken_connector::{Broken, SETTINGS};
+use std::thread;
 use std::time::Duration;
 
-use erp_host_conformance::{Progress, Report, Specification, Verdict, Weight};
-use plugin_api::Actor;
+use broken_connector::{Broken, ErpState, SETTINGS};
+use erp_host_conformance::{ErpControl, Offered, Progress, Report, Specification, Verdict, Weight};
+use plugin_api::{Actor, Result};
+
+/// The rules of an ERP system that fails.
+const OUTAGES: std::ops::RangeInclusive<u16> = 1501..=1505;
+
+/// Control of the ERP system behind a connector.
+struct Control<'c>(&'c Broken);
+
+impl ErpControl for Control<'_> {
+    fn slow(&self) -> Result<Offered> {
+        self.0.erp().set(ErpState::Slow);
+        Ok(Offered::Yes)
+    }
+
+    fn away(&self) -> Result<Offered> {
+        self.0.erp().set(ErpState::Away);
+        Ok(Offered::Yes)
+    }
+
+    fn back(&self) -> Result<()> {
+        self.0.erp().set(ErpState::Working);
+        Ok(())
+    }
+}
 
 fn writing(connector: &Broken) -> Report {
     Specification::new(connector, SETTINGS).writes().run()
@@ -14,20 +38,66 @@ fn writing(connector: &Broken) -> Report {
 
 #[test]
 fn sound_connector_keeps_all_rules() {
-    let report = writing(&Broken::with_many());
+    let connector = Broken::with_many();
+    let report = Specification::new(&connector, SETTINGS).writes().erp(&Control(&connector)).run();
     assert_eq!((report.broken(), report.skipped()), (vec![], vec![]), "{report}");
-    assert_eq!(report.counts().passed, 55, "{report}");
+    assert_eq!(report.counts().passed, 60, "{report}");
 }
 
 #[test]
 fn connector_that_breaks_a_rule_fails_that_rule_and_no_other() {
     let rules = Specification::new(&Broken::rule(0), SETTINGS).run().results;
     let applicable = rules.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::NotApplicable));
-    for (rule, _) in applicable {
+    for (rule, _) in applicable.filter(|(rule, _)| !OUTAGES.contains(&rule.number)) {
         let report = writing(&Broken::rule(rule.number));
         let found = if rule.weight == Weight::Must { report.failed() } else { report.broken() };
         assert_eq!(found, [rule.number], "rule {}: {report}", rule.number);
     }
+}
+
+#[test]
+fn connector_that_breaks_a_rule_of_a_failing_erp_system_fails_that_rule_and_no_other() {
+    thread::scope(|scope| {
+        for rule in OUTAGES {
+            scope.spawn(move || {
+                let connector = Broken::rule(rule);
+                let control = Control(&connector);
+                let report =
+                    Specification::new(&connector, SETTINGS).writes().erp(&control).only(OUTAGES).run();
+                assert_eq!(report.failed(), [rule], "rule {rule}: {report}");
+                assert_eq!(connector.erp().state(), ErpState::Working, "it is brought back");
+            });
+        }
+    });
+}
+
+#[test]
+fn rules_of_a_failing_erp_system_are_skipped_without_control_of_it() {
+    struct Refusing;
+    impl ErpControl for Refusing {
+        fn away(&self) -> Result<Offered> {
+            Err(plugin_api::Error::user("no such server"))
+        }
+
+        fn back(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+    let connector = Broken::rule(0);
+    let specification = || Specification::new(&connector, SETTINGS).writes().only(OUTAGES);
+    let report = specification().run();
+    let not_given = "no control of the ERP system was given: see Specification::erp";
+    assert_eq!(report.skipped(), [1502, 1503, 1504, 1505].map(|rule| (rule, not_given)), "{report}");
+    assert_eq!(report.failed(), Vec::<u16>::new());
+
+    let report = specification().erp(&Refusing).run();
+    let slow = "the ERP system cannot be made slow: see ErpControl::slow, --erp-slow";
+    assert_eq!(report.skipped(), [(1502, slow)], "{report}");
+    assert_eq!(report.failed(), [1503, 1504, 1505], "{report}");
+    assert!(
+        report.to_string().contains("the ERP system could not be taken away: no such server"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -53,7 +123,7 @@ fn rules_can_be_checked_alone() {
     let connector = Broken::with_many();
     let whole = writing(&connector);
     for (rule, verdict) in &whole.results {
-        if matches!(verdict, Verdict::NotApplicable) {
+        if matches!(verdict, Verdict::NotApplicable) || OUTAGES.contains(&rule.number) {
             continue;
         }
         let report = Specification::new(&connector, SETTINGS).writes().only([rule.number]).run();
@@ -127,7 +197,7 @@ fn report_shows_what_was_seen_and_expected_and_the_source_of_the_rule() {
         "  source: section 2 (the answer includes equal stamps); `Connection::changed_since`",
         "  1002  passed   What changed since a stamp includes every actor with a later one.",
         "                 (writing was not allowed: see Specification::writes)",
-        "45 passed, 1 failed, 0 warnings, 9 skipped, 59 not applicable: the connector Broken in process",
+        "46 passed, 1 failed, 0 warnings, 13 skipped, 59 not applicable: the connector Broken in process",
     ] {
         assert!(text.lines().any(|one| one == line), "no line {line:?} in:\n{text}");
     }

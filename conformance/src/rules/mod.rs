@@ -5,6 +5,7 @@ mod connections;
 mod fields;
 mod lists;
 mod load;
+mod outages;
 mod problems;
 mod samples;
 mod searching;
@@ -26,7 +27,7 @@ pub(crate) use connections::delete_saved;
 pub(crate) use settings::tested as test_settings;
 
 /// The names of the groups, by the hundreds of their rules' numbers.
-const GROUPS: [(u16, &str); 14] = [
+const GROUPS: [(u16, &str); 15] = [
     (1, "description (WSDL)"),
     (2, "address"),
     (3, "messages that cannot be served"),
@@ -41,6 +42,7 @@ const GROUPS: [(u16, &str); 14] = [
     (12, "load"),
     (13, "odd but legal requests"),
     (14, "every reply"),
+    (15, "failure of the ERP system"),
 ];
 
 /// The name of the group of a rule.
@@ -131,6 +133,8 @@ fn needed(rule: u16) -> &'static [u16] {
         603 | 604 | 607 | 701 | 808 | 901 => &[602],
         705 | 706 | 709 | 1202 | 1203 => &[704],
         702..=799 | 809 | 1001..=1003 | 1204 | 1205 | 1300..=1499 => &[701],
+        1505 => &[1103],
+        1501..=1599 => &[702, 704],
         810 | 811 => &[707],
         813 => &[604, 703, 809],
         801..=807 | 812 => &[604, 703],
@@ -277,5 +281,11 @@ pub(crate) fn table() -> Vec<Entry> {
         1408 Must - service::replies::envelope, "A reply has no byte order mark, no Action header, and no header that must be understood.", "section 5";
         1409 Must - service::replies::states, "IsOk is true unless State is Error.", "section 2";
         1410 Should - service::replies::explained, "State=Error comes with an explanation.", "section 2 (UserExplanation)";
+
+        1501 - Must outages::cancelled, "A call that is cancelled ends, and the next one works.", "`Context::check`, `Context::on_cancel`";
+        1502 Should Must outages::slow, "While the ERP system is slow a call that reads ends in time, with the right answer or an error; afterwards calls work.", "section 1 (never a hang); `Context::timeout`";
+        1503 Must Must outages::away, "While the ERP system is away a call that reads ends in time, with the right answer or an error; afterwards calls work.", "section 2 (trouble inside a connector); `ErrorKind`";
+        1504 Should Must outages::kinds, "While the ERP system is away the error of a call shows it: Unavailable, or UnknownOutcome of a change.", "`ErrorKind`; its codes in replies";
+        1505 Must Must outages::half_done, "A change while the ERP system is slow or away is done whole or not at all, and only UnknownOutcome leaves open which.", "section 2 (trouble inside a connector); `Connection::create`, `Connection::save`: errors";
     }
 }

@@ -67,7 +67,7 @@ fn value_for(subject: &Subject<'_>, field: &Field, second: bool) -> Option<Strin
 
 /// An actor to be created: the example for its type, or a value for every field that may be written, below a parent if
 /// others are.
-fn new_actor(subject: &Subject<'_>, one: &Listed) -> Actor {
+pub(super) fn new_actor(subject: &Subject<'_>, one: &Listed) -> Actor {
     if let Some(example) = subject.examples.iter().find(|example| example.actor_type == one.name) {
         return example.clone();
     }
@@ -82,7 +82,7 @@ fn new_actor(subject: &Subject<'_>, one: &Listed) -> Actor {
     actor
 }
 
-fn carrier(actor: &Actor) -> contract::Actor<'_> {
+pub(super) fn carrier(actor: &Actor) -> contract::Actor<'_> {
     let fields: Dictionary<'_> =
         actor.fields.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
     contract::Actor {
@@ -143,7 +143,7 @@ async fn create(
 }
 
 /// What was created of a type.
-fn made<'s>(subject: &'s Subject<'_>, name: &str) -> RefMut<'s, Created> {
+pub(super) fn made<'s>(subject: &'s Subject<'_>, name: &str) -> RefMut<'s, Created> {
     RefMut::map(subject.created.borrow_mut(), |created| created.entry(name.to_owned()).or_default())
 }
 
@@ -194,7 +194,7 @@ async fn create_for_all(
     Ok(created)
 }
 
-async fn get_one(subject: &Subject<'_>, name: &str, key: &str) -> Result<(Actor, Reply), Stop> {
+pub(super) async fn get_one(subject: &Subject<'_>, name: &str, key: &str) -> Result<(Actor, Reply), Stop> {
     let keys = [key];
     let request = Request::GetActors { actor_type: text(name), erp_keys: texts(&keys), field_keys: None };
     let reply = subject.ok(request).await?;
@@ -218,7 +218,7 @@ async fn newest_stamp(subject: &Subject<'_>, name: &str) -> Result<Option<String
 }
 
 /// Expects an actor to hold what was written, compared as values of the fields' types.
-fn expect_written(
+pub(super) fn expect_written(
     subject: &Subject<'_>,
     findings: &mut Findings,
     what: &str,
@@ -306,7 +306,7 @@ pub(super) async fn created_stamp(subject: &Subject<'_>, findings: &mut Findings
 }
 
 /// A change of one field of an actor: of its NAME or another text, if there is one.
-fn change(subject: &Subject<'_>, actor: &Actor) -> Option<Actor> {
+pub(super) fn change(subject: &Subject<'_>, actor: &Actor) -> Option<Actor> {
     let fields = subject.fields(&actor.actor_type).iter();
     let mut fields: Vec<&Field> = fields.filter(|field| field.access != Access::ReadOnly).collect();
     fields.sort_by_key(|field| (field.key != "NAME", field.field_type != FieldType::Text));

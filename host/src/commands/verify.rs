@@ -16,7 +16,7 @@ use crate::cli::profile_flags::ProfileFlags;
 use crate::cli::service::Service;
 use crate::cli::service_flags::ServiceFlags;
 use crate::cli::settings_flags::SettingsFlags;
-use erp_host_conformance::{Detail, Progress, Report, Rule, Verdict, Verification, Weight};
+use erp_host_conformance::{Detail, ErpCommands, Progress, Report, Rule, Verdict, Verification, Weight};
 use erp_host_terminal::{printable, printable_lines};
 
 /// Verify that a connector service keeps the rules that SuperOffice depends on
@@ -45,6 +45,15 @@ pub(super) struct Args {
     /// How long a rule may take
     #[arg(long, value_name = "SECONDS", default_value_t = Verification::RULE_TIMEOUT.as_secs(), value_parser = clap::value_parser!(u64).range(1..))]
     rule_timeout: u64,
+    /// Runs this command to stop the ERP system, and checks what happens while it is away
+    #[arg(long, value_name = "COMMAND", requires = "erp_start")]
+    erp_stop: Option<String>,
+    /// Runs this command to make the ERP system slow, or to halt it, and checks what happens meanwhile
+    #[arg(long, value_name = "COMMAND", requires = "erp_start")]
+    erp_slow: Option<String>,
+    /// Runs this command after --erp-stop and --erp-slow: the ERP system has to answer when it ends
+    #[arg(long, value_name = "COMMAND")]
+    erp_start: Option<String>,
     /// Write the whole report, with all exchanges, to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -66,6 +75,7 @@ Examples:
       --set Server=test --ask Password --read-only --junit verify.xml
   erp-host verify http://localhost:8080 --only 801,802    after a change, for these rules
   erp-host verify @test                                   [targets.test] of erp-host.toml
+  erp-host verify http://localhost:8080 --set Server=test --erp-stop 'docker stop erp' --erp-start 'docker start erp'
   erp-host verify http://localhost:8080 --connection 3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf --read-only
 
 A rule that is broken fails, or is a warning where SuperOffice can do without it. One that cannot be checked, as the
@@ -91,6 +101,11 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         connection: args.connection,
         only: args.only.clone(),
         rule_timeout: Duration::from_secs(args.rule_timeout),
+        erp: args.erp_start.clone().map(|start| ErpCommands {
+            stop: args.erp_stop.clone(),
+            slow: args.erp_slow.clone(),
+            start,
+        }),
     };
     let mut shown = Shown::new(args.quiet);
     let interrupted = async {

@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use contract::{Guid, MemberOrder, Profile};
 use erp_host_client::{Client, Options, ProfileChoice};
-use erp_host_conformance::{CannotBegin, Report, Verdict, Verification, Weight};
+use erp_host_conformance::{CannotBegin, ErpCommands, Report, Verdict, Verification, Weight};
 
 use test_support::exchange::PATH;
 use test_support::http::Response;
@@ -29,6 +30,9 @@ use defects::{Defect, defects};
 fn sound_host() -> TestHost {
     Setup::new().plugin(HELLO).configuration("[log]\nlevel = \"error\"\n").start()
 }
+
+/// The rules that the hello connector has nothing for; nobody stops its ERP system.
+const WITH_NOTHING: [u16; 8] = [404, 803, 805, 1106, 1502, 1503, 1504, 1505];
 
 fn url(address: SocketAddr) -> String {
     format!("http://{address}{PATH}")
@@ -59,6 +63,7 @@ fn verification(url: &str) -> Verification {
         connection: None,
         only: Vec::new(),
         rule_timeout: Verification::RULE_TIMEOUT,
+        erp: None,
     }
 }
 
@@ -74,9 +79,8 @@ fn sound_service_keeps_all_rules_in_every_dialect() {
         let profile = ProfileChoice::Given(Profile::builtin(dialect, MemberOrder::Name).clone());
         let report = verify(Verification { profile, ..verification(&url(host.address())) }).unwrap();
         assert_eq!(report.broken(), Vec::<u16>::new(), "{report}");
-        // What the hello connector has nothing for.
-        assert_eq!(report.skipped().iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), [404, 803, 805, 1106]);
-        assert_eq!(report.counts().not_applicable, 3, "{report}");
+        assert_eq!(report.skipped().iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), WITH_NOTHING);
+        assert_eq!(report.counts().not_applicable, 4, "{report}");
         assert!(
             report.left_behind.iter().all(|one| one.starts_with("Customer") || one.starts_with("Person"))
         );
@@ -238,7 +242,7 @@ fn service_of_another_contract_keeps_all_rules() {
         let contract = OtherContract::new(name);
         let report = verified_in_contract(&contract, contract.profile().clone(), ProfileChoice::Service);
         assert_eq!(report.broken(), Vec::<u16>::new(), "{name}: {report}");
-        assert_eq!(report.skipped().iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), [404, 803, 805, 1106]);
+        assert_eq!(report.skipped().iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), WITH_NOTHING);
         let (text, json, junit) = (report.to_string(), report.to_json(), report.to_junit());
         let json = &json["contract"];
         assert_eq!(
@@ -472,20 +476,54 @@ fn broken_connectors_break_the_same_rules_over_soap() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// Rules of an ERP system that fails, which the broken connector breaks over SOAP.
+const BY_OUTAGE: [u16; 3] = [1503, 1504, 1505];
+
+#[test]
+fn erp_system_that_is_stopped_and_started_by_commands_shows_what_a_service_does_meanwhile() {
+    thread::scope(|scope| {
+        for rule in [0].into_iter().chain(BY_OUTAGE) {
+            scope.spawn(move || {
+                let folder = tempfile::tempdir().unwrap();
+                let erp = folder.path().join("erp");
+                let options = format!(
+                    "call_deadline = \"3s\"\n[connectors.Broken.options]\nrule = \"{rule}\"\nerp = {:?}\n[log]\nlevel = \"error\"\n",
+                    erp.display().to_string()
+                );
+                let host = Setup::new().plugin(BROKEN).configuration(&options).start();
+                let command = |state: &str| format!("echo {state} > '{}'", erp.display());
+                let erp = Some(ErpCommands {
+                    stop: Some(command("away")),
+                    slow: Some(command("slow")),
+                    start: command("working"),
+                });
+                let settings = vec![("Server".to_owned(), Some("test".to_owned()))];
+                let only = vec![1502, 1503, 1504, 1505];
+                let verification = Verification { settings, only, erp, ..verification(&url(host.address())) };
+                let report = verify(verification).unwrap();
+                let expected = if rule == 0 { vec![] } else { vec![rule] };
+                assert_eq!((report.broken(), report.skipped()), (expected, vec![]), "rule {rule}: {report}");
+            });
+        }
+    });
+}
+
 /// Rules that are not tried, with the reason.
-const UNTRIED: [(u16, &str); 5] = [
+const UNTRIED: [(u16, &str); 6] = [
     (310, "a service that is gone answers no other rule either"),
     (505, "needs a service that remembers"),
     (507, "needs a service that remembers"),
     (508, "needs a service that remembers"),
     (1201, "needs calls that meet for certain"),
+    (1502, "the host answers at its deadline"),
 ];
 
 #[test]
 fn rules_are_each_broken_by_some_service() {
     let host = sound_host();
     let report = verify(verification(&url(host.address()))).unwrap();
-    let tried: Vec<u16> = defects().iter().map(|defect| defect.rule).chain(BY_CONNECTOR).collect();
+    let tried: Vec<u16> =
+        defects().iter().map(|defect| defect.rule).chain(BY_CONNECTOR).chain(BY_OUTAGE).collect();
     let applicable = report.results.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::NotApplicable));
     for (rule, _) in applicable {
         let reason = UNTRIED.iter().find(|(untried, _)| *untried == rule.number);

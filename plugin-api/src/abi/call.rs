@@ -60,6 +60,14 @@ impl CallWatch {
         Context::of_caller(Arc::clone(&self.0) as _)
     }
 
+    /// Calls a connector for this call directly, in a test, as a host does: the callbacks for the cancellation end with it.
+    pub fn call<T>(&self, code: impl FnOnce(&Context) -> T) -> T {
+        let cx = self.context();
+        let result = code(&cx);
+        cx.drop_callbacks();
+        result
+    }
+
     /// Cancels the call, and runs the callbacks.
     pub fn cancel(&self) {
         let callbacks = {

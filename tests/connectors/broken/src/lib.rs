@@ -3,7 +3,10 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "it is for tests only")]
 
+mod erp_system;
+
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
@@ -13,6 +16,8 @@ use plugin_api::{
     Actor, ActorType, Connection, Connector, Context, DateTime, Error, Field, Host, Input, ListBased,
     ListItem, Matcher, Operator, Parent, Restriction, Result, RowFilter, Rows, Settings, Stamps,
 };
+
+pub use erp_system::{ErpState, ErpSystem};
 
 /// The settings that a connection needs.
 pub const SETTINGS: [(&str, &str); 1] = [("Server", "test")];
@@ -26,6 +31,7 @@ pub struct Broken {
     panics: bool,
     many: bool,
     opened: AtomicUsize,
+    erp: Arc<ErpSystem>,
     /// Actor type and name of everything that was created.
     created: Arc<Mutex<Vec<(String, String)>>>,
 }
@@ -34,6 +40,7 @@ pub struct Broken {
 pub struct Company {
     data: Data,
     panics: bool,
+    erp: Arc<ErpSystem>,
     home: ThreadId,
     stamps: Stamps,
     created: Arc<Mutex<Vec<(String, String)>>>,
@@ -52,7 +59,13 @@ impl Broken {
     /// The one that breaks this rule; none for 0.
     pub fn rule(rule: u16) -> Self {
         let many = matches!(rule, 1202 | 1205);
-        Broken { rule, panics: false, many, opened: AtomicUsize::new(0), created: Arc::default() }
+        let (opened, erp) = (AtomicUsize::new(0), Arc::new(ErpSystem::new(rule, None)));
+        Broken { rule, panics: false, many, opened, erp, created: Arc::default() }
+    }
+
+    /// The ERP system behind it.
+    pub fn erp(&self) -> &ErpSystem {
+        &self.erp
     }
 
     /// One that breaks no rule, and has ten thousand actors.
@@ -86,9 +99,11 @@ impl Connector for Broken {
     const INPUT: Input = Input::Raw;
     type Connection = Company;
 
-    /// In a host, the option `rule` says which rule to break.
+    /// In a host, the option `rule` says which rule to break, and `erp` names the file with the state of the ERP system.
     fn new(host: &Host) -> Result<Self> {
-        Ok(Broken::rule(host.option("rule").next().and_then(|rule| rule.parse().ok()).unwrap_or_default()))
+        let rule = host.option("rule").next().and_then(|rule| rule.parse().ok()).unwrap_or_default();
+        let file = host.option("erp").next().map(PathBuf::from);
+        Ok(Broken { erp: Arc::new(ErpSystem::new(rule, file)), ..Broken::rule(rule) })
     }
 
     fn settings(&self, _cx: &Context) -> Result<Vec<Field>> {
@@ -132,6 +147,7 @@ impl Connector for Broken {
         Ok(Company {
             data: Data { rule: self.rule, number, listed: AtomicUsize::new(0), actors },
             panics: self.panics,
+            erp: Arc::clone(&self.erp),
             home: thread::current().id(),
             stamps: Stamps::default(),
             created: Arc::clone(&self.created),
@@ -316,6 +332,7 @@ impl Connection for Company {
     }
 
     fn get(&self, cx: &Context, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
+        self.erp.reach(cx)?;
         self.fields(cx, actor_type)?;
         if self.breaks(1201) && self.is_elsewhere() {
             return Ok(());
@@ -352,6 +369,10 @@ impl Connection for Company {
         restrictions: &[Restriction],
         rows: &mut Rows<'_>,
     ) -> Result<()> {
+        match self.erp.reach(cx) {
+            Err(_) if self.breaks(1503) && self.erp.state() == ErpState::Away => return Ok(()),
+            reached => reached?,
+        }
         let mut restrictions = restrictions.to_vec();
         let is_below = restrictions.iter().any(|one| one.field == Restriction::PARENT_KEY);
         for restriction in &mut restrictions {
@@ -397,6 +418,7 @@ impl Connection for Company {
         parent: Option<&Parent>,
         rows: &mut Rows<'_>,
     ) -> Result<()> {
+        self.erp.reach(cx)?;
         self.fields(cx, actor_type)?;
         if self.breaks(809) && !text.is_empty() {
             let exactly = [Restriction::new("NAME", Operator::Equal, [text])];
@@ -417,6 +439,7 @@ impl Connection for Company {
         stamp: Option<&str>,
         rows: &mut Rows<'_>,
     ) -> Result<()> {
+        self.erp.reach(cx)?;
         if !self.breaks(606) {
             self.fields(cx, actor_type)?;
         }
@@ -434,6 +457,10 @@ impl Connection for Company {
     }
 
     fn create(&self, cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
+        let reached = self.erp.reach(cx);
+        if !self.breaks(1505) {
+            reached?;
+        }
         self.fields(cx, &actor.actor_type)?;
         let mut actors = self.data.actors.lock().unwrap();
         let mut created = Actor { key: format!("N{}", actors.len()), ..actor.clone() };
@@ -448,10 +475,11 @@ impl Connection for Company {
         self.created.lock().unwrap().push((created.actor_type.clone(), name));
         rows.push(&created)?;
         actors.push(created);
-        Ok(())
+        self.erp.reach(cx)
     }
 
-    fn save(&self, _cx: &Context, changed: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
+    fn save(&self, cx: &Context, changed: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
+        self.erp.reach(cx)?;
         let mut actors = self.data.actors.lock().unwrap();
         for changes in changed {
             let Some(actor) = actors.iter_mut().find(|actor| actor.key == changes.key) else {
