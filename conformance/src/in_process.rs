@@ -10,7 +10,8 @@ use std::time::Instant;
 use contract::{Dictionary, Guid, Request, Text, Texts};
 use plugin_api::abi::{CallWatch, MessageRef, RowSink};
 use plugin_api::{
-    Actor, Connection, Connector, Context, Error, ErrorKind, Parent, Restriction, Result, Rows, Settings,
+    Actor, Connection, Connector, Context, Error, ErrorKind, MemoryState, Parent, Restriction, Result, Rows,
+    Settings,
 };
 
 use crate::call_limits::{CallLimits, Ended};
@@ -29,6 +30,8 @@ struct Opened<C> {
     guid: Guid,
     settings: Settings,
     connection: Arc<C>,
+    /// Its state, which a host would store.
+    state: MemoryState,
 }
 
 /// The calls to a connector, whatever its type.
@@ -68,20 +71,20 @@ impl<'c, C: Connector> InProcess<'c, C> {
         InProcess { connector, connections: RefCell::default() }
     }
 
-    /// A connection.
-    fn opened(&self, guid: Guid) -> Result<Arc<C::Connection>, Stop> {
+    /// A connection, and its state.
+    fn opened(&self, guid: Guid) -> Result<(Arc<C::Connection>, MemoryState), Stop> {
         let connections = self.connections.borrow();
         let known = connections.iter().find(|known| known.guid == guid);
         let known = known.ok_or_else(|| Stop::skip("the connection is not open"))?;
-        Ok(Arc::clone(&known.connection))
+        Ok((Arc::clone(&known.connection), known.state.clone()))
     }
 
     /// A call of a connection. As in a host the connection is opened again where an error asks for it, and a call that only
     /// reads is repeated then, once.
     fn of_connection(&self, guid: Guid, request: &Request<'_>) -> Result<Reply, Stop> {
         let call = || {
-            let connection = self.opened(guid)?;
-            reply(|cx| perform(&*connection, cx, request))
+            let (connection, state) = self.opened(guid)?;
+            reply_in(&with(&state), |cx| perform(&*connection, cx, request))
         };
         let first = call()?;
         if !asks_to_reopen(&first) {
@@ -100,7 +103,7 @@ impl<'c, C: Connector> InProcess<'c, C> {
         let settings =
             self.connections.borrow().iter().find(|known| known.guid == guid).map(|it| it.settings.clone());
         let settings = settings.ok_or_else(|| Stop::skip("the connection is not open"))?;
-        reply(|cx| {
+        reply_in(&with(&self.opened(guid)?.1), |cx| {
             let connection = Arc::new(self.connector.connect(cx, &settings)?);
             let mut connections = self.connections.borrow_mut();
             let known = connections.iter_mut().find(|known| known.guid == guid);
@@ -130,17 +133,23 @@ impl<C: Connector> Calls for InProcess<'_, C> {
             Request::TestConfigData { connection_info } => {
                 reply(|cx| connector.test(cx, &settings(connection_info)).map(|()| Payload::None))
             }
-            Request::SaveConnection { connection_info } => reply(|cx| {
-                let settings = settings(connection_info);
-                let connection = Arc::new(connector.connect(cx, &settings)?);
-                self.connections.borrow_mut().push(Opened { guid, settings, connection });
-                Ok(Payload::None)
-            }),
+            Request::SaveConnection { connection_info } => {
+                let state = self.opened(guid).map_or_else(|_| MemoryState::default(), |(_, state)| state);
+                reply_in(&with(&state), |cx| {
+                    let settings = settings(connection_info);
+                    let connection = Arc::new(connector.connect(cx, &settings)?);
+                    let state = state.clone();
+                    self.connections.borrow_mut().push(Opened { guid, settings, connection, state });
+                    Ok(Payload::None)
+                })
+            }
             Request::DeleteConnection => {
                 let mut connections = self.connections.borrow_mut();
                 let at = connections.iter().position(|known| known.guid == guid);
-                let deleted = at.map(|at| connections.swap_remove(at).connection);
-                reply(|cx| deleted.map_or(Ok(()), |open| close(cx, open)).map(|()| Payload::None))
+                let Some(Opened { connection, state, .. }) = at.map(|at| connections.swap_remove(at)) else {
+                    return reply(|_| Ok(Payload::None));
+                };
+                reply_in(&with(&state), |cx| close(cx, connection).map(|()| Payload::None))
             }
             Request::GetList { list_name } if guid == Guid::ZERO => {
                 reply(|cx| Ok(Payload::List(connector.list(cx, &owned(list_name))?)))
@@ -150,13 +159,14 @@ impl<C: Connector> Calls for InProcess<'_, C> {
     }
 
     fn at_once(&self, guid: Guid, requests: &[Request<'_>]) -> Vec<Result<Reply, Stop>> {
-        let connection = match self.opened(guid) {
-            Ok(connection) => connection,
+        let (connection, state) = match self.opened(guid) {
+            Ok(opened) => opened,
             Err(stop) => return vec![Err(stop)],
         };
         thread::scope(|scope| {
-            let connection = &*connection;
-            let one = |request| scope.spawn(move || reply(|cx| perform(connection, cx, request)));
+            let (connection, state) = (&*connection, &state);
+            let one =
+                |request| scope.spawn(move || reply_in(&with(state), |cx| perform(connection, cx, request)));
             let threads: Vec<_> = requests.iter().map(one).collect();
             let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
             ended.map(|ended| ended.unwrap_or_else(|panic| Err(panicked(&*panic)))).collect()
@@ -169,7 +179,7 @@ impl<C: Connector> Calls for InProcess<'_, C> {
         requests: Vec<Request<'static>>,
         limits: CallLimits,
     ) -> Result<Vec<Ended>, Stop> {
-        let connection = self.opened(guid)?;
+        let (connection, state) = self.opened(guid)?;
         let started = Instant::now();
         let call = CallWatch::new(limits.deadline.and_then(|deadline| started.checked_add(deadline)));
         if limits.cancelled_after.is_some_and(|after| after.is_zero()) {
@@ -180,8 +190,11 @@ impl<C: Connector> Calls for InProcess<'_, C> {
         let mut open = requests.len();
         for (at, request) in requests.into_iter().enumerate() {
             let (connection, call, send) = (Arc::clone(&connection), call.clone(), send.clone());
+            let state = state.clone();
             thread::spawn(move || {
-                let reply = call.call(|cx| reply_in(cx, |cx| perform(&*connection, cx, &request)));
+                let reply = call.call(|cx| {
+                    reply_in(&cx.clone().with_state(&state), |cx| perform(&*connection, cx, &request))
+                });
                 // Nobody waits for it any more if it is late.
                 let _ = send.send((at, Ended { took: started.elapsed(), reply: Some(reply) }));
             });
@@ -210,9 +223,9 @@ impl<C: Connector> Calls for InProcess<'_, C> {
     }
 
     fn refuse_rows(&self, guid: Guid, actor_type: &str) -> Result<RefusedRows, Stop> {
-        let connection = self.opened(guid)?;
+        let (connection, state) = self.opened(guid)?;
         let mut refusing = Refusing(0);
-        let cx = Context::default();
+        let cx = with(&state);
         let search =
             || connection.search(&cx, actor_type, &[], &mut Rows::new(actor_type, None, &mut refusing));
         let failed = guarded(search)?.is_err();
@@ -283,6 +296,11 @@ fn perform(connection: &impl Connection, cx: &Context, request: &Request<'_>) ->
         }
         other => return Err(Error::user(format!("{} does not reach a connector so", other.operation()))),
     })
+}
+
+/// The context of a call of a connection with this state.
+fn with(state: &MemoryState) -> Context {
+    Context::default().with_state(state)
 }
 
 /// The reply to a call. An error of the connector is one too.

@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Display};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::caller::Caller;
 use crate::connection_folder::ConnectionFolder;
-use crate::{ConnectionRevision, Error, Host, Outcome, Result, State};
+use crate::{ConnectionRevision, ConnectionState, Error, Host, MemoryState, Metrics, Outcome, Result, State};
 
 /// The connector's own sentence has to reach the caller before the host gives the call up: so much of the time left is not
 /// given to timeouts, within these bounds.
@@ -59,25 +60,12 @@ struct Inner {
     reported: Mutex<Outcome>,
     /// The callbacks for the cancellation, which end with the call.
     callbacks: Mutex<Vec<Arc<CancelCallback>>>,
+    /// The state of the connection, if it is in memory.
+    memory: OnceLock<MemoryState>,
 }
 
 /// A callback that has not run yet. Locked while it runs.
 type CancelCallback = Mutex<Option<Box<dyn FnOnce() + Send>>>;
-
-/// The host's side of a call, wherever it is.
-pub trait Caller: Send + Sync {
-    /// Whether the call was cancelled.
-    fn is_cancelled(&self) -> bool;
-
-    /// The time until the deadline; `None` when there is none.
-    fn time_left(&self) -> Option<Duration>;
-
-    /// Takes a text about what is being done.
-    fn progress(&self, text: &str);
-
-    /// Runs a callback when the call is cancelled, at once if it is already.
-    fn on_cancel(&self, callback: Box<dyn FnOnce() + Send>);
-}
 
 impl Context {
     pub(crate) fn new(
@@ -130,6 +118,40 @@ impl Context {
         folder
             .make()
             .map_err(|error| Error::user("the folder of the connection cannot be made").caused_by(error))
+    }
+
+    /// The context, and all its clones, with this state: for tests, which pass it to the calls of a connection before they use it.
+    ///
+    /// ```
+    /// use plugin_api::{Context, MemoryState};
+    ///
+    /// let state = MemoryState::default();
+    /// let (first, second) = (Context::default().with_state(&state), Context::default().with_state(&state));
+    /// first.state().put("token", "abc")?;
+    /// assert_eq!(second.state().get("token")?.unwrap().value(), "abc");
+    /// # Ok::<(), plugin_api::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_state(self, state: &MemoryState) -> Self {
+        // Fails for a context whose state was used already, which keeps that one.
+        let _ = self.0.memory.set(state.clone());
+        self
+    }
+
+    /// The state of the connection: what the connector keeps between calls, such as a token. Can be used until the call ends,
+    /// also after it was cancelled.
+    pub fn state(&self) -> ConnectionState {
+        match (self.0.memory.get(), &self.0.caller, &self.0.connection) {
+            (Some(memory), ..) => memory.clone().into(),
+            (None, Some(caller), Some(_)) => ConnectionState::of_host(Arc::clone(caller)),
+            // Settings that are only tried out, or a test.
+            (None, ..) => self.0.memory.get_or_init(MemoryState::default).clone().into(),
+        }
+    }
+
+    /// Metrics of the connector.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::new()
     }
 
     /// Whether the call was cancelled: the caller has gone, or has got the answer that it took too long.
@@ -295,6 +317,8 @@ impl fmt::Debug for Context {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding::{Message, MessageRef};
+    use crate::service::Service;
 
     struct Left(Duration);
 
@@ -310,6 +334,10 @@ mod tests {
         fn progress(&self, _: &str) {}
 
         fn on_cancel(&self, _: Box<dyn FnOnce() + Send>) {}
+
+        fn ask(&self, service: Service, _: MessageRef<'_>) -> Message {
+            service.unknown()
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::Metrics;
+
 /// The host that a connector runs in, as the connector gets it when it is loaded.
 #[derive(Debug, Clone, Default)]
 pub struct Host {
@@ -36,6 +38,11 @@ impl Host {
     /// A folder for the connector's own files: `<data>/<name of the connector in lower case>`. It exists.
     pub fn data_folder(&self) -> &Path {
         &self.data_folder
+    }
+
+    /// Metrics of the connector, for what it measures outside of calls.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::new()
     }
 
     /// The values of an option of `[connectors.<name>.options]` in the operator's configuration; none when it is not set.

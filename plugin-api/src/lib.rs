@@ -92,6 +92,7 @@
 //! | read the host's version, folder and options | [`Host`] |
 //! | cancel work, and keep a deadline | [`Context`] |
 //! | choose how long a connection stays open, renew its session, keep files for it | [`Lifetime`], [`Connection::refresh`], [`Context::folder`] |
+//! | keep something between calls, such as a token | [`Context::state`], [`ConnectionState`] |
 //! | test without a host | the crate `erp-host-conformance`, as a dev-dependency |
 //! | make the file | [`export!`] |
 //!
@@ -109,6 +110,7 @@
 
 mod actor;
 mod actor_row;
+mod caller;
 mod columns;
 mod connection_folder;
 mod connector;
@@ -124,13 +126,16 @@ mod input;
 mod lifetime;
 pub mod list_based;
 mod matcher;
+mod metrics;
 mod outcome;
 mod restriction;
 mod rows;
 mod secret;
+mod service;
 mod settings;
 mod settings_form;
 mod stamps;
+mod state;
 mod text_matcher;
 
 pub mod abi;
@@ -149,6 +154,7 @@ pub use input::Input;
 pub use lifetime::Lifetime;
 pub use list_based::ListBased;
 pub use matcher::{Candidate, Matcher};
+pub use metrics::{Counter, Gauge, Histogram, Metrics};
 pub use outcome::{Error, ErrorKind, Outcome, Result, ResultExt};
 pub use plugin_api_derive::{ActorRow, SettingsForm};
 pub use restriction::{LikeDialect, Restriction};
@@ -159,6 +165,7 @@ pub use settings_form::SettingsForm;
 #[doc(hidden)]
 pub use settings_form::read_setting;
 pub use stamps::Stamps;
+pub use state::{CompareAndSet, ConnectionState, MemoryState, StateEntry, StateVersion};
 pub use text_matcher::TextMatcher;
 pub use values::{
     Access, DateTime, FieldType, LocalizedText, Operator, State, Value, ValueError, actor_type, error_code,
@@ -178,4 +185,6 @@ mod book {
     struct Settings;
     #[doc = include_str!("../../docs/authors/stamps.md")]
     struct Stamps;
+    #[doc = include_str!("../../docs/authors/state.md")]
+    struct State;
 }

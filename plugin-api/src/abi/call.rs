@@ -1,4 +1,4 @@
-//! The running call, on both sides of the boundary: cancellation, deadline and progress.
+//! The running call, on both sides of the boundary: cancellation, deadline, progress and services.
 //!
 //! On the host's side a call is the one of its thread, from the router to the transport, which passes it to the plugin as an
 //! object. The author gets it as a [`crate::Context`].
@@ -12,17 +12,31 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use abi_stable::sabi_trait::TD_Opaque;
+use abi_stable::sabi_types::RMut;
 use abi_stable::std_types::{RBox, RStr};
 
-use super::objects::{CallBox, CallObject, CallObject_TO, CallbackBox, CallbackObject, CallbackObject_TO};
+use values::Guid;
+
+use super::objects::{
+    AnswerRef, AnswerSink, AnswerSink_TO, CallBox, CallObject, CallObject_TO, CallbackBox, CallbackObject,
+    CallbackObject_TO, Wire,
+};
+use super::{Message, MessageRef};
 use crate::Context;
-use crate::context::Caller;
+use crate::caller::Caller;
+use crate::service::Service;
+use crate::state::{self, StateAccess, StateStore};
 
 /// [`CallObject::time_left`] of a call without a deadline.
 const NO_LIMIT: u64 = u64::MAX;
 
 /// Progress texts are cut to this many characters.
 const MAX_PROGRESS: usize = 200;
+
+/// How long a service may take in a call without a deadline, and at least in any other: what a connector keeps at the end of
+/// its time must not be lost.
+const SERVICE_TIME: Duration = Duration::from_secs(30);
+const LEAST_SERVICE_TIME: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// The call that the host makes on this thread.
@@ -42,6 +56,10 @@ struct CallState {
     progress: Mutex<Option<String>>,
     /// Callbacks for the cancellation, such as that of a worker's socket.
     on_cancel: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+    /// The stored connection that is called, and what keeps its state.
+    connection: Option<(Guid, Arc<dyn StateStore>)>,
+    /// Whether the connector works on it. Services are for that time.
+    is_running: AtomicBool,
 }
 
 impl CallWatch {
@@ -50,8 +68,23 @@ impl CallWatch {
         CallWatch(Arc::new(CallState { deadline, ..CallState::default() }))
     }
 
+    /// A call of a stored connection, whose state is kept here.
+    pub fn of_connection(deadline: Option<Instant>, connection: Guid, state: Arc<dyn StateStore>) -> Self {
+        let connection = Some((connection, state));
+        CallWatch(Arc::new(CallState { deadline, connection, ..CallState::default() }))
+    }
+
     /// Runs code that calls a connector for this call.
     pub fn during<T>(&self, code: impl FnOnce() -> T) -> T {
+        /// The call has ended, also after a panic.
+        struct Running<'c>(&'c CallState);
+        impl Drop for Running<'_> {
+            fn drop(&mut self) {
+                self.0.is_running.store(false, Ordering::Release);
+            }
+        }
+        self.0.is_running.store(true, Ordering::Release);
+        let _running = Running(&self.0);
         during(Arc::clone(&self.0) as _, code)
     }
 
@@ -152,6 +185,19 @@ impl Caller for CallState {
             on_cancel.push(callback);
         }
     }
+
+    fn ask(&self, service: Service, request: MessageRef<'_>) -> Message {
+        if !self.is_running.load(Ordering::Acquire) {
+            return service.no_answer("the call has ended: a service of the host is for a running call");
+        }
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let within = left.map_or(SERVICE_TIME, |left| left.max(LEAST_SERVICE_TIME));
+        let state = self
+            .connection
+            .as_ref()
+            .map(|(connection, state)| (state.as_ref(), StateAccess { connection: *connection, within }));
+        state::serve(state, service, request)
+    }
 }
 
 /// The call of this thread, as an object for the plugin.
@@ -183,6 +229,30 @@ impl CallObject for CallAdapter {
             let callback = Box::new(move || callback.cancelled());
             let _ = catch_unwind(AssertUnwindSafe(|| caller.on_cancel(callback)));
         }
+    }
+
+    fn ask(&self, service: u32, request: Wire<'_>, mut answer: AnswerRef<'_>) {
+        let service = Service(service);
+        let ask = || match &self.0 {
+            Some(caller) => caller.ask(service, request.message()),
+            None => service.unknown(),
+        };
+        let failed = |_| service.no_answer("the host failed; its log says why");
+        let mut message = catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(failed);
+        answer.receive(message.as_ref().into());
+        message.wipe();
+    }
+}
+
+/// Keeps the answer of a service.
+struct Answer(Option<Message>);
+
+impl AnswerSink for Answer {
+    fn receive(&mut self, answer: Wire<'_>) {
+        let answer = answer.message();
+        let mut copy = Message::with_room(answer.text.len(), answer.marks.len());
+        copy.put_message(answer);
+        self.0 = Some(copy);
     }
 }
 
@@ -221,6 +291,13 @@ impl Caller for CallBox {
     fn on_cancel(&self, callback: Box<dyn FnOnce() + Send>) {
         let callback = CallbackObject_TO::from_ptr(RBox::new(CallbackAdapter(Some(callback))), TD_Opaque);
         CallObject_TO::on_cancel(self, callback);
+    }
+
+    fn ask(&self, service: Service, request: MessageRef<'_>) -> Message {
+        let mut answer = Answer(None);
+        let sink = AnswerSink_TO::from_ptr(RMut::new(&mut answer), TD_Opaque);
+        CallObject_TO::ask(self, service.0, request.into(), sink);
+        answer.0.unwrap_or_else(|| service.no_answer("the host gave no answer"))
     }
 }
 

@@ -18,8 +18,8 @@ use super::objects::{HostObject, HostObject_TO, PluginRef, Wire};
 use super::reply_validation::{self, InvalidReply, ReplyValidator};
 use super::transport::{ConnectionTransport, ConnectorTransport, ReplyReceiver};
 use super::{
-    ActorCall, ConnectionRequest, ConnectorRequest, Description, Handshake, Kind, Malformed, Message,
-    MessageRef, Opened, Record, Refused, RowRef, logging, replies, requests, transport,
+    ActorCall, ConnectionRequest, ConnectorRequest, Description, Handshake, Kind, Malformed, Measurement,
+    Message, MessageRef, Opened, Record, Refused, RowRef, logging, replies, requests, transport,
 };
 use crate::{ActorType, ErrorKind, Field, Host, ListItem, Outcome, Settings, State};
 
@@ -27,13 +27,23 @@ use crate::{ActorType, ErrorKind, Field, Host, ListItem, Outcome, Settings, Stat
 /// without any value.
 pub const INVALID_ANSWER: &str = "InvalidConnectorAnswer";
 
-/// Receives the log records of a plugin.
+/// Receives the log records and the measurements of a plugin.
 pub trait Log: Send + Sync + 'static {
     /// Whether records of this level and target are logged.
     fn enabled(&self, level: Level, target: &str) -> bool;
 
     /// Logs a record, on the thread that it comes from.
     fn log(&self, record: &Record<'_>);
+
+    /// Whether measurements are recorded.
+    fn is_recording(&self) -> bool {
+        false
+    }
+
+    /// Records a measurement, on the thread that it comes from.
+    fn record(&self, measurement: &Measurement<'_>) {
+        let _ = measurement;
+    }
 }
 
 /// A loaded connector.
@@ -507,6 +517,16 @@ impl<L: Log> HostObject for HostAdapter<L> {
     fn log(&self, record: Wire<'_>) {
         if let Ok(record) = Record::decode(record.message()) {
             let _ = catch_unwind(AssertUnwindSafe(|| self.0.log(&record)));
+        }
+    }
+
+    fn is_recording(&self) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.0.is_recording())).unwrap_or(false)
+    }
+
+    fn record(&self, measurement: Wire<'_>) {
+        if let Ok(measurement) = Measurement::decode(measurement.message()) {
+            let _ = catch_unwind(AssertUnwindSafe(|| self.0.record(&measurement)));
         }
     }
 }

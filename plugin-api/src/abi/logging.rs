@@ -1,4 +1,4 @@
-//! Logging across the boundary: a plugin's log records and panics.
+//! Logging across the boundary: a plugin's log records, panics and measurements.
 //!
 //! A plugin has its own copies of `tracing`, `log` and the panic hook. [`install`] connects them to the host, so that an
 //! author logs as in any program. Spans do not cross. The host adds connector, connection and operation itself: a record
@@ -15,6 +15,7 @@ use tracing_core::{Dispatch, Event, Interest, Level, Metadata, Subscriber, span}
 
 use super::objects::HostBox;
 use super::{Malformed, Message, MessageRef, new_reference};
+use crate::metrics::{self, Recorder};
 
 /// The name of the field that `tracing` keeps an event's message in.
 const MESSAGE: &str = "message";
@@ -142,7 +143,7 @@ pub(super) fn level(number: u32) -> Option<Level> {
     })
 }
 
-/// Connects the plugin's logging and panic hook to this host. Later calls do nothing: the first host stays.
+/// Connects the plugin's logging, panic hook and metrics to this host. Later calls do nothing: the first host stays.
 pub(super) fn install(host: HostBox) {
     if HOST.set(host).is_err() {
         return;
@@ -153,6 +154,22 @@ pub(super) fn install(host: HostBox) {
         log::set_max_level(log::LevelFilter::Trace);
     }
     panic::set_hook(Box::new(log_panic));
+    metrics::install(Box::new(HostRecorder));
+}
+
+/// Hands the measurements of a plugin to the host.
+struct HostRecorder;
+
+impl Recorder for HostRecorder {
+    fn is_recording(&self) -> bool {
+        HOST.get().is_some_and(|host| host.is_recording())
+    }
+
+    fn record(&self, measurement: MessageRef<'_>) {
+        if let Some(host) = HOST.get() {
+            host.record(measurement.into());
+        }
+    }
 }
 
 /// Takes the panic that was just caught on this thread.

@@ -49,9 +49,15 @@ pub use requests::{ActorCall, ActorOperation, ConnectionRequest, ConnectorReques
 pub use transport::{ConnectionTransport, ConnectorTransport, ReplyReceiver};
 pub use version::ApiVersion;
 
-pub use crate::context::Caller;
+pub use crate::caller::Caller;
 pub use crate::encoding::{Malformed, Message, MessageRef, Reader, RowRef, RowWriter};
+pub use crate::metrics::{Measurement, MetricKind};
 pub use crate::rows::RowSink;
+pub use crate::service::Service;
+pub use crate::state::{
+    LARGEST_STATE_VALUE, MAX_STATE, MAX_STATE_KEY, MAX_STATE_VALUE, STATE_ENTRY_BYTES, StateAccess,
+    StateCondition, StateStore, StateWritten, check_state_key,
+};
 
 #[cfg(test)]
 mod tests;

@@ -58,8 +58,19 @@ pub trait CallObject: Send + Sync {
     fn progress(&self, text: RStr<'_>);
 
     /// Runs a callback when the call is cancelled, at once if it is already.
-    #[sabi(last_prefix_field)]
     fn on_cancel(&self, callback: CallbackBox);
+
+    /// Asks the host for a service; the sink gets one answer.
+    #[sabi(last_prefix_field)]
+    fn ask(&self, service: u32, request: Wire<'_>, answer: AnswerRef<'_>);
+}
+
+/// Receives the answer of a service. Owned by the plugin.
+#[sabi_trait]
+pub trait AnswerSink {
+    /// Receives the answer.
+    #[sabi(last_prefix_field)]
+    fn receive(&mut self, answer: Wire<'_>);
 }
 
 /// A callback for the cancellation of a call. Owned by the plugin.
@@ -77,8 +88,14 @@ pub trait HostObject: Send + Sync {
     fn enabled(&self, level: u32, target: RStr<'_>) -> bool;
 
     /// Logs a record.
-    #[sabi(last_prefix_field)]
     fn log(&self, record: Wire<'_>);
+
+    /// Whether the host records measurements.
+    fn is_recording(&self) -> bool;
+
+    /// Records a measurement.
+    #[sabi(last_prefix_field)]
+    fn record(&self, measurement: Wire<'_>);
 }
 
 /// A connector. Owned by the plugin.
@@ -102,6 +119,7 @@ pub trait ConnectionObject: Send + Sync {
 
 pub type SinkRef<'a> = ReplySink_TO<'a, RMut<'a, ()>>;
 pub type CallBox = CallObject_TO<'static, RBox<()>>;
+pub type AnswerRef<'a> = AnswerSink_TO<'a, RMut<'a, ()>>;
 pub type CallbackBox = CallbackObject_TO<'static, RBox<()>>;
 pub type HostBox = HostObject_TO<'static, RBox<()>>;
 pub type ConnectorBox = ConnectorObject_TO<'static, RBox<()>>;

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use plugin_api::abi::client::Log;
-use plugin_api::abi::{self, MessageRef, Record, new_reference};
+use plugin_api::abi::{self, Measurement, MessageRef, Record, Service, new_reference};
 use rustix::process::Signal;
 
 use super::descriptors::send_descriptor;
@@ -439,7 +439,7 @@ impl Monitor {
     fn run(mut self) {
         let mut reader = FrameReader::default();
         while let Ok(Some(frame)) = reader.read(&mut self.control) {
-            log_record(frame, self.process.log.get());
+            record(frame, self.process.log.get());
         }
         // Ends what the process started, and the process itself if it has only closed its socket.
         let _ = self.lifeline.shutdown(Shutdown::Write);
@@ -492,12 +492,23 @@ fn describe(status: ExitStatus) -> String {
     text
 }
 
-fn log_record(frame: Frame<'_>, log: Option<&LogBridge>) {
-    if frame.header.frame_type == protocol::LOG
-        && let (Ok(record), Some(log)) = (Record::decode(frame.message), log)
-        && log.enabled(record.level, record.target)
-    {
-        log.log(&record);
+/// Takes a log record or a measurement.
+fn record(frame: Frame<'_>, log: Option<&LogBridge>) {
+    let Some(log) = log else { return };
+    match frame.header.frame_type {
+        protocol::LOG => {
+            if let Ok(record) = Record::decode(frame.message)
+                && log.enabled(record.level, record.target)
+            {
+                log.log(&record);
+            }
+        }
+        protocol::MEASUREMENT if log.is_recording() => {
+            if let Ok(measurement) = Measurement::decode(frame.message) {
+                log.record(&measurement);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -536,7 +547,14 @@ impl CallSocket {
             let frame = self.reader.read(&mut stream)?.ok_or(ErrorKind::UnexpectedEof)?;
             match frame.header.frame_type {
                 protocol::DONE => return Ok(frame.header),
-                protocol::LOG => log_record(frame, log),
+                protocol::LOG | protocol::MEASUREMENT => record(frame, log),
+                protocol::SERVICE => {
+                    let answered = serve(frame, &mut self.writer, stream);
+                    // Nothing can be sent to a cancelled call; what it has asked for is done.
+                    if !canceller.has_cancelled() {
+                        answered?;
+                    }
+                }
                 protocol::PROGRESS => {
                     if let (Ok(text), Some(caller)) = (frame.message.reader().text(), abi::current()) {
                         caller.progress(text);
@@ -551,6 +569,18 @@ impl CallSocket {
             timeout.renew()?;
         }
     }
+}
+
+/// Does what the call asks for, on its thread.
+fn serve(frame: Frame<'_>, writer: &mut FrameWriter, mut stream: &UnixStream) -> io::Result<()> {
+    let service = Service(frame.header.detail);
+    let mut answer = match abi::current() {
+        Some(caller) => caller.ask(service, frame.message),
+        None => service.unknown(),
+    };
+    let written = writer.write(&mut stream, FrameHeader::new(protocol::ANSWER), answer.as_ref());
+    answer.wipe();
+    written.and_then(|()| writer.flush(&mut stream))
 }
 
 /// The time-out of a call, as the time-out of its socket. It is renewed only now and then, because setting it costs as much

@@ -17,6 +17,7 @@ use super::retired_workers::RetiredWorkers;
 use super::transport::WorkerTransport;
 use super::worker_handle::{WorkerHandle, WorkerState};
 use super::{Confinement, protocol};
+use crate::log_bridge;
 
 /// A plugin that was opened in a worker: its handshake is known, and its connector is not made yet. Dropping it ends the
 /// worker.
@@ -75,7 +76,7 @@ impl IsolatedPlugin {
     ) -> Result<(ConnectorClient, Description), String> {
         let name: Arc<str> = self.about.connector.as_str().into();
         let (sender, result) = sync_channel(1);
-        let host = protocol::put_host(version, data_folder, options);
+        let host = protocol::put_host(version, data_folder, options, log_bridge::is_recording());
         let request = MakeConnector { name: name.to_string(), host, result: sender };
         self.requests.send(request).map_err(|_| ended_early())?;
         let description = result.recv().map_err(|_| ended_early())??;

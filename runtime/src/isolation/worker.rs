@@ -6,17 +6,16 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use plugin_api::abi::client::{self, Log};
 use plugin_api::abi::{
-    self, Caller, ConnectionTransport, ConnectorTransport, Handshake, Kind, Message, MessageRef, Operation,
-    Record, ReplyReceiver,
+    self, Caller, ConnectionTransport, ConnectorTransport, Handshake, Kind, Measurement, Message, MessageRef,
+    Operation, Record, ReplyReceiver, Service,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{RecvFlags, recv};
 use rustix::process::{Signal, getpid, kill_process};
 use tracing::Level;
 
@@ -33,6 +32,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a thread that waits for a cancellation goes on after the end of its call.
 const CANCELLATION_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
 /// The plugin of this process, and its open connections by number.
 struct Worker {
     /// What the system cannot restrict or allow; or why the process is not confined, so that it must not open the plugin.
@@ -44,8 +45,11 @@ struct Worker {
     last_connection: AtomicU32,
 }
 
-/// The control socket, for the log records of threads that are in no call.
+/// The control socket, for the log records and measurements of threads that are in no call.
 static CONTROL: OnceLock<Mutex<(UnixStream, FrameWriter)>> = OnceLock::new();
+
+/// Whether the host records measurements.
+static IS_RECORDING: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     /// The socket of the call that this thread serves.
@@ -82,7 +86,7 @@ pub(super) fn run(options: &WorkerOptions) -> io::Result<()> {
 impl Worker {
     /// Serves the calls of one socket, one after the other.
     fn serve(&self, socket: UnixStream) {
-        let socket = Arc::new(CallSocket { socket, writer: Mutex::default() });
+        let socket = Arc::new(CallSocket { socket, writer: Mutex::default(), answers: Mutex::default() });
         CALL_SOCKET.set(Some(Arc::clone(&socket)));
         let mut reader = FrameReader::default();
         while let Ok(Some(frame)) = reader.read(&mut &socket.socket) {
@@ -100,7 +104,7 @@ impl Worker {
             });
             let replies = &mut ReplyWriter(&call);
             let connection = abi::during(Arc::clone(&call) as _, || self.answer(frame, replies));
-            call.has_ended.store(true, Ordering::Release);
+            call.end();
             socket.write(FrameHeader::new(protocol::DONE).about(connection), EMPTY);
             if !socket.flush() {
                 return;
@@ -158,7 +162,8 @@ impl Worker {
     }
 
     fn make_connector(&self, message: MessageRef<'_>) -> Result<Message, String> {
-        let host = protocol::host(message).map_err(|error| error.to_string())?;
+        let (host, is_recording) = protocol::host(message).map_err(|error| error.to_string())?;
+        IS_RECORDING.store(is_recording, Ordering::Relaxed);
         let handshake = self.handshake.get().ok_or("no plugin file was opened")?;
         let (connector, description) =
             client::load(handshake, &host, HostLog).map_err(|error| error.to_string())?;
@@ -207,6 +212,8 @@ impl Worker {
 struct CallSocket {
     socket: UnixStream,
     writer: Mutex<SocketWriter>,
+    /// Reads the answers of services. Locked while one is asked for.
+    answers: Mutex<FrameReader>,
 }
 
 #[derive(Default)]
@@ -251,11 +258,24 @@ fn changes_something(header: FrameHeader) -> bool {
         && [Operation::CREATE, Operation::SAVE].contains(&Operation(header.detail))
 }
 
+impl RunningCall {
+    /// Ends it for other threads of the connector. Waits for the service that one of them has asked for, because the answer must
+    /// be read before the next call of the socket.
+    fn end(&self) {
+        self.has_ended.store(true, Ordering::Release);
+        drop(self.answers());
+    }
+
+    fn answers(&self) -> MutexGuard<'_, FrameReader> {
+        self.socket.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Caller for RunningCall {
     fn is_cancelled(&self) -> bool {
-        // During a call the host sends nothing, so all that can arrive is the end of its side: the cancellation.
-        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-        self.has_ended.load(Ordering::Acquire) || recv(&self.socket.socket, &mut [0; 1], flags).is_ok()
+        // The end of the host's side is the cancellation; before it there may be the answer of a service.
+        let mut host = [PollFd::new(&self.socket.socket, PollFlags::RDHUP)];
+        self.has_ended.load(Ordering::Acquire) || matches!(poll(&mut host, Some(&AT_ONCE)), Ok(1..))
     }
 
     fn time_left(&self) -> Option<Duration> {
@@ -288,6 +308,27 @@ impl Caller for RunningCall {
         };
         // Without a thread the connector still notices the cancellation when it checks.
         let _ = thread::Builder::new().name("cancellation".to_owned()).spawn(wait);
+    }
+
+    fn ask(&self, service: Service, request: MessageRef<'_>) -> Message {
+        let mut answers = self.answers();
+        if self.has_ended.load(Ordering::Acquire) {
+            return service.no_answer("the call has ended: a service of the host is for a running call");
+        }
+        // Also after a cancellation: there is no answer then, but the host still does what it is asked for.
+        if !self.socket.send(FrameHeader::new(protocol::SERVICE).with_detail(service.0), request) {
+            return service.no_answer("the host does not listen to this call any more");
+        }
+        let answer = match answers.read(&mut &self.socket.socket) {
+            Ok(Some(Frame { header, message })) if header.frame_type == protocol::ANSWER => {
+                let mut answer = Message::with_room(message.text.len(), message.marks.len());
+                answer.put_message(message);
+                answer
+            }
+            _ => service.no_answer("the call was given up: nobody waits for its answer any more"),
+        };
+        answers.shrink();
+        answer
     }
 }
 
@@ -336,16 +377,27 @@ impl Log for HostLog {
 
     /// Sent at once: the connector may crash next.
     fn log(&self, record: &Record<'_>) {
-        let message = record.encode();
-        let header = FrameHeader::new(protocol::LOG);
-        let socket = CALL_SOCKET.try_with(|socket| socket.borrow().clone()).ok().flatten();
-        // The socket of a call that was given up is closed.
-        if socket.is_some_and(|socket| socket.send(header, message.as_ref())) {
-            return;
-        }
-        if let Some(control) = CONTROL.get() {
-            let (control, frames) = &mut *control.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = frames.write(control, header, message.as_ref()).and_then(|()| frames.flush(control));
-        }
+        send_record(FrameHeader::new(protocol::LOG), &record.encode());
+    }
+
+    fn is_recording(&self) -> bool {
+        IS_RECORDING.load(Ordering::Relaxed)
+    }
+
+    fn record(&self, measurement: &Measurement<'_>) {
+        send_record(FrameHeader::new(protocol::MEASUREMENT), &measurement.encode());
+    }
+}
+
+/// Sends a log record or a measurement, on the socket of the call that this thread serves.
+fn send_record(header: FrameHeader, message: &Message) {
+    let socket = CALL_SOCKET.try_with(|socket| socket.borrow().clone()).ok().flatten();
+    // The socket of a call that was given up is closed.
+    if socket.is_some_and(|socket| socket.send(header, message.as_ref())) {
+        return;
+    }
+    if let Some(control) = CONTROL.get() {
+        let (control, frames) = &mut *control.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = frames.write(control, header, message.as_ref()).and_then(|()| frames.flush(control));
     }
 }

@@ -9,3 +9,4 @@ mod handshake;
 mod layout;
 mod life;
 mod messages;
+mod services;

@@ -4,9 +4,12 @@
 //! options, for `test`, `connect` and all methods of the connection in the connection's settings. So the settings
 //! `[("fields", "panic")]` make a connection whose method `fields` panics, and whose other methods work. `("connect",
 //! "only-once")` makes one that can be opened once, in whatever process. Without faults its answers repeat what it was asked.
+//!
+//! A list named `state COMMAND` reads or writes the state of the connection: see `state::run`.
 
 mod fault;
 mod process_state;
+mod state;
 
 use std::path::PathBuf;
 
@@ -179,8 +182,11 @@ impl Connection for RogueConnection {
         Ok(())
     }
 
-    fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
+    fn list(&self, cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         inject(&self.settings, "connection_list")?;
+        if let Some(command) = name.strip_prefix("state ") {
+            return state::run(cx, command).map(Some);
+        }
         Ok(match name {
             "FromHost" => Some(self.from_host.clone()),
             // What the host has stored, as it arrives here.
