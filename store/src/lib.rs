@@ -59,8 +59,8 @@ pub use backup::{Backup, BackupError, Restore, Restored, back_up};
 pub use connections::Connections;
 pub use envelope::EnvelopeError;
 pub use export::{
-    Archive, ArchiveError, ArchiveFile, ArchivedConnection, ArchivedSetting, ArchivedValue, EncryptedArchive,
-    ImportPlan,
+    Archive, ArchiveError, ArchiveFile, ArchivedConnection, ArchivedSetting, ArchivedState, ArchivedValue,
+    EncryptedArchive, ImportPlan,
 };
 pub use keys::{KeyCheck, KeyError, KeyFile, KeyId, KeyLock, SealedSecret, SecretKey};
 pub use limits::StoreLimits;
@@ -73,6 +73,6 @@ pub use repository::{
 pub use sqlite::SqliteStore;
 pub use store::{
     AddressOrder, AuditOutbox, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected,
-    IfMissing, Progress, Reencrypt, Revision, SealedConnection, SealedSetting, SealedValue, SecretOwner,
-    StoreError, StoreFuture,
+    IfMissing, Progress, Reencrypt, Revision, SealedConnection, SealedSetting, SealedState, SealedValue,
+    SecretOwner, StateSize, StateWrite, StoreError, StoreFuture,
 };

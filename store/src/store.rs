@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::SystemTime;
 
+use plugin_api::StateVersion;
+use plugin_api::abi::{StateCondition, StateWritten};
 use values::Guid;
 
 use crate::audit::{AuditBatch, Head, Record};
@@ -117,6 +119,44 @@ pub struct ConnectionSave {
     pub settings: Vec<SealedSetting>,
     /// The precondition of the save.
     pub expected: Expected,
+    /// Keys and values of its state, which replace the stored one as a whole. `None`: the stored one stays, unless the
+    /// connection gets another connector.
+    pub state: Option<Vec<(String, SealedSecret)>>,
+}
+
+/// An entry of the state of a connection as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedState {
+    /// The key.
+    pub key: String,
+    /// The version.
+    pub version: StateVersion,
+    /// The value, encrypted.
+    pub value: SealedSecret,
+}
+
+/// A write to the state of a connection.
+#[derive(Debug, Clone)]
+pub struct StateWrite {
+    /// The connection.
+    pub guid: Guid,
+    /// The key.
+    pub key: String,
+    /// The value, encrypted; `None` deletes the entry.
+    pub value: Option<SealedSecret>,
+    /// What must hold.
+    pub condition: StateCondition,
+    /// For how many bytes the state of the connection may count.
+    pub limit: u64,
+}
+
+/// The size of the state of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StateSize {
+    /// The number of entries.
+    pub entries: u64,
+    /// For how many bytes they count.
+    pub bytes: u64,
 }
 
 /// The precondition of a save (optimistic concurrency control): what must be stored under the GUID.
@@ -183,6 +223,24 @@ pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Deletes the connection; `None` if it was not stored, and then nothing is recorded.
     fn delete<'a>(&'a self, guid: Guid, audit: &'a AuditBatch) -> StoreFuture<'a, Option<Revision>>;
+
+    /// The entry of a key of a connection's state.
+    fn state<'a>(&'a self, guid: Guid, key: &'a str) -> StoreFuture<'a, Option<SealedState>>;
+
+    /// Writes or deletes an entry of a connection's state, if its condition holds: of several writes with the same version as
+    /// their condition, also of several processes, exactly one is done. No version is given out twice. Not a change of the
+    /// connection: it takes no revision. Fails if the connection is not stored, or the value is sealed with a key that the store
+    /// does not have (any more).
+    fn set_state<'a>(&'a self, write: &'a StateWrite) -> StoreFuture<'a, StateWritten>;
+
+    /// The keys of a connection's state that begin with this text, in order.
+    fn state_keys<'a>(&'a self, guid: Guid, prefix: &'a str) -> StoreFuture<'a, Vec<String>>;
+
+    /// All entries of a connection's state, ordered by key.
+    fn all_state(&self, guid: Guid) -> StoreFuture<'_, Vec<SealedState>>;
+
+    /// The size of a connection's state.
+    fn state_size(&self, guid: Guid) -> StoreFuture<'_, StateSize>;
 
     /// Fails if the store is read-only: a host needs to save.
     fn check_writable(&self) -> StoreFuture<'_, ()>;
@@ -277,6 +335,8 @@ pub struct Progress {
 pub enum SecretOwner<'a> {
     /// A setting: the connection, and the key of the setting.
     Setting(Guid, &'a str),
+    /// An entry of the state of a connection: the connection, and the key of the entry.
+    State(Guid, &'a str),
     /// The store itself: the name of the secret.
     Internal(&'a str),
 }
@@ -318,6 +378,9 @@ impl StoreError {
             | StoreError::Changed { .. }
             | StoreError::OtherConnector { .. }
             | StoreError::KeyChanged
+            | StoreError::NotStored { .. }
+            | StoreError::StateKey { .. }
+            | StoreError::State { .. }
             | StoreError::OldKeyInUse { .. }
             | StoreError::InternalSecret { .. }
             | StoreError::Secret { .. } => self.to_string(),
@@ -394,6 +457,18 @@ pub enum StoreError {
         "the secret {key:?} of the connection {guid} cannot be decrypted: {problem}; save the connection again"
     )]
     Secret { guid: Guid, key: String, problem: &'static str },
+    /// The connection whose state is written is not stored.
+    #[error("the connection {guid} is not stored (any more), so it has no state")]
+    NotStored { guid: Guid },
+    /// The key of an entry of a connection's state cannot be used.
+    #[error("the state of the connection {guid} cannot have this key: {problem}")]
+    StateKey { guid: Guid, problem: String },
+    /// The value of an entry of a connection's state cannot be decrypted.
+    #[error(
+        "the state {key:?} of the connection {guid} cannot be decrypted: {problem}; restore the store from a backup, or delete the \
+         connection and set it up anew"
+    )]
+    State { guid: Guid, key: String, problem: &'static str },
     /// Any other error of the database.
     #[error("the connection store {} failed: {cause}", path.display())]
     Failed { path: PathBuf, cause: Box<dyn std::error::Error + Send + Sync> },

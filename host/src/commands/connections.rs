@@ -14,7 +14,7 @@ use crate::cli::store_flags::{StoreFlags, close, existing_repository, existing_s
 use crate::cli::text::{ask_yes_or_no, utc};
 use crate::cli::{UsageError, block_on};
 use erp_host_store::audit::Origin;
-use erp_host_store::{ConnectionStore, SealedConnection, SealedValue};
+use erp_host_store::{ConnectionStore, SealedConnection, SealedValue, StateSize};
 use erp_host_terminal::printable;
 
 mod export;
@@ -147,17 +147,19 @@ async fn list(json: bool, store_flags: &StoreFlags) -> Result<(), Box<dyn Error>
 
 async fn show(guid: Guid, json: bool, store_flags: &StoreFlags) -> Result<(), Box<dyn Error>> {
     let (store, path) = existing_store(store_flags).await?;
-    let connection = store.get(guid).await?;
+    let (connection, state) = (store.get(guid).await?, store.state_size(guid).await?);
     store.close().await?;
     let connection = connection.ok_or_else(|| not_found(guid, &path))?;
     let mut out = io::BufWriter::new(stdout());
     if json {
-        serde_json::to_writer_pretty(&mut out, &shown_as_json(&connection)).map_err(io::Error::from)?;
+        serde_json::to_writer_pretty(&mut out, &shown_as_json(&connection, state))
+            .map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
         writeln!(out, "GUID       {}", connection.guid)?;
         writeln!(out, "connector  {}", printable(&connection.connector))?;
         writeln!(out, "saved at   {}", utc(connection.saved_at))?;
+        writeln!(out, "state      {} entries, {} bytes", state.entries, state.bytes)?;
         writeln!(out, "settings   {}", connection.settings.len())?;
         let keys: Vec<_> = connection.settings.iter().map(|setting| printable(&setting.key)).collect();
         let width = keys.iter().map(|key| key.chars().count()).max().unwrap_or_default();
@@ -175,7 +177,7 @@ async fn show(guid: Guid, json: bool, store_flags: &StoreFlags) -> Result<(), Bo
     Ok(())
 }
 
-fn shown_as_json(connection: &SealedConnection) -> serde_json::Value {
+fn shown_as_json(connection: &SealedConnection, state: StateSize) -> serde_json::Value {
     let settings: Vec<_> = connection
         .settings
         .iter()
@@ -192,6 +194,7 @@ fn shown_as_json(connection: &SealedConnection) -> serde_json::Value {
         "guid": connection.guid.to_string(),
         "connector": connection.connector,
         "saved_at": utc(connection.saved_at),
+        "state": { "entries": state.entries, "bytes": state.bytes },
         "settings": settings,
     })
 }

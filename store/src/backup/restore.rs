@@ -30,7 +30,7 @@ const NEW_STORE: &str = "erp-host.sqlite.new";
 pub struct Restored {
     /// The number of connections in the store now.
     pub connections: usize,
-    /// How many of them have a secret that cannot be decrypted, because it was damaged before the backup was made.
+    /// How many of them have a secret or a state that cannot be decrypted, because it was damaged before the backup was made.
     pub unreadable: usize,
     /// The time of the backup, if the backup has it.
     pub made_at: Option<SystemTime>,
@@ -178,8 +178,17 @@ async fn check_and_record(
                 .await?;
         let connections = repository.all().await?;
         let count = connections.len();
-        let unreadable =
-            connections.into_iter().filter_map(|connection| repository.unseal(connection).err()).count();
+        let mut unreadable = 0;
+        for connection in connections {
+            let guid = connection.guid;
+            let is_readable = repository.unseal(connection).is_ok()
+                && match repository.all_state(guid).await {
+                    Ok(_) => true,
+                    Err(StoreError::State { .. }) => false,
+                    Err(error) => return Err(error),
+                };
+            unreadable += usize::from(!is_readable);
+        }
         Ok::<_, StoreError>((count, unreadable))
     };
     let checked = checked.await;

@@ -38,6 +38,19 @@ pub struct ArchivedConnection {
     pub connector: String,
     /// Its settings, in order.
     pub settings: Vec<ArchivedSetting>,
+    /// Its state, by key. `None`: it is not in the export.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Vec<ArchivedState>>,
+}
+
+/// An exported entry of a connection's state, decrypted. `Debug` shows only the key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchivedState {
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: String,
 }
 
 /// An exported setting. `Debug` shows only the key.
@@ -95,6 +108,9 @@ pub enum ArchiveError {
     /// The file is damaged, or was edited in a wrong way.
     #[error("line {line}, column {column}: not in the form of exported connections")]
     Form { line: usize, column: usize },
+    /// A key occurs twice in the state of a connection.
+    #[error("the state of the connection {0} has the same key twice")]
+    StateTwice(Guid),
     /// The same connection occurs twice.
     #[error("the connection {0} is in it twice")]
     Twice(Guid),
@@ -125,13 +141,19 @@ impl fmt::Debug for ArchivedSetting {
     }
 }
 
+impl fmt::Debug for ArchivedState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.key.fmt(f)
+    }
+}
+
 impl Archive {
     /// An archive of these connections.
     pub fn new(connections: Vec<ArchivedConnection>) -> Self {
         Archive { format: FORMAT.to_owned(), version: VERSION, connections }
     }
 
-    /// An archive of these connections of a store, secrets masked. Needs no key.
+    /// An archive of these connections of a store, secrets masked and without their state. Needs no key.
     pub fn masked(connections: Vec<SealedConnection>) -> Self {
         let masked = |setting: SealedSetting| {
             let value = match setting.value {
@@ -146,19 +168,21 @@ impl Archive {
             guid: connection.guid,
             connector: connection.connector,
             settings: connection.settings.into_iter().map(masked).collect(),
+            state: None,
         });
         Archive::new(connections.collect())
     }
 
-    /// An archive of these connections of a store, secrets decrypted.
+    /// An archive of these connections of a store, secrets and state decrypted.
     ///
     /// # Errors
-    /// A secret cannot be decrypted.
-    pub fn readable(
+    /// A secret cannot be decrypted, or the store fails.
+    pub async fn readable(
         repository: &ConnectionRepository,
         connections: Vec<SealedConnection>,
     ) -> Result<Self, StoreError> {
-        let readable = |connection: SealedConnection| -> Result<_, StoreError> {
+        let mut archived = Vec::with_capacity(connections.len());
+        for connection in connections {
             let secret: Vec<bool> = connection.settings.iter().map(SealedSetting::is_secret).collect();
             let connection = repository.unseal(connection)?;
             let settings = connection.settings.iter().zip(secret).map(|((key, value), secret)| {
@@ -166,13 +190,20 @@ impl Archive {
                 let value = if secret { ArchivedValue::Secret(value) } else { ArchivedValue::Plain(value) };
                 ArchivedSetting { key: key.to_owned(), value }
             });
-            Ok(ArchivedConnection {
+            let settings = settings.collect();
+            let state = repository.all_state(connection.guid).await?;
+            let state = state
+                .into_iter()
+                .map(|(key, entry)| ArchivedState { key, value: entry.value().to_owned() })
+                .collect();
+            archived.push(ArchivedConnection {
                 guid: connection.guid,
-                settings: settings.collect(),
+                settings,
                 connector: connection.connector,
-            })
-        };
-        Ok(Archive::new(connections.into_iter().map(readable).collect::<Result<_, _>>()?))
+                state: Some(state),
+            });
+        }
+        Ok(Archive::new(archived))
     }
 
     /// The archive as JSON.
@@ -201,6 +232,13 @@ impl Archive {
 
     fn parse(text: &[u8]) -> Result<Self, ArchiveError> {
         let archive: Archive = serde_json::from_slice(text).map_err(wrong_form)?;
+        let has_twice = |connection: &&ArchivedConnection| {
+            let mut keys = HashSet::new();
+            connection.state.iter().flatten().any(|entry| !keys.insert(entry.key.as_str()))
+        };
+        if let Some(connection) = archive.connections.iter().find(has_twice) {
+            return Err(ArchiveError::StateTwice(connection.guid));
+        }
         let mut seen = HashSet::new();
         match archive.connections.iter().find(|connection| !seen.insert(connection.guid)) {
             Some(twice) => Err(ArchiveError::Twice(twice.guid)),
@@ -274,6 +312,12 @@ impl Drop for ArchivedValue {
             ArchivedValue::Plain(value) | ArchivedValue::Secret(value) => value.zeroize(),
             ArchivedValue::Masked => {}
         }
+    }
+}
+
+impl Drop for ArchivedState {
+    fn drop(&mut self) {
+        self.value.zeroize();
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use values::Guid;
 
-use super::archive::{Archive, ArchivedConnection, ArchivedValue};
+use super::archive::{Archive, ArchivedConnection, ArchivedState, ArchivedValue};
 use crate::audit::{Event, Origin, shortened};
 use crate::repository::ConnectionRepository;
 use crate::store::{ConnectionSave, Expected, Revision, SealedConnection, SealedSetting, StoreError};
@@ -62,12 +62,16 @@ impl ImportPlan {
             if present.is_some() {
                 plan.replaced.push(guid);
             }
+            let seal = |entry: &ArchivedState| repository.seal_state(guid, &entry.key, &entry.value);
+            let state =
+                connection.state.as_ref().map(|state| state.iter().map(seal).collect()).transpose()?;
             plan.saves.push(ConnectionSave {
                 guid,
                 connector: connection.connector.clone(),
                 settings,
                 // Fails if somebody saves the connection in the meantime.
                 expected: present.map_or(Expected::Nothing, |present| Expected::Revision(present.revision)),
+                state,
             });
         }
         Ok(plan)

@@ -4,6 +4,7 @@ mod archive;
 mod import;
 
 pub use archive::{
-    Archive, ArchiveError, ArchiveFile, ArchivedConnection, ArchivedSetting, ArchivedValue, EncryptedArchive,
+    Archive, ArchiveError, ArchiveFile, ArchivedConnection, ArchivedSetting, ArchivedState, ArchivedValue,
+    EncryptedArchive,
 };
 pub use import::ImportPlan;

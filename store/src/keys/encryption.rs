@@ -1,7 +1,7 @@
 //! Encryption at rest: secrets are encrypted ("sealed") one by one with ChaCha20-Poly1305 under a random nonce.
 //!
-//! The GUID of the connection and the key of the setting are the associated data, so a sealed secret that is copied to
-//! another connection or setting cannot be decrypted there.
+//! The GUID of the connection and the key of the setting, or of the entry of its state, are the associated data, so a sealed
+//! secret that is copied to another connection, setting or entry cannot be decrypted there.
 
 use std::fmt;
 use std::io;
@@ -156,16 +156,37 @@ impl SecretKey {
         Ok(SealedSecret { key_id: self.id.clone(), bytes })
     }
 
+    /// Encrypts the value of an entry of a connection's state.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn seal_state(&self, guid: Guid, key: &str, value: &str) -> Result<SealedSecret, KeyError> {
+        let bytes = self.encrypt(value.as_bytes(), &state_context(guid, key))?;
+        Ok(SealedSecret { key_id: self.id.clone(), bytes })
+    }
+
     /// Decrypts the secret of a setting.
     ///
     /// # Errors
     /// It was encrypted with another key, or for another connection or setting, or it is damaged. The text names the
     /// reason.
     pub fn open(&self, guid: Guid, setting: &str, sealed: &SealedSecret) -> Result<String, &'static str> {
+        self.open_text(&setting_context(guid, setting), sealed)
+    }
+
+    /// Decrypts the value of an entry of a connection's state.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_state(&self, guid: Guid, key: &str, sealed: &SealedSecret) -> Result<String, &'static str> {
+        self.open_text(&state_context(guid, key), sealed)
+    }
+
+    fn open_text(&self, context: &[u8], sealed: &SealedSecret) -> Result<String, &'static str> {
         if sealed.key_id != self.id {
             return Err("it is sealed with another key than that of the key file");
         }
-        let bytes = self.decrypt(&sealed.bytes, &setting_context(guid, setting)).ok_or("it is damaged")?;
+        let bytes = self.decrypt(&sealed.bytes, context).ok_or("it is damaged")?;
         String::from_utf8(bytes).map_err(|error| {
             drop(Zeroizing::new(error.into_bytes()));
             "it is no text"
@@ -239,4 +260,9 @@ fn internal_context(name: &str) -> Vec<u8> {
 fn setting_context(guid: Guid, setting: &str) -> Vec<u8> {
     // The GUID has a fixed length, so no two settings have the same bytes.
     [b"erp-host setting 1:", &guid.as_u128().to_be_bytes()[..], setting.as_bytes()].concat()
+}
+
+/// The associated data of a value of a connection's state.
+fn state_context(guid: Guid, key: &str) -> Vec<u8> {
+    [b"erp-host state 1:", &guid.as_u128().to_be_bytes()[..], key.as_bytes()].concat()
 }

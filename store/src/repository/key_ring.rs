@@ -99,6 +99,29 @@ impl KeyRing {
         }
     }
 
+    /// Whether the key ring has this key.
+    pub(super) fn has(&self, key: &KeyId) -> bool {
+        self.keys.load().find(key).is_some()
+    }
+
+    /// Encrypts a value of a connection's state with the newest key.
+    pub(super) fn seal_state(&self, guid: Guid, key: &str, value: &str) -> Result<SealedSecret, StoreError> {
+        Ok(self.keys.load().newest()?.seal_state(guid, key, value)?)
+    }
+
+    /// Decrypts a value of a connection's state with the key that it was encrypted with. The error names the reason.
+    pub(super) fn open_state(
+        &self,
+        guid: Guid,
+        key: &str,
+        sealed: &SealedSecret,
+    ) -> Result<String, &'static str> {
+        match self.keys.load().find(&sealed.key_id) {
+            Some(secret_key) => secret_key.open_state(guid, key, sealed),
+            None => Err("it is sealed with another key than that of the key file"),
+        }
+    }
+
     /// Encrypts an internal secret of the store with the newest key.
     pub(super) fn seal_internal(&self, name: &str, secret: &[u8]) -> Result<SealedSecret, StoreError> {
         Ok(self.keys.load().newest()?.seal_internal(name, secret)?)

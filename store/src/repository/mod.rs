@@ -4,11 +4,13 @@
 //! - here: reading, saving, deleting;
 //! - `key_ring`: the keys of an open store, also while they are rotated;
 //! - `key_rotation`: replaces the key while hosts run;
+//! - `state`: the state of connections;
 //! - `audit_log`: writes the audit records of the store to the files (a transactional outbox).
 
 mod audit_log;
 mod key_ring;
 mod key_rotation;
+mod state;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -220,6 +222,7 @@ impl ConnectionRepository {
                 expected: before
                     .as_ref()
                     .map_or(Expected::Nothing, |before| Expected::Revision(before.revision)),
+                state: None,
             };
             let audit = self.audit.batch(by.clone(), vec![self.audit_event(&save, before.as_ref())]);
             attempts_left -= 1;
@@ -251,7 +254,10 @@ impl ConnectionRepository {
     ) -> Result<Revision, StoreError> {
         let before = self.store.all().await?;
         let of = |guid| before.binary_search_by_key(&guid, |before| before.guid).ok().map(|at| &before[at]);
-        saves.iter().try_for_each(|save| self.limits.check(save.guid, &save.settings))?;
+        for save in saves {
+            self.limits.check(save.guid, &save.settings)?;
+            self.limits.check_state(save.guid, save.state.as_deref().unwrap_or_default())?;
+        }
         let added = saves.iter().filter(|save| of(save.guid).is_none()).count();
         if added > 0 {
             self.limits.check_count(before.len() + added)?;
@@ -372,6 +378,10 @@ impl ConnectionRepository {
             SecretOwner::Setting(guid, key) => match self.keys.open_secret(guid, key, sealed) {
                 Ok(text) => self.keys.seal(guid, key, &Zeroizing::new(text)),
                 Err(problem) => Err(StoreError::Secret { guid, key: key.to_owned(), problem }),
+            },
+            SecretOwner::State(guid, key) => match self.keys.open_state(guid, key, sealed) {
+                Ok(value) => self.keys.seal_state(guid, key, &Zeroizing::new(value)),
+                Err(problem) => Err(StoreError::State { guid, key: key.to_owned(), problem }),
             },
             SecretOwner::Internal(name) => match self.keys.open_internal(name, sealed) {
                 Some(secret) => self.keys.seal_internal(name, &secret),

@@ -102,14 +102,38 @@ pub(super) async fn reencrypt_batch(
             .execute(&mut *transaction)
             .await?;
     }
-    let left: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM setting WHERE sealed_with IS NOT NULL AND sealed_with <> ?")
+    let room = BATCH_SIZE - i64::try_from(settings.len()).unwrap_or(BATCH_SIZE);
+    let state =
+        sqlx::query("SELECT guid, key, sealed_with, sealed FROM state_entry WHERE sealed_with <> ? LIMIT ?")
             .bind(&newest.0)
-            .fetch_one(&mut *transaction)
+            .bind(room)
+            .fetch_all(&mut *transaction)
             .await?;
+    for row in &state {
+        let (connection, key): (_, String) = (guid(row)?, row.try_get("key")?);
+        let new = match reencrypt(SecretOwner::State(connection, &key), &sealed(row)?) {
+            Ok(new) => new,
+            Err(error) => return Ok(Err(error)),
+        };
+        // The value stays the same, and so does its version.
+        sqlx::query("UPDATE state_entry SET sealed_with = ?, sealed = ? WHERE guid = ? AND key = ?")
+            .bind(&new.key_id.0)
+            .bind(&new.bytes)
+            .bind(row.try_get::<String, _>("guid")?)
+            .bind(&key)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    let left: i64 = sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM setting WHERE sealed_with IS NOT NULL AND sealed_with <> ?1)
+             + (SELECT count(*) FROM state_entry WHERE sealed_with <> ?1)",
+    )
+    .bind(&newest.0)
+    .fetch_one(&mut *transaction)
+    .await?;
     transaction.commit().await?;
     let left = usize::try_from(left).unwrap_or_default();
-    Ok(Ok(Progress { done: internal.len() + settings.len(), left }))
+    Ok(Ok(Progress { done: internal.len() + settings.len() + state.len(), left }))
 }
 
 pub(super) async fn remove_old(writer: &SqlitePool, audit: &AuditBatch) -> Result<bool, sqlx::Error> {
@@ -136,6 +160,7 @@ async fn is_old_key_used(
 ) -> Result<bool, sqlx::Error> {
     let used: i64 = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM setting WHERE sealed_with IS NOT NULL AND sealed_with <> ?1)
+             OR EXISTS (SELECT 1 FROM state_entry WHERE sealed_with <> ?1)
              OR EXISTS (SELECT 1 FROM own_secret WHERE sealed_with <> ?1)",
     )
     .bind(&newest.0)

@@ -7,6 +7,7 @@
 //! - `file`: creating and checking the file, and its errors; `pools`: the connections to it;
 //! - `encryption_keys`: key check values, re-encryption, internal secrets;
 //! - `address_orders`: the orders of members that requests have shown;
+//! - `state`: the state of connections;
 //! - `audit_outbox`: the audit records that are not in the files yet;
 //! - `maintenance`: forgets old deletions, gives space back;
 //! - `snapshot`: a copy of the database, for a backup.
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use plugin_api::abi::StateWritten;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, Sqlite, SqlitePool, Transaction};
@@ -30,8 +32,8 @@ use crate::audit::{AuditBatch, Head};
 use crate::keys::{KeyCheck, KeyId, SealedSecret};
 use crate::store::{
     AddressOrder, AuditOutbox, Change, ConnectionSave, ConnectionStore, ConnectionSummary, Expected,
-    IfMissing, Progress, Reencrypt, Revision, SealedConnection, SealedSetting, SealedValue, StoreError,
-    StoreFuture,
+    IfMissing, Progress, Reencrypt, Revision, SealedConnection, SealedSetting, SealedState, SealedValue,
+    StateSize, StateWrite, StoreError, StoreFuture,
 };
 
 mod address_orders;
@@ -41,6 +43,7 @@ mod file;
 mod maintenance;
 mod pools;
 mod snapshot;
+mod state;
 
 use self::file::{File, FileId};
 use self::pools::Pools;
@@ -360,6 +363,26 @@ impl ConnectionStore for SqliteStore {
         })
     }
 
+    fn state<'a>(&'a self, guid: Guid, key: &'a str) -> StoreFuture<'a, Option<SealedState>> {
+        self.run(async move { state::get(&self.readers(), guid, key).await })
+    }
+
+    fn set_state<'a>(&'a self, write: &'a StateWrite) -> StoreFuture<'a, StateWritten> {
+        Box::pin(self.write_state(write))
+    }
+
+    fn state_keys<'a>(&'a self, guid: Guid, prefix: &'a str) -> StoreFuture<'a, Vec<String>> {
+        self.run(async move { state::keys(&self.readers(), guid, prefix).await })
+    }
+
+    fn all_state(&self, guid: Guid) -> StoreFuture<'_, Vec<SealedState>> {
+        self.run(async move { state::all(&self.readers(), guid).await })
+    }
+
+    fn state_size(&self, guid: Guid) -> StoreFuture<'_, StateSize> {
+        self.run(async move { state::size(&self.readers(), guid).await })
+    }
+
     fn check_writable(&self) -> StoreFuture<'_, ()> {
         self.run(async {
             let mut transaction = self.begin().await?;
@@ -489,15 +512,14 @@ async fn knows_keys_of(
     saves: &[ConnectionSave],
 ) -> Result<bool, sqlx::Error> {
     let settings = saves.iter().flat_map(|save| &save.settings);
-    let used: HashSet<&str> = settings
-        .filter_map(|setting| match &setting.value {
-            SealedValue::Secret(Some(sealed)) => Some(sealed.key_id.0.as_str()),
-            SealedValue::Secret(None) | SealedValue::Plain(_) => None,
-        })
-        .collect();
+    let secrets = settings.filter_map(|setting| match &setting.value {
+        SealedValue::Secret(Some(sealed)) => Some(sealed),
+        SealedValue::Secret(None) | SealedValue::Plain(_) => None,
+    });
+    let state = saves.iter().flat_map(|save| save.state.iter().flatten()).map(|(_, value)| value);
+    let used: HashSet<&KeyId> = secrets.chain(state).map(|sealed| &sealed.key_id).collect();
     for id in used {
-        let known = sqlx::query("SELECT 1 FROM encryption_key WHERE id = ?").bind(id);
-        if known.fetch_optional(&mut *connection).await?.is_none() {
+        if !state::knows_key(connection, id).await? {
             return Ok(false);
         }
     }
@@ -535,6 +557,8 @@ async fn write(
     revision: Revision,
 ) -> Result<(), sqlx::Error> {
     let guid = save.guid.to_string();
+    // Before the connection has its new connector.
+    state::replace(connection, &guid, &save.connector, save.state.as_deref()).await?;
     sqlx::query(
         "INSERT INTO connection (guid, connector, revision, saved_at) VALUES (?, ?, ?, ?)
          ON CONFLICT (guid) DO UPDATE
@@ -568,6 +592,9 @@ async fn write(
         .bind(sealed.map(|sealed| sealed.bytes.as_slice()))
         .execute(&mut *connection)
         .await?;
+    }
+    if let Some(entries) = &save.state {
+        state::insert_all(connection, &guid, entries).await?;
     }
     Ok(())
 }

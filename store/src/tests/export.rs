@@ -41,7 +41,7 @@ async fn contents(stored: &ConnectionRepository) -> Vec<(Guid, String, Settings,
 
 async fn encrypted(stored: &ConnectionRepository) -> String {
     let all = stored.store().all().await.unwrap();
-    Archive::readable(stored, all).unwrap().to_encrypted_text(PASSPHRASE).unwrap()
+    Archive::readable(stored, all).await.unwrap().to_encrypted_text(PASSPHRASE).unwrap()
 }
 
 async fn masked(stored: &ConnectionRepository) -> String {
@@ -260,7 +260,7 @@ fn other_files_and_damaged_exports_are_refused() {
 async fn debug_shows_no_value() {
     let (_folder, from) = filled().await;
     let all = from.store().all().await.unwrap();
-    let archive = Archive::readable(&from, all).unwrap();
+    let archive = Archive::readable(&from, all).await.unwrap();
     let file = ArchiveFile::parse(encrypted(&from).await.as_bytes()).unwrap();
     let import = ImportPlan::new(&from, &archive).await.unwrap();
     let text = format!("{archive:?} {file:?} {import:?}");

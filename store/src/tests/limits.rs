@@ -5,7 +5,7 @@ use crate::audit::AuditFiles;
 use super::*;
 
 fn limits() -> StoreLimits {
-    StoreLimits { setting: 100, settings: 250, connections: 2 }
+    StoreLimits { setting: 100, settings: 250, connections: 2, state_value: 100, state_per_connection: 1000 }
 }
 
 async fn repository(folder: &tempfile::TempDir) -> ConnectionRepository {
@@ -71,7 +71,7 @@ async fn import_and_restore_obey_the_limits() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let large = ConnectionRepository::open(from.path(), None, IfMissing::Create).await.unwrap();
     large.save(guid(1), "Excel", &settings("s", &"x".repeat(101)), &["Password"], &by()).await.unwrap();
-    let archive = Archive::readable(&large, large.all().await.unwrap()).unwrap();
+    let archive = Archive::readable(&large, large.all().await.unwrap()).await.unwrap();
 
     let repository = repository(&to).await;
     let plan = ImportPlan::new(&repository, &archive).await.unwrap();

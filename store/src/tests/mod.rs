@@ -12,6 +12,7 @@ mod limits;
 mod maintenance;
 mod open_connections;
 mod sqlite;
+mod state;
 mod store_suite;
 
 use std::convert::Infallible;
@@ -54,7 +55,13 @@ fn plain(key: &str, value: Option<&str>) -> SealedSetting {
 }
 
 fn save_of(guid: Guid, connector: &str, settings: Vec<SealedSetting>) -> ConnectionSave {
-    ConnectionSave { guid, connector: connector.to_owned(), settings, expected: Expected::Anything }
+    ConnectionSave {
+        guid,
+        connector: connector.to_owned(),
+        settings,
+        expected: Expected::Anything,
+        state: None,
+    }
 }
 
 async fn save(store: &dyn ConnectionStore, connection: ConnectionSave) -> Revision {

@@ -113,7 +113,7 @@ async fn newer_schema_is_refused() {
     .unwrap();
     newer.close().await.unwrap();
     let error = refusal(&path).await;
-    assert!(error.contains("was written by a newer erp-host (schema 99, this one knows up to 4)"), "{error}");
+    assert!(error.contains("was written by a newer erp-host (schema 99, this one knows up to 5)"), "{error}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use test_support::scale::cases;
 
+pub(super) use super::state::*;
 use super::*;
 
 /// A database for a store. It stays while the store is closed and opened again.
@@ -45,6 +46,12 @@ macro_rules! store_suite {
             a_save_reports_its_progress
             the_first_key_is_added_once
             lists_are_ordered_by_guid
+            state_is_kept_by_a_restart_and_by_saves
+            state_is_written_if_its_condition_holds
+            state_has_its_size_and_a_limit
+            state_has_its_keys_by_prefix
+            state_goes_with_its_connection
+            state_compare_and_set_loses_no_update
         }
     };
 }

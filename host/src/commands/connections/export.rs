@@ -51,7 +51,7 @@ pub(super) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     } else {
         let (repository, _) = existing_repository(&store_flags).await?;
         let passphrase = passphrase.new_passphrase()?;
-        let archive = Archive::readable(&repository, repository.all().await?)?;
+        let archive = Archive::readable(&repository, repository.all().await?).await?;
         let exported = Event::Exported {
             file: shortened(&file.display().to_string()),
             connections: archive.connections.len(),
