@@ -154,6 +154,11 @@ fn compose(file: ConfigFile, path: &Path) -> Result<Config, ConfigError> {
 }
 
 fn parse(text: &str, file: &Path) -> Result<ConfigFile, ConfigError> {
+    if let Some(line) = line_with_windows_path(text) {
+        let reason = "a path with backslashes goes in single quotes, such as 'C:\\erp-host\\data': in double quotes a backslash \
+                      begins an escape";
+        return Err(ConfigError::Line { file: file.to_owned(), line, reason: reason.to_owned() });
+    }
     toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         let line = 1 + text.bytes().take(start).filter(|&byte| byte == b'\n').count();
@@ -162,6 +167,25 @@ fn parse(text: &str, file: &Path) -> Result<ConfigFile, ConfigError> {
         let reason = renamed::hint(&reason).unwrap_or(reason);
         ConfigError::Line { file: file.to_owned(), line, reason }
     })
+}
+
+/// The first line in which a value in double quotes begins with a drive and a single backslash. TOML refuses such a value with an
+/// error about escapes, or reads `\t` in it as a tab.
+fn line_with_windows_path(text: &str) -> Option<usize> {
+    let has_path = |line: &str| {
+        let mut before = line;
+        while let Some(quote) = before.rfind('"') {
+            let value = &line[quote + 1..];
+            before = &before[..quote];
+            let is_path = matches!(value.as_bytes(), [drive, b':', b'\\', next, ..] if drive.is_ascii_alphabetic() && *next != b'\\');
+            if is_path && before.trim_end().ends_with(['=', '[', ',']) {
+                return true;
+            }
+        }
+        false
+    };
+    let is_comment = |line: &str| line.trim_start().starts_with('#');
+    text.lines().position(|line| !is_comment(line) && has_path(line)).map(|index| index + 1)
 }
 
 #[cfg(test)]

@@ -280,3 +280,16 @@ fn config_makes_every_path_absolute() {
             .all(|path| path.is_absolute())
     );
 }
+
+#[test]
+fn windows_path_in_double_quotes_is_refused_with_the_way_to_write_it() {
+    for value in [r#"data = "C:\data""#, r#"data = "c:\temp""#, r#"contract.profiles = ["D:\new.toml"]"#] {
+        let error = parse(&format!("listen = \"localhost:0\"\n{value}\n")).unwrap_err();
+        assert!(error.contains("line 2") && error.contains("single quotes"), "{value}: {error}");
+    }
+    for value in
+        [r#"data = 'C:\data'"#, r#"data = "C:\\data""#, r#"data = "C:/data""#, r##"# data = "C:\data""##]
+    {
+        assert_eq!(parse(value).map(drop), Ok(()), "{value}");
+    }
+}
