@@ -25,6 +25,10 @@ impl Live for Opened {
     fn lifetime(&self) -> Lifetime {
         Lifetime::UNLIMITED
     }
+
+    fn refresh_every(&self) -> Option<std::time::Duration> {
+        None
+    }
 }
 
 /// A data folder, a running host on it, and commands beside it.

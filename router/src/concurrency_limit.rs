@@ -38,6 +38,8 @@ pub(super) struct ConcurrencyLimit {
 #[derive(Debug, Default)]
 struct State {
     running: usize,
+    /// Those of them that are calls in the background.
+    background: usize,
     queued: usize,
     /// Only those with calls that run or wait.
     shares: HashMap<Share, ShareState>,
@@ -72,6 +74,7 @@ pub(super) enum QueueFull {
 pub(super) struct Permit {
     limit: Arc<ConcurrencyLimit>,
     share: Share,
+    is_background: bool,
 }
 
 /// Whether a share that has `own` of `all` places may take another one, when so many are taken.
@@ -100,7 +103,7 @@ impl ConcurrencyLimit {
             if state.shares.get(&share).is_none_or(|own| own.queue.is_empty())
                 && self.start(&mut state, share)
             {
-                return Ok(Permit { limit: Arc::clone(self), share });
+                return Ok(Permit { limit: Arc::clone(self), share, is_background: false });
             }
             self.enter_queue(&mut state, share)?
         };
@@ -109,6 +112,20 @@ impl ConcurrencyLimit {
             Ok(Ok(())) => Ok(waiting.into_permit()),
             _ => Err(self.reason(share)),
         }
+    }
+
+    /// A permit for a call in the background. `None`: other calls wait or would have to, or a quarter of all that may run are calls
+    /// in the background already.
+    pub(super) fn try_acquire_in_background(self: &Arc<Self>, share: Share) -> Option<Permit> {
+        let mut state = self.state();
+        let all = self.limits.running;
+        let leaves_one_free = state.running + 1 < all || state.running == 0;
+        let is_allowed = state.queued == 0 && leaves_one_free && state.background < (all / 4).max(1);
+        if !is_allowed || !self.start(&mut state, share) {
+            return None;
+        }
+        state.background += 1;
+        Some(Permit { limit: Arc::clone(self), share, is_background: true })
     }
 
     /// Waits until no call runs.
@@ -155,9 +172,10 @@ impl ConcurrencyLimit {
     }
 
     /// Frees the place of a call that has ended, and starts those that wait and may run now.
-    fn release(&self, share: Share) {
+    fn release(&self, share: Share, is_background: bool) {
         let mut state = self.state();
         state.running -= 1;
+        state.background -= usize::from(is_background);
         if let Some(own) = state.shares.get_mut(&share) {
             own.running -= 1;
         }
@@ -213,7 +231,7 @@ impl State {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.limit.release(self.share);
+        self.limit.release(self.share, self.is_background);
     }
 }
 
@@ -230,7 +248,7 @@ impl Waiting {
     /// Its permit was granted.
     fn into_permit(mut self) -> Permit {
         self.is_over = true;
-        Permit { limit: Arc::clone(&self.limit), share: self.share }
+        Permit { limit: Arc::clone(&self.limit), share: self.share, is_background: false }
     }
 }
 
@@ -254,7 +272,7 @@ impl Drop for Waiting {
             // Granted at the same time: nobody runs in this place.
             None => {
                 drop(state);
-                self.limit.release(self.share);
+                self.limit.release(self.share, false);
             }
         }
     }

@@ -10,12 +10,14 @@ use plugin_api::abi::CallWatch;
 use plugin_api::abi::client::{ConnectionClient, ConnectorClient};
 use plugin_api::{Field, Outcome, Settings};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
+use values::Guid;
 
 use super::caller_presence::CallerPresence;
 use super::circuit_breaker::{self, CircuitBreaker, Open};
 use super::concurrency_limit::{self, ConcurrencyLimit, Permit, QueueFull};
 use super::config::RouterConfig;
+use super::connections_in_use::InUse;
 use super::descriptions::Descriptions;
 use super::failed_tests::FailedTests;
 use super::latency_estimate::LatencyEstimates;
@@ -48,6 +50,9 @@ pub(super) struct Connector {
 /// a worker process.
 const COOL_DOWN: Duration = Duration::from_secs(60);
 
+/// How long a connection may take to close itself, if calls may take as long.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Why a call of a connector gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CallError {
@@ -75,10 +80,14 @@ pub(super) struct Place<'c> {
 
 /// An open connection. Dropping it closes it, on a thread that may block.
 pub(super) struct LiveConnection {
+    guid: Guid,
     /// `None` only while it is dropped.
     client: Option<ConnectionClient>,
     descriptions: Descriptions,
     pub(super) connector: Arc<Connector>,
+    has_refresh_failed: AtomicBool,
+    /// `None` only while it is dropped.
+    in_use: Option<InUse>,
 }
 
 impl LiveConnection {
@@ -92,18 +101,64 @@ impl LiveConnection {
     pub(super) fn descriptions(&self) -> &Descriptions {
         &self.descriptions
     }
+
+    /// Sets whether the last refresh has failed; returns whether the one before had.
+    pub(super) fn set_refresh_failed(&self, has_failed: bool) -> bool {
+        self.has_refresh_failed.swap(has_failed, Ordering::Relaxed)
+    }
 }
 
 impl Drop for LiveConnection {
     fn drop(&mut self) {
-        // With its connector, which ends after its last connection.
-        self.connector.threads.close((self.client.take(), Arc::clone(&self.connector)));
+        let (client, in_use) = (self.client.take(), self.in_use.take());
+        // Its connector ends after its last connection.
+        let (connector, connection) = (Arc::clone(&self.connector), self.guid);
+        self.connector.threads.close(move || {
+            if let Some(client) = &client {
+                close(client, &connector, connection);
+            }
+            drop(client);
+            drop((in_use, connector));
+        });
     }
 }
 
+/// Closes a connection. Blocks. What still runs after the time is cancelled, and logged.
+fn close(client: &ConnectionClient, connector: &Connector, connection: Guid) {
+    let time = CLOSE_TIMEOUT.min(connector.deadline);
+    let watch = CallWatch::new(Some(std::time::Instant::now() + time));
+    let late = {
+        let (watch, connector) = (watch.clone(), Arc::clone(&connector.name));
+        tokio::spawn(async move {
+            sleep(time).await;
+            watch.cancel();
+            let seconds = time.as_secs_f64();
+            tracing::warn!(%connection, %connector, operation = "close", "the connection is not closed after {seconds} seconds");
+        })
+    };
+    let log_context = LogContext {
+        operation: "close",
+        connector: Some(Arc::clone(&connector.name)),
+        connection: Some(connection),
+    };
+    // The plugin's side logs a failure.
+    log_context.within(|| watch.during(|| client.close()));
+    late.abort();
+}
+
 impl Live for LiveConnection {
+    /// As its connector wants it, within what the operator allows.
     fn lifetime(&self) -> Lifetime {
-        self.connector.connection_lifetime
+        let most = self.connector.connection_lifetime;
+        let own = self.client().opened().lifetime;
+        Lifetime {
+            idle: own.idle.map_or(most.idle, |idle| idle.min(most.idle)),
+            age: own.age.map_or(most.age, |age| age.min(most.age)),
+        }
+    }
+
+    fn refresh_every(&self) -> Option<Duration> {
+        self.client().opened().lifetime.refresh_every
     }
 }
 
@@ -186,10 +241,22 @@ impl Connector {
     }
 
     /// Opens a connection. Blocks.
-    pub(super) fn open(self: &Arc<Self>, settings: &Settings) -> Result<LiveConnection, Outcome> {
+    pub(super) fn open(
+        self: &Arc<Self>,
+        guid: Guid,
+        settings: &Settings,
+        in_use: InUse,
+    ) -> Result<LiveConnection, Outcome> {
         let client = self.client().connect(settings)?;
         let descriptions = Descriptions::new(client.opened().description_lifetime);
-        Ok(LiveConnection { client: Some(client), descriptions, connector: Arc::clone(self) })
+        Ok(LiveConnection {
+            guid,
+            client: Some(client),
+            descriptions,
+            connector: Arc::clone(self),
+            has_refresh_failed: AtomicBool::new(false),
+            in_use: Some(in_use),
+        })
     }
 
     /// Runs a call of the connector, which may block: on a blocking thread; or on an I/O thread, under the watchdog, if its
@@ -199,11 +266,12 @@ impl Connector {
     /// concurrency limit is kept until it has really ended: a connection that hangs fills its own share and nothing else.
     pub(super) async fn call<R: Send + 'static>(
         &self,
-        Place { share, deadline, presence }: Place<'_>,
+        place: Place<'_>,
         log_context: LogContext,
         operation: Option<Operation>,
         call: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, CallError> {
+        let Place { share, deadline, presence } = place;
         self.circuit_breaker.check(share)?;
         let permit = tokio::select! {
             biased;
@@ -215,6 +283,32 @@ impl Connector {
         if presence.has_left() {
             return Err(CallError::CallerLeft);
         }
+        self.run(permit, place, log_context, operation, call).await
+    }
+
+    /// Runs a call that no caller waits for, with the same deadline. Other calls go first: it does not wait for its turn.
+    pub(super) async fn call_in_background<R: Send + 'static>(
+        &self,
+        share: Share,
+        log_context: LogContext,
+        call: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, CallError> {
+        self.circuit_breaker.check(share)?;
+        let permit = self.concurrency_limit.try_acquire_in_background(share).ok_or(QueueFull::Connector)?;
+        let deadline = Instant::now() + self.deadline;
+        let place = Place { share, deadline, presence: &CallerPresence::default() };
+        self.run(permit, place, log_context, None, call).await
+    }
+
+    /// Runs a call that has its permit.
+    async fn run<R: Send + 'static>(
+        &self,
+        permit: Permit,
+        Place { share, deadline, presence }: Place<'_>,
+        log_context: LogContext,
+        operation: Option<Operation>,
+        call: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, CallError> {
         let operation = operation.filter(|_| self.client().is_in_process());
         let estimate = operation.map(|operation| Arc::clone(self.latency.of(operation)));
         let slot =
@@ -268,7 +362,8 @@ impl Drop for CancelOnDrop {
 /// Ending a connector runs its author's code, which may block.
 impl Drop for Connector {
     fn drop(&mut self) {
-        self.threads.close(self.client.take());
+        let client = self.client.take();
+        self.threads.close(move || drop(client));
     }
 }
 

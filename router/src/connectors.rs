@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use plugin_api::abi::client::ConnectorClient;
 
 use super::config::RouterConfig;
+use super::connections_in_use::ConnectionsInUse;
 use super::connector::Connector;
 use super::early_outcome::{self, EarlyOutcome};
 use super::threads::Threads;
@@ -18,6 +19,7 @@ pub(super) struct Connectors {
     config: RouterConfig,
     watchdog: Arc<Watchdog>,
     threads: Arc<Threads>,
+    in_use: ConnectionsInUse,
     /// In the order of their names.
     current: ArcSwap<Vec<Arc<Connector>>>,
     /// Connectors that were replaced or removed, as long as calls run in them. The lock also serialises changes of
@@ -31,6 +33,7 @@ impl Connectors {
             config: config.clone(),
             watchdog: Arc::new(Watchdog::start()),
             threads: Threads::new(config.blocking_threads([])),
+            in_use: ConnectionsInUse::default(),
             current: ArcSwap::default(),
             draining: Mutex::default(),
         };
@@ -70,6 +73,16 @@ impl Connectors {
 
     pub(super) fn threads(&self) -> &Threads {
         &self.threads
+    }
+
+    /// The connections of all connectors that are in use.
+    pub(super) fn in_use(&self) -> &ConnectionsInUse {
+        &self.in_use
+    }
+
+    /// The connectors that serve now.
+    pub(super) fn serving(&self) -> Vec<Arc<Connector>> {
+        Vec::clone(&self.current.load())
     }
 
     /// All connectors, with those that were replaced or removed and still run calls.

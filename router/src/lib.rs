@@ -22,16 +22,21 @@
 //! - `failed_tests`: settings whose test has failed again and again;
 //! - `input_check`: whether what a caller sends fits the `descriptions` of the connection, which are cached;
 //! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
+//! - `background`: what no caller waits for: `refresh` of open connections and `deletion_notices`, while a deleted connection is
+//!   not one of the `connections_in_use`;
 //! - `reply`: writes the reply into a `spool`, whose memory is a buffer pool.
 
+mod background;
 mod caller;
 mod caller_presence;
 mod circuit_breaker;
 mod concurrency_limit;
 mod config;
+mod connections_in_use;
 mod connector;
 mod connectors;
 mod convert;
+mod deletion_notices;
 mod descriptions;
 mod early_outcome;
 mod failed_tests;
@@ -42,6 +47,7 @@ mod other_settings;
 mod perform;
 mod profiles;
 mod read;
+mod refresh;
 pub mod rejection;
 mod reply;
 mod route;
@@ -63,6 +69,7 @@ use plugin_api::abi::client::{ConnectorClient, INVALID_ANSWER};
 use tokio::time::Instant;
 use tracing::{Level, field};
 
+use self::background::BackgroundWork;
 pub use self::caller::{Caller, network_of};
 use self::caller_presence::{Attended, CallerPresence};
 pub use self::config::{ConnectorLimits, ContractConfig, RouterConfig};
@@ -91,6 +98,7 @@ const SPOOL: &str = "spool";
 pub struct Router {
     connectors: Arc<Connectors>,
     connections: Connections<LiveConnection, NotOpened>,
+    background: BackgroundWork,
     spool: Arc<SpoolFolder>,
     online: Arc<Online>,
     /// The call deadline while the connector of a call is not known.
@@ -163,8 +171,10 @@ impl Router {
             SpoolFolder::new(&folder, config).map_err(|cause| RouterError::Spool { folder, cause })?;
         let repository = ConnectionRepository::open(data, key_file, IfMissing::Create).await?;
         let connections = Connections::new(repository.with_limits(config.store.clone())).await?;
+        let connectors = Arc::new(Connectors::new(config, connectors));
         Ok(Router {
-            connectors: Arc::new(Connectors::new(config, connectors)),
+            background: BackgroundWork::start(&connections, &connectors),
+            connectors,
             connections,
             spool,
             online,
@@ -361,6 +371,11 @@ impl Router {
         }
     }
 
+    /// Begins nothing in the background any more, when the host stops, and cancels what runs.
+    pub fn stop_background_work(&self) {
+        self.background.stop();
+    }
+
     /// Waits until no call runs in any connector.
     pub async fn idle(&self) {
         for connector in self.connectors.all() {
@@ -380,6 +395,7 @@ impl Router {
 
     /// Closes every connection and the store, when the host stops.
     pub async fn shut_down(&self) {
+        self.stop_background_work();
         self.connections.shut_down().await;
         self.connectors.threads().wait_until_closed().await;
     }

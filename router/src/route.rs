@@ -388,9 +388,10 @@ impl Router {
 
     /// WSDeleteConnection. Its connector need not be loaded.
     async fn delete(&self, guid: Guid, context: &mut CallContext<'_>) -> Result<(), EarlyOutcome> {
-        self.owner(guid, context).await?;
+        let owner = self.owner(guid, context).await?;
         let by = Origin::from(context.caller);
         if self.connections.delete(guid, &by).await? {
+            self.background.connection_deleted(&owner, guid);
             Ok(())
         } else {
             Err(early_outcome::unknown_connection(guid))
@@ -428,7 +429,8 @@ async fn open_stored(
     // Whoever waits for it may leave: others may have come.
     let presence = &CallerPresence::default();
     let place = Place { share: Share::Connection(stored.guid), deadline, presence };
-    let opened = connector.call(place, log_context, None, move || worker.open(&settings));
+    let (guid, in_use) = (stored.guid, connectors.in_use().enter(stored.guid).await);
+    let opened = connector.call(place, log_context, None, move || worker.open(guid, &settings, in_use));
     let opened = opened.await.map_err(|why| NotOpened::no_result(why, &connector))?;
     opened.map_err(|outcome| NotOpened::connector_error(&outcome))
 }

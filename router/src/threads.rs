@@ -132,20 +132,20 @@ impl ConnectorThreads {
         Ok(CallThread { _own: own, _all: all })
     }
 
-    /// Drops a connection or a connector on a thread of its own, when one is free: that runs its author's code, which may block.
-    pub(super) fn close(&self, what: impl Send + 'static) {
-        // Without a runtime, in the end of a process: here.
+    /// Closes a connection or a connector on a thread of its own, when one is free: that runs its author's code, which may block.
+    pub(super) fn close(&self, close: impl FnOnce() + Send + 'static) {
+        // Without a runtime, in the end of a process, it is only dropped.
         let Ok(runtime) = Handle::try_current() else { return };
         self.all.to_close.send_modify(|to_close| *to_close += 1);
         let closing = Closing(Arc::clone(&self.all));
         let (own, all) = (Arc::clone(&self.own.closing), Arc::clone(&self.all.closing));
         // When the runtime ends before, it is not dropped there: that could keep the process from ending.
-        let what = ManuallyDrop::new(what);
+        let close = ManuallyDrop::new(close);
         runtime.spawn(async move {
             // Semaphores that are never closed.
             let permits = (own.acquire_owned().await, all.acquire_owned().await);
             tokio::task::spawn_blocking(move || {
-                drop(ManuallyDrop::into_inner(what));
+                ManuallyDrop::into_inner(close)();
                 drop((permits, closing));
             });
         });
@@ -236,10 +236,12 @@ mod tests {
         let (finish, finished) = mpsc::channel();
         let finished = Arc::new(Mutex::new(finished));
         for _ in 0..100 {
-            hanging.close(SlowToClose(closing.clone(), Arc::clone(&finished)));
+            let slow = SlowToClose(closing.clone(), Arc::clone(&finished));
+            hanging.close(move || drop(slow));
         }
         let (done, mut is_done) = tokio::sync::mpsc::unbounded_channel();
-        other.close(SendWhenDropped(done));
+        let sends = SendWhenDropped(done);
+        other.close(move || drop(sends));
         assert_eq!(is_done.recv().await, Some(()));
         for _ in 0..CLOSING_THREADS_PER_CONNECTOR {
             is_closing.recv().unwrap();

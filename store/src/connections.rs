@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,9 @@ use values::Guid;
 
 use crate::address_orders::AddressOrders;
 use crate::audit::{Event, Origin};
-use crate::open_connections::{Live, OpenConnection, OpenConnections, OpenError, OpeningFailure};
+use crate::open_connections::{DueRefresh, Live, OpenConnection, OpenConnections, OpenError, OpeningFailure};
 use crate::repository::{ConnectionRepository, StoredConnection};
-use crate::store::{AddressOrder, IfMissing, Revision, StoreError};
+use crate::store::{AddressOrder, ConnectionSummary, IfMissing, Revision, StoreError};
 
 /// How often to poll the store for changes of other processes.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -51,6 +51,8 @@ pub(crate) struct Shared<T: Send + 'static, E> {
     polled: Mutex<Revision>,
     /// Whether the last poll failed.
     is_unreachable: AtomicBool,
+    /// How often connections were deleted, here or by another process, as far as it is known.
+    deletions: AtomicU64,
     /// Shared by each change that runs. The store is closed when none runs any more.
     pub(crate) changes: Arc<RwLock<()>>,
 }
@@ -82,6 +84,7 @@ impl<T: Live + Sync, E: OpeningFailure + Send + Sync + 'static> Connections<T, E
             address_orders,
             polled,
             is_unreachable,
+            deletions: AtomicU64::new(0),
             changes: Arc::default(),
         });
         let poller = tokio::spawn(poll_periodically(Arc::downgrade(&shared))).abort_handle();
@@ -103,6 +106,19 @@ impl<T: Live + Sync, E: OpeningFailure + Send + Sync + 'static> Connections<T, E
     /// The store fails.
     pub async fn connector_of(&self, guid: Guid) -> Result<Option<String>, StoreError> {
         self.shared.repository.store().connector_of(guid).await
+    }
+
+    /// All stored connections, ordered by GUID, without their settings.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn list(&self) -> Result<Vec<ConnectionSummary>, StoreError> {
+        self.shared.repository.store().list().await
+    }
+
+    /// Grows when connections were deleted, here or by another process.
+    pub fn deletions(&self) -> u64 {
+        self.shared.deletions.load(Ordering::Acquire)
     }
 
     /// The names of the stored connection's settings, and whether each is a secret.
@@ -181,6 +197,7 @@ impl<T: Live + Sync, E: OpeningFailure + Send + Sync + 'static> Connections<T, E
         self.run_to_end(async move {
             let Some(revision) = shared.repository.delete(guid, &by).await? else { return Ok(false) };
             shared.open.invalidate(guid, revision);
+            shared.deletions.fetch_add(1, Ordering::AcqRel);
             Ok(true)
         })
         .await
@@ -261,6 +278,11 @@ impl<T: Live + Sync, E: OpeningFailure + Send + Sync + 'static> Connections<T, E
         self.shared.open.invalidate_connector(connector);
     }
 
+    /// The refreshes of open connections that are due.
+    pub fn due_refreshes(&self) -> Vec<DueRefresh<T>> {
+        self.shared.open.due_refreshes()
+    }
+
     /// The number of open connections.
     pub fn open_count(&self) -> usize {
         self.shared.open.count()
@@ -307,15 +329,19 @@ impl<T: Send + 'static, E> Shared<T, E> {
         let store = self.repository.store();
         match store.changes_since(*polled).await? {
             Some(changes) => {
+                let mut is_any_deleted = false;
                 for change in changes {
                     self.open.invalidate(change.guid, change.revision);
                     *polled = change.revision;
+                    is_any_deleted |= change.is_deleted;
                 }
+                self.deletions.fetch_add(is_any_deleted.into(), Ordering::AcqRel);
             }
             None => {
                 let latest = store.latest_revision().await?;
                 self.open.close_all();
                 *polled = latest;
+                self.deletions.fetch_add(1, Ordering::AcqRel);
             }
         }
         self.repository.sync_audit_files().await;

@@ -65,7 +65,8 @@ pub use export::{
 pub use keys::{KeyCheck, KeyError, KeyFile, KeyId, KeyLock, SealedSecret, SecretKey};
 pub use limits::StoreLimits;
 pub use open_connections::{
-    Backoff, Lifetime, Live, OpenConnection, OpenConnections, OpenError, OpeningFailure, Retry, RetryPolicy,
+    Backoff, DueRefresh, Lifetime, Live, OpenConnection, OpenConnections, OpenError, OpeningFailure, Retry,
+    RetryPolicy,
 };
 pub use repository::{
     ConnectionRepository, KEY_FILE, KeyRotation, STORE_FILE, StoredConnection, read_audit_key,

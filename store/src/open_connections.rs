@@ -20,15 +20,21 @@ use tracing::Instrument;
 use values::Guid;
 
 pub use self::backoff::{Backoff, RetryPolicy};
+pub use self::refresh::DueRefresh;
+use self::refresh::RefreshSchedule;
 use crate::repository::StoredConnection;
 use crate::store::{Revision, StoreError};
 
 mod backoff;
+mod refresh;
 
 /// An open connection. Dropping it closes it, and must not block: it is dropped wherever it is used last.
 pub trait Live: Send + 'static {
     /// How long it stays open.
     fn lifetime(&self) -> Lifetime;
+
+    /// How often it is refreshed; `None`: never.
+    fn refresh_every(&self) -> Option<Duration>;
 }
 
 impl OpeningFailure for Infallible {
@@ -65,17 +71,22 @@ pub struct OpenConnection<T: Send + 'static> {
     opened: Instant,
     /// When a call got it last: milliseconds after `opened`.
     last_used: AtomicU64,
+    refresh: RefreshSchedule,
     connection: T,
 }
 
 impl<T: Send + 'static> OpenConnection<T> {
-    fn new(guid: Guid, connector: String, revision: Revision, connection: T) -> Self {
+    fn new(guid: Guid, connector: String, revision: Revision, connection: T) -> Self
+    where
+        T: Live,
+    {
         OpenConnection {
             guid,
             connector: connector.into_boxed_str(),
             revision,
             opened: Instant::now(),
             last_used: AtomicU64::new(0),
+            refresh: RefreshSchedule::new(connection.refresh_every()),
             connection,
         }
     }
@@ -339,6 +350,16 @@ impl<T: Send + 'static, E> OpenConnections<T, E> {
 }
 
 impl<T: Live, E> OpenConnections<T, E> {
+    /// The refreshes that are due. They are no use of their connections, whose idle time goes on.
+    pub fn due_refreshes(&self) -> Vec<DueRefresh<T>> {
+        let now = Instant::now();
+        let due = |slot: &Slot<T, E>| match slot {
+            Slot::Open(connection) => DueRefresh::of(connection, now),
+            Slot::Opening(_) | Slot::Failed(_) => None,
+        };
+        self.slots.iter().filter_map(|slot| due(slot.value())).collect()
+    }
+
     /// Removes connections that are idle for too long or too old from the cache. Running calls keep theirs until they end; the
     /// next call opens it again.
     pub fn close_expired(&self) {
@@ -444,7 +465,7 @@ struct OpeningTask<T: Send + 'static, E> {
     opening: Arc<Opening<T, E>>,
 }
 
-impl<T: Send + 'static, E: OpeningFailure> OpeningTask<T, E> {
+impl<T: Live, E: OpeningFailure> OpeningTask<T, E> {
     async fn run<L, S, F, O>(self, load: L, open: F)
     where
         L: Fn() -> S,

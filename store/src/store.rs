@@ -177,6 +177,8 @@ pub struct Change {
     pub guid: Guid,
     /// The revision of its newest change.
     pub revision: Revision,
+    /// Whether it was deleted.
+    pub is_deleted: bool,
 }
 
 /// The order of members that requests to a connector address have shown. Replies to this address are written in it.

@@ -175,6 +175,7 @@ async fn serve(
     drop((trigger, until_stopped));
     tracing::info!("stopping: waiting for running calls, {} s at most", SHUTDOWN_GRACE_PERIOD.as_secs());
     let end = Instant::now() + SHUTDOWN_GRACE_PERIOD;
+    router.stop_background_work();
     let finished = timeout_at(end, async {
         serving.finish().await;
         // A call that has timed out for its caller may still be changing something.

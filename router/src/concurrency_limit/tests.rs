@@ -150,3 +150,30 @@ async fn concurrency_limit_divides_the_queue_and_serves_it_in_turns() {
     );
     assert!(is_empty(&limit));
 }
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn concurrency_limit_gives_way_to_calls_with_callers() {
+    let all = limit(8, 8, 4);
+    let background: Vec<_> =
+        (1..=8).filter_map(|number| all.try_acquire_in_background(share(number))).collect();
+    assert_eq!(background.len(), 2, "a quarter");
+    let mut calls = all_now(&all, share(9), 5).await;
+    drop(background);
+    calls.extend(all_now(&all, share(9), 2).await);
+    assert_eq!(calls.len(), 7);
+    assert!(all.try_acquire_in_background(share(1)).is_none(), "one place stays free");
+    calls.extend(all_now(&all, share(9), 1).await);
+    let mut waits = std::pin::pin!(all.acquire(share(9), deadline()));
+    assert!(timeout_at(Instant::now(), waits.as_mut()).await.is_err());
+    calls.truncate(4);
+    drop(waits.await.unwrap());
+    assert!(all.try_acquire_in_background(share(1)).is_some());
+    drop(calls);
+    assert!(is_empty(&all) && all.state().background == 0);
+    // With a single place: while nothing else runs.
+    let one = limit(1, 1, 1);
+    let call = now(&one, share(1)).await.unwrap();
+    assert!(one.try_acquire_in_background(share(2)).is_none());
+    drop(call);
+    assert!(one.try_acquire_in_background(share(2)).is_some());
+}

@@ -31,9 +31,9 @@ pub(super) async fn changes_since(
 ) -> Result<Option<Vec<Change>>, sqlx::Error> {
     // One statement, so that both are consistent.
     let rows = sqlx::query(
-        "SELECT NULL AS guid, forgotten AS revision FROM revision_counter WHERE forgotten > ?1
-         UNION ALL SELECT guid, revision FROM connection WHERE revision > ?1
-         UNION ALL SELECT guid, revision FROM deleted_connection WHERE revision > ?1
+        "SELECT NULL AS guid, forgotten AS revision, 0 AS is_deleted FROM revision_counter WHERE forgotten > ?1
+         UNION ALL SELECT guid, revision, 0 FROM connection WHERE revision > ?1
+         UNION ALL SELECT guid, revision, 1 FROM deleted_connection WHERE revision > ?1
          ORDER BY revision",
     )
     .bind(revision.0)
@@ -44,7 +44,8 @@ pub(super) async fn changes_since(
         if row.try_get::<Option<&str>, _>("guid")?.is_none() {
             return Ok(None);
         }
-        changes.push(Change { guid: guid(row)?, revision: Revision(row.try_get("revision")?) });
+        let (revision, is_deleted) = (Revision(row.try_get("revision")?), row.try_get("is_deleted")?);
+        changes.push(Change { guid: guid(row)?, revision, is_deleted });
     }
     Ok(Some(changes))
 }

@@ -38,6 +38,10 @@ impl Live for String {
     fn lifetime(&self) -> Lifetime {
         Lifetime::UNLIMITED
     }
+
+    fn refresh_every(&self) -> Option<std::time::Duration> {
+        None
+    }
 }
 
 /// Opens the connection, or takes the open one. Returns the server that it was opened with.

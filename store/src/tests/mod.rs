@@ -33,6 +33,10 @@ impl Live for EmptyConnection {
     fn lifetime(&self) -> Lifetime {
         Lifetime::UNLIMITED
     }
+
+    fn refresh_every(&self) -> Option<std::time::Duration> {
+        None
+    }
 }
 
 /// The origin of the changes that tests make.

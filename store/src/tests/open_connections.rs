@@ -12,6 +12,8 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::open_connections::Slot;
 
+const REFRESH_EVERY: Duration = Duration::from_secs(1000);
+
 /// An open connection with the server that it was opened for. It sends that when it is closed.
 #[derive(Debug)]
 struct Opened {
@@ -36,6 +38,10 @@ impl Drop for Opened {
 impl Live for Opened {
     fn lifetime(&self) -> Lifetime {
         Lifetime { idle: Duration::from_secs(30 * 60), age: Duration::from_secs(12 * 3600) }
+    }
+
+    fn refresh_every(&self) -> Option<Duration> {
+        Some(REFRESH_EVERY)
     }
 }
 
@@ -784,4 +790,52 @@ async fn old_connections_are_closed_although_they_are_used() {
     assert!(closed.try_recv().is_err(), "a call that runs keeps it");
     drop(running);
     assert_eq!(closed.recv().await.as_deref(), Some("one"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refresh_is_due_after_a_pause_that_differs_and_one_at_a_time() {
+    let cache = Cache::new();
+    cache.call(1, Ok(())).await.unwrap();
+    pass(749).await;
+    assert!(cache.open.due_refreshes().is_empty(), "not in the first three quarters");
+    pass(251).await;
+    let due = cache.open.due_refreshes();
+    assert_eq!(due.len(), 1);
+    pass(10_000).await;
+    assert!(cache.open.due_refreshes().is_empty(), "one runs");
+    drop(due);
+    assert!(cache.open.due_refreshes().is_empty(), "the pause begins at its end");
+    pass(1000).await;
+    // One that could not begin.
+    let due = cache.open.due_refreshes();
+    let connection = Arc::clone(due[0].connection());
+    drop(due);
+    connection.postpone_refresh();
+    assert_eq!(cache.open.due_refreshes().len(), 1);
+
+    let mut pauses = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let begun = tokio::time::Instant::now();
+        while cache.open.due_refreshes().is_empty() {
+            pass(1).await;
+        }
+        pauses.insert(begun.elapsed().as_secs());
+    }
+    assert!(pauses.len() > 1 && pauses.iter().all(|pause| (749..=1000).contains(pause)), "{pauses:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refresh_is_no_use_of_a_connection_and_ends_with_it() {
+    let cache = Cache::new();
+    cache.call(1, Ok(())).await.unwrap();
+    pass(1000).await;
+    drop(cache.open.due_refreshes());
+    pass(799).await;
+    cache.open.close_expired();
+    assert_eq!(cache.open.count(), 1);
+    pass(1).await;
+    cache.open.close_expired();
+    assert_eq!(cache.open.count(), 0, "no call has used it for half an hour");
+    pass(1000).await;
+    assert!(cache.open.due_refreshes().is_empty());
 }

@@ -278,7 +278,7 @@ pub(super) async fn changes_since_shows_changes_of_another_process<D: Database>(
     save(writer.as_ref(), save_of(guid(1), "Excel", vec![])).await;
     let second = save(writer.as_ref(), save_of(guid(2), "Excel", vec![])).await;
     let again = save(writer.as_ref(), save_of(guid(1), "Excel", vec![])).await;
-    let change = |number, revision| Change { guid: guid(number), revision };
+    let change = |number, revision| Change { guid: guid(number), revision, is_deleted: false };
     assert_eq!(
         reader.changes_since(Revision::NONE).await.unwrap(),
         Some(vec![change(2, second), change(1, again)]),
@@ -287,7 +287,10 @@ pub(super) async fn changes_since_shows_changes_of_another_process<D: Database>(
     assert_eq!(reader.changes_since(second).await.unwrap(), Some(vec![change(1, again)]));
     assert_eq!(reader.changes_since(again).await.unwrap(), Some(vec![]));
     let deleted = writer.delete(guid(2), &unrecorded()).await.unwrap().unwrap();
-    assert_eq!(reader.changes_since(again).await.unwrap(), Some(vec![change(2, deleted)]));
+    assert_eq!(
+        reader.changes_since(again).await.unwrap(),
+        Some(vec![Change { is_deleted: true, ..change(2, deleted) }])
+    );
     let back = save(writer.as_ref(), save_of(guid(2), "Excel", vec![])).await;
     assert_eq!(reader.changes_since(again).await.unwrap(), Some(vec![change(2, back)]));
     assert_eq!(reader.latest_revision().await.unwrap(), back);
