@@ -61,6 +61,11 @@
 //!
 //! Redirects are not followed: a write would be repeated, and credentials are for one server. The error shows the other address.
 //!
+//! # Threads
+//!
+//! Calls block, as all of the API does: from async code of your own, make them on a thread of their own. One thread of the plugin waits for
+//! the sockets of all connections.
+//!
 //! # TLS and proxies
 //!
 //! TLS is that of rustls, with the certificates of the system and those of [`ClientBuilder::trusted_certificates`]. Proxies are those of the
