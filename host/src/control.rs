@@ -4,6 +4,7 @@
 //! Files work the same on every system, carry the reply, need no process ID, and are as safe as the data folder is. With
 //! two hosts on one data folder, one of them takes the request.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,9 @@ const FOLDER: &str = "erp-host.reload";
 /// A report that nobody has read for so long is removed.
 const REPORT_LIFETIME: Duration = Duration::from_secs(600);
 
+/// Hexadecimal digits of a hash that are shown to people.
+const SHORT_HASH: usize = 12;
+
 /// The largest report that is read.
 const MAX_REPORT: u64 = 4 << 20;
 
@@ -30,10 +34,33 @@ const MAX_REPORT: u64 = 4 << 20;
 pub(crate) struct ReloadReport {
     /// What was changed, and what was refused, a line each.
     pub(crate) changes: Vec<String>,
-    /// What serves now, a line for each connector.
-    pub(crate) serving: Vec<String>,
+    /// What serves now.
+    pub(crate) serving: Vec<Serving>,
     /// Whether a file could not be loaded.
     pub(crate) has_failed: bool,
+}
+
+/// A connector that serves.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Serving {
+    pub(crate) connector: String,
+    pub(crate) version: String,
+    /// The name of its file in the plugins folder.
+    pub(crate) file: String,
+    /// SHA-256 of its file, in hexadecimal.
+    pub(crate) sha256: String,
+    /// What is wrong with its worker process.
+    pub(crate) problem: Option<String>,
+}
+
+/// One line.
+impl fmt::Display for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Serving { connector, version, file, sha256, problem } = self;
+        let hash = sha256.get(..SHORT_HASH).unwrap_or(sha256);
+        write!(f, "{connector} {version} from {file} (sha256 {hash})")?;
+        problem.as_ref().map_or(Ok(()), |problem| write!(f, "; {problem}"))
+    }
 }
 
 /// The lock of a running host. The system releases it when the process ends, also after a crash.

@@ -32,6 +32,7 @@
 //!
 //! Beside them:
 //!
+//! - `installed`: the files of a folder by their handshakes, without running them; `glibc`: which system a file needs;
 //! - `config`: what the operator configures; `policy`: the same as a trait, for other programs and for tests;
 //! - [`isolation`]: worker processes: supervisor, crash circuit breaker, protocol;
 //! - `environment`: the environment variables of the start, for worker processes;
@@ -43,6 +44,8 @@ mod cache;
 mod config;
 mod environment;
 mod file_handshake;
+mod glibc;
+mod installed;
 pub mod isolation;
 mod library;
 mod load;
@@ -59,6 +62,8 @@ mod trust;
 mod watcher;
 
 pub use config::{ConnectorConfig, Isolation, Options, RuntimeConfig, WorkerConfig};
+pub use glibc::required_glibc;
+pub use installed::{InstalledFile, installed};
 pub use load::{LoadError, MAX_PLUGIN_SIZE, PluginFile, is_name as is_connector_name};
 pub use log_context::LogContext;
 pub use plugin::Plugin;

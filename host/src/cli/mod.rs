@@ -6,6 +6,7 @@ use std::io;
 
 pub(crate) mod address_parser;
 pub(crate) mod colours;
+pub(crate) mod host_reload;
 pub(crate) mod output;
 pub(crate) mod own_output;
 pub(crate) mod passphrase_flags;

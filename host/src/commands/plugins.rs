@@ -1,7 +1,9 @@
 //! `erp-host plugins`.
 
 mod inspect;
+mod install;
 mod new;
+mod pack;
 mod signing;
 
 use std::error::Error;
@@ -10,6 +12,8 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use crate::cli::UsageError;
+use crate::cli::output::print_error;
 use crate::cli::own_output::OwnOutput;
 use crate::cli::scratch_folder::scratch_folder;
 use crate::config::{Config, Flags};
@@ -38,16 +42,30 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Inspect(inspect::Args),
+    Install(install::Args),
     New(new::Args),
+    Pack(pack::Args),
     Keygen(signing::KeygenArgs),
     Sign(signing::SignArgs),
     Verify(signing::VerifyArgs),
 }
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+    match run_command(args) {
+        Err(error) if error.is::<UsageError>() => {
+            print_error(&error);
+            Ok(ExitCode::from(2))
+        }
+        result => result,
+    }
+}
+
+fn run_command(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     match args.command {
         Some(Command::Inspect(args)) => inspect::run(args),
+        Some(Command::Install(args)) => install::run(args),
         Some(Command::New(args)) => new::run(args),
+        Some(Command::Pack(args)) => pack::run(args),
         Some(Command::Keygen(args)) => signing::keygen(&args),
         Some(Command::Sign(args)) => signing::sign(&args),
         Some(Command::Verify(args)) => signing::verify(&args),

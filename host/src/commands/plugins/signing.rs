@@ -88,12 +88,7 @@ pub(super) fn keygen(args: &KeygenArgs) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 pub(super) fn sign(args: &SignArgs) -> Result<ExitCode, Box<dyn Error>> {
-    let refused = |reason: String| format!("{}: {reason}", args.key.display());
-    let text = Zeroizing::new(read_text(&args.key)?);
-    let key = SigningKey::from_pem(&text).map_err(|error| refused(error.to_string()))?;
-    // After it is known to be a private key: everybody may read a public one.
-    refuse_readable_by_others(&args.key, &fs::metadata(&args.key)?)
-        .map_err(|loose| refused(loose.to_string()))?;
+    let key = read_signing_key(&args.key)?;
     let mut output = stdout();
     for file in &args.files {
         let signature = key.sign(&read(file)?)?;
@@ -103,6 +98,17 @@ pub(super) fn sign(args: &SignArgs) -> Result<ExitCode, Box<dyn Error>> {
         writeln!(output, "{}: signed by {}", signature_file.display(), key.public())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a private key, which nobody else may be able to read.
+pub(super) fn read_signing_key(file: &Path) -> Result<SigningKey, String> {
+    let refused = |reason: String| format!("{}: {reason}", file.display());
+    let text = Zeroizing::new(read_text(file)?);
+    let key = SigningKey::from_pem(&text).map_err(|error| refused(error.to_string()))?;
+    // After it is known to be a private key: everybody may read a public one.
+    let metadata = fs::metadata(file).map_err(|error| refused(error.to_string()))?;
+    refuse_readable_by_others(file, &metadata).map_err(|loose| refused(loose.to_string()))?;
+    Ok(key)
 }
 
 pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode, Box<dyn Error>> {

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::{cards, plugin_events};
 use crate::config::Config;
-use crate::control::{self, ReceivedRequest, ReloadReport};
+use crate::control::{self, ReceivedRequest, ReloadReport, Serving};
 use crate::server::HelpPage;
 use erp_host_files::hot_reload::FileReloader;
 use erp_host_router::Router;
@@ -157,13 +157,14 @@ impl PluginReload {
     }
 }
 
-/// A serving connector in one line, with what is wrong with its worker process.
-fn serving(plugin: &Plugin) -> String {
-    let (name, version) = (plugin.name(), &plugin.about.version);
-    let serving = format!("{name} {version} from {} (sha256 {})", plugin.file_name(), plugin.short_hash());
-    match plugin.connector.transport().out_of_service() {
-        Some(problem) => format!("{serving}; {problem}"),
-        None => serving,
+/// A serving connector, with what is wrong with its worker process.
+fn serving(plugin: &Plugin) -> Serving {
+    Serving {
+        connector: plugin.name().to_owned(),
+        version: plugin.about.version.clone(),
+        file: plugin.file_name(),
+        sha256: plugin.sha256.clone(),
+        problem: plugin.connector.transport().out_of_service(),
     }
 }
 
