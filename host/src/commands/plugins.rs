@@ -23,10 +23,8 @@ use erp_host_terminal::{PrintableWriter, printable};
 /// Loads every plugin file as `serve` does, and shows what is in it or why it cannot be loaded.
 ///
 /// Nothing is changed in the data folder of the host: each connector gets an empty folder, which is deleted afterwards.
-///
-/// Exit code: 0 when every file can be loaded, 1 when one cannot.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
+#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -38,6 +36,16 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  erp-host plugins                               what is in the plugins folder of the configuration
+  erp-host plugins inspect acme.so               what is in one file, wherever it is
+  erp-host plugins install acme.so               checked, copied, and served by the running host
+  erp-host plugins new acme-connector            a new connector, for authors
+  erp-host plugins pack --key partner.pem        its release build, for operators
+
+Exit codes: 0 every file can be loaded, 1 one cannot, 2 wrong usage.";
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {

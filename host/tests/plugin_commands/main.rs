@@ -9,4 +9,6 @@
 
 mod command;
 mod inspect;
+mod install;
 mod new;
+mod pack;

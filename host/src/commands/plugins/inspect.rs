@@ -20,9 +20,8 @@ use erp_host_terminal::{PrintableWriter, printable};
 ///
 /// The file is loaded as `serve` does, so its code runs: inspect only what you trust. Its data folder is an empty one
 /// that is deleted afterwards.
-///
-/// Exit code: 0 when the file can be loaded, 1 when it cannot.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// The plugin file (.so, .dll, .dylib)
     file: PathBuf,
@@ -34,6 +33,13 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  erp-host plugins inspect acme-1.5.0-x86_64-unknown-linux-gnu.so
+  erp-host plugins inspect plugins/acme.so --json
+
+Exit codes: 0 the file can be loaded, 1 it cannot, 2 wrong usage.";
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let config = Config::load(&args.flags)?;

@@ -8,10 +8,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use erp_host_files::private_file::IfPresent;
+use erp_host_files::replace;
 use erp_host_runtime::{
     MAX_PLUGIN_SIZE, Plugin, PluginFile, SigningKey, Trust, required_glibc, signature_path,
 };
-use plugin_api::abi::ApiVersion;
 
 use self::release_build::ReleaseBuild;
 use super::signing::read_signing_key;
@@ -140,11 +141,8 @@ impl Packed<'_> {
         line("connector", &format!("{} {}", about.connector, about.version))?;
         line("size", &format!("{} bytes", self.bytes.len()))?;
         line("sha256", sha256)?;
-        let (needs, major) = (about.needs, ApiVersion::OURS.major);
-        line(
-            "plugin API",
-            &format!("{} (a host with {}.{} to {major}.x)", about.api, needs.major, needs.minor),
-        )?;
+        let needs = about.needs;
+        line("plugin API", &format!("{} (needs {}.{})", about.api, needs.major, needs.minor))?;
         line("target", &about.target)?;
         if let Some(version) = required_glibc(self.bytes) {
             line("glibc", &format!("{version} or newer"))?;
@@ -162,6 +160,5 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
     file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    replace::persist(file, path, IfPresent::Replace).map(|_| ())
 }

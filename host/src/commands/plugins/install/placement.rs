@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use erp_host_files::private_file::sync_folder;
+use erp_host_files::replace;
 use erp_host_runtime::{MAX_PLUGIN_SIZE, signature_path};
 use tempfile::TempDir;
 
@@ -81,9 +82,9 @@ impl Placement {
         let signature = signature_path(file);
         let is_signed = signature.exists();
         if is_signed {
-            fs::rename(signature, signature_path(destination))?;
+            replace::rename(&signature, &signature_path(destination))?;
         }
-        fs::rename(file, destination)?;
+        replace::rename(file, destination)?;
         if !is_signed {
             remove(&signature_path(destination))?;
         }
@@ -145,14 +146,14 @@ fn keep_before(file: &Path, before: &Path) -> io::Result<()> {
 
 /// Moves a file to where it was, or removes what is there if nothing was.
 fn put_or_remove(before: &Path, destination: &Path) -> io::Result<()> {
-    match fs::rename(before, destination) {
+    match replace::rename(before, destination) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => remove(destination),
         moved => moved,
     }
 }
 
 fn remove(file: &Path) -> io::Result<()> {
-    match fs::remove_file(file) {
+    match replace::remove(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
