@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 /// The plugins that ship with the host, and the example: what the demo loads.
 pub const PLUGINS: &[&str] = &["excel-connector", "hello-connector"];
 
-/// Plugins that only tests load: one that breaks a conformance rule, a mirror, one with faults on request, and two versions of one.
+/// Plugins that only tests load: the example over HTTP, one that breaks a conformance rule, a mirror, one with faults on request, and two versions of one.
 pub const TEST_PLUGINS: &[&str] = &[
     "broken-connector",
+    "http-connector",
     "mirror-connector",
     "rogue-connector",
     "versioned-connector-first",

@@ -29,6 +29,7 @@ mod wait;
 
 pub use scale::scale;
 pub use test_host::{
-    BROKEN, EXCEL, HELLO, MIRROR, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, minimal_host, plugin_bytes,
+    BROKEN, EXCEL, HELLO, HTTP, MIRROR, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, minimal_host,
+    plugin_bytes,
 };
 pub use wait::wait_until;

@@ -15,6 +15,8 @@ use crate::soap::Client;
 pub const EXCEL: &str = "excel-connector";
 /// The tutorial connector's package.
 pub const HELLO: &str = "hello-connector";
+/// The package of the tutorial's connector over HTTP.
+pub const HTTP: &str = "http-connector";
 /// The package of the connector that does everything wrong.
 pub const ROGUE: &str = "rogue-connector";
 /// The package of the connector that breaks a conformance rule.

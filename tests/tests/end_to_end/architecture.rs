@@ -76,6 +76,7 @@ fn crates_depend_only_on_what_they_may() {
         ("erp-host-contract", &["erp-host-plugin-api", "abi_stable", "tokio", "hyper", "http", "sqlx"]),
         ("erp-host-plugin-api", &["erp-host-contract", "tokio", "hyper", "http", "sqlx"]),
         ("hello-connector", &["erp-host-contract", "tokio", "hyper"]),
+        ("http-connector", &["erp-host-contract", "erp-host-conformance", "openssl", "native-tls"]),
         ("excel-connector", &["erp-host-contract", "tokio", "hyper"]),
         ("erp-host-runtime", &["erp-host-contract", "erp-host-store", "tokio", "hyper", "sqlx"]),
         ("erp-host-store", &["erp-host-contract", "erp-host-runtime", "hyper", "reqwest"]),
@@ -109,6 +110,7 @@ fn shipped_crates_link_no_test_or_sample_code() {
     const TESTS_AND_SAMPLES: &[&str] = &[
         "sample-workbook",
         "rust_xlsxwriter",
+        "demo-erp",
         "test-support",
         "xtask",
         "end-to-end",
@@ -120,7 +122,7 @@ fn shipped_crates_link_no_test_or_sample_code() {
         "trybuild",
         "rcgen",
     ];
-    for member in ["erp-host", "excel-connector", "hello-connector"] {
+    for member in ["erp-host", "excel-connector", "hello-connector", "http-connector"] {
         let dependencies = dependencies_of(member);
         for name in TESTS_AND_SAMPLES {
             assert!(!dependencies.contains(*name), "{member} must not depend on {name}");

@@ -16,6 +16,7 @@ mod faults;
 mod gateway;
 mod hardening;
 mod help_page;
+mod http_connector;
 mod input;
 mod internet;
 mod interop;
