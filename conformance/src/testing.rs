@@ -26,7 +26,7 @@
 //! use erp_host_conformance::testing::{collect, connect};
 //!
 //! let company = connect::<Hello>([("Server", "erp.local")])?;
-//! let (found, _) = collect("Customer", None, |cx, rows| company.search_text(cx, "Customer", "lys", None, rows))?;
+//! let found = collect("Customer", None, |cx, rows| company.search_text(cx, "Customer", "lys", None, rows))?;
 //! assert_eq!(found, [Actor::new("Customer", "2").with("NAME", "Nordlys")]);
 //! # Ok::<(), plugin_api::Error>(())
 //! ```
@@ -34,7 +34,7 @@
 use std::time::{Duration, Instant};
 
 use plugin_api::abi::{CallWatch, MessageRef, RowRef, RowSink};
-use plugin_api::{Actor, Connector, Context, Host, Outcome, Result, Rows, Settings};
+use plugin_api::{Actor, Connector, Context, Host, Result, Rows, Settings};
 
 /// Opens a connection of a connector with these settings.
 ///
@@ -47,7 +47,8 @@ pub fn connect<C: Connector>(settings: impl Into<Settings>) -> Result<C::Connect
     C::new(&Host::for_test(std::env::temp_dir()))?.connect(&Context::default(), &settings.into())
 }
 
-/// Runs a method that answers with actors, and collects them.
+/// Runs a method that answers with actors, and collects them. [`collect_in`] has a context, whose outcome shows what the method
+/// has reported.
 ///
 /// `fields` are the keys of the fields that the caller asks for: `None` for all.
 ///
@@ -57,10 +58,9 @@ pub fn collect(
     actor_type: &str,
     fields: Option<&[&str]>,
     method: impl FnOnce(&Context, &mut Rows<'_>) -> Result<()>,
-) -> Result<(Vec<Actor>, Outcome)> {
+) -> Result<Vec<Actor>> {
     let cx = Context::default();
-    let actors = collect_in(&cx, actor_type, fields, |rows| method(&cx, rows))?;
-    Ok((actors, cx.outcome()))
+    collect_in(&cx, actor_type, fields, |rows| method(&cx, rows))
 }
 
 /// As [`collect`], in a context.

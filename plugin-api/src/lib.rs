@@ -71,7 +71,7 @@
 //! // In the crate's lib.rs, the line that makes it a plugin: plugin_api::export!(MyConnector);
 //!
 //! let company = testing::connect::<MyConnector>([("Country", "Norway")])?;
-//! let (found, _) = testing::collect("Customer", None, |cx, rows| company.search_text(cx, "Customer", "norw", None, rows))?;
+//! let found = testing::collect("Customer", None, |cx, rows| company.search_text(cx, "Customer", "norw", None, rows))?;
 //! assert_eq!(found[0].text("NAME"), "Post of Norway");
 //! # Ok::<(), plugin_api::Error>(())
 //! ```

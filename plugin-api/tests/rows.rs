@@ -10,7 +10,7 @@ use plugin_api::{Actor, DateTime, Error, Result, RowFilter, Rows, Value};
 
 /// Runs a method that answers with rows of the type `Customer`.
 fn rows(selection: Option<&[&str]>, method: impl FnOnce(&mut Rows<'_>) -> Result<()>) -> Vec<Actor> {
-    collect("Customer", selection, |_, rows| method(rows)).unwrap().0
+    collect("Customer", selection, |_, rows| method(rows)).unwrap()
 }
 
 #[test]

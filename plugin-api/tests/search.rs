@@ -7,7 +7,7 @@
     reason = "a test that meets the unexpected fails"
 )]
 
-use erp_host_conformance::testing::collect;
+use erp_host_conformance::testing::{collect, collect_in};
 use plugin_api::Operator as Op;
 use plugin_api::{
     Actor, ActorType, Connection, Context, Error, Field, ListBased, ListItem, Outcome, Parent, Restriction,
@@ -77,7 +77,7 @@ impl ListBased for Plain {
         for actor in actors().iter().filter(|actor| actor.actor_type == actor_type) {
             rows.push(actor)?;
         }
-        rows.info("from the list");
+        cx.info("from the list");
         Ok(())
     }
 }
@@ -88,23 +88,22 @@ fn keys(found: &[Actor]) -> Vec<&str> {
 
 fn search(restrictions: &[Restriction]) -> Vec<Actor> {
     let plain = Plain::default();
-    let (found, outcome) =
-        collect("Customer", None, |cx, rows| plain.search(cx, "Customer", restrictions, rows)).unwrap();
-    assert_eq!(outcome, Outcome::info("from the list"), "the outcome comes through");
+    let cx = Context::default();
+    let found =
+        collect_in(&cx, "Customer", None, |rows| plain.search(&cx, "Customer", restrictions, rows)).unwrap();
+    assert_eq!(cx.outcome(), Outcome::info("from the list"), "the outcome comes through");
     found
 }
 
 fn search_text(connection: &Plain, actor_type: &str, text: &str, parent: Option<&Parent>) -> Vec<Actor> {
-    collect(actor_type, None, |cx, rows| connection.search_text(cx, actor_type, text, parent, rows))
-        .unwrap()
-        .0
+    collect(actor_type, None, |cx, rows| connection.search_text(cx, actor_type, text, parent, rows)).unwrap()
 }
 
 #[test]
 fn get_leaves_out_unknown_keys() {
     let plain = Plain::default();
     let get = |wanted: &[&str]| {
-        collect("Customer", None, |cx, rows| plain.get(cx, "Customer", wanted, rows)).unwrap().0
+        collect("Customer", None, |cx, rows| plain.get(cx, "Customer", wanted, rows)).unwrap()
     };
     assert_eq!(keys(&get(&["C3", "C1", "nobody", "C1", "c2"])), ["C1", "C3"]);
     assert_eq!(get(&["C2"])[0], actors()[1], "whole and unchanged");
@@ -128,7 +127,7 @@ fn search_below_a_parent() {
         Restriction::new(Restriction::PARENT_KEY, Op::Equal, ["C1"]),
         Restriction::new(Restriction::PARENT_TYPE, Op::Equal, ["Customer"]),
     ];
-    let (found, _) = collect("Person", None, |cx, rows| plain.search(cx, "Person", &below, rows)).unwrap();
+    let found = collect("Person", None, |cx, rows| plain.search(cx, "Person", &below, rows)).unwrap();
     assert_eq!(keys(&found), ["P1", "P3"]);
     assert_eq!(found[0].parent, Some(Parent::new("Customer", "C1")));
 }
@@ -208,7 +207,7 @@ fn only_searchable_fields_are_searched() {
 fn changed_since_includes_the_stamp_and_actors_without_one() {
     let plain = Plain::default();
     let since = |stamp| {
-        collect("Customer", None, |cx, rows| plain.changed_since(cx, "Customer", stamp, rows)).unwrap().0
+        collect("Customer", None, |cx, rows| plain.changed_since(cx, "Customer", stamp, rows)).unwrap()
     };
     assert_eq!(keys(&since(None)), ["C1", "C2", "C3"]);
     assert_eq!(keys(&since(Some(""))), ["C1", "C2", "C3"]);
@@ -238,12 +237,12 @@ fn fields_are_selected_after_filtering() {
         (Some(&["CITY"]), &["CITY"]),
         (Some(&[]), &[]),
     ] {
-        let (found, _) =
+        let found =
             collect("Customer", selection, |cx, rows| plain.search(cx, "Customer", &by_city, rows)).unwrap();
         assert_eq!(keys(&found), ["C1"]);
         let sent: Vec<_> = found[0].fields.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(sent, fields, "{selection:?}");
-        let (found, _) = collect("Customer", selection, |cx, rows| {
+        let found = collect("Customer", selection, |cx, rows| {
             plain.search_text(cx, "Customer", "bergen", None, rows)
         })
         .unwrap();

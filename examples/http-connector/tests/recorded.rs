@@ -20,7 +20,7 @@ fn recorded(name: &str) -> Result<(Recorded, Company)> {
 fn persons_of_a_customer_are_found() -> Result<()> {
     let (erp, company) = recorded("search")?;
     let parent = Parent::new("Customer", "3");
-    let (found, _) =
+    let found =
         collect("Person", None, |cx, rows| company.search_text(cx, "Person", "KARI", Some(&parent), rows))?;
     let expected = Actor::new("Person", "3").below("Customer", "3");
     let expected = expected.with("NAME", "Kari Nordmann 2").with("EMAIL", "kari2@example.com");
@@ -34,9 +34,9 @@ fn persons_of_a_customer_are_found() -> Result<()> {
 fn customer_is_created_and_saved() -> Result<()> {
     let (erp, company) = recorded("save")?;
     let new = Actor::new("Customer", "").with("NAME", "Nye Venner").with("CREDIT", 1.5);
-    let (created, _) = collect("Customer", None, |cx, rows| company.create(cx, &new, rows))?;
+    let created = collect("Customer", None, |cx, rows| company.create(cx, &new, rows))?;
     let changes = Actor::new("Customer", &created[0].key).with("CREDIT", None::<f64>).with("BLOCKED", true);
-    let (saved, _) = collect("Customer", None, |cx, rows| company.save(cx, &[changes], rows))?;
+    let saved = collect("Customer", None, |cx, rows| company.save(cx, &[changes], rows))?;
     assert_eq!(saved[0].get::<String>("NAME")?, "Nye Venner");
     assert_eq!((saved[0].get::<Option<f64>>("CREDIT")?, saved[0].get::<bool>("BLOCKED")?), (None, true));
     assert!(created[0].last_modified < saved[0].last_modified);

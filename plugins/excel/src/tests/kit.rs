@@ -144,33 +144,33 @@ pub(crate) fn actor_types(connection: &ExcelConnection) -> Vec<String> {
 
 /// All actors of a type.
 pub(crate) fn actors(connection: &ExcelConnection, actor_type: &str) -> Vec<Actor> {
-    collect(actor_type, None, |cx, rows| connection.search(cx, actor_type, &[], rows)).unwrap().0
+    collect(actor_type, None, |cx, rows| connection.search(cx, actor_type, &[], rows)).unwrap()
 }
 
 /// One actor.
 pub(crate) fn get(connection: &ExcelConnection, actor_type: &str, key: &str) -> Actor {
-    let (mut actors, _) =
+    let mut actors =
         collect(actor_type, None, |cx, rows| connection.get(cx, actor_type, &[key], rows)).unwrap();
     assert_eq!(actors.len(), 1, "{actor_type} {key}");
     actors.remove(0)
 }
 
 pub(crate) fn changed_since(connection: &ExcelConnection, actor_type: &str, stamp: &str) -> Vec<String> {
-    let (actors, _) =
+    let actors =
         collect(actor_type, None, |cx, rows| connection.changed_since(cx, actor_type, Some(stamp), rows))
             .unwrap();
     actors.into_iter().map(|actor| actor.key).collect()
 }
 
 pub(crate) fn create(connection: &ExcelConnection, actor: &Actor) -> Result<Actor> {
-    let (mut actors, _) = collect(&actor.actor_type, None, |cx, rows| connection.create(cx, actor, rows))?;
+    let mut actors = collect(&actor.actor_type, None, |cx, rows| connection.create(cx, actor, rows))?;
     assert_eq!(actors.len(), 1);
     Ok(actors.remove(0))
 }
 
 pub(crate) fn save(connection: &ExcelConnection, actors: &[Actor]) -> Result<Vec<Actor>> {
     let actor_type = actors.first().map_or("Customer", |actor| actor.actor_type.as_str());
-    Ok(collect(actor_type, None, |cx, rows| connection.save(cx, actors, rows))?.0)
+    collect(actor_type, None, |cx, rows| connection.save(cx, actors, rows))
 }
 
 /// An actor to be created or saved.

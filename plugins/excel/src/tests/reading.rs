@@ -234,7 +234,7 @@ fn parents_come_from_their_columns() {
         Restriction::new(Restriction::PARENT_TYPE, Operator::Equal, ["Customer"]),
         Restriction::new(Restriction::PARENT_KEY, Operator::Equal, ["1002"]),
     ];
-    let (found, _) =
+    let found =
         collect("Person", None, |cx, rows| connection.search(cx, "Person", &restrictions, rows)).unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].key, "2");
@@ -250,10 +250,10 @@ fn searches_read_the_file_once() {
     let connection = place.connect();
     for _ in 0..3 {
         let needle = [Restriction::new("NAME", Operator::Begins, ["need"])];
-        let (found, _) =
+        let found =
             collect("Customer", None, |cx, rows| connection.search(cx, "Customer", &needle, rows)).unwrap();
         assert_eq!(found.iter().map(|actor| actor.key.as_str()).collect::<Vec<_>>(), ["7777"]);
-        let (found, _) =
+        let found =
             collect("Customer", None, |cx, rows| connection.search_text(cx, "Customer", "EEDL", None, rows))
                 .unwrap();
         assert_eq!(found.len(), 1);
@@ -270,7 +270,7 @@ fn only_wanted_fields_are_sent_and_unknown_keys_are_left_out() {
     let place = WorkbookFolder::with(&customers());
     let connection = place.connect();
     let keys = ["1002", "nobody", "1001"];
-    let (found, _) = collect("Customer", Some(&["NAME", "NOTHING"]), |cx, rows| {
+    let found = collect("Customer", Some(&["NAME", "NOTHING"]), |cx, rows| {
         connection.get(cx, "Customer", &keys, rows)
     })
     .unwrap();
