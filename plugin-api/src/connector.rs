@@ -87,7 +87,7 @@ pub trait Connector: Sized + Send + Sync + 'static {
 ///
 /// Methods that answer with actors push them to `rows`, one after the other: a result set of any size needs no memory.
 /// `rows` sends only the fields that the caller asked for. A call that works may still tell the user something:
-/// [`Rows::info`], [`Rows::warn`], and [`Context::info`], [`Context::warn`] where there are no rows.
+/// [`Context::info`], [`Context::warn`].
 pub trait Connection: Send + Sync + 'static {
     /// Tests the connection. The default is Ok: a connection that could be opened works.
     ///

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::caller::Caller;
 use crate::connection_folder::ConnectionFolder;
-use crate::{ConnectionRevision, ConnectionState, Error, Host, MemoryState, Metrics, Outcome, Result, State};
+use crate::{
+    ConnectionRevision, ConnectionState, Error, ErrorKind, Host, MemoryState, Metrics, Outcome, Result, State,
+};
 
 /// The connector's own sentence has to reach the caller before the host gives the call up: so much of the time left is not
 /// given to timeouts, within these bounds.
@@ -165,7 +167,8 @@ impl Context {
     /// The call was cancelled: return the error as it is.
     pub fn check(&self) -> Result<()> {
         if self.is_cancelled() {
-            return Err(Error::user("the call was given up").tech("nobody waits for its answer any more"));
+            return Err(Error::new(ErrorKind::Cancelled, "the call was given up")
+                .tech("nobody waits for its answer any more"));
         }
         Ok(())
     }

@@ -85,6 +85,9 @@ pub enum ErrorKind {
     /// The connection has to be opened again, for example because its session has ended. The host opens it again, and
     /// repeats a call that only reads, once.
     Reopen,
+    /// The call was cancelled, and nobody waits for its answer: the error of [`Context::check`](crate::Context::check). It is no
+    /// failure of the connector's.
+    Cancelled,
 }
 
 impl ErrorKind {
@@ -97,12 +100,13 @@ impl ErrorKind {
         ErrorKind::NotFound,
         ErrorKind::UnknownOutcome,
         ErrorKind::Reopen,
+        ErrorKind::Cancelled,
     ];
 
     /// The code of a reply whose error has none of its own.
     pub const fn code(self) -> Option<&'static str> {
         match self {
-            ErrorKind::Failed => None,
+            ErrorKind::Failed | ErrorKind::Cancelled => None,
             ErrorKind::Settings => Some(error_code::SETTINGS_INVALID),
             ErrorKind::Unavailable => Some(error_code::ERP_UNAVAILABLE),
             ErrorKind::Conflict => Some(error_code::CONFLICT),
@@ -122,6 +126,7 @@ impl ErrorKind {
             ErrorKind::NotFound => "not found",
             ErrorKind::UnknownOutcome => "unknown outcome",
             ErrorKind::Reopen => "reopen",
+            ErrorKind::Cancelled => "cancelled",
         }
     }
 }

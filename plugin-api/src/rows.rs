@@ -95,16 +95,6 @@ impl<'a> Rows<'a> {
         self
     }
 
-    /// Tells the user something about an answer that is complete: see [`Context::info`].
-    pub fn info(&self, user: impl Into<String>) {
-        self.cx.info(user);
-    }
-
-    /// Tells the user what to look into, although there is an answer: see [`Context::warn`].
-    pub fn warn(&self, user: impl Into<String>) {
-        self.cx.warn(user);
-    }
-
     /// The same rows behind a filter: a row that is pushed there is sent if the filter lets it pass.
     pub fn filtered<'f>(&'f mut self, filter: &'f dyn RowFilter) -> Result<Rows<'f>> {
         self.flush()?;
