@@ -1,6 +1,7 @@
 //! Field keys: which of SuperOffice's own keys the heading of a column stands for.
 
 use plugin_api::actor_type;
+use plugin_api::field_key::{company, person, project};
 
 /// A name for comparison, without case, spaces and punctuation: `E-mail` and `email` are equal.
 pub(crate) fn normalized_name(name: &str) -> String {
@@ -9,24 +10,27 @@ pub(crate) fn normalized_name(name: &str) -> String {
 
 /// The keys that SuperOffice maps by itself for companies, and the plain column names that stand for each.
 const COMPANY: &[(&str, &[&str])] = &[
-    ("NAME", &["nm", "name", "company", "companyname", "navn", "firmanavn"]),
-    ("NUMBER1", &["number1", "code", "kode"]),
-    ("NUMBER2", &["number2", "number", "customerno", "customernumber", "supplierno", "suppliernumber"]),
-    ("DEPARTMENT", &["department", "dept", "avdeling"]),
-    ("PHONE", &["phone", "phone1", "telephone", "tel", "telefon"]),
-    ("FAX", &["fax", "telefax"]),
-    ("EMAIL", &["email", "email1", "mail", "emailaddress", "epost"]),
-    ("URL", &["url", "www", "web", "website", "homepage", "hjemmeside"]),
-    ("STREETCOUNTY", &["streetcounty"]),
-    ("STREETSTATE", &["streetstate"]),
-    ("STREETAD1", &["streetad1", "street", "streetaddress", "streetaddress1", "visitaddress"]),
-    ("STREETAD2", &["streetad2", "streetaddress2"]),
-    ("STREETAD3", &["streetad3", "streetaddress3"]),
-    ("STREETZIP", &["streetzip", "streetzipcode", "streetpostcode"]),
-    ("STREETCITY", &["streetcity"]),
-    ("COUNTRY", &["country", "land"]),
+    (company::NAME, &["nm", "name", "company", "companyname", "navn", "firmanavn"]),
+    (company::NUMBER1, &["number1", "code", "kode"]),
     (
-        "VATNO",
+        company::NUMBER2,
+        &["number2", "number", "customerno", "customernumber", "supplierno", "suppliernumber"],
+    ),
+    (company::DEPARTMENT, &["department", "dept", "avdeling"]),
+    (company::PHONE, &["phone", "phone1", "telephone", "tel", "telefon"]),
+    (company::FAX, &["fax", "telefax"]),
+    (company::EMAIL, &["email", "email1", "mail", "emailaddress", "epost"]),
+    (company::URL, &["url", "www", "web", "website", "homepage", "hjemmeside"]),
+    (company::STREETCOUNTY, &["streetcounty"]),
+    (company::STREETSTATE, &["streetstate"]),
+    (company::STREETAD1, &["streetad1", "street", "streetaddress", "streetaddress1", "visitaddress"]),
+    (company::STREETAD2, &["streetad2", "streetaddress2"]),
+    (company::STREETAD3, &["streetad3", "streetaddress3"]),
+    (company::STREETZIP, &["streetzip", "streetzipcode", "streetpostcode"]),
+    (company::STREETCITY, &["streetcity"]),
+    (company::COUNTRY, &["country", "land"]),
+    (
+        company::VATNO,
         &[
             "vatno",
             "vat",
@@ -44,45 +48,46 @@ const COMPANY: &[(&str, &[&str])] = &[
 /// The postal address, of companies and persons alike.
 const POSTAL: &[(&str, &[&str])] = &[
     (
-        "POSTALAD1",
+        company::POSTALAD1,
         &["postalad1", "ad1", "address", "address1", "addr1", "addressline1", "postaladdress", "adresse"],
     ),
-    ("POSTALAD2", &["postalad2", "ad2", "address2", "addr2", "addressline2"]),
-    ("POSTALAD3", &["postalad3", "ad3", "address3", "addr3", "addressline3"]),
-    ("POSTALZIP", &["postalzip", "zip", "zipcode", "postalcode", "postcode", "postnr", "postnummer"]),
-    ("POSTALCITY", &["postalcity", "city", "town", "poststed"]),
-    ("POSTALCOUNTY", &["postalcounty", "county"]),
-    ("POSTALSTATE", &["postalstate", "state"]),
+    (company::POSTALAD2, &["postalad2", "ad2", "address2", "addr2", "addressline2"]),
+    (company::POSTALAD3, &["postalad3", "ad3", "address3", "addr3", "addressline3"]),
+    (company::POSTALZIP, &["postalzip", "zip", "zipcode", "postalcode", "postcode", "postnr", "postnummer"]),
+    (company::POSTALCITY, &["postalcity", "city", "town", "poststed"]),
+    (company::POSTALCOUNTY, &["postalcounty", "county"]),
+    (company::POSTALSTATE, &["postalstate", "state"]),
 ];
 
 const PERSON: &[(&str, &[&str])] = &[
-    ("FIRSTNAME", &["firstname", "givenname", "fornavn"]),
-    ("MIDDLENAME", &["middlename", "mellomnavn"]),
-    ("LASTNAME", &["lastname", "surname", "familyname", "etternavn"]),
+    (person::FIRSTNAME, &["firstname", "givenname", "fornavn"]),
+    (person::MIDDLENAME, &["middlename", "mellomnavn"]),
+    (person::LASTNAME, &["lastname", "surname", "familyname", "etternavn"]),
+    // SuperOffice does not map it.
     ("NAME", &["name", "nm"]),
-    ("TITLE", &["title", "tittel"]),
-    ("NUMBER", &["number", "personno", "personnumber", "employeeno"]),
-    ("PHONE_DIRECT", &["phonedirect", "directphone", "phone", "telephone", "tel", "telefon"]),
-    ("PHONE_PRIVATE", &["phoneprivate", "privatephone", "homephone"]),
-    ("PHONE_MOBILE", &["phonemobile", "mobilephone", "mobile", "mobil", "cell", "cellphone"]),
-    ("PHONE_OTHER", &["phoneother", "otherphone"]),
-    ("EMAIL", &["email", "email1", "mail", "emailaddress", "epost"]),
-    ("POSITION", &["position", "stilling"]),
-    ("BIRTHDATE", &["birthdate", "birthday", "dateofbirth"]),
-    ("URL", &["url", "www", "web", "website", "homepage"]),
-    ("POSTALCOUNTRY", &["postalcountry", "country", "land"]),
+    (person::TITLE, &["title", "tittel"]),
+    (person::NUMBER, &["number", "personno", "personnumber", "employeeno"]),
+    (person::PHONE_DIRECT, &["phonedirect", "directphone", "phone", "telephone", "tel", "telefon"]),
+    (person::PHONE_PRIVATE, &["phoneprivate", "privatephone", "homephone"]),
+    (person::PHONE_MOBILE, &["phonemobile", "mobilephone", "mobile", "mobil", "cell", "cellphone"]),
+    (person::PHONE_OTHER, &["phoneother", "otherphone"]),
+    (person::EMAIL, &["email", "email1", "mail", "emailaddress", "epost"]),
+    (person::POSITION, &["position", "stilling"]),
+    (person::BIRTHDATE, &["birthdate", "birthday", "dateofbirth"]),
+    (person::URL, &["url", "www", "web", "website", "homepage"]),
+    (person::POSTALCOUNTRY, &["postalcountry", "country", "land"]),
 ];
 
 const PROJECT: &[(&str, &[&str])] = &[
-    ("NAME", &["name", "nm", "projectname", "navn"]),
-    ("TEXT", &["text", "description", "beskrivelse"]),
-    ("NUMBER", &["number", "projectno", "projectnumber"]),
-    ("URL", &["url", "www", "web", "website"]),
-    ("ENDDATE", &["enddate", "deadline", "duedate"]),
+    (project::NAME, &["name", "nm", "projectname", "navn"]),
+    (project::TEXT, &["text", "description", "beskrivelse"]),
+    (project::NUMBER, &["number", "projectno", "projectnumber"]),
+    (project::URL, &["url", "www", "web", "website"]),
+    (project::ENDDATE, &["enddate", "deadline", "duedate"]),
 ];
 
 /// The keys that SuperOffice takes dates for; it takes texts for the others.
-const DATES: &[&str] = &["BIRTHDATE", "ENDDATE"];
+const DATES: &[&str] = &[person::BIRTHDATE, project::ENDDATE];
 
 /// The key that SuperOffice maps by itself for a column with this heading.
 pub(crate) fn superoffice_key(actor_type: &str, heading: &str) -> Option<&'static str> {
