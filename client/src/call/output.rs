@@ -43,7 +43,9 @@ pub fn write_exchange(out: &mut impl Write, exchange: &Exchange, format: OutputF
         }
         OutputFormat::Table(style) => {
             match &exchange.answer.reply {
-                Reply::Result { outcome: _, payload } => table(out, payload, style)?,
+                Reply::Result { outcome, payload } if outcome.state.is_ok() => table(out, payload, style)?,
+                // The command ends with the message of the error.
+                Reply::Result { .. } => {}
                 Reply::Authentication(reply) => {
                     let token = reply.signed_application_token.as_ref().map(|token| token.0.as_ref());
                     writeln!(out, "token   {}", printable(token.unwrap_or("(none)")))?;
