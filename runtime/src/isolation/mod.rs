@@ -15,7 +15,7 @@
 //!   `process_tree`: what they use; `cgroup`: the same by control groups.
 //!
 //! The worker's side:
-//! - `worker`: the main loop of the worker process;
+//! - `worker`: the main loop of the worker process; `cancellation_watch`: waits for the cancellation of its calls;
 //! - `confinement`: its privileges and resource limits; `file_access`: the files that it may use; `system_calls`: those that
 //!   it may not make.
 //!
@@ -23,6 +23,8 @@
 
 #![cfg_attr(not(unix), allow(dead_code))]
 
+#[cfg(unix)]
+mod cancellation_watch;
 #[cfg(unix)]
 mod cgroup;
 #[cfg(unix)]

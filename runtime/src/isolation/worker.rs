@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -19,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpid, kill_process};
 use tracing::Level;
 
+use super::cancellation_watch::{self, Registration};
 use super::confinement::{self, CpuTimeLimit};
 use super::descriptors::{receive_descriptor, take_stdin};
 use super::frame::{Frame, FrameHeader, FrameReader, FrameWriter};
@@ -28,9 +30,6 @@ use crate::{library, log_bridge};
 
 /// How long closing the connections and the connector may take at the end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long a thread that waits for a cancellation goes on after the end of its call.
-const CANCELLATION_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
@@ -291,23 +290,10 @@ impl Caller for RunningCall {
         }
     }
 
-    /// A thread waits for the cancellation until the call has ended.
+    /// Without a thread for it the connector still notices the cancellation when it checks.
     fn on_cancel(&self, callback: Box<dyn FnOnce() + Send>) {
-        let (socket, has_ended) = (Arc::clone(&self.socket), Arc::clone(&self.has_ended));
-        let wait = move || {
-            while !has_ended.load(Ordering::Acquire) {
-                let mut descriptors = [PollFd::new(&socket.socket, PollFlags::RDHUP)];
-                if matches!(poll(&mut descriptors, Some(&CANCELLATION_POLL)), Ok(1..)) {
-                    // What ends the call while this runs is the author's own matter, as it is in the host's process.
-                    if !has_ended.load(Ordering::Acquire) {
-                        callback();
-                    }
-                    return;
-                }
-            }
-        };
-        // Without a thread the connector still notices the cancellation when it checks.
-        let _ = thread::Builder::new().name("cancellation".to_owned()).spawn(wait);
+        let (socket, has_ended) = (Arc::clone(&self.socket) as _, Arc::clone(&self.has_ended));
+        let _ = cancellation_watch::add(Registration { socket, has_ended, callback });
     }
 
     fn ask(&self, service: Service, request: MessageRef<'_>) -> Message {
@@ -329,6 +315,12 @@ impl Caller for RunningCall {
         };
         answers.shrink();
         answer
+    }
+}
+
+impl AsFd for CallSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 
