@@ -10,7 +10,7 @@ use tracing::{Instrument, Span, field};
 use values::Guid;
 
 use super::caller_presence::CallerPresence;
-use super::connector::{Connector, LiveConnection, Place};
+use super::connector::{CallError, Connector, LiveConnection, Place};
 use super::connectors::Connectors;
 use super::early_outcome::{self, EarlyOutcome, NotOpened};
 use super::read::OwnedCall;
@@ -160,9 +160,16 @@ impl Router {
             context.record_connector(connector.name());
             return Err(early_outcome::test_held_back(&outcome, left));
         }
-        let reply = self.in_setup(Share::Tests, context).await?;
-        tests.add(settings, reply.error.as_ref(), reply.kind);
-        Ok(reply)
+        let (connector, replied) = self.try_in_setup(Share::Tests, context).await?;
+        replied.inspect(|reply| tests.add(settings, reply.error.as_ref(), reply.kind)).map_err(|why| {
+            // It may have got as far as the ERP system, and count there.
+            let was_tried = matches!(why, CallError::DeadlineExceeded(_) | CallError::Panicked);
+            let outcome = early_outcome::no_result(why, &connector);
+            if let (true, EarlyOutcome::Reply(error, kind)) = (was_tried, &outcome) {
+                tests.add(settings, Some(error), *kind);
+            }
+            outcome
+        })
     }
 
     /// Carries out an operation without a connection.
@@ -171,18 +178,28 @@ impl Router {
         share: Share,
         context: &mut CallContext<'_>,
     ) -> Result<WrittenReply, EarlyOutcome> {
+        let (connector, replied) = self.try_in_setup(share, context).await?;
+        replied.map_err(|why| early_outcome::no_result(why, &connector))
+    }
+
+    /// As [`in_setup`](Self::in_setup), with the reason if the connector gave no result.
+    async fn try_in_setup(
+        &self,
+        share: Share,
+        context: &mut CallContext<'_>,
+    ) -> Result<(Arc<Connector>, Result<WrittenReply, CallError>), EarlyOutcome> {
         let connector = self.connectors.find(context.addressed_connector, context.caller)?;
         let deadline = context.assign(&connector);
         let (call, worker) = (Arc::clone(context.owned_call), Arc::clone(&connector));
         let spool = self.spool.of_peer(context.caller.network());
         let operation = call.call().operation();
         if operation == Operation::GetConfigData && connector.known_settings_form().is_some() {
-            return Ok(perform::in_setup(call.call(), &worker, &spool));
+            return Ok((connector, Ok(perform::in_setup(call.call(), &worker, &spool))));
         }
         let work = move || perform::in_setup(call.call(), &worker, &spool);
         let place = Place { share, deadline, presence: context.presence };
         let replied = connector.call(place, context.log_context.clone(), Some(operation), work).await;
-        replied.map_err(|why| early_outcome::no_result(why, &connector))
+        Ok((connector, replied))
     }
 
     /// Carries out an operation of a connection; opens the connection if it is not open. If the connection has to be opened again,

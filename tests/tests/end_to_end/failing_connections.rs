@@ -86,6 +86,19 @@ fn settings_that_fail_again_and_again_are_not_tested_at_once() {
     assert_eq!(setup.call(test("right", "")).state, State::OkWithInfo);
 }
 
+#[test]
+fn settings_whose_test_does_not_end_count_as_failed() {
+    let configuration = "call_deadline = \"1s\"\nmax_timed_out_calls = 100\n";
+    let host = Setup::new().plugin(ROGUE).configuration(configuration).start();
+    let setup = host.client(Dialect::Message).connector("Rogue");
+    let is_held_back = || {
+        let answer = setup.call(test("wrong", "block"));
+        assert!(answer.user.contains("did not answer within 1 seconds"), "{answer:?}");
+        answer.tech.contains("it is tried again in ")
+    };
+    assert_eq!([(); 4].map(|()| is_held_back()), [false, false, false, true]);
+}
+
 /// A worker process that has ended is another way to a connection that is opened again.
 #[cfg(unix)]
 #[test]
