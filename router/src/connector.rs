@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use contract::Operation;
+use erp_host_input_check::{Descriptions, InputCheck};
 use plugin_api::abi::CallWatch;
 use plugin_api::abi::client::{ConnectionClient, ConnectorClient};
 use plugin_api::{Field, Outcome, Settings};
@@ -18,7 +19,6 @@ use super::circuit_breaker::{self, CircuitBreaker, Open};
 use super::concurrency_limit::{self, ConcurrencyLimit, Permit, QueueFull};
 use super::config::RouterConfig;
 use super::connections_in_use::InUse;
-use super::descriptions::Descriptions;
 use super::failed_tests::FailedTests;
 use super::latency_estimate::LatencyEstimates;
 use super::share::Share;
@@ -98,8 +98,9 @@ impl LiveConnection {
         }
     }
 
-    pub(super) fn descriptions(&self) -> &Descriptions {
-        &self.descriptions
+    /// The check of what callers send.
+    pub(super) fn input_check(&self) -> InputCheck<'_> {
+        InputCheck::new(self.client().opened().input, &self.descriptions, self.client())
     }
 
     /// Sets whether the last refresh has failed; returns whether the one before had.

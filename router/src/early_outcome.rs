@@ -84,6 +84,7 @@ fn retry_after(kind: ErrorKind) -> RetryPolicy {
     match kind {
         ErrorKind::Settings => RetryPolicy::WhenSaved,
         ErrorKind::Unavailable | ErrorKind::Reopen => RetryPolicy::Soon,
+        ErrorKind::Cancelled => RetryPolicy::AtOnce,
         _ => RetryPolicy::Later,
     }
 }

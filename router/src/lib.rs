@@ -20,8 +20,7 @@
 //!   `circuit_breaker`, both divided into a `share` for each connection; `latency_estimate`: which calls are quick enough for an I/O thread; `watchdog`: when one is not;
 //! - `threads`: the bound of threads for all connectors;
 //! - `failed_tests`: settings whose test has failed again and again;
-//! - `input_check`: whether what a caller sends fits the `descriptions` of the connection, which are cached;
-//! - `perform`: carries out the operation, on a thread that may block; `convert`: types of the contract and of the plugin API;
+//! - `perform`: carries out the operation, on a thread that may block, if what the caller sends fits (`erp_host_input_check`); `convert`: types of the contract and of the plugin API;
 //! - `background`: what no caller waits for: `refresh` of open connections and `deletion_notices`, while a deleted connection is
 //!   not one of the `connections_in_use`;
 //! - `reply`: writes the reply into a `spool`, whose memory is a buffer pool.
@@ -37,10 +36,8 @@ mod connector;
 mod connectors;
 mod convert;
 mod deletion_notices;
-mod descriptions;
 mod early_outcome;
 mod failed_tests;
-mod input_check;
 mod latency_estimate;
 mod member_orders;
 mod other_settings;

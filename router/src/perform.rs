@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 
 use contract::{Call, Operation, Outcome, Payload, Request, Text, Texts};
+use erp_host_input_check::NotPassed;
 use plugin_api::abi::client::ConnectionClient;
 use plugin_api::abi::{ActorCall, ActorOperation};
 use plugin_api::{ActorType, Field, ListItem, Parent};
 
 use super::connector::{Connector, LiveConnection};
 use super::convert;
-use super::input_check::{InputCheck, NotPassed};
 use super::reply::{self, ActorsReplyWriter, WrittenReply};
 use super::spool::PeerSpools;
 
@@ -53,14 +53,15 @@ pub(super) fn in_connection(
             Failed::Request(outcome) => reply.failed(&outcome),
             Failed::Input(NotPassed::NotDescribed(outcome)) => reply.outcome(&outcome),
             Failed::Input(NotPassed::Refused(refusal)) => {
-                WrittenReply { refused: Some(refusal.reason.clone()), ..reply.failed(&refusal.outcome()) }
+                let outcome = refusal.to_error().to_outcome();
+                WrittenReply { refused: Some(refusal.reason), ..reply.failed(&convert::outcome(&outcome)) }
             }
         }
     })
 }
 
 fn perform(call: &Call<'_>, live: &LiveConnection, spool: &PeerSpools) -> Result<WrittenReply, Failed> {
-    let (connection, check) = (live.client(), InputCheck::of(live));
+    let (connection, check) = (live.client(), live.input_check());
     let reply = ReplyBuilder { call, spool };
     let actors = Actors { call, connection, spool };
     let known_type = |actor_type| -> Result<&str, Failed> {
@@ -86,8 +87,8 @@ fn perform(call: &Call<'_>, live: &LiveConnection, spool: &PeerSpools) -> Result
         }
         Request::SearchActorsAdvanced { actor_type, restrictions, field_keys } => {
             let actor_type = type_of(actor_type)?;
-            let restrictions = convert::restrictions(restrictions.as_ref())?;
-            check.search(actor_type, &restrictions)?;
+            let mut restrictions = convert::restrictions(restrictions.as_ref())?;
+            check.search(actor_type, &mut restrictions)?;
             let restrictions = restrictions.into();
             actors.reply(actor_type, field_keys, ActorOperation::Search { restrictions })
         }

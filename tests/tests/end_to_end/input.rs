@@ -81,6 +81,26 @@ fn what_does_not_fit_is_refused(configuration: &str) {
             "a number like 1.5",
         ),
         (search("Customer", "FOO"), "UNKOWN_FIELDKEY", "no field \"FOO\"", "NAME, CATEGORY, CREDIT"),
+        (
+            search("Customer", "CREDIT"),
+            "INVALID_INPUT",
+            "a number like 1.5, not \"x\"",
+            "CREDIT of Customer expects a number",
+        ),
+        (
+            search("Customer", "CATEGORY"),
+            "INVALID_INPUT",
+            "one of oneof, notoneof, not =",
+            "one of oneof, notoneof",
+        ),
+        (
+            Request::CreateActor {
+                actor: Some(Actor { actor_type: Some("Person".into()), ..customer("", &[("NAME", "x")]) }),
+            },
+            "INVALID_INPUT",
+            "a new Person needs a parent: ParentActorType (Customer) and ParentErpKey are missing",
+            "a new Person without a parent, expected one of the type Customer",
+        ),
         (search("Alien", "NAME"), "INVALID_INPUT", "no actor type \"Alien\"", "one of Customer, Person"),
     ] {
         let answer = client.call(request);

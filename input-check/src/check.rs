@@ -1,25 +1,16 @@
-//! Checks what a caller sends by what the connection has described, before the connector is called: actor types, fields, and
-//! the values of actors that are created or saved. Values are brought into the one form of their type.
-//!
-//! SuperOffice sends whole actors back. So a value of an actor that is saved may be one that nobody may set, if it is the one
-//! that the connection answers with: the actor is read, only then, and the value is marked as unchanged.
+//! The check of the calls of a connection.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use plugin_api::{Access, Actor, Field, FieldType, Input, Outcome, Restriction, Value};
+use plugin_api::{Access, Actor, ActorType, Field, FieldType, Input, Operator, Outcome, Restriction, Value};
 
-pub(super) use self::refusal::Refusal;
-use super::connector::LiveConnection;
-use super::descriptions::{Descriptions, Fields, Lookup, Source};
-
-mod refusal;
-#[cfg(test)]
-mod tests;
+use crate::descriptions::{Descriptions, Fields, Lookup, Source};
+use crate::refusal::Refusal;
 
 /// Why a call ends before the connector is called for it.
 #[derive(Debug)]
-pub(super) enum NotPassed {
+pub enum NotPassed {
     /// What was sent does not fit.
     Refused(Refusal),
     /// What the connection describes cannot be read, with this outcome.
@@ -27,51 +18,71 @@ pub(super) enum NotPassed {
 }
 
 /// The check of the calls of a connection.
-pub(super) struct InputCheck<'c> {
+pub struct InputCheck<'c> {
     /// `None`: the connector wants everything as it is.
     checked: Option<(&'c Descriptions, &'c dyn Source)>,
 }
 
 impl<'c> InputCheck<'c> {
-    pub(super) fn of(connection: &'c LiveConnection) -> Self {
-        InputCheck::new(connection.client().opened().input, connection.descriptions(), connection.client())
-    }
-
-    fn new(input: Input, descriptions: &'c Descriptions, source: &'c dyn Source) -> Self {
+    /// The check of a connection with these descriptions, which are read from the source.
+    pub fn new(input: Input, descriptions: &'c Descriptions, source: &'c dyn Source) -> Self {
         InputCheck { checked: (input == Input::Checked).then_some((descriptions, source)) }
     }
 
     /// A call about an actor type.
-    pub(super) fn actor_type(&self, actor_type: &str) -> Result<(), NotPassed> {
-        self.check(|lookup| known(lookup, actor_type)).map(drop)
+    ///
+    /// # Errors
+    /// It is none of the connection's.
+    pub fn actor_type(&self, actor_type: &str) -> Result<(), NotPassed> {
+        self.check(|lookup| known(lookup, actor_type).map(drop)).map(drop)
     }
 
-    /// A search for actors of a type.
-    pub(super) fn search(&self, actor_type: &str, restrictions: &[Restriction]) -> Result<(), NotPassed> {
-        let is_field = |one: &&Restriction| {
-            one.field != Restriction::PARENT_TYPE && one.field != Restriction::PARENT_KEY
-        };
-        self.check(|lookup| {
+    /// A search for actors of a type. The values are brought into the form of their type.
+    ///
+    /// # Errors
+    /// A restriction does not fit the fields.
+    pub fn search(&self, actor_type: &str, restrictions: &mut [Restriction]) -> Result<(), NotPassed> {
+        let forms = self.check(|lookup| {
             known(lookup, actor_type)?;
-            let mut searched = restrictions.iter().filter(is_field).peekable();
-            if searched.peek().is_none() {
-                return Ok(());
+            let of_fields = |one: &&Restriction| {
+                one.field != Restriction::PARENT_TYPE && one.field != Restriction::PARENT_KEY
+            };
+            if !restrictions.iter().any(|one| of_fields(&one)) {
+                return Ok(Vec::new());
             }
             let fields = lookup.fields(actor_type)?;
-            match searched.find(|restriction| fields.get(&restriction.field).is_none()) {
-                Some(restriction) => {
-                    Err(Refusal::unknown_field(&restriction.field, actor_type, &fields).into())
+            let form = |restriction: &Restriction| {
+                if !of_fields(&restriction) {
+                    return Ok(restriction.values.clone());
                 }
-                None => Ok(()),
-            }
-        })
-        .map(drop)
+                let Some(field) = fields.get(&restriction.field) else {
+                    return Err(Refusal::unknown_field(&restriction.field, actor_type, &fields).into());
+                };
+                checked_restriction(lookup, field, actor_type, restriction)
+            };
+            restrictions.iter().map(form).collect::<Result<Vec<_>, NotPassed>>()
+        })?;
+        for (restriction, values) in restrictions.iter_mut().zip(forms.into_iter().flatten()) {
+            restriction.values = values;
+        }
+        Ok(())
     }
 
-    /// An actor that is to be created.
-    pub(super) fn create(&self, actor: &mut Actor) -> Result<(), NotPassed> {
+    /// An actor that is to be created. Its values are brought into the form of their type.
+    ///
+    /// # Errors
+    /// It does not fit the fields, or has no parent where it needs one. Whether the parent exists is left to the connector.
+    pub fn create(&self, actor: &mut Actor) -> Result<(), NotPassed> {
         let edits = self.check(|lookup| {
-            known(lookup, &actor.actor_type)?;
+            let actor_type = known(lookup, &actor.actor_type)?;
+            match &actor.parent {
+                _ if actor_type.parents.is_empty() => {}
+                None => return Err(Refusal::without_parent(&actor_type).into()),
+                Some(parent) if !actor_type.parents.contains(&parent.actor_type) => {
+                    return Err(Refusal::below_another_type(&actor_type, parent).into());
+                }
+                Some(_) => {}
+            }
             let fields = lookup.fields(&actor.actor_type)?;
             let edits = checked_values(
                 lookup,
@@ -94,8 +105,11 @@ impl<'c> InputCheck<'c> {
         Ok(())
     }
 
-    /// Actors that are to be saved.
-    pub(super) fn save(&self, actors: &mut [Actor]) -> Result<(), NotPassed> {
+    /// Actors that are to be saved. Their values are brought into the form of their type.
+    ///
+    /// # Errors
+    /// One of them does not fit the fields.
+    pub fn save(&self, actors: &mut [Actor]) -> Result<(), NotPassed> {
         let edits = self.check(|lookup| {
             let mut edits = Vec::new();
             let mut suspects: BTreeMap<&str, Vec<Suspect<'_>>> = BTreeMap::new();
@@ -145,13 +159,62 @@ impl<'c> InputCheck<'c> {
     }
 }
 
-/// Fails if the actor type is none of the connection.
-fn known(lookup: &Lookup<'_>, actor_type: &str) -> Result<(), NotPassed> {
+/// The actor type; fails if it is none of the connection.
+fn known(lookup: &Lookup<'_>, actor_type: &str) -> Result<ActorType, NotPassed> {
     let actor_types = lookup.actor_types()?;
-    if actor_types.iter().any(|known| known.name == actor_type) {
-        return Ok(());
+    match actor_types.iter().find(|known| known.name == actor_type) {
+        Some(known) => Ok(known.clone()),
+        None => Err(Refusal::unknown_type(actor_type, &actor_types).into()),
     }
-    Err(Refusal::unknown_type(actor_type, &actor_types).into())
+}
+
+/// The values of a restriction, in the form of the field's type.
+fn checked_restriction(
+    lookup: &Lookup<'_>,
+    field: &Field,
+    actor_type: &str,
+    restriction: &Restriction,
+) -> Result<Vec<String>, NotPassed> {
+    let operator = restriction.operator;
+    if !Restriction::operators(field.field_type).contains(&operator) {
+        return Err(Refusal::unsuitable_operator(field, actor_type, restriction).into());
+    }
+    let expected = match (operator, restriction.values.len()) {
+        (Operator::OneOf | Operator::NotOneOf, _) | (Operator::Between, 2) => None,
+        (Operator::Between, _) => Some("two values"),
+        // None is what is not filled in.
+        (_, 0 | 1) => None,
+        _ => Some("one value"),
+    };
+    if let Some(expected) = expected {
+        return Err(Refusal::wrong_count(field, actor_type, restriction, expected).into());
+    }
+    let may_be_empty = is_text(field)
+        || field.field_type == FieldType::List
+        || matches!(operator, Operator::Equal | Operator::NotEqual);
+    let form = |value: &String| -> Result<String, NotPassed> {
+        let parsed = Value::parse(value, field.field_type);
+        let parsed = parsed.ok().filter(|parsed| may_be_empty || *parsed != Value::Null);
+        let Some(parsed) = parsed else {
+            return Err(Refusal::of_another_type(field, actor_type, value).into());
+        };
+        if is_missing_in_list(lookup, field, value)? {
+            return Err(Refusal::not_in_list(field, actor_type, value).into());
+        }
+        Ok(parsed.to_wire().unwrap_or_default().into_owned())
+    };
+    restriction.values.iter().map(form).collect()
+}
+
+/// Whether a value is the key of no item of the field's list. A list that does not exist is a mistake of the connector's, which
+/// no caller can correct.
+fn is_missing_in_list(lookup: &Lookup<'_>, field: &Field, value: &str) -> Result<bool, NotPassed> {
+    match (field.field_type, &field.list) {
+        (FieldType::List, Some(name)) if !value.is_empty() => {
+            Ok(lookup.list(name)?.is_some_and(|keys| !keys.contains(value)))
+        }
+        _ => Ok(false),
+    }
 }
 
 /// What is done to a field of an actor before it is passed on.
@@ -206,12 +269,9 @@ fn checked_values(
                 continue;
             }
         }
-        if let (FieldType::List, Some(name), false) = (field.field_type, &field.list, text.is_empty()) {
-            // A list that does not exist is a mistake of the connector's, which no caller can correct.
-            if lookup.list(name)?.is_some_and(|keys| !keys.contains(text)) {
-                refuse(position, Refusal::not_in_list(field, &actor.actor_type, text))?;
-                continue;
-            }
+        if is_missing_in_list(lookup, field, text)? {
+            refuse(position, Refusal::not_in_list(field, &actor.actor_type, text))?;
+            continue;
         }
         let form = parsed.to_wire();
         if form.as_deref() != Some(text) {

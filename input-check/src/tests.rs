@@ -3,9 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use plugin_api::{ActorType, ListItem, Operator, State};
+use plugin_api::{
+    Actor, ActorType, Field, Input, ListItem, Operator, Outcome, Restriction, State, Value, error_code,
+};
 
-use super::*;
+use crate::{Descriptions, InputCheck, NotPassed, Source};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -63,7 +65,7 @@ impl Company {
 impl Source for Company {
     fn actor_types(&self) -> Result<Vec<ActorType>, Outcome> {
         self.count(0);
-        Ok(vec!["Customer".into(), "Person".into()])
+        Ok(vec!["Customer".into(), ActorType::new("Person").below("Customer").below("Supplier")])
     }
 
     fn fields(&self, _: &str) -> Result<Vec<Field>, Outcome> {
@@ -104,10 +106,9 @@ fn new_customer() -> Actor {
 fn refused(result: Result<(), NotPassed>) -> (String, String, String) {
     match result {
         Err(NotPassed::Refused(refusal)) => {
-            let outcome = refusal.outcome();
+            let outcome = refusal.to_error().to_outcome();
             assert_eq!(outcome.state, State::Error);
-            let text = |text: contract::Text<'_>| text.unwrap_or_default().into_owned();
-            (text(outcome.user_explanation), text(outcome.error_code), refusal.reason)
+            (outcome.user.unwrap_or_default(), outcome.code.unwrap_or_default(), refusal.reason)
         }
         other => panic!("{other:?}"),
     }
@@ -283,7 +284,7 @@ fn input_check_asks_the_connector_only_when_descriptions_are_too_old() {
     let check_all = |descriptions: &Descriptions| {
         let check = check(descriptions, &company);
         check.actor_type("Customer").unwrap();
-        check.search("Customer", &[Restriction::new("NAME", Operator::Equal, ["x"])]).unwrap();
+        check.search("Customer", &mut [Restriction::new("NAME", Operator::Equal, ["x"])]).unwrap();
         check.create(&mut customer()).unwrap();
         check.save(&mut [customer(), customer()]).unwrap();
         company.calls()
@@ -318,14 +319,153 @@ fn input_check_reads_descriptions_afresh_before_it_refuses() {
 fn input_check_of_a_search_names_an_unknown_field() {
     let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
     let check = check(&descriptions, &company);
-    let search = |field: &str| check.search("Customer", &[Restriction::new(field, Operator::Equal, ["x"])]);
+    let search =
+        |field: &str| check.search("Customer", &mut [Restriction::new(field, Operator::Equal, ["x"])]);
     search(Restriction::PARENT_KEY).unwrap();
     search("NAME").unwrap();
     let (explanation, code, _) = refused(search("FOO"));
     assert!(explanation.starts_with("Customer has no field \"FOO\", expected one of NAME"), "{explanation}");
     assert_eq!(code, "UNKOWN_FIELDKEY");
-    refused(check.search("Alien", &[]));
+    refused(check.search("Alien", &mut []));
     refused(check.actor_type("Alien"));
+}
+
+#[test]
+fn input_check_of_a_search_passes_values_on_in_the_form_of_their_type() {
+    use Operator as Op;
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    let check = check(&descriptions, &company);
+    for (field, operator, sent, passed_on) in [
+        ("NAME", Op::Begins, &["a"][..], &["a"][..]),
+        ("NAME", Op::Equal, &[], &[]),
+        // As in a recording of SuperOffice.
+        ("COUNT", Op::Between, &["[I:1", "2000"], &["[I:1]", "[I:2000]"]),
+        ("COUNT", Op::Equal, &[""], &[""]),
+        ("CREDIT", Op::GreaterOrEqual, &["1.50"], &["[F:1.5]"]),
+        ("ACTIVE", Op::Equal, &["true"], &["[I:1]"]),
+        ("SINCE", Op::Before, &["2013-12-31T10:00:00"], &["[DT:12/31/2013 10:00:00.0000000]"]),
+        ("COLOUR", Op::OneOf, &["red", ""], &["red", ""]),
+        ("COLOUR", Op::NotOneOf, &[], &[]),
+        ("SHAPE", Op::OneOf, &["anything"], &["anything"]),
+        ("OWNER", Op::Contains, &["x"], &["x"]),
+        (Restriction::PARENT_KEY, Op::Equal, &["1"], &["1"]),
+    ] {
+        let mut restrictions = [
+            Restriction::new(Restriction::PARENT_TYPE, Op::Equal, ["Customer"]),
+            Restriction::new(field, operator, sent.iter().copied()),
+        ];
+        check.search("Customer", &mut restrictions).unwrap();
+        assert_eq!(restrictions[1].values, passed_on, "{field} {operator} {sent:?}");
+        assert_eq!(restrictions[0].values, ["Customer"]);
+    }
+}
+
+#[test]
+fn input_check_of_a_search_refuses_restrictions_that_do_not_fit_their_field() {
+    use Operator as Op;
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    let check = check(&descriptions, &company);
+    for (field, operator, sent, expected, code) in [
+        (
+            "COUNT",
+            Op::Begins,
+            &["1"][..],
+            "the field COUNT of Customer of the type Integer is searched with one of =, !=, >, <, >=, <=, between, not begins",
+            error_code::INVALID_INPUT,
+        ),
+        (
+            "PIN",
+            Op::Equal,
+            &["hunter2"],
+            "PIN of Customer of the type Password cannot be searched",
+            error_code::INVALID_INPUT,
+        ),
+        (
+            "COUNT",
+            Op::Equal,
+            &["few"],
+            "COUNT of Customer expects a whole number like 123, not \"few\"",
+            error_code::INVALID_INPUT,
+        ),
+        (
+            "COUNT",
+            Op::Greater,
+            &[""],
+            "COUNT of Customer expects a whole number like 123, not",
+            error_code::INVALID_INPUT,
+        ),
+        (
+            "SINCE",
+            Op::Between,
+            &["today", "[DT:12/31/2013 10:00:00.0000000]"],
+            "SINCE of Customer expects a date",
+            error_code::INVALID_INPUT,
+        ),
+        (
+            "COUNT",
+            Op::Between,
+            &["1"],
+            "COUNT of Customer is searched with two values after between, and 1 were sent",
+            error_code::INVALID_INPUT,
+        ),
+        (
+            "NAME",
+            Op::Begins,
+            &["a", "b"],
+            "NAME (Full name) of Customer is searched with one value after begins, and 2 were sent",
+            error_code::INVALID_INPUT,
+        ),
+        (
+            "COLOUR",
+            Op::OneOf,
+            &["red", "blue"],
+            "COLOUR of Customer expects the key of an item of the list Colours, not \"blue\"",
+            error_code::UNKOWN_LISTITEM_ID,
+        ),
+    ] {
+        let mut restrictions = [Restriction::new(field, operator, sent.iter().copied())];
+        let before = restrictions.clone();
+        let (explanation, own_code, reason) = refused(check.search("Customer", &mut restrictions));
+        assert!(explanation.contains(expected), "{explanation}");
+        assert_eq!((own_code.as_str(), &restrictions), (code, &before));
+        assert!(reason.starts_with(&format!("the field {field} of Customer ")), "{reason}");
+        assert!(!sent.iter().any(|sent| sent.len() > 2 && reason.contains(sent)), "{reason}");
+    }
+}
+
+#[test]
+fn input_check_of_a_search_reads_descriptions_afresh_before_it_refuses() {
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    let check = check(&descriptions, &company);
+    let mut search = [Restriction::new("COLOUR", Operator::OneOf, ["red"])];
+    check.search("Customer", &mut search).unwrap();
+    company.calls();
+    company.colours.borrow_mut().push("blue");
+    check.search("Customer", &mut [Restriction::new("COLOUR", Operator::OneOf, ["blue"])]).unwrap();
+    assert_eq!(company.calls(), [1, 1, 1, 0]);
+}
+
+#[test]
+fn input_check_of_a_new_actor_asks_for_the_parent_that_its_type_declares() {
+    let (company, descriptions) = (Company::new(), Descriptions::new(HOUR));
+    let check = check(&descriptions, &company);
+    let person = || Actor::new("Person", "").with("NAME", "Kari");
+    let (explanation, code, reason) = refused(check.create(&mut person()));
+    assert_eq!(
+        explanation,
+        "a new Person needs a parent: ParentActorType (Customer, Supplier) and ParentErpKey are missing"
+    );
+    assert_eq!(code, error_code::INVALID_INPUT);
+    assert_eq!(reason, "a new Person without a parent, expected one of the type Customer, Supplier");
+    let (explanation, ..) = refused(check.create(&mut person().below("Project", "1")));
+    assert_eq!(
+        explanation,
+        "the parent of a new Person cannot be of the type \"Project\", expected one of Customer, Supplier"
+    );
+    check.create(&mut person().below("Supplier", "1")).unwrap();
+    check.create(&mut new_customer().below("Project", "1")).unwrap();
+    // A person that is there has its parent.
+    check.save(&mut [Actor::new("Person", "1").with("NAME", "Ola")]).unwrap();
 }
 
 #[test]

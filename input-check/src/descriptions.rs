@@ -11,11 +11,29 @@ use plugin_api::abi::{ActorCall, ActorOperation};
 use plugin_api::{Actor, ActorType, Field, ListItem, Outcome};
 
 /// Where descriptions come from, and the actors that values are compared with. An error is the outcome of the call.
-pub(super) trait Source {
+pub trait Source {
+    /// The actor types.
+    ///
+    /// # Errors
+    /// They cannot be read.
     fn actor_types(&self) -> Result<Vec<ActorType>, Outcome>;
+
+    /// The fields of an actor type.
+    ///
+    /// # Errors
+    /// They cannot be read.
     fn fields(&self, actor_type: &str) -> Result<Vec<Field>, Outcome>;
+
+    /// A list; `None` when there is none of that name.
+    ///
+    /// # Errors
+    /// It cannot be read.
     fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>, Outcome>;
+
     /// The actors with these keys, with these fields.
+    ///
+    /// # Errors
+    /// They cannot be read.
     fn get(&self, actor_type: &str, keys: &[&str], fields: &[&str]) -> Result<Vec<Actor>, Outcome>;
 }
 
@@ -46,7 +64,7 @@ impl Source for ConnectionClient {
 
 /// The fields of an actor type.
 #[derive(Debug)]
-pub(super) struct Fields {
+pub(crate) struct Fields {
     all: Vec<Field>,
     positions: HashMap<String, usize>,
 }
@@ -57,21 +75,21 @@ impl Fields {
         Fields { all, positions }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Field> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Field> {
         self.positions.get(key).and_then(|at| self.all.get(*at))
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Field> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Field> {
         self.all.iter()
     }
 }
 
 /// The keys of a list.
-pub(super) type ListKeys = HashSet<String>;
+pub(crate) type ListKeys = HashSet<String>;
 
 /// The descriptions of one open connection.
 #[derive(Debug)]
-pub(super) struct Descriptions {
+pub struct Descriptions {
     lifetime: Duration,
     cached: RwLock<Cached>,
 }
@@ -92,13 +110,14 @@ struct Read<T> {
 }
 
 impl Descriptions {
-    pub(super) fn new(lifetime: Duration) -> Self {
+    /// None yet. What is read is used for this long.
+    pub fn new(lifetime: Duration) -> Self {
         Descriptions { lifetime, cached: RwLock::default() }
     }
 }
 
 /// The descriptions for one call, read from the connector where they are too old.
-pub(super) struct Lookup<'c> {
+pub(crate) struct Lookup<'c> {
     descriptions: &'c Descriptions,
     source: &'c dyn Source,
     /// What was read since then is used in any case.
@@ -109,28 +128,28 @@ pub(super) struct Lookup<'c> {
 }
 
 impl<'c> Lookup<'c> {
-    pub(super) fn new(descriptions: &'c Descriptions, source: &'c dyn Source) -> Self {
+    pub(crate) fn new(descriptions: &'c Descriptions, source: &'c dyn Source) -> Self {
         let (begun, lifetime) = (Instant::now(), descriptions.lifetime);
         Lookup { descriptions, source, begun, lifetime, has_used_older: Cell::new(false) }
     }
 
     /// The same, and nothing that was read before is used.
-    pub(super) fn afresh(&self) -> Self {
+    pub(crate) fn afresh(&self) -> Self {
         let Lookup { descriptions, source, .. } = *self;
         let (begun, lifetime) = (Instant::now(), Duration::ZERO);
         Lookup { descriptions, source, begun, lifetime, has_used_older: Cell::new(false) }
     }
 
     /// Whether it has used anything that was read before.
-    pub(super) fn has_used_older(&self) -> bool {
+    pub(crate) fn has_used_older(&self) -> bool {
         self.has_used_older.get()
     }
 
-    pub(super) fn source(&self) -> &'c dyn Source {
+    pub(crate) fn source(&self) -> &'c dyn Source {
         self.source
     }
 
-    pub(super) fn actor_types(&self) -> Result<Arc<[ActorType]>, Outcome> {
+    pub(crate) fn actor_types(&self) -> Result<Arc<[ActorType]>, Outcome> {
         let value = |cached: &Cached| self.usable(cached.actor_types.as_ref());
         if let Some(actor_types) = self.read(value) {
             return Ok(actor_types);
@@ -143,7 +162,7 @@ impl<'c> Lookup<'c> {
         Ok(value)
     }
 
-    pub(super) fn fields(&self, actor_type: &str) -> Result<Arc<Fields>, Outcome> {
+    pub(crate) fn fields(&self, actor_type: &str) -> Result<Arc<Fields>, Outcome> {
         if let Some(fields) = self.read(|cached| self.usable(cached.fields.get(actor_type))) {
             return Ok(fields);
         }
@@ -153,7 +172,7 @@ impl<'c> Lookup<'c> {
         Ok(value)
     }
 
-    pub(super) fn list(&self, name: &str) -> Result<Option<Arc<ListKeys>>, Outcome> {
+    pub(crate) fn list(&self, name: &str) -> Result<Option<Arc<ListKeys>>, Outcome> {
         if let Some(list) = self.read(|cached| self.usable(cached.lists.get(name))) {
             return Ok(list);
         }
