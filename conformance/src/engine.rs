@@ -15,7 +15,7 @@ pub enum Progress<'p> {
     Checking(&'p Rule, usize, usize),
     /// The check of a rule has ended.
     Checked(&'p Rule, &'p Verdict),
-    /// What was made is deleted.
+    /// Connections that were made are deleted, and closed.
     CleaningUp,
 }
 

@@ -8,10 +8,11 @@ use std::thread;
 use std::time::Instant;
 
 use contract::{Dictionary, Guid, Request, Text, Texts};
+use erp_host_input_check::{Descriptions, InputCheck, NotPassed, Source};
 use plugin_api::abi::{CallWatch, MessageRef, RowSink};
 use plugin_api::{
-    Actor, Connection, Connector, Context, Error, ErrorKind, MemoryState, Parent, Restriction, Result, Rows,
-    Settings,
+    Actor, ActorType, Connection, Connector, Context, Error, ErrorKind, Field, ListItem, MemoryState,
+    Outcome, Parent, Restriction, Result, Rows, Settings,
 };
 
 use crate::call_limits::{CallLimits, Ended};
@@ -29,9 +30,61 @@ pub(crate) struct InProcess<'c, C: Connector> {
 struct Opened<C> {
     guid: Guid,
     settings: Settings,
+    live: Live<C>,
+}
+
+/// A connection with what it has described.
+struct Live<C> {
     connection: Arc<C>,
+    descriptions: Arc<Descriptions>,
     /// Its state, which a host would store.
     state: MemoryState,
+}
+
+impl<C> Clone for Live<C> {
+    fn clone(&self) -> Self {
+        Live {
+            connection: Arc::clone(&self.connection),
+            descriptions: Arc::clone(&self.descriptions),
+            state: self.state.clone(),
+        }
+    }
+}
+
+impl<C: Connection> Live<C> {
+    fn new(cx: &Context, connection: C, state: &MemoryState) -> Self {
+        let descriptions = Arc::new(Descriptions::new(connection.description_lifetime(cx)));
+        Live { connection: Arc::new(connection), descriptions, state: state.clone() }
+    }
+
+    /// Closes it, unless a call that was not waited for still runs in it.
+    fn close(self, cx: &Context) -> Result<()> {
+        Arc::into_inner(self.connection).map_or(Ok(()), |connection| connection.close(cx))
+    }
+}
+
+/// The descriptions of a connection, for the check of what is sent.
+struct Described<'c, C>(&'c C, &'c Context);
+
+impl<C: Connection> Source for Described<'_, C> {
+    fn actor_types(&self) -> Result<Vec<ActorType>, Outcome> {
+        self.0.actor_types(self.1).map_err(|error| error.to_outcome())
+    }
+
+    fn fields(&self, actor_type: &str) -> Result<Vec<Field>, Outcome> {
+        self.0.fields(self.1, actor_type).map_err(|error| error.to_outcome())
+    }
+
+    fn list(&self, name: &str) -> Result<Option<Vec<ListItem>>, Outcome> {
+        self.0.list(self.1, name).map_err(|error| error.to_outcome())
+    }
+
+    fn get(&self, actor_type: &str, keys: &[&str], fields: &[&str]) -> Result<Vec<Actor>, Outcome> {
+        let Described(connection, cx) = self;
+        let read =
+            collect_in(cx, actor_type, Some(fields), |rows| connection.get(cx, actor_type, keys, rows));
+        read.map_err(|error| error.to_outcome())
+    }
 }
 
 /// The calls to a connector, whatever its type.
@@ -54,6 +107,9 @@ pub(crate) trait Calls {
     /// Searches for all actors of a type while no rows are wanted.
     fn refuse_rows(&self, guid: Guid, actor_type: &str) -> Result<RefusedRows, Stop>;
 
+    /// The actor types of a connection, with those of their parents.
+    fn actor_types(&self, guid: Guid) -> Result<Vec<ActorType>, Stop>;
+
     /// The actor types that the connector declares; none when it leaves that open.
     fn declared_actor_types(&self) -> &'static [&'static str];
 }
@@ -71,20 +127,20 @@ impl<'c, C: Connector> InProcess<'c, C> {
         InProcess { connector, connections: RefCell::default() }
     }
 
-    /// A connection, and its state.
-    fn opened(&self, guid: Guid) -> Result<(Arc<C::Connection>, MemoryState), Stop> {
+    /// A connection.
+    fn opened(&self, guid: Guid) -> Result<Live<C::Connection>, Stop> {
         let connections = self.connections.borrow();
         let known = connections.iter().find(|known| known.guid == guid);
         let known = known.ok_or_else(|| Stop::skip("the connection is not open"))?;
-        Ok((Arc::clone(&known.connection), known.state.clone()))
+        Ok(known.live.clone())
     }
 
     /// A call of a connection. As in a host the connection is opened again where an error asks for it, and a call that only
     /// reads is repeated then, once.
     fn of_connection(&self, guid: Guid, request: &Request<'_>) -> Result<Reply, Stop> {
         let call = || {
-            let (connection, state) = self.opened(guid)?;
-            reply_in(&with(&state), |cx| perform(&*connection, cx, request))
+            let live = self.opened(guid)?;
+            reply_in(&with(&live.state), |cx| perform::<C>(&live, cx, request))
         };
         let first = call()?;
         if !asks_to_reopen(&first) {
@@ -103,20 +159,16 @@ impl<'c, C: Connector> InProcess<'c, C> {
         let settings =
             self.connections.borrow().iter().find(|known| known.guid == guid).map(|it| it.settings.clone());
         let settings = settings.ok_or_else(|| Stop::skip("the connection is not open"))?;
-        reply_in(&with(&self.opened(guid)?.1), |cx| {
-            let connection = Arc::new(self.connector.connect(cx, &settings)?);
+        let state = self.opened(guid)?.state;
+        reply_in(&with(&state), |cx| {
+            let live = Live::new(cx, self.connector.connect(cx, &settings)?, &state);
             let mut connections = self.connections.borrow_mut();
             let known = connections.iter_mut().find(|known| known.guid == guid);
-            let closed = known.map(|known| std::mem::replace(&mut known.connection, connection));
-            closed.map_or(Ok(()), |closed| close(cx, closed))?;
+            let closed = known.map(|known| std::mem::replace(&mut known.live, live));
+            closed.map_or(Ok(()), |closed| closed.close(cx))?;
             Ok(Payload::None)
         })
     }
-}
-
-/// Closes a connection, unless a call that was not waited for still runs in it.
-fn close(cx: &Context, connection: Arc<impl Connection>) -> Result<()> {
-    Arc::into_inner(connection).map_or(Ok(()), |connection| connection.close(cx))
 }
 
 fn asks_to_reopen(reply: &Reply) -> bool {
@@ -134,22 +186,21 @@ impl<C: Connector> Calls for InProcess<'_, C> {
                 reply(|cx| connector.test(cx, &settings(connection_info)).map(|()| Payload::None))
             }
             Request::SaveConnection { connection_info } => {
-                let state = self.opened(guid).map_or_else(|_| MemoryState::default(), |(_, state)| state);
+                let state = self.opened(guid).map_or_else(|_| MemoryState::default(), |live| live.state);
                 reply_in(&with(&state), |cx| {
                     let settings = settings(connection_info);
-                    let connection = Arc::new(connector.connect(cx, &settings)?);
-                    let state = state.clone();
-                    self.connections.borrow_mut().push(Opened { guid, settings, connection, state });
+                    let live = Live::new(cx, connector.connect(cx, &settings)?, &state);
+                    self.connections.borrow_mut().push(Opened { guid, settings, live });
                     Ok(Payload::None)
                 })
             }
             Request::DeleteConnection => {
                 let mut connections = self.connections.borrow_mut();
                 let at = connections.iter().position(|known| known.guid == guid);
-                let Some(Opened { connection, state, .. }) = at.map(|at| connections.swap_remove(at)) else {
+                let Some(Opened { live, .. }) = at.map(|at| connections.swap_remove(at)) else {
                     return reply(|_| Ok(Payload::None));
                 };
-                reply_in(&with(&state), |cx| close(cx, connection).map(|()| Payload::None))
+                reply_in(&with(&live.state.clone()), |cx| live.close(cx).map(|()| Payload::None))
             }
             Request::GetList { list_name } if guid == Guid::ZERO => {
                 reply(|cx| Ok(Payload::List(connector.list(cx, &owned(list_name))?)))
@@ -159,14 +210,15 @@ impl<C: Connector> Calls for InProcess<'_, C> {
     }
 
     fn at_once(&self, guid: Guid, requests: &[Request<'_>]) -> Vec<Result<Reply, Stop>> {
-        let (connection, state) = match self.opened(guid) {
-            Ok(opened) => opened,
+        let live = match self.opened(guid) {
+            Ok(live) => live,
             Err(stop) => return vec![Err(stop)],
         };
         thread::scope(|scope| {
-            let (connection, state) = (&*connection, &state);
-            let one =
-                |request| scope.spawn(move || reply_in(&with(state), |cx| perform(connection, cx, request)));
+            let live = &live;
+            let one = |request| {
+                scope.spawn(move || reply_in(&with(&live.state), |cx| perform::<C>(live, cx, request)))
+            };
             let threads: Vec<_> = requests.iter().map(one).collect();
             let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
             ended.map(|ended| ended.unwrap_or_else(|panic| Err(panicked(&*panic)))).collect()
@@ -179,7 +231,7 @@ impl<C: Connector> Calls for InProcess<'_, C> {
         requests: Vec<Request<'static>>,
         limits: CallLimits,
     ) -> Result<Vec<Ended>, Stop> {
-        let (connection, state) = self.opened(guid)?;
+        let live = self.opened(guid)?;
         let started = Instant::now();
         let call = CallWatch::new(limits.deadline.and_then(|deadline| started.checked_add(deadline)));
         if limits.cancelled_after.is_some_and(|after| after.is_zero()) {
@@ -189,11 +241,10 @@ impl<C: Connector> Calls for InProcess<'_, C> {
         let mut ended: Vec<Ended> = requests.iter().map(|_| Ended::none(limits.wait)).collect();
         let mut open = requests.len();
         for (at, request) in requests.into_iter().enumerate() {
-            let (connection, call, send) = (Arc::clone(&connection), call.clone(), send.clone());
-            let state = state.clone();
+            let (live, call, send) = (live.clone(), call.clone(), send.clone());
             thread::spawn(move || {
                 let reply = call.call(|cx| {
-                    reply_in(&cx.clone().with_state(&state), |cx| perform(&*connection, cx, &request))
+                    reply_in(&cx.clone().with_state(&live.state), |cx| perform::<C>(&live, cx, &request))
                 });
                 // Nobody waits for it any more if it is late.
                 let _ = send.send((at, Ended { took: started.elapsed(), reply: Some(reply) }));
@@ -223,7 +274,7 @@ impl<C: Connector> Calls for InProcess<'_, C> {
     }
 
     fn refuse_rows(&self, guid: Guid, actor_type: &str) -> Result<RefusedRows, Stop> {
-        let (connection, state) = self.opened(guid)?;
+        let Live { connection, state, .. } = self.opened(guid)?;
         let mut refusing = Refusing(0);
         let cx = with(&state);
         let search =
@@ -232,13 +283,28 @@ impl<C: Connector> Calls for InProcess<'_, C> {
         Ok(RefusedRows { batches: refusing.0, failed })
     }
 
+    fn actor_types(&self, guid: Guid) -> Result<Vec<ActorType>, Stop> {
+        let live = self.opened(guid)?;
+        let called = guarded(|| live.connection.actor_types(&with(&live.state)))?;
+        called.map_err(|error| Stop::skip(error.user_text()))
+    }
+
     fn declared_actor_types(&self) -> &'static [&'static str] {
         C::ACTOR_TYPES
     }
 }
 
-/// Calls the method of a connection that an operation is for.
-fn perform(connection: &impl Connection, cx: &Context, request: &Request<'_>) -> Result<Payload> {
+/// Calls the method of a connection that an operation is for, if what is sent fits what the connection has described: as in a
+/// host.
+fn perform<C: Connector>(live: &Live<C::Connection>, cx: &Context, request: &Request<'_>) -> Result<Payload> {
+    let connection = &*live.connection;
+    let described = Described(connection, cx);
+    let check = InputCheck::new(C::INPUT, &live.descriptions, &described);
+    let known_type = |actor_type: &Text<'_>| -> Result<String> {
+        let actor_type = owned(actor_type);
+        check.actor_type(&actor_type).map_err(not_passed)?;
+        Ok(actor_type)
+    };
     Ok(match request {
         Request::TestConnection => connection.test(cx).map(|()| Payload::None)?,
         Request::GetSupportedActorTypes => {
@@ -246,24 +312,25 @@ fn perform(connection: &impl Connection, cx: &Context, request: &Request<'_>) ->
             Payload::Texts(types.into_iter().map(|actor_type| actor_type.name).collect())
         }
         Request::GetSupportedActorTypeFields { actor_type } => {
-            Payload::Fields(Some(connection.fields(cx, &owned(actor_type))?))
+            Payload::Fields(Some(connection.fields(cx, &known_type(actor_type)?)?))
         }
         Request::GetSearchableFields { actor_type } => {
-            Payload::Texts(connection.searchable_fields(cx, &owned(actor_type))?)
+            Payload::Texts(connection.searchable_fields(cx, &known_type(actor_type)?)?)
         }
         Request::GetActors { actor_type, erp_keys, field_keys } => {
-            let keys = strs(erp_keys.as_ref());
-            actors(cx, actor_type, field_keys, |name, rows| connection.get(cx, name, &keys, rows))?
+            let (name, keys) = (known_type(actor_type)?, strs(erp_keys.as_ref()));
+            actors(cx, &name, field_keys, |rows| connection.get(cx, &name, &keys, rows))?
         }
         Request::SearchActorsAdvanced { actor_type, restrictions, field_keys } => {
-            let restrictions = restrictions.iter().flatten().map(restriction).collect::<Result<Vec<_>>>()?;
-            actors(cx, actor_type, field_keys, |name, rows| connection.search(cx, name, &restrictions, rows))?
+            let name = owned(actor_type);
+            let restrictions = restrictions.iter().flatten().map(restriction);
+            let mut restrictions = restrictions.collect::<Result<Vec<_>>>()?;
+            check.search(&name, &mut restrictions).map_err(not_passed)?;
+            actors(cx, &name, field_keys, |rows| connection.search(cx, &name, &restrictions, rows))?
         }
         Request::SearchActors { actor_type, search_text, field_keys } => {
-            let text = owned(search_text);
-            actors(cx, actor_type, field_keys, |name, rows| {
-                connection.search_text(cx, name, &text, None, rows)
-            })?
+            let (name, text) = (known_type(actor_type)?, owned(search_text));
+            actors(cx, &name, field_keys, |rows| connection.search_text(cx, &name, &text, None, rows))?
         }
         Request::SearchActorByParent {
             actor_type,
@@ -272,23 +339,26 @@ fn perform(connection: &impl Connection, cx: &Context, request: &Request<'_>) ->
             parent_actor_erp_key,
             field_keys,
         } => {
-            let (text, parent) =
-                (owned(search_text), Parent::new(owned(parent_actor_type), owned(parent_actor_erp_key)));
-            actors(cx, actor_type, field_keys, |name, rows| {
-                connection.search_text(cx, name, &text, Some(&parent), rows)
+            let (name, text) = (known_type(actor_type)?, owned(search_text));
+            let parent = Parent::new(owned(parent_actor_type), owned(parent_actor_erp_key));
+            actors(cx, &name, field_keys, |rows| {
+                connection.search_text(cx, &name, &text, Some(&parent), rows)
             })?
         }
         Request::GetActorsByTimestamp { updated_on_or_after, actor_type, field_keys } => {
+            let name = known_type(actor_type)?;
             let stamp = updated_on_or_after.as_deref().filter(|stamp| !stamp.is_empty());
-            actors(cx, actor_type, field_keys, |name, rows| connection.changed_since(cx, name, stamp, rows))?
+            actors(cx, &name, field_keys, |rows| connection.changed_since(cx, &name, stamp, rows))?
         }
         Request::CreateActor { actor: Some(actor) } => {
-            let new = reply::actor(actor);
-            actors(cx, &actor.actor_type, &None, |_, rows| connection.create(cx, &new, rows))?
+            let mut new = reply::actor(actor);
+            check.create(&mut new).map_err(not_passed)?;
+            actors(cx, &new.actor_type, &None, |rows| connection.create(cx, &new, rows))?
         }
         Request::SaveActors { actors: Some(changed) } if !changed.is_empty() => {
-            let changes: Vec<Actor> = changed.iter().map(reply::actor).collect();
-            actors(cx, &changed[0].actor_type, &None, |_, rows| connection.save(cx, &changes, rows))?
+            let mut changes: Vec<Actor> = changed.iter().map(reply::actor).collect();
+            check.save(&mut changes).map_err(not_passed)?;
+            actors(cx, &changes[0].actor_type, &None, |rows| connection.save(cx, &changes, rows))?
         }
         Request::GetList { list_name } => Payload::List(connection.list(cx, &owned(list_name))?),
         Request::GetListItems { list_name, list_item_keys } => {
@@ -301,6 +371,22 @@ fn perform(connection: &impl Connection, cx: &Context, request: &Request<'_>) ->
 /// The context of a call of a connection with this state.
 fn with(state: &MemoryState) -> Context {
     Context::default().with_state(state)
+}
+
+/// The error of a call that is not passed on to the connector.
+fn not_passed(why: NotPassed) -> Error {
+    let outcome = match why {
+        NotPassed::Refused(refusal) => return refusal.to_error(),
+        NotPassed::NotDescribed(outcome) => outcome,
+    };
+    let mut error = Error::new(outcome.kind, outcome.user.unwrap_or_default());
+    if let Some(tech) = outcome.tech {
+        error = error.tech(tech);
+    }
+    match outcome.code {
+        Some(code) => error.code(code),
+        None => error,
+    }
 }
 
 /// The reply to a call. An error of the connector is one too.
@@ -333,13 +419,12 @@ fn panicked(panic: &(dyn Any + Send)) -> Stop {
 
 fn actors(
     cx: &Context,
-    actor_type: &Text<'_>,
+    actor_type: &str,
     field_keys: &Option<Texts<'_>>,
-    method: impl FnOnce(&str, &mut Rows<'_>) -> Result<()>,
+    method: impl FnOnce(&mut Rows<'_>) -> Result<()>,
 ) -> Result<Payload> {
-    let name = owned(actor_type);
     let selection = field_keys.as_ref().map(|keys| strs(Some(keys)));
-    Ok(Payload::Actors(collect_in(cx, &name, selection.as_deref(), |rows| method(&name, rows))?))
+    Ok(Payload::Actors(collect_in(cx, actor_type, selection.as_deref(), method)?))
 }
 
 /// The texts of an array that are not null.

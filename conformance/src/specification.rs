@@ -15,7 +15,7 @@ use crate::erp_control::ErpControl;
 use crate::in_process::InProcess;
 use crate::report::{Report, Target};
 use crate::rule::Rule;
-use crate::rules::is_rule;
+use crate::rules::{delete_saved, is_rule};
 use crate::subject::{Adapter, Subject, Writes};
 
 /// Checks the rules with a connector in this process.
@@ -132,9 +132,17 @@ impl<'c, C: Connector> Specification<'c, C> {
         subject.clock.set_limit(self.rule_timeout);
         let checking = check_all(&subject, &self.only, std::future::pending(), &mut progress);
         let (results, _) = block_on(checking);
+        progress(Progress::CleaningUp);
+        subject.clock.start_rule();
+        let saved = subject.saved.borrow().clone();
+        for guid in saved {
+            // Its error is a matter of the log.
+            block_on(delete_saved(&subject, guid));
+        }
         let mut report = Report::new(Target::Connector(C::NAME));
         report.results = results;
         report.left_behind = subject.left_behind.take();
+        report.created = subject.created_count.take();
         report.requests = subject.clock.requests();
         report
     }

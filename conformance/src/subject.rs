@@ -1,14 +1,14 @@
 //! The subject that is checked: calls to it through its adapter, and what the rules so far found out about it.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use contract::{Guid, Operation, Request};
-use plugin_api::{Actor, Field, ListItem, Parent};
+use plugin_api::{Actor, ActorType, Field, ListItem, Parent};
 
 use crate::call_limits::{CallLimits, Ended};
 use crate::clock::Clock;
@@ -77,6 +77,8 @@ pub(crate) struct Subject<'c> {
     pub(crate) saved: RefCell<Vec<Guid>>,
     /// Names of actor types, from rule 601.
     pub(crate) names: OnceCell<Vec<String>>,
+    /// The same with the types of their parents, in process.
+    pub(crate) actor_types: OnceCell<Vec<ActorType>>,
     /// Their fields, from rule 602.
     pub(crate) described: OnceCell<Vec<Described>>,
     /// Their actors, from rule 701.
@@ -93,6 +95,8 @@ pub(crate) struct Subject<'c> {
     pub(crate) broken: RefCell<Vec<u16>>,
     /// What stays behind.
     pub(crate) left_behind: RefCell<Vec<String>>,
+    /// How many actors of each type that are.
+    pub(crate) created_count: RefCell<BTreeMap<String, usize>>,
 }
 
 /// A list's name and its items.
@@ -174,6 +178,7 @@ impl<'c> Subject<'c> {
             connection: OnceCell::new(),
             saved: RefCell::default(),
             names: OnceCell::new(),
+            actor_types: OnceCell::new(),
             described: OnceCell::new(),
             listed: OnceCell::new(),
             lists: OnceCell::new(),
@@ -182,6 +187,7 @@ impl<'c> Subject<'c> {
             texts: Cell::default(),
             broken: RefCell::default(),
             left_behind: RefCell::default(),
+            created_count: RefCell::default(),
         }
     }
 
@@ -229,6 +235,18 @@ impl<'c> Subject<'c> {
     pub(crate) fn fields(&self, name: &str) -> &[Field] {
         let found = self.described.get().and_then(|all| all.iter().find(|one| one.name == name));
         found.map_or(&[], |one| &one.fields)
+    }
+
+    /// The types of the parents that actors of a type need, as the connector declares them; none over SOAP.
+    pub(crate) fn parent_types(&self, name: &str) -> &[String] {
+        let found = self.actor_types.get().and_then(|all| all.iter().find(|one| one.name == name));
+        found.map_or(&[], |one| &one.parents)
+    }
+
+    /// An actor was created, and stays.
+    pub(crate) fn leaves(&self, actor_type: &str, key: &str) {
+        self.left_behind.borrow_mut().push(format!("{actor_type} {key:?}"));
+        *self.created_count.borrow_mut().entry(actor_type.to_owned()).or_insert(0) += 1;
     }
 
     /// Whether the test of the settings failed. Then nothing more is tried with them: an ERP system may lock a user out after
@@ -299,6 +317,11 @@ impl<'c> Subject<'c> {
     pub(crate) async fn ok_of(&self, guid: Guid, request: Request<'_>) -> Result<Reply, Stop> {
         let operation = request.operation();
         let reply = self.call(guid, request).await?;
+        self.must_succeed(operation, reply)
+    }
+
+    /// The reply of a call that must succeed.
+    pub(crate) fn must_succeed(&self, operation: Operation, reply: Reply) -> Result<Reply, Stop> {
         if !reply.is_error() {
             return Ok(reply);
         }

@@ -119,6 +119,7 @@ impl Verification {
             }
         }
         report.left_behind.extend(subject.left_behind.take());
+        report.created = subject.created_count.take();
         report.requests = subject.clock.requests();
         Ok(report)
     }

@@ -5,7 +5,7 @@
 use std::thread;
 use std::time::Duration;
 
-use broken_connector::{Broken, ErpState, SETTINGS};
+use broken_connector::{Broken, Checked, ErpState, SETTINGS};
 use erp_host_conformance::{ErpControl, Offered, Progress, Report, Specification, Verdict, Weight};
 use plugin_api::{Actor, Result};
 
@@ -109,12 +109,14 @@ fn nothing_is_written_unless_it_is_allowed() {
         (1101..=1107).chain([1109]).all(|rule| skipped.iter().any(|(skipped, _)| *skipped == rule)),
         "{report}"
     );
-    assert_eq!(connector.written(), Vec::<String>::new());
+    assert_eq!(connector.created(), Vec::new());
 
     let report = Specification::new(&connector, SETTINGS).writes_to(["Person"]).run();
     report.assert();
-    let written = connector.written();
-    assert!(!written.is_empty() && written.iter().all(|actor_type| actor_type == "Person"), "{written:?}");
+    let written = connector.created();
+    assert!(!written.is_empty() && written.iter().all(|actor| actor.actor_type == "Person"), "{written:?}");
+    let line = format!("left behind, because the contract cannot delete actors ({} Person):", written.len());
+    assert!(report.to_string().contains(&line), "{report}");
     assert!(report.left_behind.iter().all(|one| one.starts_with("Person")), "{:?}", report.left_behind);
 }
 
@@ -160,7 +162,37 @@ fn example_is_what_is_created() {
     let connector = Broken::rule(0);
     let example = Actor::new("Person", "").with("NAME", "Ada Lovelace");
     Specification::new(&connector, SETTINGS).writes_to(["Person"]).example(example).run().assert();
-    assert!(connector.created_names().iter().any(|name| name == "Ada Lovelace"));
+    assert!(connector.created().iter().any(|actor| actor.text("NAME") == "Ada Lovelace"));
+}
+
+#[test]
+fn input_is_checked_as_in_a_host_unless_the_connector_wants_it_raw() {
+    for rule in [606, 808, 812] {
+        let raw = writing(&Broken::rule(rule));
+        assert_eq!(raw.failed(), [rule], "{raw}");
+        let checked = Checked(Broken::rule(rule));
+        let report = Specification::new(&checked, SETTINGS).writes().run();
+        assert_eq!(report.broken(), Vec::<u16>::new(), "rule {rule}: {report}");
+    }
+}
+
+#[test]
+fn actors_are_created_below_parents_that_were_created_before() {
+    let connector = Checked(Broken::rule(0));
+    let example = Actor::new("Person", "").with("NAME", "Ada Lovelace");
+    let specification = || Specification::new(&connector, SETTINGS).only([1101]);
+    specification().writes().run().assert();
+    let created = connector.0.created();
+    let person = created.iter().find(|actor| actor.actor_type == "Person").unwrap();
+    let customer = created.iter().find(|actor| actor.actor_type == "Customer").unwrap();
+    assert_eq!(person.parent, Some(plugin_api::Parent::new("Customer", customer.key.as_str())));
+    // None may be created: one that is there.
+    specification().writes_to(["Person"]).example(example).run().assert();
+    let last = connector.0.created().pop().unwrap();
+    assert_eq!(
+        (last.text("NAME"), last.parent.as_ref().map(|parent| parent.key.clone())),
+        ("Ada Lovelace", Some("C1".to_owned()))
+    );
 }
 
 #[test]

@@ -53,6 +53,7 @@ impl Report {
             "skipped": counts.skipped,
             "not_applicable": counts.not_applicable,
             "left_behind": self.left_behind,
+            "created": self.created,
             "rules": rules.collect::<Vec<_>>(),
         })
     }

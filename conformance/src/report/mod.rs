@@ -8,6 +8,8 @@ mod json;
 mod junit;
 mod text;
 
+use std::collections::BTreeMap;
+
 #[cfg(feature = "soap")]
 pub(crate) use self::contract::Contract;
 pub use self::text::Detail;
@@ -20,6 +22,8 @@ pub struct Report {
     pub results: Vec<(Rule, Verdict)>,
     /// Actors that were created, which the contract cannot delete, and connections that could not be deleted.
     pub left_behind: Vec<String>,
+    /// How many actors of each type were created and stay.
+    pub created: BTreeMap<String, usize>,
     /// Whether the check was interrupted: then the results end early.
     pub interrupted: bool,
     /// How many requests were sent, or calls made.
@@ -59,6 +63,7 @@ impl Report {
         Report {
             results: Vec::new(),
             left_behind: Vec::new(),
+            created: BTreeMap::new(),
             interrupted: false,
             requests: 0,
             target,

@@ -83,7 +83,10 @@ impl Report {
             }
         }
         if !self.left_behind.is_empty() {
-            writeln!(f, "\nleft behind, because the contract cannot delete actors:")?;
+            let count = |(name, count): (&String, &usize)| format!("{count} {name}");
+            let counts: Vec<_> = self.created.iter().map(count).collect();
+            let counts = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
+            writeln!(f, "\nleft behind, because the contract cannot delete actors{counts}:")?;
             self.left_behind.iter().try_for_each(|one| writeln!(f, "  - {one}"))?;
         }
         let counts = self.counts();

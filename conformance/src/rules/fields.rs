@@ -42,6 +42,9 @@ pub(super) async fn types(subject: &Subject<'_>, findings: &mut Findings) -> Res
     findings.expect(again.texts() == names, &again.shown_by, || {
         "the actor types differ at the second call".to_owned()
     });
+    if let Some(calls) = subject.in_process() {
+        let _ = subject.actor_types.set(calls.actor_types(subject.guid()?)?);
+    }
     if !names.is_empty() {
         let _ = subject.names.set(names);
     }

@@ -21,7 +21,6 @@ use std::pin::Pin;
 use crate::rule::{Findings, Rule, Stop, Weight};
 use crate::subject::Subject;
 
-#[cfg(feature = "soap")]
 pub(crate) use connections::delete_saved;
 #[cfg(feature = "soap")]
 pub(crate) use settings::tested as test_settings;

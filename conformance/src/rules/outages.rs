@@ -357,8 +357,7 @@ async fn changes(
                 let all = subject.ok(all_of(name)).await?;
                 let is_new = |actor: &&Actor| known.binary_search(&actor.key).is_err();
                 let new: Vec<Actor> = all.actors().iter().filter(is_new).cloned().collect();
-                let left = new.iter().map(|actor| format!("{name} {:?}", actor.key));
-                subject.left_behind.borrow_mut().extend(left);
+                new.iter().for_each(|actor| subject.leaves(name, &actor.key));
                 (Operation::CreateActor, new)
             }
         };

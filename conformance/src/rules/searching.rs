@@ -1,6 +1,6 @@
 //! Rules of searching: what is found is compared with what the operators mean for the actors of the subject itself.
 
-use contract::Request;
+use contract::{Operation, Request};
 use plugin_api::{Actor, Field, FieldType, Matcher, Operator, Parent, Restriction, TextMatcher, error_code};
 
 use super::fields::searchable_of;
@@ -105,7 +105,16 @@ async fn expect_matches(
     restrictions: &[Restriction],
 ) {
     let Ok(matcher) = Matcher::new(restrictions, fields) else { return };
-    let Some(reply) = findings.take(search(subject, &one.name, restrictions).await) else { return };
+    let names_nobody = restrictions.iter().any(|one| one.values.iter().any(|value| value == NOBODY));
+    let is_refused =
+        |reply: &Reply| names_nobody && reply.error_code() == Some(error_code::UNKOWN_LISTITEM_ID);
+    let asked = subject.ask(by_restrictions(&one.name, restrictions)).await;
+    let reply = match asked {
+        // A host refuses the key of an item that is not in the list.
+        Ok(reply) if reply.is_error() && is_refused(&reply) => return findings.expect_all(true, String::new),
+        asked => asked.and_then(|reply| subject.must_succeed(Operation::SearchActorsAdvanced, reply)),
+    };
+    let Some(reply) = findings.take(reply) else { return };
     let is_clear = |actor: &&Actor| {
         subject.is_in_process()
             || restrictions.iter().all(|restriction| {

@@ -18,6 +18,9 @@ const TEXT: &str = "erp-host verify";
 /// Actors that are created at the same time.
 const AT_ONCE: usize = 8;
 
+/// Levels of parents that are looked at, for types may declare each other.
+const MOST_LEVELS: usize = 4;
+
 /// The actor types that may be written to, with what every rule of writing goes by.
 fn writable<'s>(subject: &'s Subject<'_>, findings: &mut Findings) -> Result<Vec<&'s Listed>, Stop> {
     let may_write = |name: &String| match &subject.writes {
@@ -30,7 +33,10 @@ fn writable<'s>(subject: &'s Subject<'_>, findings: &mut Findings) -> Result<Vec
     }
     findings.needs("no actor type lets actors be created");
     subject.needs(&[701, 703, 704])?;
-    Ok(subject.listed()?.iter().filter(|one| may_write(&one.name)).collect())
+    let mut types: Vec<&Listed> = subject.listed()?.iter().filter(|one| may_write(&one.name)).collect();
+    // Parents first, so that the actors below have one that was created here.
+    types.sort_by_key(|one| depth(subject, &one.name, MOST_LEVELS));
+    Ok(types)
 }
 
 /// A value that suits a field; the second one differs from the first.
@@ -65,15 +71,22 @@ fn value_for(subject: &Subject<'_>, field: &Field, second: bool) -> Option<Strin
     })
 }
 
-/// An actor to be created: the example for its type, or a value for every field that may be written, below a parent if
-/// others are.
+/// An actor to be created: the example for its type, or a value for every field that may be written, below a parent if it
+/// needs one, or others have one.
 pub(super) fn new_actor(subject: &Subject<'_>, one: &Listed) -> Actor {
+    let parent = || match subject.parent_types(&one.name) {
+        [] => {
+            let needed =
+                || subject.created.borrow().get(&one.name).and_then(|created| created.parent.clone());
+            one.actors.iter().find_map(|actor| actor.parent.clone()).or_else(needed)
+        }
+        declared => declared.iter().find_map(|name| some_actor(subject, name)),
+    };
     if let Some(example) = subject.examples.iter().find(|example| example.actor_type == one.name) {
-        return example.clone();
+        return Actor { parent: example.parent.clone().or_else(parent), ..example.clone() };
     }
     let mut actor = Actor::new(one.name.as_str(), "");
-    let needed = || subject.created.borrow().get(&one.name).and_then(|created| created.parent.clone());
-    actor.parent = one.actors.iter().find_map(|actor| actor.parent.clone()).or_else(needed);
+    actor.parent = parent();
     for field in subject.fields(&one.name).iter().filter(|field| field.access != Access::ReadOnly) {
         if let Some(value) = value_for(subject, field, false) {
             actor.set(field.key.as_str(), value.as_str());
@@ -106,8 +119,9 @@ async fn create(
         return Ok(None);
     }
     let mut reply = subject.ask(Request::CreateActor { actor: Some(carrier(actor)) }).await?;
-    // The contract does not say which types need a parent.
+    // The contract does not have which types need a parent; a connector declares it.
     if reply.is_error()
+        && !subject.is_in_process()
         && actor.parent.is_none()
         && let Some(parent) = parent_for(subject, &actor.actor_type)
     {
@@ -120,7 +134,8 @@ async fn create(
     }
     if reply.is_error() && subject.is_in_process() {
         let text = format!(
-            "{}: WSCreateActor fails: {}; expected it to succeed (see Specification::writes_to and example)",
+            "{}: WSCreateActor fails: {}; expected it to succeed (see Specification::writes_to and example, and \
+             ActorType::below for a type that needs a parent)",
             actor.actor_type,
             reply.explanation()
         );
@@ -138,7 +153,7 @@ async fn create(
             &reply.shown_by,
         ));
     };
-    subject.left_behind.borrow_mut().push(format!("{} {:?}", actor.actor_type, created.key));
+    subject.leaves(&actor.actor_type, &created.key);
     Ok(Some((created, reply)))
 }
 
@@ -155,12 +170,24 @@ fn refusal(subject: &Subject<'_>, name: &str) -> Option<String> {
 /// A parent for an actor of a type where none has one: one that was created here, or any.
 fn parent_for(subject: &Subject<'_>, name: &str) -> Option<Parent> {
     let types = [actor_type::CUSTOMER, actor_type::SUPPLIER, actor_type::PARTNER];
-    types.into_iter().filter(|parent| *parent != name).find_map(|parent| {
-        let created = subject.created.borrow().get(parent).and_then(|created| created.keys.first().cloned());
-        let listed = subject.listed().ok()?.iter().find(|one| one.name == parent);
-        let key = created.or_else(|| listed?.actors.first().map(|actor| actor.key.clone()))?;
-        Some(Parent::new(parent, key))
-    })
+    types.into_iter().filter(|parent| *parent != name).find_map(|parent| some_actor(subject, parent))
+}
+
+/// An actor of a type as a parent: one that was created here, or any.
+fn some_actor(subject: &Subject<'_>, name: &str) -> Option<Parent> {
+    let created = subject.created.borrow().get(name).and_then(|created| created.keys.first().cloned());
+    let listed = subject.listed().ok()?.iter().find(|one| one.name == name);
+    let key = created.or_else(|| listed?.actors.first().map(|actor| actor.key.clone()))?;
+    Some(Parent::new(name, key))
+}
+
+/// How many types stand above a type, and no more than so many.
+fn depth(subject: &Subject<'_>, name: &str, most: usize) -> usize {
+    let parents = subject.parent_types(name).iter().filter(|parent| parent.as_str() != name);
+    match most {
+        0 => 0,
+        most => parents.map(|parent| 1 + depth(subject, parent, most - 1)).max().unwrap_or(0),
+    }
 }
 
 /// The keys of actors that were created here, which a rule may change: those of rules before, and as many more as it needs.
@@ -505,7 +532,7 @@ pub(super) async fn at_once(subject: &Subject<'_>, findings: &mut Findings) -> R
             });
             keys.extend(reply.keys());
         }
-        subject.left_behind.borrow_mut().extend(keys.iter().map(|key| format!("{name} {key:?}")));
+        keys.iter().for_each(|key| subject.leaves(name, key));
         let all = subject.ok(all_of(name)).await?;
         findings.expect(keys.len() == AT_ONCE, &all.shown_by, || {
             format!("{name}: {AT_ONCE} actors created at once have {} keys, expected one each", keys.len())

@@ -32,9 +32,12 @@ pub struct Broken {
     many: bool,
     opened: AtomicUsize,
     erp: Arc<ErpSystem>,
-    /// Actor type and name of everything that was created.
-    created: Arc<Mutex<Vec<(String, String)>>>,
+    /// Everything that was created.
+    created: Arc<Mutex<Vec<Actor>>>,
 }
+
+/// The same connector behind the check of a host.
+pub struct Checked(pub Broken);
 
 /// A connection that breaks a rule in what it reads and writes.
 pub struct Company {
@@ -43,7 +46,7 @@ pub struct Company {
     erp: Arc<ErpSystem>,
     home: ThreadId,
     stamps: Stamps,
-    created: Arc<Mutex<Vec<(String, String)>>>,
+    created: Arc<Mutex<Vec<Actor>>>,
 }
 
 /// What there is. It is searched by listing.
@@ -78,14 +81,9 @@ impl Broken {
         Broken { panics: true, ..Broken::rule(0) }
     }
 
-    /// The actor type of everything that was created.
-    pub fn written(&self) -> Vec<String> {
-        self.created.lock().unwrap().iter().map(|(actor_type, _)| actor_type.clone()).collect()
-    }
-
-    /// The name of everything that was created.
-    pub fn created_names(&self) -> Vec<String> {
-        self.created.lock().unwrap().iter().map(|(_, name)| name.clone()).collect()
+    /// Everything that was created.
+    pub fn created(&self) -> Vec<Actor> {
+        self.created.lock().unwrap().clone()
     }
 
     fn breaks(&self, rule: u16) -> bool {
@@ -152,6 +150,31 @@ impl Connector for Broken {
             stamps: Stamps::default(),
             created: Arc::clone(&self.created),
         })
+    }
+}
+
+impl Connector for Checked {
+    const NAME: &'static str = "Checked";
+    type Connection = Company;
+
+    fn new(host: &Host) -> Result<Self> {
+        Broken::new(host).map(Checked)
+    }
+
+    fn settings(&self, cx: &Context) -> Result<Vec<Field>> {
+        self.0.settings(cx)
+    }
+
+    fn list(&self, cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
+        Connector::list(&self.0, cx, name)
+    }
+
+    fn test(&self, cx: &Context, settings: &Settings) -> Result<()> {
+        Connector::test(&self.0, cx, settings)
+    }
+
+    fn connect(&self, cx: &Context, settings: &Settings) -> Result<Company> {
+        self.0.connect(cx, settings)
     }
 }
 
@@ -471,8 +494,7 @@ impl Connection for Company {
             1109 if self.is_elsewhere() => created.key = "T".to_owned(),
             _ => {}
         }
-        let name = created.text("NAME").to_owned();
-        self.created.lock().unwrap().push((created.actor_type.clone(), name));
+        self.created.lock().unwrap().push(created.clone());
         rows.push(&created)?;
         actors.push(created);
         self.erp.reach(cx)
