@@ -40,8 +40,8 @@ static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
         .build()
 });
 
-/// The HTTP clients of the plugin, by the certificates that they trust beside those of the system: each has these in memory,
-/// about a megabyte, so the connections of a connector share them.
+/// The HTTP clients of the plugin, by the certificates that they trust beside those of the system: each reads these when it is made,
+/// and has them in memory, so the connections of a connector share them.
 static CLIENTS: Mutex<Option<HashMap<Vec<u8>, Weak<Client>>>> = Mutex::new(None);
 
 /// An answer as it was received.
