@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use contract::Operation;
 use erp_host_input_check::{Descriptions, InputCheck};
-use plugin_api::abi::CallWatch;
 use plugin_api::abi::client::{ConnectionClient, ConnectorClient};
+use plugin_api::abi::{CallWatch, StateStore};
 use plugin_api::{Field, Outcome, Settings};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -42,6 +42,8 @@ pub(super) struct Connector {
     latency: LatencyEstimates,
     threads: ConnectorThreads,
     watchdog: Arc<Watchdog>,
+    /// The state of connections.
+    state: Arc<dyn StateStore>,
     /// Whether the log has the replacement of a NUL character.
     has_replaced_characters: AtomicBool,
 }
@@ -167,6 +169,7 @@ impl Connector {
     pub(super) fn new(
         client: ConnectorClient,
         config: &RouterConfig,
+        state: Arc<dyn StateStore>,
         threads: ConnectorThreads,
         watchdog: Arc<Watchdog>,
     ) -> Self {
@@ -195,6 +198,7 @@ impl Connector {
             latency: LatencyEstimates::default(),
             threads,
             watchdog,
+            state,
             has_replaced_characters: AtomicBool::new(false),
             name,
         }
@@ -316,7 +320,7 @@ impl Connector {
             estimate.as_ref().filter(|estimate| estimate.is_quick()).and_then(|_| self.watchdog.slot());
         let thread = if slot.is_none() { Some(self.threads.for_call()?) } else { None };
         let (waiting_side, working_side) = self.circuit_breaker.track(share, deadline);
-        let watch = CallWatch::new(Some(deadline.into_std()));
+        let watch = self.watch(share, deadline);
         let _cancel = CancelOnDrop(watch.clone());
         presence.cancel_when_left(&watch);
         let watched = watch.clone();
@@ -341,6 +345,15 @@ impl Connector {
                 waiting_side.time_out();
                 Err(CallError::DeadlineExceeded(watch.progress()))
             }
+        }
+    }
+
+    /// The handle of a call. One of a stored connection has the state of that connection.
+    fn watch(&self, share: Share, deadline: Instant) -> CallWatch {
+        let deadline = Some(deadline.into_std());
+        match share {
+            Share::Connection(guid) => CallWatch::of_connection(deadline, guid, Arc::clone(&self.state)),
+            Share::SettingsForm | Share::Tests => CallWatch::new(deadline),
         }
     }
 

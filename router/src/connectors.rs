@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
+use plugin_api::abi::StateStore;
 use plugin_api::abi::client::ConnectorClient;
 
 use super::config::RouterConfig;
@@ -17,6 +18,8 @@ use crate::caller::Caller;
 /// connector that it has found.
 pub(super) struct Connectors {
     config: RouterConfig,
+    /// The state of connections.
+    state: Arc<dyn StateStore>,
     watchdog: Arc<Watchdog>,
     threads: Arc<Threads>,
     in_use: ConnectionsInUse,
@@ -28,9 +31,14 @@ pub(super) struct Connectors {
 }
 
 impl Connectors {
-    pub(super) fn new(config: &RouterConfig, connectors: impl IntoIterator<Item = ConnectorClient>) -> Self {
+    pub(super) fn new(
+        config: &RouterConfig,
+        state: Arc<dyn StateStore>,
+        connectors: impl IntoIterator<Item = ConnectorClient>,
+    ) -> Self {
         let all = Connectors {
             config: config.clone(),
+            state,
             watchdog: Arc::new(Watchdog::start()),
             threads: Threads::new(config.blocking_threads([])),
             in_use: ConnectionsInUse::default(),
@@ -46,8 +54,8 @@ impl Connectors {
     /// Adds a connector, or replaces the one of the same name. It serves all calls from now on.
     pub(super) fn put(&self, client: ConnectorClient) {
         let threads = self.threads.of(client.name(), self.config.concurrent_calls(client.name()));
-        let connector = Connector::new(client, &self.config, threads, Arc::clone(&self.watchdog));
-        let connector = Arc::new(connector);
+        let (state, watchdog) = (Arc::clone(&self.state), Arc::clone(&self.watchdog));
+        let connector = Arc::new(Connector::new(client, &self.config, state, threads, watchdog));
         self.change(|all| {
             let replaced = take(all, connector.name());
             let name = connector.name().to_lowercase();

@@ -18,6 +18,7 @@
 //! - `other_settings`: settings that the form of a connector does not have;
 //! - `connectors`: the registry of connectors; `connector`: one of them with its `concurrency_limit`, its call deadline and its
 //!   `circuit_breaker`, both divided into a `share` for each connection; `latency_estimate`: which calls are quick enough for an I/O thread; `watchdog`: when one is not;
+//! - `connection_state`: the state of connections, for connectors;
 //! - `threads`: the bound of threads for all connectors;
 //! - `failed_tests`: settings whose test has failed again and again;
 //! - `perform`: carries out the operation, on a thread that may block, if what the caller sends fits (`erp_host_input_check`); `convert`: types of the contract and of the plugin API;
@@ -31,6 +32,7 @@ mod caller_presence;
 mod circuit_breaker;
 mod concurrency_limit;
 mod config;
+mod connection_state;
 mod connections_in_use;
 mod connector;
 mod connectors;
@@ -70,6 +72,7 @@ use self::background::BackgroundWork;
 pub use self::caller::{Caller, network_of};
 use self::caller_presence::{Attended, CallerPresence};
 pub use self::config::{ConnectorLimits, ContractConfig, RouterConfig};
+use self::connection_state::StoredState;
 use self::connector::LiveConnection;
 use self::connectors::Connectors;
 use self::early_outcome::{EarlyOutcome, NotOpened};
@@ -167,8 +170,10 @@ impl Router {
         let spool =
             SpoolFolder::new(&folder, config).map_err(|cause| RouterError::Spool { folder, cause })?;
         let repository = ConnectionRepository::open(data, key_file, IfMissing::Create).await?;
-        let connections = Connections::new(repository.with_limits(config.store.clone())).await?;
-        let connectors = Arc::new(Connectors::new(config, connectors));
+        let repository = repository.with_limits(config.store.clone());
+        let state = Arc::new(StoredState::new(repository.clone()));
+        let connections = Connections::new(repository).await?;
+        let connectors = Arc::new(Connectors::new(config, state, connectors));
         Ok(Router {
             background: BackgroundWork::start(&connections, &connectors),
             connectors,

@@ -19,6 +19,7 @@ use erp_host_auth::{OnlineClient, OnlineConfig};
 use erp_host_router::{ConnectorLimits, ContractConfig, RouterConfig};
 use erp_host_runtime::isolation::Sandbox;
 use erp_host_runtime::{ConnectorConfig, Isolation, Options, RuntimeConfig, Trust, WorkerConfig};
+use erp_host_store::StoreLimits;
 
 /// The configuration file. See docs/operators/install.md for the meaning of each key.
 #[derive(Default, Deserialize)]
@@ -78,6 +79,10 @@ struct LimitsSection {
     #[serde(deserialize_with = "quantity::optional_size")]
     settings_per_connection: Option<usize>,
     stored_connections: Option<NonZeroU32>,
+    #[serde(deserialize_with = "state_value")]
+    state_value: Option<usize>,
+    #[serde(deserialize_with = "quantity::optional_size")]
+    state_per_connection: Option<usize>,
     #[serde(deserialize_with = "quantity::optional_size")]
     header_size: Option<usize>,
     header_lines: Option<NonZeroU32>,
@@ -263,6 +268,8 @@ impl LimitsSection {
         set(&mut router.store.setting, self.setting);
         set(&mut router.store.settings, self.settings_per_connection);
         set(&mut router.store.connections, self.stored_connections.map(number));
+        set(&mut router.store.state_value, self.state_value);
+        set(&mut router.store.state_per_connection, self.state_per_connection.map(|bytes| bytes as u64));
         set(&mut router.xml.depth, self.xml.depth.map(number));
         set(&mut router.xml.elements, self.xml.elements.map(number));
         set(&mut router.xml.attributes, self.xml.attributes.map(number));
@@ -343,6 +350,17 @@ fn worker_memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u6
         let least = WorkerConfig::MIN_MEMORY >> 20;
         return Err(D::Error::custom(format!(
             "{bytes} bytes of memory are too few, expected {least}MiB or more"
+        )));
+    }
+    Ok(Some(bytes))
+}
+
+fn state_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let bytes = quantity::size(deserializer)?;
+    if bytes > StoreLimits::LARGEST_STATE_VALUE {
+        let most = StoreLimits::LARGEST_STATE_VALUE >> 20;
+        return Err(D::Error::custom(format!(
+            "{bytes} bytes for a value of a connection's state are too many, expected {most}MiB or less"
         )));
     }
     Ok(Some(bytes))

@@ -33,6 +33,7 @@ mod restart;
 mod retired_workers;
 mod rogue;
 mod simulate;
+mod state;
 mod stopped_worker;
 mod stopping;
 mod threads;
