@@ -129,7 +129,8 @@ impl Drop for LiveConnection {
 /// Closes a connection. Blocks. What still runs after the time is cancelled, and logged.
 fn close(client: &ConnectionClient, connector: &Connector, connection: Guid) {
     let time = CLOSE_TIMEOUT.min(connector.deadline);
-    let watch = CallWatch::new(Some(std::time::Instant::now() + time));
+    let deadline = Some(std::time::Instant::now() + time);
+    let watch = CallWatch::of_connection(deadline, connection, Arc::clone(&connector.state));
     let late = {
         let (watch, connector) = (watch.clone(), Arc::clone(&connector.name));
         tokio::spawn(async move {
