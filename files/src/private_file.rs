@@ -8,15 +8,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::replace;
-
-/// What to do if the file exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IfPresent {
-    /// Replace it atomically.
-    Replace,
-    /// Keep it, and fail with [`io::ErrorKind::AlreadyExists`].
-    Keep,
-}
+pub use crate::replace::IfPresent;
 
 /// Writes the file with mode 0600, atomically and durably. Creates its folder if that is missing.
 ///

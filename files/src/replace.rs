@@ -9,7 +9,14 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use crate::private_file::IfPresent;
+/// What to do if the file exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfPresent {
+    /// Replace it atomically.
+    Replace,
+    /// Keep it, and fail with [`io::ErrorKind::AlreadyExists`].
+    Keep,
+}
 
 /// Gives a temporary file its name. It replaces a file of that name, or is removed when that shall be kept.
 ///
