@@ -27,8 +27,8 @@
 //! - [`audit`]: the audit log (a hash chain, signed) and its files;
 //! - `keys`: encryption at rest, the key file, the lock of the keys;
 //! - `store`: the trait of a store, [`ConnectionStore`];
-//! - `sqlite`: the store of a single machine, an SQLite database in WAL mode;
 //! - `limits`: limits of what is stored, [`StoreLimits`];
+//! - `sqlite`: the store of a single machine, an SQLite database in WAL mode;
 //! - `repository`: store, keys and audit log as one, [`ConnectionRepository`]; key rotation;
 //! - `envelope`: texts encrypted with a passphrase;
 //! - `export`: connections in a file, and importing them;
