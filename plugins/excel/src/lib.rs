@@ -57,9 +57,9 @@ impl Connector for ExcelConnector {
         Ok(ExcelSettings::fields())
     }
 
-    fn connect(&self, _cx: &Context, settings: &Settings) -> Result<ExcelConnection> {
+    fn connect(&self, cx: &Context, settings: &Settings) -> Result<ExcelConnection> {
         let home = self.folders.home();
-        let reported = ReportedTypes::read(&home.join(stamps::FOLDER), settings.connection());
+        let reported = ReportedTypes::read(cx);
         let settings = ExcelSettings::read(settings)?;
         let path = self.folders.workbook(&settings.filename)?;
         let file = self.files.open(path, home, &self.limits);

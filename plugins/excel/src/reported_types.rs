@@ -1,20 +1,25 @@
 //! Reported types: the types that fields were reported with to a connection. SuperOffice keeps the type that it mapped
 //! first, so a field keeps its type, whatever its cells become, until the sheet `Fields` declares another one or the
-//! connection is saved again. Kept beside the stamps, a file for each connection.
+//! connection is saved again. Kept in the folder of the connection.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use plugin_api::{ConnectionRevision, Field, FieldType};
+use plugin_api::{Context, Field, FieldType};
 use serde::{Deserialize, Serialize};
 
 use crate::workbook::column::Column;
 
+/// The file, in the folder of the connection.
+const FILE: &str = "types.json";
+
+const NOT_KEPT: &str = "the reported types cannot be kept: after a restart fields may change their types";
+
 /// The types that were reported to a connection.
 #[derive(Debug, Default)]
 pub(crate) struct ReportedTypes {
-    /// `None` for settings that are only tried out: they are kept in memory.
+    /// `None`: they are kept in memory.
     file: Option<PathBuf>,
     known: Mutex<TypesFile>,
 }
@@ -29,15 +34,20 @@ struct TypesFile {
 }
 
 impl ReportedTypes {
-    /// What was reported to a connection since it was saved last; `folder` is where stamps are kept.
-    pub(crate) fn read(folder: &Path, connection: Option<&ConnectionRevision>) -> Self {
-        let Some(connection) = connection else { return ReportedTypes::default() };
-        let name: String =
-            connection.guid.chars().filter(|sign| sign.is_ascii_alphanumeric() || *sign == '-').collect();
-        let file = folder.join(format!("types-{name}.json"));
-        let known = TypesFile::read(&file).filter(|known| known.revision == connection.revision);
+    /// What was reported to a connection since it was saved last.
+    pub(crate) fn read(cx: &Context) -> Self {
+        let Some(connection) = cx.connection() else { return ReportedTypes::default() };
+        let file = match cx.folder() {
+            Ok(folder) => Some(folder.join(FILE)),
+            Err(error) => {
+                tracing::warn!(%error, "{NOT_KEPT}");
+                None
+            }
+        };
+        let known = file.as_deref().and_then(TypesFile::read);
+        let known = known.filter(|known| known.revision == connection.revision);
         let known = known.unwrap_or(TypesFile { revision: connection.revision, ..TypesFile::default() });
-        ReportedTypes { file: Some(file), known: Mutex::new(known) }
+        ReportedTypes { file, known: Mutex::new(known) }
     }
 
     /// The field of a column, of the type that was reported; and whether the type is fixed, by that or by the sheet
@@ -80,7 +90,7 @@ impl ReportedTypes {
             && let Err(error) = known.write(file)
         {
             let path = file.display();
-            tracing::warn!(%path, %error, "the reported types cannot be kept: after a restart fields may change their types");
+            tracing::warn!(%path, %error, "{NOT_KEPT}");
         }
     }
 

@@ -118,7 +118,7 @@ pub(crate) struct SheetLedger {
 }
 
 /// The folder for ledgers, inside the connector's own one.
-pub(crate) const FOLDER: &str = ".stamps";
+const FOLDER: &str = ".stamps";
 
 const MAGIC: &[u8; 8] = b"erpxl\0\0\x03";
 /// As `MAGIC`, but contents had another number: rows are then sent once more, and keys are not given out again.

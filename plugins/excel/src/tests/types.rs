@@ -1,6 +1,6 @@
 //! Field types: a reported type stays, and the wire form of a value decides how it is written.
 
-use plugin_api::{Connection, Connector, FieldType, Host, Settings};
+use plugin_api::{Connection, ConnectionRevision, Connector, FieldType, Host, Settings};
 
 use super::archive::entry;
 use super::kit::*;
@@ -9,8 +9,19 @@ use crate::{ExcelConnection, ExcelConnector};
 const GUID: &str = "3aef3af6-8642-4fc1-8dc9-4e08bd76a6bf";
 
 fn connect(place: &WorkbookFolder, guid: &str, revision: u64) -> ExcelConnection {
+    connect_to(&place.connector, place, guid, revision)
+}
+
+fn connect_to(
+    connector: &ExcelConnector,
+    place: &WorkbookFolder,
+    guid: &str,
+    revision: u64,
+) -> ExcelConnection {
     let settings = Settings::from([("Filename", "book.xlsx")]).of_connection(guid, revision);
-    place.connector.connect(&Context::default(), &settings).unwrap()
+    let connection = ConnectionRevision { guid: guid.to_owned(), revision };
+    let cx = Context::of_connection(&Host::for_test(place.folder.path()), connection);
+    connector.connect(&cx, &settings).unwrap()
 }
 
 fn types(connection: &ExcelConnection) -> Vec<FieldType> {
@@ -45,11 +56,9 @@ fn reported_types_stay_when_cells_change() {
     assert!(text.contains("the field Credit limit of Customer was reported as Double, which row 3 does not fit with \"ask Kari\""), "{text}");
     // A restart forgets nothing; to another connection nothing was reported yet.
     let connector = ExcelConnector::new(&Host::for_test(place.folder.path())).unwrap();
-    let settings = Settings::from([("Filename", "book.xlsx")]).of_connection(GUID, 1);
-    assert_eq!(
-        types(&connector.connect(&Context::default(), &settings).unwrap()),
-        [FieldType::Double, FieldType::Checkbox]
-    );
+    let again = connect_to(&connector, &place, GUID, 1);
+    assert_eq!(types(&again), [FieldType::Double, FieldType::Checkbox]);
+    assert!(place.folder.path().join("connections").join(GUID).join("types.json").exists());
     let other = connect(&place, "00000000-0000-4000-8000-000000000002", 7);
     assert_eq!(types(&other), [FieldType::Text, FieldType::Text]);
     assert_eq!(types(&first), [FieldType::Double, FieldType::Checkbox]);
