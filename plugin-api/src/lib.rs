@@ -179,6 +179,8 @@ mod tests;
 mod book {
     #[doc = include_str!("../../docs/authors/errors-and-logging.md")]
     struct ErrorsAndLogging;
+    #[doc = include_str!("../../docs/authors/life.md")]
+    struct Life;
     #[doc = include_str!("../../docs/authors/searching.md")]
     struct Searching;
     #[doc = include_str!("../../docs/authors/settings.md")]

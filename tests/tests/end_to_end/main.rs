@@ -21,6 +21,7 @@ mod input;
 mod internet;
 mod interop;
 mod leaving_callers;
+mod life;
 mod loading;
 mod memory;
 mod operations;

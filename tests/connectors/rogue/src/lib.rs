@@ -6,16 +6,20 @@
 //! "only-once")` makes one that can be opened once, in whatever process. Without faults its answers repeat what it was asked.
 //!
 //! A list named `state COMMAND` reads or writes the state of the connection: see `state::run`.
+//!
+//! The settings `idle`, `age` and `refresh_every` are the [`Lifetime`] of a connection in milliseconds, `folder` a text that it keeps
+//! in its folder. It logs when it is refreshed, closed and deleted.
 
 mod fault;
 mod process_state;
 mod state;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use plugin_api::{
-    Actor, ActorType, Connection, Connector, Context, Error, Field, Host, Input, ListItem, Outcome, Parent,
-    Restriction, Result, Rows, Settings,
+    Actor, ActorType, Connection, Connector, Context, Error, Field, Host, Input, Lifetime, ListItem, Outcome,
+    Parent, Restriction, Result, Rows, Settings,
 };
 
 pub use fault::Fault;
@@ -46,7 +50,7 @@ impl Connector for Rogue {
     type Connection = RogueConnection;
 
     fn new(host: &Host) -> Result<Self> {
-        let methods = ["new", "settings", "list", "drop", "greeting"];
+        let methods = ["new", "settings", "list", "drop", "connection_deleted", "greeting"];
         let option = |name: &'static str| (name, host.option(name).next().map(str::to_owned));
         let options: Settings = methods.into_iter().map(option).collect();
         inject(&options, "new")?;
@@ -75,7 +79,10 @@ impl Connector for Rogue {
         Ok(())
     }
 
-    fn connect(&self, _cx: &Context, settings: &Settings) -> Result<RogueConnection> {
+    fn connect(&self, cx: &Context, settings: &Settings) -> Result<RogueConnection> {
+        if let Some(text) = settings.get("folder") {
+            std::fs::write(cx.folder()?.join("kept"), text)?;
+        }
         if settings.get("connect") == Some("only-once") {
             let marker = self.data_folder.join("connected");
             if marker.exists() {
@@ -91,6 +98,12 @@ impl Connector for Rogue {
         ];
         Ok(RogueConnection { settings: settings.clone(), from_host })
     }
+
+    fn connection_deleted(&self, cx: &Context, guid: &str) -> Result<()> {
+        let kept = std::fs::read_to_string(cx.folder()?.join("kept")).unwrap_or_default();
+        tracing::info!("rogue deleted {guid} with <{kept}>");
+        inject(&self.options, "connection_deleted")
+    }
 }
 
 impl Connection for RogueConnection {
@@ -98,6 +111,22 @@ impl Connection for RogueConnection {
         inject(&self.settings, "test_connection")?;
         cx.warn("mind the step");
         Ok(())
+    }
+
+    fn lifetime(&self, _cx: &Context) -> Lifetime {
+        let time =
+            |key| self.settings.get(key).and_then(|text: &str| text.parse().ok()).map(Duration::from_millis);
+        Lifetime { idle: time("idle"), age: time("age"), refresh_every: time("refresh_every") }
+    }
+
+    fn refresh(&self, _cx: &Context) -> Result<()> {
+        tracing::info!("rogue refresh");
+        inject(&self.settings, "refresh")
+    }
+
+    fn close(&self, _cx: &Context) -> Result<()> {
+        tracing::info!("rogue close");
+        inject(&self.settings, "close")
     }
 
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
