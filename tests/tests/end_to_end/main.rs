@@ -18,6 +18,7 @@ mod hardening;
 mod help_page;
 mod http_connector;
 mod input;
+mod installing;
 mod internet;
 mod interop;
 mod leaving_callers;
