@@ -27,9 +27,9 @@ use erp_host_terminal::PrintableWriter;
 /// 1. `cargo build --release` of the crate, without symbols. A release profile that builds for debugging is refused.
 /// 2. The plugin file is loaded as `erp-host plugins inspect` does: what a host would refuse is not packed.
 /// 3. These go to the folder dist of the crate:
-///      NAME-VERSION-TARGET.so         the plugin file, such as acme-1.5.0-x86_64-unknown-linux-gnu.so
-///      NAME-VERSION-TARGET.so.sha256  its SHA-256, for `sha256sum --check` and for [trust] sha256 of operators
-///      NAME-VERSION-TARGET.so.sig     with --key: its signature, for [trust] signers of operators
+///    NAME-VERSION-TARGET.so         the plugin file, such as acme-1.5.0-x86_64-unknown-linux-gnu.so
+///    NAME-VERSION-TARGET.so.sha256  its SHA-256, for `sha256sum --check` and for [trust] sha256 of operators
+///    NAME-VERSION-TARGET.so.sig     with --key: its signature, for [trust] signers of operators
 ///
 /// The operator runs `erp-host plugins install` with the plugin file; the signature belongs beside it.
 ///
