@@ -31,6 +31,17 @@ pub trait FieldValue: Sized {
 
     /// The value to send.
     fn to_value(&self) -> Value<'_>;
+
+    /// The least and the greatest value that a search takes for the same: see [`Restriction::range`](crate::Restriction::range).
+    #[doc(hidden)]
+    fn start_of_range(self) -> Self {
+        self
+    }
+
+    #[doc(hidden)]
+    fn end_of_range(self) -> Self {
+        self
+    }
 }
 
 /// Reads a value; null and what is not there are the empty value.
@@ -135,6 +146,15 @@ impl FieldValue for DateTime {
             Ok(Value::DateTime(date)) => Some(date),
             _ => None,
         }
+    }
+
+    fn start_of_range(self) -> Self {
+        self.without_seconds()
+    }
+
+    fn end_of_range(self) -> Self {
+        const LAST_OF_MINUTE: u64 = 60 * 10_000_000 - 1;
+        DateTime::from_ticks(self.without_seconds().ticks().saturating_add(LAST_OF_MINUTE)).unwrap_or(self)
     }
 
     fn to_value(&self) -> Value<'_> {

@@ -71,6 +71,35 @@ impl Restriction {
         }
     }
 
+    /// The least and the greatest value that the restriction finds, where there are such bounds, for a query that finds all of
+    /// them and perhaps more: leave the rest to a [`Matcher`](crate::Matcher), which compares dates without their seconds: so
+    /// the bounds are the start and the end of a minute.
+    ///
+    /// ```
+    /// use plugin_api::{Operator, Restriction};
+    ///
+    /// assert_eq!(Restriction::new("CREDIT", Operator::Greater, ["[F:1000]"]).range::<f64>()?, (Some(1000.0), None));
+    /// assert_eq!(Restriction::new("CREDIT", Operator::Between, ["1", "9"]).range::<f64>()?, (Some(1.0), Some(9.0)));
+    /// assert_eq!(Restriction::new("CREDIT", Operator::NotEqual, ["1"]).range::<f64>()?, (None, None));
+    /// # Ok::<(), plugin_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`value`](Restriction::value) and [`bounds`](Restriction::bounds).
+    pub fn range<T: FieldValue>(&self) -> Result<(Option<T>, Option<T>)> {
+        use Operator as Op;
+        // An empty value stands for null.
+        let value = || self.value::<Option<T>>();
+        let (from, to) = match self.operator {
+            Op::Equal => (value()?, value()?),
+            Op::Greater | Op::GreaterOrEqual | Op::After | Op::AfterOrEqual => (value()?, None),
+            Op::Less | Op::LessOrEqual | Op::Before | Op::BeforeOrEqual => (None, value()?),
+            Op::Between => self.bounds::<Option<T>>()?,
+            _ => (None, None),
+        };
+        Ok((from.map(T::start_of_range), to.map(T::end_of_range)))
+    }
+
     /// A pattern for SQL's `LIKE` or the like, which finds all that the restriction finds, and perhaps more: leave the rest to a
     /// [`Matcher`](crate::Matcher). `None` when no pattern does, as for `isnot`. The comparison has to ignore the case, as that
     /// of the contract does; few databases do that for all letters: see [`LikeDialect::ascii_case`].

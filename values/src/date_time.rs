@@ -90,6 +90,23 @@ impl DateTime {
         DateTime { ticks: self.ticks - self.ticks % (60 * TICKS_A_SECOND) }
     }
 
+    /// The moment so long before, for a margin: `changed_since` answers with changes since a little before the stamp. The first
+    /// moment of the year 1 if there is none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use values::DateTime;
+    ///
+    /// let date = DateTime::parse_sortable("2026-03-01T00:00:30")?;
+    /// assert_eq!(date.saturating_sub(Duration::from_secs(60)).to_sortable(), "2026-02-28T23:59:30.0000000");
+    /// # Ok::<(), values::DateTimeError>(())
+    /// ```
+    #[must_use]
+    pub fn saturating_sub(self, time: Duration) -> Self {
+        let ticks = u64::try_from(time.as_nanos() / 100).unwrap_or(u64::MAX);
+        DateTime { ticks: self.ticks.saturating_sub(ticks) }
+    }
+
     /// A sortable text, `2013-05-13T13:50:45.0000000`: the form of a stamp (`LastModified`).
     pub fn to_sortable(self) -> String {
         let ((year, month, day), (hour, minute, second, ticks)) = (self.date(), self.time());

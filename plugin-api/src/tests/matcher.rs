@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::Operator as Op;
-use crate::{Actor, Field, FieldType, Matcher, Operator, Restriction, Value, error_code};
+use crate::{Actor, DateTime, Field, FieldType, Matcher, Operator, Restriction, Value, error_code};
 
 const KEY: &str = "FIELD";
 
@@ -439,6 +439,43 @@ proptest! {
             prop_assert_eq!(finds(Op::GreaterOrEqual, &[&low_text]), number >= low);
             prop_assert_eq!(finds(Op::Equal, &[&low_text]), number == low);
             prop_assert_eq!(finds(Op::Between, &[&low_text, &high_text]), (low..=high).contains(&number));
+        }
+    }
+
+    /// What a restriction finds is within its range.
+    #[test]
+    fn range_has_all_that_a_restriction_finds(
+        operator in prop::sample::select(Operator::ALL),
+        bounds in prop::collection::vec(0u8..180, 1..3),
+        value in 0u8..180,
+    ) {
+        let date = |second: u8| {
+            DateTime::from_date(2026, 11, 30).and_then(|day| day.at(12, second / 60, second % 60, 5)).unwrap()
+        };
+        let number = f64::from;
+        let wire = |of: &dyn Fn(u8) -> String| bounds.iter().map(|bound| of(*bound)).collect::<Vec<_>>();
+        for (field_type, values, value_text) in [
+            (FieldType::Datetime, wire(&|bound| format!("[DT:{}]", date(bound))), format!("[DT:{}]", date(value))),
+            (FieldType::Double, wire(&|bound| format!("[F:{}]", number(bound))), format!("[F:{}]", number(value))),
+        ] {
+            let restriction = Restriction::new(KEY, operator, values);
+            let Ok(matcher) = Matcher::new(std::slice::from_ref(&restriction), &[field(field_type)]) else {
+                continue;
+            };
+            if !matches(&matcher, Some(&value_text)) {
+                continue;
+            }
+            let is_within = match field_type {
+                FieldType::Datetime => {
+                    let (from, to) = restriction.range::<DateTime>().unwrap();
+                    from.is_none_or(|from| from <= date(value)) && to.is_none_or(|to| to >= date(value))
+                }
+                _ => {
+                    let (from, to) = restriction.range::<f64>().unwrap();
+                    from.is_none_or(|from| from <= number(value)) && to.is_none_or(|to| to >= number(value))
+                }
+            };
+            prop_assert!(is_within, "{:?} finds {}", restriction, value_text);
         }
     }
 }
