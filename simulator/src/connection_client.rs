@@ -8,6 +8,7 @@ use contract::{Guid, Outcome, Payload, Reply, Request};
 use erp_host_client::form::FilledForm;
 use erp_host_client::{CallError, CallErrorKind, Client};
 use tokio::time::Instant;
+use values::error_code;
 
 use super::payload::dictionary;
 use super::shared_state::SharedState;
@@ -65,7 +66,8 @@ impl ConnectionClient {
         ConnectionClient { guid, ..self.clone() }
     }
 
-    /// Makes a call. If the connection is unknown, its settings are saved and the call is made once more.
+    /// Makes a call. If the connection is unknown, its settings are saved and the call is made once more. If its settings do
+    /// not work any more, somebody has to save others: the call is retried until then.
     pub(super) async fn call(&self, request: Request<'_>) -> Result<Payload<'static>, CallFailure> {
         match self.call_with_retries(Some(self.guid), &request).await {
             Err(CallFailure::Refused(error)) if error.is_unknown_connection() => {
@@ -121,7 +123,8 @@ impl ConnectionClient {
                 }
                 Err(error) => error,
             };
-            match unavailability(&error.kind) {
+            let is_saved = guid == Some(self.guid) && !matches!(request, Request::SaveConnection { .. });
+            match unavailability(&error.kind, is_saved) {
                 None if matches!(error.kind, CallErrorKind::Refused(_)) => {
                     return Err(CallFailure::Refused(error));
                 }
@@ -149,8 +152,8 @@ enum Unavailable {
     MayBeProcessed,
 }
 
-/// `None` if a retry is of no use.
-fn unavailability(kind: &CallErrorKind) -> Option<Unavailable> {
+/// `None` if a retry is of no use. `is_saved`: the call is one of a saved connection, whose settings may be saved anew.
+fn unavailability(kind: &CallErrorKind, is_saved: bool) -> Option<Unavailable> {
     match kind {
         CallErrorKind::Name { .. }
         | CallErrorKind::ConnectionRefused { .. }
@@ -158,6 +161,12 @@ fn unavailability(kind: &CallErrorKind) -> Option<Unavailable> {
         | CallErrorKind::ConnectTimeout { .. }
         | CallErrorKind::Status { status: 429 | 503, .. } => Some(Unavailable::NotProcessed),
         CallErrorKind::Refused(outcome) if is_erp_away(outcome) => Some(Unavailable::NotProcessed),
+        CallErrorKind::Refused(outcome) => match outcome.error_code.as_deref() {
+            Some(error_code::SETTINGS_INVALID) if is_saved => Some(Unavailable::NotProcessed),
+            Some(error_code::CONNECTION_REOPENED) => Some(Unavailable::NotProcessed),
+            Some(error_code::UNKNOWN_OUTCOME) => Some(Unavailable::MayBeProcessed),
+            _ => None,
+        },
         CallErrorKind::Timeout { .. }
         | CallErrorKind::Lost { .. }
         | CallErrorKind::Status { status: 502 | 504, .. } => Some(Unavailable::MayBeProcessed),
@@ -205,6 +214,26 @@ fn user_explanation(outcome: &Outcome<'_>, language: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_of_a_refusal_decides_about_a_retry() {
+        let processed = |code: &'static str, is_saved| {
+            let outcome = Outcome { error_code: Some(code.into()), ..Outcome::error("it fails") };
+            let unavailability = unavailability(&CallErrorKind::Refused(Box::new(outcome)), is_saved);
+            unavailability.map(|unavailable| matches!(unavailable, Unavailable::MayBeProcessed))
+        };
+        for (code, is_saved, expected) in [
+            (error_code::UNKNOWN_OUTCOME, true, Some(true)),
+            (error_code::CONNECTION_REOPENED, true, Some(false)),
+            (error_code::ERP_UNAVAILABLE, true, Some(false)),
+            (error_code::SETTINGS_INVALID, true, Some(false)),
+            (error_code::SETTINGS_INVALID, false, None),
+            (error_code::CONFLICT, true, None),
+            (error_code::INVALID_INPUT, true, None),
+        ] {
+            assert_eq!(processed(code, is_saved), expected, "{code} {is_saved}");
+        }
+    }
 
     #[test]
     fn erp_that_is_away_is_seen_in_a_refusal() {
