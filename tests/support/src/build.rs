@@ -7,12 +7,14 @@ use std::process::{Command, Stdio};
 /// The plugins that ship with the host, and the example: what the demo loads.
 pub const PLUGINS: &[&str] = &["excel-connector", "hello-connector"];
 
-/// Plugins that only tests load: the example over HTTP, one that breaks a conformance rule, a mirror, one with faults on request, and two versions of one.
+/// Plugins that only tests load: the examples over HTTP and for Tryton, one that breaks a conformance rule, a mirror, one with faults on
+/// request, and two versions of one.
 pub const TEST_PLUGINS: &[&str] = &[
     "broken-connector",
     "http-connector",
     "mirror-connector",
     "rogue-connector",
+    "tryton-connector",
     "versioned-connector-first",
     "versioned-connector-second",
 ];

@@ -9,6 +9,7 @@
 //! - [`other_contract`]: a service of another contract, in front of a host
 //! - [`open_load`]: requests at a fixed rate
 //! - [`scale()`]: how many cases a test runs
+//! - [`tryton`]: a real ERP system
 //! - [`documentation`]: the examples of the book; [`tools`]: programs that are not ours
 
 pub mod build;
@@ -25,11 +26,12 @@ pub mod scale;
 pub mod soap;
 mod test_host;
 pub mod tools;
+pub mod tryton;
 mod wait;
 
 pub use scale::scale;
 pub use test_host::{
-    BROKEN, EXCEL, HELLO, HTTP, MIRROR, ROGUE, Setup, TestHost, VERSIONS, WORKBOOK, minimal_host,
+    BROKEN, EXCEL, HELLO, HTTP, MIRROR, ROGUE, Setup, TRYTON, TestHost, VERSIONS, WORKBOOK, minimal_host,
     plugin_bytes,
 };
 pub use wait::wait_until;

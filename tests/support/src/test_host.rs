@@ -23,6 +23,8 @@ pub const ROGUE: &str = "rogue-connector";
 pub const BROKEN: &str = "broken-connector";
 /// The package of the connector that gives back exactly what it was given.
 pub const MIRROR: &str = "mirror-connector";
+/// The package of the connector for Tryton.
+pub const TRYTON: &str = "tryton-connector";
 /// Two versions of a connector that says which one answers.
 pub const VERSIONS: [&str; 2] = ["versioned-connector-first", "versioned-connector-second"];
 /// The sample workbook's file name, in the Excel connector's folder.

