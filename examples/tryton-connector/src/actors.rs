@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use crate::tryton::{date, read_date};
 
-/// What the records of an open connection refer to.
+/// What the records of a connection have in common.
 pub(crate) struct Company {
     /// The company that projects belong to.
     pub(crate) id: i64,
@@ -18,8 +18,8 @@ pub(crate) struct Company {
     pub(crate) contact_of: i64,
 }
 
-/// A field of an actor type, and its path in a record: `name`, `addresses.city`, and `contacts.phone` for the contact mechanism of
-/// this type. A field of type List has the ID of another record, and a number is a duration in hours.
+/// A field, and its path in a record: `name`, `addresses.city`, `contacts.phone` for the contact mechanism of this type.
+/// A field of type List has the ID of another record, and a number is a duration in hours.
 pub(crate) struct Column {
     pub(crate) field: Field,
     path: &'static str,
@@ -60,7 +60,6 @@ pub(crate) fn columns(actor_type: &str) -> Result<Vec<Column>> {
             (Field::date_time(project::ENDDATE), "constraint_finish_time"),
             (Field::list("STATUS", "Statuses"), "status"),
             (Field::double("EFFORT").label(us("Effort in hours").no("Timer")), "effort_duration"),
-            (Field::text("CUSTOMER").label(us("Customer").no("Kunde")).read_only(), "party.name"),
         ],
         _ => return Err(Error::user(format!("there is no actor type {actor_type:?}"))),
     };
@@ -74,22 +73,19 @@ pub(crate) fn model(actor_type: &str) -> &'static str {
 
 /// Which records of the model are such actors, as a domain of Tryton; below a parent if there is one.
 pub(crate) fn domain(actor_type: &str, company: &Company, parent: Option<i64>) -> Json {
-    let parties = json!(["active", "in", [true, false]]);
+    let of_customer = json!(["to.categories", "=", company.customers]);
+    let to = parent.map_or(of_customer, |id| json!(["to", "=", id]));
     match actor_type {
-        "Customer" => json!([["categories", "=", company.customers], parties]),
-        "Person" => {
-            let any = json!(["to.categories", "=", company.customers]);
-            let to = parent.map_or(any, |id| json!(["to", "=", id]));
-            json!([["relations", "where", [["type", "=", company.contact_of], to]], parties])
-        }
+        "Customer" => json!([["categories", "=", company.customers]]),
+        "Person" => json!([["relations", "where", [["type", "=", company.contact_of], to]]]),
         _ => json!([["type", "=", "project"], ["company", "=", company.id]]),
     }
 }
 
-/// The fields of a record that have those of an actor type, the actor's parent and its stamp.
+/// The fields of a record that have those of an actor type, the stamp and the parent.
 pub(crate) fn reads(actor_type: &str, columns: &[Column]) -> Vec<&'static str> {
-    let mut reads = vec!["write_date", "create_date", "_timestamp"];
-    reads.extend(columns.iter().map(|column| column.path).filter(|path| !path.starts_with("contacts.")));
+    let own = columns.iter().map(|column| column.path).filter(|path| !path.starts_with("contacts."));
+    let mut reads: Vec<_> = own.chain(["write_date", "create_date", "_timestamp"]).collect();
     if model(actor_type) == "party.party" {
         reads.extend(["contact_mechanisms.type", "contact_mechanisms.value"]);
     }
@@ -100,27 +96,22 @@ pub(crate) fn reads(actor_type: &str, columns: &[Column]) -> Vec<&'static str> {
 }
 
 impl Column {
-    /// A condition of Tryton that holds for all records that a restriction finds, and perhaps for more; `None` when there is none.
+    /// Whether Tryton can search it: not a default language, nor a street that it has put together.
+    pub(crate) fn is_searched(&self) -> bool {
+        !matches!(self.path, "lang" | "addresses.street")
+    }
+
+    /// A condition that holds for all records that a restriction finds, and perhaps for more; `None` when there is none.
     pub(crate) fn narrowed_by(&self, restriction: &Restriction) -> Option<Json> {
         let path = if self.path.starts_with("contacts.") { "contact_mechanisms.value" } else { self.path };
+        let condition = |operator: &str, value: Json| Some(json!([path, operator, value]));
         match self.field.field_type {
-            // A party may have the default language, which Tryton does not search.
-            _ if path == "lang" => None,
-            FieldType::Text => {
-                let like = json!([path, "ilike", restriction.like(LikeDialect::SQL.ascii_case())?]);
-                // Tryton may have put a street together from several fields.
-                let is_street = path == "addresses.street";
-                Some(if is_street {
-                    json!(["OR", like, ["addresses.street_unstructured", "=", null]])
-                } else {
-                    like
-                })
-            }
+            FieldType::Text => condition("ilike", json!(restriction.like(LikeDialect::SQL.ascii_case())?)),
             FieldType::List if restriction.operator == Operator::OneOf => {
                 let ids: Result<Vec<i64>> = restriction.values.iter().map(|key| id(key)).collect();
-                Some(json!([path, "in", ids.ok()?]))
+                condition("in", json!(ids.ok()?))
             }
-            FieldType::Checkbox => Some(json!([path, "=", restriction.value::<Option<bool>>().ok()??])),
+            FieldType::Checkbox => condition("=", json!(restriction.value::<Option<bool>>().ok()??)),
             FieldType::Double => Some(within(path, restriction.range().ok()?, duration)),
             FieldType::Datetime => Some(within(path, restriction.range().ok()?, date)),
             _ => None,
@@ -132,13 +123,12 @@ impl Column {
         let json = match self.path.split_once('.') {
             None => &record[self.path],
             Some(("contacts", kind)) => &contact(record, kind)["value"],
-            Some(("addresses", name)) => &record["addresses."][0][name],
-            Some((related, name)) => &record[format!("{related}.")][name],
+            Some((_, name)) => &record["addresses."][0][name],
         };
         match (self.field.field_type, json) {
             (_, Json::Null) => Value::Null,
-            // SQLite has numbers for them.
-            (FieldType::Checkbox, json) => Value::Checkbox(json == &json!(true) || json == &json!(1)),
+            // A boolean of SQLite is a number.
+            (FieldType::Checkbox, json) => Value::Checkbox([json!(true), json!(1)].contains(json)),
             (FieldType::Datetime, json) => read_date(json).map_or(Value::Null, Value::DateTime),
             (FieldType::Double, json) => Value::Double(json["seconds"].as_f64().unwrap_or_default() / 3600.0),
             (_, Json::String(text)) => Value::Text(text.into()),
@@ -146,14 +136,15 @@ impl Column {
         }
     }
 
-    /// The value that an actor was sent with, for Tryton.
+    /// The value that an actor was sent with.
     fn sent(&self, actor: &Actor) -> Result<Json> {
         let key = &self.field.key;
         Ok(match self.field.field_type {
-            FieldType::Checkbox => json!(actor.get::<Option<bool>>(key)?),
-            FieldType::Datetime => actor.get::<Option<DateTime>>(key)?.map_or(Json::Null, date),
-            FieldType::Double => actor.get::<Option<f64>>(key)?.map_or(Json::Null, duration),
-            FieldType::List => json!(actor.text(key).parse::<i64>().ok()),
+            // Null is not ticked; Tryton would hide a record whose box is neither.
+            FieldType::Checkbox => json!(actor.get::<bool>(key)?),
+            FieldType::Datetime => json!(actor.get::<Option<DateTime>>(key)?.map(date)),
+            FieldType::Double => json!(actor.get::<Option<f64>>(key)?.map(duration)),
+            FieldType::List => json!(id(actor.text(key)).ok()),
             _ => json!(Some(actor.text(key)).filter(|text| !text.is_empty())),
         })
     }
@@ -163,8 +154,7 @@ impl Column {
 pub(crate) fn values(actor: &Actor, before: &Json, company: &Company) -> Result<Json> {
     let (mut values, mut address, mut contacts) = (json!({}), json!({}), Vec::new());
     for column in columns(&actor.actor_type)? {
-        let value = column.sent(actor)?;
-        let key = &column.field.key;
+        let (key, value) = (&column.field.key, column.sent(actor)?);
         // Where a new record has no value, Tryton has its default.
         if !actor.has(key) || actor.is_unchanged(key) || (before.is_null() && value.is_null()) {
             continue;
@@ -172,9 +162,8 @@ pub(crate) fn values(actor: &Actor, before: &Json, company: &Company) -> Result<
         match column.path.split_once('.') {
             Some(("contacts", kind)) => contacts.push(match &contact(before, kind)["id"] {
                 Json::Null if value.is_null() => continue,
-                Json::Null => json!(["create", [{"type": kind, "value": value}]]),
                 id if value.is_null() => json!(["delete", [id]]),
-                id => json!(["write", [id], {"value": value}]),
+                id => below(id, json!({"type": kind, "value": value})),
             }),
             Some((_, name)) => address[name] = value,
             None => values[column.path] = value,
@@ -184,36 +173,39 @@ pub(crate) fn values(actor: &Actor, before: &Json, company: &Company) -> Result<
         values["contact_mechanisms"] = json!(contacts);
     }
     if address != json!({}) {
-        values["addresses"] = below(&before["addresses."][0]["id"], address);
+        values["addresses"] = json!([below(&before["addresses."][0]["id"], address)]);
     }
     if let Some(parent) = &actor.parent {
-        let known = contact_of(before, company).map_or(&Json::Null, |relation| &relation["id"]);
-        values["relations"] = below(known, json!({"to": id(&parent.key)?, "type": company.contact_of}));
+        let relation = json!({"to": id(&parent.key)?, "type": company.contact_of});
+        values["relations"] = json!([below(&contact_of(before, company)["id"], relation)]);
     }
-    if before.is_null() {
-        match actor.actor_type.as_str() {
-            "Customer" => values["categories"] = json!([["add", [company.customers]]]),
-            "Project" => (values["type"], values["company"]) = (json!("project"), json!(company.id)),
-            _ => {}
-        }
+    match actor.actor_type.as_str() {
+        _ if !before.is_null() => {}
+        "Customer" => values["categories"] = json!([["add", [company.customers]]]),
+        "Project" => (values["type"], values["company"]) = (json!("project"), json!(company.id)),
+        _ => {}
     }
     Ok(values)
 }
 
 /// The change of a record below another one, which may not exist yet.
 fn below(id: &Json, values: Json) -> Json {
-    if id.is_null() { json!([["create", [values]]]) } else { json!([["write", [id], values]]) }
+    if id.is_null() { json!(["create", [values]]) } else { json!(["write", [id], values]) }
 }
 
 /// The relation of a contact person to their customer.
-pub(crate) fn contact_of<'r>(record: &'r Json, company: &Company) -> Option<&'r Json> {
-    record["relations."].as_array()?.iter().find(|relation| relation["type"] == company.contact_of)
+pub(crate) fn contact_of<'r>(record: &'r Json, company: &Company) -> &'r Json {
+    first(&record["relations."], &json!(company.contact_of))
 }
 
-/// The first contact mechanism of a type.
 fn contact<'r>(record: &'r Json, kind: &str) -> &'r Json {
-    let all = record["contact_mechanisms."].as_array();
-    all.and_then(|all| all.iter().find(|contact| contact["type"] == kind)).unwrap_or(&Json::Null)
+    first(&record["contact_mechanisms."], &json!(kind))
+}
+
+/// The first of these records that has this type.
+fn first<'r>(records: &'r Json, kind: &Json) -> &'r Json {
+    let found = records.as_array().and_then(|all| all.iter().find(|record| &record["type"] == kind));
+    found.unwrap_or(&Json::Null)
 }
 
 /// A condition on a field with bounds.
@@ -226,7 +218,7 @@ fn duration(hours: f64) -> Json {
     json!({"__class__": "timedelta", "seconds": hours * 3600.0})
 }
 
-/// The ID of a record; a key that is none is that of nothing.
+/// The ID of a record.
 pub(crate) fn id(key: &str) -> Result<i64> {
     key.parse().map_err(|_| Error::not_found(format!("there is no record with the key {key:?}")))
 }

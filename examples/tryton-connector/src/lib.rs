@@ -7,15 +7,16 @@ mod tryton;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use plugin_api::{Actor, ActorType, Connection, Connector, Context, DateTime, Error, ErrorKind, Field};
 use plugin_api::{
-    Actor, ActorType, Connection, Connector, Context, DateTime, Error, ErrorKind, Field, FieldType, Host,
-    ListItem, Matcher, Operator, Parent, Restriction, Result, ResultExt, Rows, Secret, Settings,
-    SettingsForm, TextMatcher,
+    FieldType, Host, ListItem, Matcher, Operator, Parent, Restriction, Result, ResultExt, Rows,
 };
+use plugin_api::{Secret, Settings, SettingsForm, TextMatcher};
+use plugin_http::Client;
 use serde_json::{Value as Json, json};
 
 use self::actors::{Column, Company, columns, contact_of, domain, id, model, reads, values};
-use self::tryton::{Tryton, date, read_date};
+use self::tryton::{call, client, date, read_date, records};
 
 /// A record has the time at which its transaction began, and others see it when that ends: so changes are read since a
 /// little before the stamp.
@@ -30,32 +31,19 @@ struct Setup {
     user: String,
     password: Secret,
     /// Parties of this category are customers.
-    #[setting(label(us = "Category of customers", no = "Kategori for kunder"), default = "Customer")]
+    #[setting(label(us = "Category", no = "Kategori"), default = "Customer")]
     category: String,
-    /// Parties with this relation to a customer are contact persons of it.
-    #[setting(
-        label(us = "Relation of contact persons", no = "Relasjon for kontaktpersoner"),
-        default = "Contact of"
-    )]
+    /// Parties with this relation to a customer are contact persons.
+    #[setting(label(us = "Relation", no = "Relasjon"), default = "Contact of")]
     relation: String,
 }
 
 /// The connector.
 pub struct TrytonConnector;
 
-/// An open connection: a session of a user of Tryton.
-pub struct Erp {
-    tryton: Tryton,
-    company: Company,
-    company_name: String,
-    /// Held while a record is created: on SQLite, Tryton does not lock the sequence of its numbers.
-    creating: Mutex<()>,
-}
-
 impl Connector for TrytonConnector {
     const NAME: &'static str = "Tryton";
     const DESCRIPTION: &'static str = "Customers, contact persons and projects of Tryton 8.0";
-    const ACTOR_TYPES: &'static [&'static str] = &["Customer", "Person", "Project"];
     type Connection = Erp;
 
     fn new(_host: &Host) -> Result<Self> {
@@ -68,23 +56,36 @@ impl Connector for TrytonConnector {
 
     fn connect(&self, cx: &Context, settings: &Settings) -> Result<Erp> {
         let setup = Setup::read(settings)?;
-        let tryton = Tryton::new(&setup.server, &setup.database, setup.user, setup.password)?;
-        let preferences = tryton.read(cx, "res.user.get_preferences", json!([true, {}]))?;
+        let http = client(&setup.server, &setup.database, setup.user, setup.password)?;
+        let preferences = call(&http, cx, "res.user.get_preferences", json!([true, {}]))?;
         let company = preferences["company"].as_i64();
+        let named = |model: &str, name: &str| {
+            let found =
+                call(&http, cx, &format!("{model}.search"), json!([[["name", "=", name]], 0, 1, null, {}]))?;
+            found[0]
+                .as_i64()
+                .ok_or_else(|| Error::settings(format!("Tryton has no {model} with the name {name:?}")))
+        };
         let company = Company {
             id: company.ok_or_else(|| Error::settings("the user of Tryton belongs to no company"))?,
-            customers: tryton.named(cx, "party.category", &setup.category)?,
-            contact_of: tryton.named(cx, "party.relation.type", &setup.relation)?,
+            customers: named("party.category", &setup.category)?,
+            contact_of: named("party.relation.type", &setup.relation)?,
         };
-        let company_name = preferences["company.rec_name"].as_str().unwrap_or_default().to_owned();
-        Ok(Erp { tryton, company, company_name, creating: Mutex::default() })
+        Ok(Erp { http, company, creating: Mutex::default() })
     }
 }
 
+/// An open connection: a session of a user of Tryton.
+pub struct Erp {
+    http: Client,
+    company: Company,
+    /// Held while a record is created: on SQLite, Tryton does not lock the sequence of its numbers.
+    creating: Mutex<()>,
+}
+
 impl Connection for Erp {
-    fn test(&self, cx: &Context) -> Result<()> {
-        cx.info(format!("connected to {} in Tryton", self.company_name));
-        Ok(())
+    fn close(&self, cx: &Context) -> Result<()> {
+        self.http.log_out(cx)
     }
 
     fn actor_types(&self, _cx: &Context) -> Result<Vec<ActorType>> {
@@ -95,6 +96,14 @@ impl Connection for Erp {
         Ok(columns(actor_type)?.into_iter().map(|column| column.field).collect())
     }
 
+    fn searchable_fields(&self, _cx: &Context, actor_type: &str) -> Result<Vec<String>> {
+        Ok(columns(actor_type)?
+            .into_iter()
+            .filter(Column::is_searched)
+            .map(|column| column.field.key)
+            .collect())
+    }
+
     fn list(&self, cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
         let (model, domain) = match name {
             "Countries" => ("country.country", json!([])),
@@ -102,12 +111,12 @@ impl Connection for Erp {
             "Statuses" => ("project.work.status", json!([["types", "in", ["project"]]])),
             _ => return Ok(None),
         };
-        let mut items = Vec::new();
-        for page in self.tryton.records(cx, model, domain, &["name"]) {
-            let text = |record: &Json| record["name"].as_str().unwrap_or_default().to_owned();
-            items.extend(page?.iter().map(|record| ListItem::new(record["id"].to_string(), text(record))));
-        }
-        Ok(Some(items))
+        let pages: Vec<Vec<Json>> =
+            records(&self.http, cx, model, domain, &["name"]).collect::<Result<_>>()?;
+        let text = |item: &Json| item["name"].as_str().unwrap_or_default().to_owned();
+        Ok(Some(
+            pages.iter().flatten().map(|item| ListItem::new(item["id"].to_string(), text(item))).collect(),
+        ))
     }
 
     fn get(&self, cx: &Context, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
@@ -137,15 +146,16 @@ impl Connection for Erp {
         parent: Option<&Parent>,
         rows: &mut Rows<'_>,
     ) -> Result<()> {
-        let columns = columns(actor_type)?;
-        let matcher = TextMatcher::new(text, &self.fields(cx, actor_type)?, parent);
+        let is_looked_at =
+            |column: &Column| column.is_searched() && column.field.field_type == FieldType::Text;
+        let columns: Vec<Column> = columns(actor_type)?.into_iter().filter(is_looked_at).collect();
         let contains = Restriction::new("", Operator::Contains, [text.trim()]);
-        let is_text = |column: &&Column| column.field.field_type == FieldType::Text;
-        let narrowed = columns.iter().filter(is_text).filter_map(|column| column.narrowed_by(&contains));
-        let mut any: Vec<Json> = narrowed.collect();
+        let mut any: Vec<Json> = columns.iter().filter_map(|column| column.narrowed_by(&contains)).collect();
         if !any.is_empty() {
             any.splice(0..0, [json!("OR"), json!(["id", "=", id(text.trim()).unwrap_or_default()])]);
         }
+        let fields: Vec<Field> = columns.into_iter().map(|column| column.field).collect();
+        let matcher = TextMatcher::new(text, &fields, parent);
         self.find(cx, actor_type, parent, json!(any), &mut rows.filtered(&matcher)?)
     }
 
@@ -159,8 +169,8 @@ impl Connection for Erp {
         let Some(stamp) = stamp else { return self.find(cx, actor_type, None, json!([]), rows) };
         let stamp = DateTime::parse_sortable(stamp).user("the stamp is none of Tryton")?;
         let since = date(stamp.saturating_sub(LONGEST_TRANSACTION));
-        let filter = json!(["OR", ["write_date", ">=", since], ["create_date", ">=", since]]);
-        self.find(cx, actor_type, None, filter, rows)
+        let changed = json!(["OR", ["write_date", ">=", since], ["create_date", ">=", since]]);
+        self.find(cx, actor_type, None, changed, rows)
     }
 
     fn create(&self, cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
@@ -168,13 +178,9 @@ impl Connection for Erp {
         let method = format!("{}.create", model(&actor.actor_type));
         let one_at_a_time = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
         cx.check()?;
-        let created = self.tryton.write(cx, &method, json!([[values], {}]))?;
+        let created = call(&self.http, cx, &method, json!([[values], {}]))?;
         drop(one_at_a_time);
         self.written(cx, &actor.actor_type, &created[0], rows)
-    }
-
-    fn close(&self, cx: &Context) -> Result<()> {
-        self.tryton.log_out(cx)
     }
 
     fn save(&self, cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
@@ -196,15 +202,14 @@ impl Erp {
         let parent = parent.map(|parent| id(&parent.key).unwrap_or_default());
         let domain = json!([domain(actor_type, &self.company, parent), filter]);
         let columns = columns(actor_type)?;
-        for page in self.tryton.records(cx, model(actor_type), domain, &reads(actor_type, &columns)) {
+        for page in records(&self.http, cx, model(actor_type), domain, &reads(actor_type, &columns)) {
             for record in page? {
                 let mut row = rows.row(&record["id"]);
-                if let Some(changed) = read_date(&record["write_date"]).or(read_date(&record["create_date"]))
-                {
-                    row.last_modified(&changed.to_sortable());
+                if let Some(date) = read_date(&record["write_date"]).or(read_date(&record["create_date"])) {
+                    row.last_modified(&date.to_sortable());
                 }
-                if let Some(relation) = contact_of(&record, &self.company) {
-                    row.parent("Customer", &relation["to"].to_string());
+                if let Some(customer) = contact_of(&record, &self.company)["to"].as_i64() {
+                    row.parent("Customer", &customer.to_string());
                 }
                 for column in &columns {
                     row.field(&column.field.key, column.value(&record));
@@ -220,17 +225,16 @@ impl Erp {
         let (actor_type, model) = (actor.actor_type.as_str(), model(&actor.actor_type));
         let only = json!([domain(actor_type, &self.company, None), ["id", "=", id(&actor.key)?]]);
         let fields = reads(actor_type, &columns(actor_type)?);
-        let found = self.tryton.records(cx, model, only, &fields).next().transpose()?.unwrap_or_default();
-        let Some(record) = found.first() else {
-            return Err(Error::not_found(format!("Tryton has no {actor_type} {}", actor.key)));
-        };
+        let found = records(&self.http, cx, model, only, &fields).next().transpose()?.unwrap_or_default();
+        let missing = || Error::not_found(format!("Tryton has no {actor_type} {}", actor.key));
+        let record = found.first().ok_or_else(missing)?;
         let context = json!({"_timestamp": {format!("{model},{}", actor.key): record["_timestamp"]}});
         let params = json!([[record["id"]], values(actor, record, &self.company)?, context]);
-        self.tryton.write(cx, &format!("{model}.write"), params)?;
+        call(&self.http, cx, &format!("{model}.write"), params)?;
         self.written(cx, actor_type, &record["id"], rows)
     }
 
-    /// Pushes an actor that was written. A failure here does not undo that.
+    /// Pushes an actor that was written: a failure here does not undo that.
     fn written(&self, cx: &Context, actor_type: &str, id: &Json, rows: &mut Rows<'_>) -> Result<()> {
         let read = self.find(cx, actor_type, None, json!(["id", "=", id]), rows);
         read.map_err(|error| error.of_kind(ErrorKind::UnknownOutcome))

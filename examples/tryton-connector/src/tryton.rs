@@ -1,89 +1,25 @@
-//! Tryton's protocol: JSON-RPC over HTTP, with a session of a user.
+//! Tryton's protocol: JSON-RPC over HTTP, in the session of a user.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use plugin_api::{Context, DateTime, Error, Result, Secret};
 use plugin_http::{Answer, Client, Login, Request, Session};
-use serde_json::{Value, json};
+use serde_json::{Value as Json, json};
 
 /// Records in one request.
 const PAGE: usize = 500;
 
-/// A database of a Tryton server.
-pub(crate) struct Tryton {
-    http: Client,
-}
-
-/// Logs in with user and password.
+/// The user of a connection, who logs in.
 struct User {
     name: String,
     password: Secret,
-}
-
-impl Tryton {
-    /// A database of the server at this address, as a user sees it. The first request logs in.
-    pub(crate) fn new(server: &str, database: &str, user: String, password: Secret) -> Result<Self> {
-        let http = Client::builder(&format!("{}/{database}", server.trim_end_matches('/')))?
-            .name("Tryton")
-            .secret(&password)
-            .login(User { name: user, password })
-            .build()?;
-        Ok(Tryton { http })
-    }
-
-    /// Calls a method of a model that reads.
-    pub(crate) fn read(&self, cx: &Context, method: &str, params: Value) -> Result<Value> {
-        result(rpc(&self.http, &format!("model.{method}"), params).reads().send(cx)?)
-    }
-
-    /// Calls a method of a model that writes.
-    pub(crate) fn write(&self, cx: &Context, method: &str, params: Value) -> Result<Value> {
-        result(rpc(&self.http, &format!("model.{method}"), params).send(cx)?)
-    }
-
-    /// Ends the session.
-    pub(crate) fn log_out(&self, cx: &Context) -> Result<()> {
-        self.http.log_out(cx)
-    }
-
-    /// The ID of the record with this name, which a setting has named.
-    pub(crate) fn named(&self, cx: &Context, model: &str, name: &str) -> Result<i64> {
-        let found =
-            self.read(cx, &format!("{model}.search"), json!([[["name", "=", name]], 0, 1, null, {}]))?;
-        found[0]
-            .as_i64()
-            .ok_or_else(|| Error::settings(format!("Tryton has no {model} with the name {name:?}")))
-    }
-
-    /// The records of a model in a domain, page after page, with these fields.
-    pub(crate) fn records<'t>(
-        &'t self,
-        cx: &'t Context,
-        model: &'t str,
-        domain: Value,
-        fields: &'t [&str],
-    ) -> impl Iterator<Item = Result<Vec<Value>>> + 't {
-        let mut last = Some(0);
-        cx.pages(model, move |_| {
-            let Some(after) = last else { return Ok(None) };
-            // By ID and not by offset: what is created meanwhile moves nothing.
-            let params = json!([[domain, ["id", ">", after]], 0, PAGE, [["id", "ASC"]], fields, {}]);
-            let mut page = self.read(cx, &format!("{model}.search_read"), params)?;
-            let page = page.as_array_mut().map(std::mem::take).unwrap_or_default();
-            last = page.last().filter(|_| page.len() == PAGE).and_then(|record| record["id"].as_i64());
-            Ok(Some(page))
-        })
-    }
 }
 
 impl Login for User {
     fn log_in(&self, cx: &Context, http: &Client) -> Result<Session> {
         let params = json!([self.name, {"password": self.password.expose()}, "en"]);
         let login = result(rpc(http, "common.db.login", params).send(cx)?)?;
-        let (Some(id), Some(token)) = (login[0].as_i64(), login[1].as_str()) else {
-            return Err(Error::user("Tryton has opened no session"));
-        };
-        let session = BASE64_STANDARD.encode(format!("{}:{id}:{token}", self.name));
-        Ok(Session::header("authorization", format!("Session {session}")))
+        let session = format!("{}:{}:{}", self.name, login[0], login[1].as_str().unwrap_or_default());
+        Ok(Session::header("authorization", format!("Session {}", BASE64_STANDARD.encode(session))))
     }
 
     fn log_out(&self, cx: &Context, http: &Client, session: &Session) -> Result<()> {
@@ -91,38 +27,68 @@ impl Login for User {
     }
 }
 
-fn rpc<'c>(http: &'c Client, method: &str, params: Value) -> Request<'c> {
+/// A client of a database of this server.
+pub(crate) fn client(server: &str, database: &str, user: String, password: Secret) -> Result<Client> {
+    let client = Client::builder(&format!("{}/{database}", server.trim_end_matches('/')))?;
+    client.name("Tryton").secret(&password).login(User { name: user, password }).build()
+}
+
+/// Calls a method of a model. One that only reads is repeated while Tryton is away.
+pub(crate) fn call(http: &Client, cx: &Context, method: &str, params: Json) -> Result<Json> {
+    let request = rpc(http, &format!("model.{method}"), params);
+    let is_write = method.ends_with(".create") || method.ends_with(".write");
+    result(if is_write { request } else { request.reads() }.send(cx)?)
+}
+
+/// The records of a model in a domain, also inactive ones, page after page: by ID and not by offset, for records are created meanwhile.
+pub(crate) fn records<'c>(
+    http: &'c Client,
+    cx: &'c Context,
+    model: &'c str,
+    domain: Json,
+    fields: &'c [&str],
+) -> impl Iterator<Item = Result<Vec<Json>>> + 'c {
+    let mut last = Some(0);
+    cx.pages(model, move |_| {
+        let Some(after) = last else { return Ok(None) };
+        let params =
+            json!([[domain, ["id", ">", after]], 0, PAGE, [["id", "ASC"]], fields, {"active_test": false}]);
+        let found = call(http, cx, &format!("{model}.search_read"), params)?;
+        let page = found.as_array().cloned().unwrap_or_default();
+        last = page.last().filter(|_| page.len() == PAGE).and_then(|record| record["id"].as_i64());
+        Ok(Some(page))
+    })
+}
+
+fn rpc<'c>(http: &'c Client, method: &str, params: Json) -> Request<'c> {
     http.post("rpc/").json(&json!({"id": 0, "method": method, "params": params}))
 }
 
-/// The result of a call. Tryton answers a refusal with status 200, too: `[class, ..]`, or `[text, traceback]` of any other error.
-fn result(answer: Answer) -> Result<Value> {
-    let mut answer: Value = answer.json()?;
+/// The result of a call. Tryton answers a refusal with status 200, too.
+fn result(answer: Answer) -> Result<Json> {
+    let mut answer: Json = answer.json()?;
     let error = &answer["error"];
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    match error[0].as_str() {
-        None => Ok(answer["result"].take()),
-        Some("ConcurrencyException") => {
-            Err(Error::conflict("somebody else has changed this in Tryton meanwhile"))
-        }
-        Some("UserError") => Err(Error::user(text(&error[1][0])).tech(text(&error[1][1]))),
-        Some("UserWarning") => Err(Error::user(text(&error[1][1])).tech(text(&error[1][2]))),
-        Some(class) => Err(Error::user(format!("Tryton failed: {class}")).tech(text(&error[1]))),
-    }
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    Err(match error[0].as_str() {
+        None => return Ok(answer["result"].take()),
+        Some("ConcurrencyException") => Error::conflict("somebody else has changed this in Tryton meanwhile"),
+        Some("UserError") => Error::user(text(&error[1][0])).tech(text(&error[1][1])),
+        Some("UserWarning") => Error::user(text(&error[1][1])).tech(text(&error[1][2])),
+        Some(class) => Error::user(format!("Tryton failed: {class}")).tech(text(&error[1])),
+    })
 }
 
-/// A date of Tryton, as JSON.
-pub(crate) fn date(date: DateTime) -> Value {
+/// A date as Tryton has it in JSON.
+pub(crate) fn date(date: DateTime) -> Json {
     let ((year, month, day), (hour, minute, second, ticks)) = (date.date(), date.time());
     json!({"__class__": "datetime", "year": year, "month": month, "day": day,
            "hour": hour, "minute": minute, "second": second, "microsecond": ticks / 10})
 }
 
-/// A date of Tryton, read from JSON; `None` when it is null.
-pub(crate) fn read_date(value: &Value) -> Option<DateTime> {
-    let part = |name: &str| value[name].as_u64();
-    let small = |name: &str| part(name).and_then(|number| u8::try_from(number).ok());
+/// A date out of such JSON; `None` when it is null.
+pub(crate) fn read_date(json: &Json) -> Option<DateTime> {
+    let part = |name: &str| json[name].as_u64().and_then(|part| u32::try_from(part).ok());
+    let small = |name: &str| part(name).and_then(|part| u8::try_from(part).ok());
     let date = DateTime::from_date(u16::try_from(part("year")?).ok()?, small("month")?, small("day")?)?;
-    let microsecond = u32::try_from(part("microsecond")?).ok()?;
-    date.at(small("hour")?, small("minute")?, small("second")?, microsecond * 10)
+    date.at(small("hour")?, small("minute")?, small("second")?, part("microsecond")? * 10)
 }

@@ -39,6 +39,7 @@ mod state;
 mod stopped_worker;
 mod stopping;
 mod threads;
+mod tryton;
 mod tutorial;
 mod verify;
 mod workbook;
