@@ -93,6 +93,7 @@ fn commands_of_the_tutorial_make_test_pack_and_install_a_connector() {
 
     let made = folder.join("acme-connector");
     succeed(offline(cargo(), &made).args(["fmt", "--check"]));
+    succeed(offline(cargo(), &made).args(["clippy", "--all-targets", "--", "-D", "warnings"]));
     let built = succeed(offline(cargo(), &made).args(["tree", "--prefix=none", "--edges=all"]));
     for name in ["reqwest", "tokio", "hyper"] {
         assert!(!built.contains(&format!("{name} v")), "the tests of a connector need no {name}: {built}");
@@ -131,6 +132,7 @@ fn new_http_connector_passes_its_tests_against_its_stand_in() {
     let made = folder.join("web-connector");
     fs::copy(build::workspace().join("Cargo.lock"), made.join("Cargo.lock")).unwrap();
     succeed(offline(cargo(), &made).args(["fmt", "--check"]));
+    succeed(offline(cargo(), &made).args(["clippy", "--all-targets", "--", "-D", "warnings"]));
     let tested = succeed(offline(cargo(), &made).arg("test"));
     for test in ["keeps_the_specification", "customers_are_found_by_their_name"] {
         assert!(tested.contains(&format!("test {test} ... ok")), "{tested}");
