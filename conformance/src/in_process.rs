@@ -18,7 +18,7 @@ use plugin_api::{
 use crate::call_limits::{CallLimits, Ended};
 use crate::reply::{self, Evidence, Payload, Reply, owned};
 use crate::rule::Stop;
-use crate::testing::collect_in;
+use crate::testing::{self, Saved, collect_in};
 
 /// A connector in this process, with the connections that were opened.
 pub(crate) struct InProcess<'c, C: Connector> {
@@ -138,10 +138,7 @@ impl<'c, C: Connector> InProcess<'c, C> {
     /// A call of a connection. As in a host the connection is opened again where an error asks for it, and a call that only
     /// reads is repeated then, once.
     fn of_connection(&self, guid: Guid, request: &Request<'_>) -> Result<Reply, Stop> {
-        let call = || {
-            let live = self.opened(guid)?;
-            reply_in(&with(&live.state), |cx| perform::<C>(&live, cx, request))
-        };
+        let call = || answer::<C>(&self.opened(guid)?, |state| with(state), request);
         let first = call()?;
         if !asks_to_reopen(&first) {
             return Ok(first);
@@ -216,9 +213,7 @@ impl<C: Connector> Calls for InProcess<'_, C> {
         };
         thread::scope(|scope| {
             let live = &live;
-            let one = |request| {
-                scope.spawn(move || reply_in(&with(&live.state), |cx| perform::<C>(live, cx, request)))
-            };
+            let one = |request| scope.spawn(move || answer::<C>(live, with, request));
             let threads: Vec<_> = requests.iter().map(one).collect();
             let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
             ended.map(|ended| ended.unwrap_or_else(|panic| Err(panicked(&*panic)))).collect()
@@ -243,9 +238,8 @@ impl<C: Connector> Calls for InProcess<'_, C> {
         for (at, request) in requests.into_iter().enumerate() {
             let (live, call, send) = (live.clone(), call.clone(), send.clone());
             thread::spawn(move || {
-                let reply = call.call(|cx| {
-                    reply_in(&cx.clone().with_state(&live.state), |cx| perform::<C>(&live, cx, &request))
-                });
+                let reply =
+                    call.call(|cx| answer::<C>(&live, |state| cx.clone().with_state(state), &request));
                 // Nobody waits for it any more if it is late.
                 let _ = send.send((at, Ended { took: started.elapsed(), reply: Some(reply) }));
             });
@@ -291,6 +285,30 @@ impl<C: Connector> Calls for InProcess<'_, C> {
 
     fn declared_actor_types(&self) -> &'static [&'static str] {
         C::ACTOR_TYPES
+    }
+}
+
+/// The reply to a call of a connection, in the context that its state is in.
+fn answer<C: Connector>(
+    live: &Live<C::Connection>,
+    context: impl FnOnce(&MemoryState) -> Context,
+    request: &Request<'_>,
+) -> Result<Reply, Stop> {
+    let cx = context(&live.state);
+    match request {
+        Request::SaveActors { actors: Some(changed) } if !changed.is_empty() => {
+            let mut changes: Vec<Actor> = changed.iter().map(reply::actor).collect();
+            let connection = &*live.connection;
+            let described = Described(connection, &cx);
+            let check = InputCheck::new(C::INPUT, &live.descriptions, &described);
+            let saved = match guarded(|| check.save(&mut changes))? {
+                Ok(refused) => guarded(|| testing::save_checked(&cx, connection, &changes, &refused))?,
+                Err(why) => return reply_in(&cx, |_| Err(not_passed(why))),
+            };
+            let Saved { actors, outcome, not_saved: _ } = saved;
+            Ok(Reply { outcome, payload: Payload::Actors(actors), shown_by: Evidence::default() })
+        }
+        _ => reply_in(&cx, |cx| perform::<C>(live, cx, request)),
     }
 }
 
@@ -354,11 +372,6 @@ fn perform<C: Connector>(live: &Live<C::Connection>, cx: &Context, request: &Req
             let mut new = reply::actor(actor);
             check.create(&mut new).map_err(not_passed)?;
             actors(cx, &new.actor_type, &None, |rows| connection.create(cx, &new, rows))?
-        }
-        Request::SaveActors { actors: Some(changed) } if !changed.is_empty() => {
-            let mut changes: Vec<Actor> = changed.iter().map(reply::actor).collect();
-            check.save(&mut changes).map_err(not_passed)?;
-            actors(cx, &changes[0].actor_type, &None, |rows| connection.save(cx, &changes, rows))?
         }
         Request::GetList { list_name } => Payload::List(connection.list(cx, &owned(list_name))?),
         Request::GetListItems { list_name, list_item_keys } => {

@@ -33,8 +33,9 @@
 
 use std::time::{Duration, Instant};
 
-use plugin_api::abi::{CallWatch, MessageRef, RowRef, RowSink};
-use plugin_api::{Actor, Connector, Context, Host, Result, Rows, Settings};
+use erp_host_input_check::Refusal;
+use plugin_api::abi::{CallWatch, MessageRef, NotSaved, RowRef, RowSink, SaveReport, SaveResults, SaveSink};
+use plugin_api::{Actor, Connection, Connector, Context, Host, Outcome, Result, Rows, Saves, Settings};
 
 /// Opens a connection of a connector with these settings.
 ///
@@ -79,6 +80,56 @@ pub fn collect_in(
     Ok(collected.0)
 }
 
+/// What a save did, as a host sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// The actors that were saved, as they are now.
+    pub actors: Vec<Actor>,
+    /// The others: refused, or it is unknown whether they were saved.
+    pub not_saved: Vec<NotSaved>,
+    /// The outcome of the whole: Error when nothing was saved, Warning when some were not.
+    pub outcome: Outcome,
+}
+
+/// Saves actors.
+pub fn save<C: Connection>(connection: &C, actors: &[Actor]) -> Saved {
+    save_in(&Context::default(), connection, actors)
+}
+
+/// As [`save`], in a context.
+pub fn save_in<C: Connection>(cx: &Context, connection: &C, actors: &[Actor]) -> Saved {
+    save_checked(cx, connection, actors, &[])
+}
+
+/// As [`save_in`], without the actors that the host refuses, by their positions.
+pub(crate) fn save_checked<C: Connection>(
+    cx: &Context,
+    connection: &C,
+    actors: &[Actor],
+    refused: &[(usize, Refusal)],
+) -> Saved {
+    let mut results = SaveResults::new(actors, C::SAVES_TOGETHER);
+    for (position, refusal) in refused {
+        results.set(*position, Err(refusal.to_error().to_outcome()));
+    }
+    let passes = |position: &usize| refused.iter().all(|(of, _)| of != position);
+    let places: Vec<usize> = (0..actors.len()).filter(passes).collect();
+    let passed: Vec<Actor> = places.iter().map(|place| actors[*place].clone()).collect();
+    let mut collected = CollectedResults { results, places, actors: Vec::new() };
+    let is_refused = passed.is_empty() || (C::SAVES_TOGETHER && !refused.is_empty());
+    let end = if is_refused {
+        Outcome::ok()
+    } else {
+        match connection.save(cx, &mut Saves::new(&passed, C::SAVES_TOGETHER, cx, &mut collected)) {
+            Ok(()) => cx.outcome(),
+            Err(error) => error.to_outcome(),
+        }
+    };
+    let SaveReport { outcome, not_saved } = collected.results.report(end);
+    let actors = if outcome.state.is_ok() { collected.actors } else { Vec::new() };
+    Saved { actors, not_saved, outcome }
+}
+
 /// The context of a call whose caller waits this long.
 pub fn context_with_deadline(time: Duration) -> Context {
     CallWatch::new(Instant::now().checked_add(time)).context()
@@ -89,6 +140,26 @@ pub fn cancelled_context() -> Context {
     let call = CallWatch::default();
     call.cancel();
     call.context()
+}
+
+struct CollectedResults {
+    results: SaveResults,
+    /// The places of the actors that were passed on, among all.
+    places: Vec<usize>,
+    actors: Vec<Actor>,
+}
+
+impl SaveSink for CollectedResults {
+    fn saved(&mut self, position: usize, row: MessageRef<'_>) -> Result<()> {
+        self.results.set(self.places[position], Ok(()));
+        self.actors.push(RowRef::read(&mut row.reader())?.to_actor());
+        Ok(())
+    }
+
+    fn not_saved(&mut self, position: usize, why: &Outcome) -> Result<()> {
+        self.results.set(self.places[position], Err(why.clone()));
+        Ok(())
+    }
 }
 
 struct Collected(Vec<Actor>);

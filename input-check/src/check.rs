@@ -105,46 +105,24 @@ impl<'c> InputCheck<'c> {
         Ok(())
     }
 
-    /// Actors that are to be saved. Their values are brought into the form of their type.
+    /// Actors that are to be saved, each alone. Their values are brought into the form of their type. Returns those that do not fit
+    /// the fields, by their numbers.
     ///
     /// # Errors
-    /// One of them does not fit the fields.
-    pub fn save(&self, actors: &mut [Actor]) -> Result<(), NotPassed> {
-        let edits = self.check(|lookup| {
-            let mut edits = Vec::new();
-            let mut suspects: BTreeMap<&str, Vec<Suspect<'_>>> = BTreeMap::new();
-            for (number, actor) in actors.iter().enumerate() {
-                let of_actor = |not_passed: NotPassed| not_passed.of_actor(actor);
-                let mut own = Vec::new();
-                known(lookup, &actor.actor_type).map_err(of_actor)?;
-                let fields = lookup.fields(&actor.actor_type)?;
-                let suspect = |position, refusal: Refusal| {
-                    own.push((position, refusal));
-                    Ok(())
-                };
-                let checked = checked_values(lookup, &fields, actor, suspect, |field, _| {
-                    field.access == Access::ReadOnly
-                });
-                edits.extend(checked.map_err(of_actor)?.into_iter().map(|edit| (number, edit)));
-                let of_type = suspects.entry(&actor.actor_type).or_default();
-                of_type.extend(own.into_iter().map(|(position, refusal)| Suspect {
-                    number,
-                    actor,
-                    position,
-                    refusal,
-                }));
-            }
-            for (actor_type, suspects) in suspects {
-                edits.extend(unchanged(lookup, actor_type, suspects)?);
-            }
-            Ok(edits)
-        })?;
-        for (number, edit) in edits.into_iter().flatten() {
+    /// The descriptions cannot be read.
+    pub fn save(&self, actors: &mut [Actor]) -> Result<Vec<(usize, Refusal)>, NotPassed> {
+        let Some((descriptions, source)) = self.checked else { return Ok(Vec::new()) };
+        let lookup = Lookup::new(descriptions, source);
+        let mut checked = checked_actors(&lookup, actors)?;
+        if !checked.refused.is_empty() && lookup.has_used_older() {
+            checked = checked_actors(&lookup.afresh(), actors)?;
+        }
+        for (number, edit) in checked.edits {
             if let Some(actor) = actors.get_mut(number) {
                 edit.apply(actor);
             }
         }
-        Ok(())
+        Ok(checked.refused.into_iter().collect())
     }
 
     /// Checks with the descriptions that are there, and once more with fresh ones before anything is refused.
@@ -215,6 +193,56 @@ fn is_missing_in_list(lookup: &Lookup<'_>, field: &Field, value: &str) -> Result
         }
         _ => Ok(false),
     }
+}
+
+/// What was found out about actors that are to be saved, by their numbers.
+#[derive(Default)]
+struct CheckedActors {
+    edits: Vec<(usize, Edit)>,
+    /// The first reason of each.
+    refused: BTreeMap<usize, Refusal>,
+}
+
+/// Checks actors that are to be saved, each alone.
+fn checked_actors(lookup: &Lookup<'_>, actors: &[Actor]) -> Result<CheckedActors, NotPassed> {
+    let mut all = CheckedActors::default();
+    let mut suspects: BTreeMap<&str, Vec<Suspect<'_>>> = BTreeMap::new();
+    for (number, actor) in actors.iter().enumerate() {
+        let mut own = Vec::new();
+        let suspect = |position, refusal: Refusal| {
+            own.push((position, refusal));
+            Ok(())
+        };
+        let is_read_only = |field: &Field, _: Option<&str>| field.access == Access::ReadOnly;
+        let edits = known(lookup, &actor.actor_type).and_then(|_| {
+            let fields = lookup.fields(&actor.actor_type)?;
+            checked_values(lookup, &fields, actor, suspect, is_read_only)
+        });
+        match edits {
+            Ok(edits) => all.edits.extend(edits.into_iter().map(|edit| (number, edit))),
+            Err(NotPassed::Refused(refusal)) => {
+                all.refused.insert(number, refusal);
+                continue;
+            }
+            Err(not_described) => return Err(not_described),
+        }
+        let of_type = suspects.entry(&actor.actor_type).or_default();
+        of_type.extend(own.into_iter().map(|(position, refusal)| Suspect {
+            number,
+            actor,
+            position,
+            refusal,
+        }));
+    }
+    for (actor_type, suspects) in suspects {
+        for (number, checked) in unchanged(lookup, actor_type, suspects)? {
+            match checked {
+                Ok(edit) => all.edits.push((number, edit)),
+                Err(refusal) => drop(all.refused.entry(number).or_insert(refusal)),
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// What is done to a field of an actor before it is passed on.
@@ -292,12 +320,12 @@ struct Suspect<'a> {
     refusal: Refusal,
 }
 
-/// Compares values with those that the connection answers with. Fails if one differs.
+/// Compares values with those that the connection answers with. One that differs is refused.
 fn unchanged(
     lookup: &Lookup<'_>,
     actor_type: &str,
     suspects: Vec<Suspect<'_>>,
-) -> Result<Vec<(usize, Edit)>, NotPassed> {
+) -> Result<Vec<(usize, Result<Edit, Refusal>)>, NotPassed> {
     if suspects.is_empty() {
         return Ok(Vec::new());
     }
@@ -313,17 +341,17 @@ fn unchanged(
         let own =
             now.iter().find(|actor| actor.key == suspect.actor.key).map(|actor| actor.field(key).flatten());
         let field_type = fields.get(key).map_or(FieldType::Text, |field| field.field_type);
-        match own {
+        let checked = match own {
             // The connection's own form of it.
             Some(own) if is_same(sent, own, field_type) => {
-                let value = own.map(str::to_owned);
-                Ok((suspect.number, Edit { position: suspect.position, value, is_unchanged: true }))
+                Ok(Edit { position: suspect.position, value: own.map(str::to_owned), is_unchanged: true })
             }
-            Some(_) => Err(NotPassed::from(suspect.refusal).of_actor(suspect.actor)),
-            None => Err(NotPassed::from(suspect.refusal.without_actor()).of_actor(suspect.actor)),
-        }
+            Some(_) => Err(suspect.refusal),
+            None => Err(suspect.refusal.without_actor()),
+        };
+        (suspect.number, checked)
     };
-    suspects.into_iter().map(edit).collect()
+    Ok(suspects.into_iter().map(edit).collect())
 }
 
 impl Suspect<'_> {
@@ -358,16 +386,6 @@ fn is_text(field: &Field) -> bool {
 
 fn is_empty(value: Option<&str>) -> bool {
     value.is_none_or(|value| value.trim().is_empty())
-}
-
-impl NotPassed {
-    /// Names the actor.
-    fn of_actor(self, actor: &Actor) -> Self {
-        match self {
-            NotPassed::Refused(refusal) => NotPassed::Refused(refusal.of_actor(actor)),
-            not_described => not_described,
-        }
-    }
 }
 
 impl From<Refusal> for NotPassed {

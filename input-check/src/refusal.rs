@@ -1,6 +1,6 @@
 //! Why something that was sent is refused: for the caller with the value, unless it is a secret, and for the log without it.
 
-use plugin_api::{Actor, ActorType, Error, Field, FieldType, LocalizedText, Parent, Restriction, error_code};
+use plugin_api::{ActorType, Error, Field, FieldType, LocalizedText, Parent, Restriction, error_code};
 use values::is_secret_name;
 
 use crate::descriptions::Fields;
@@ -14,6 +14,8 @@ pub struct Refusal {
     explanation: String,
     code: &'static str,
 }
+
+const TECH: &str = "refused by the host: it does not fit what the connector has described";
 
 /// Names that are listed at most.
 const MAX_NAMES: usize = 20;
@@ -95,12 +97,6 @@ impl Refusal {
         }
     }
 
-    /// Names the actor.
-    pub(crate) fn of_actor(self, actor: &Actor) -> Self {
-        let (actor_type, key) = (shortened(&actor.actor_type), shortened(&actor.key));
-        Refusal { explanation: format!("{actor_type} {key:?}: {}", self.explanation), ..self }
-    }
-
     /// The connection did not answer with the actor that the value was to be compared with.
     pub(crate) fn without_actor(self) -> Self {
         let more = "the connector has no such actor to compare it with";
@@ -170,9 +166,7 @@ impl Refusal {
 
     /// The error for the caller.
     pub fn to_error(&self) -> Error {
-        Error::user(self.explanation.clone())
-            .code(self.code)
-            .tech("refused by the host: it does not fit what the connector has described")
+        Error::user(self.explanation.clone()).code(self.code).tech(TECH)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Actor, ActorType, Context, Error, Field, FieldType, Host, Input, Lifetime, ListItem, Parent, Restriction,
-    Result, Rows, Settings,
+    Result, Rows, Saves, Settings,
 };
 
 /// A connector: what one plugin file offers. The host makes one when it loads the file and calls it from many threads
@@ -89,6 +89,9 @@ pub trait Connector: Sized + Send + Sync + 'static {
 /// `rows` sends only the fields that the caller asked for. A call that works may still tell the user something:
 /// [`Context::info`], [`Context::warn`].
 pub trait Connection: Send + Sync + 'static {
+    /// Whether a save is one transaction: all of its actors are saved, or none. Otherwise each is saved, or refused, alone.
+    const SAVES_TOGETHER: bool = false;
+
     /// Tests the connection. The default is Ok: a connection that could be opened works.
     ///
     /// # Errors
@@ -212,14 +215,14 @@ pub trait Connection: Send + Sync + 'static {
         Err(read_only("created", &actor.actor_type))
     }
 
-    /// Saves changed actors and pushes each as it is now, with its new stamp. Only the fields that came are changed,
-    /// and none that [`is_unchanged`](Actor::is_unchanged). The host has checked them: see [`Input`].
+    /// Saves changed actors, and gives each its result: saved, refused or unknown. See [`Saves`]. The host has checked their fields:
+    /// see [`Input`]. Actors that it refuses are not among them.
     ///
     /// # Errors
-    /// They cannot be saved; the text names them.
-    fn save(&self, cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
-        let _ = (cx, rows);
-        Err(read_only("saved", actors.first().map_or("actor", |actor| &actor.actor_type)))
+    /// The actors that have no result yet are not saved, or it is unknown whether they are: by the kind of the error.
+    fn save(&self, cx: &Context, saves: &mut Saves<'_>) -> Result<()> {
+        let _ = cx;
+        Err(read_only("saved", saves.actors().first().map_or("actor", |actor| &actor.actor_type)))
     }
 
     /// A list by its name, as fields name it; `None` when there is no such list.

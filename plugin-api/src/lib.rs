@@ -83,6 +83,7 @@
 //! | describe and read settings | [`SettingsForm`], [`Settings`], [`Secret`] |
 //! | describe fields and lists | [`Field`], [`ListItem`] |
 //! | answer with actors | [`Rows`], [`Actor`]; [`ActorRow`] for a struct that is an actor |
+//! | save actors, each with a result | [`Saves`] |
 //! | choose what the host checks before a call | [`Input`] |
 //! | read and write field values | [`Value`], [`DateTime`] |
 //! | search by looking at all actors | [`ListBased`] |
@@ -130,6 +131,7 @@ mod metrics;
 mod outcome;
 mod restriction;
 mod rows;
+mod saves;
 mod secret;
 mod service;
 mod settings;
@@ -159,6 +161,7 @@ pub use outcome::{Error, ErrorKind, Outcome, Result, ResultExt};
 pub use plugin_api_derive::{ActorRow, SettingsForm};
 pub use restriction::{LikeDialect, Restriction};
 pub use rows::{Row, RowFilter, Rows};
+pub use saves::Saves;
 pub use secret::Secret;
 pub use settings::{ConnectionRevision, Settings};
 pub use settings_form::SettingsForm;
@@ -181,6 +184,8 @@ mod book {
     struct ErrorsAndLogging;
     #[doc = include_str!("../../docs/authors/life.md")]
     struct Life;
+    #[doc = include_str!("../../docs/authors/saving.md")]
+    struct Saving;
     #[doc = include_str!("../../docs/authors/searching.md")]
     struct Searching;
     #[doc = include_str!("../../docs/authors/settings.md")]

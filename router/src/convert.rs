@@ -80,6 +80,13 @@ pub(super) fn outcome(outcome: &Outcome) -> contract::Outcome<'_> {
     }
 }
 
+/// The outcome of a change that was given up, for the plugin API.
+pub(super) fn unknown_outcome(outcome: &contract::Outcome<'_>) -> Outcome {
+    let owned = |text: &Text<'_>| text.as_deref().unwrap_or_default().to_owned();
+    let (user, tech) = (owned(&outcome.user_explanation), owned(&outcome.tech_explanation));
+    plugin_api::Error::unknown_outcome(user).tech(tech).to_outcome()
+}
+
 /// Descriptions of fields. Defaults of what an author has left out: the key as the label, the position as the rank.
 pub(super) fn fields(fields: &[Field]) -> Vec<contract::Field<'_>> {
     fields

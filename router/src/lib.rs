@@ -50,6 +50,7 @@ mod refresh;
 pub mod rejection;
 mod reply;
 mod route;
+mod save_reply;
 mod share;
 mod spool;
 mod threads;
@@ -80,7 +81,7 @@ pub use self::member_orders::NoticedOrder;
 use self::member_orders::{ConnectionOrders, OrderChanges};
 pub use self::profiles::{ConfiguredProfile, OrderedProfiles, ServedProfiles};
 use self::read::{InvalidMessage, OwnedCall};
-use self::reply::WrittenReply;
+use self::reply::{NotSaved, NotSavedReason, WrittenReply};
 use self::route::CallContext;
 use self::spool::SpoolFolder;
 pub use self::spool::SpooledReply;
@@ -88,7 +89,7 @@ use crate::rejection::Cause;
 use erp_host_auth::Online;
 use erp_host_files::hot_reload::{Reload, Reloadable};
 use erp_host_runtime::LogContext;
-use erp_host_store::audit::{Event, Origin};
+use erp_host_store::audit::{Event, Origin, shortened};
 use erp_host_store::{ConnectionRepository, Connections, IfMissing, StoreError};
 
 /// The spool folder, below the data folder.
@@ -484,6 +485,7 @@ fn log_call(
             )
         };
     }
+    log_not_saved(context, call, &reply.not_saved);
     match &reply.error {
         None => log!(info),
         Some(error) => {
@@ -512,6 +514,33 @@ fn log_call(
                 );
             }
         }
+    }
+}
+
+/// Actors of one save that are logged at most.
+const MAX_NOT_SAVED: usize = 20;
+
+/// A line for each actor that was not saved, up to a number. The reason of a connector may have values of the request, which are
+/// taken out.
+fn log_not_saved(context: &LogContext, call: &Call<'_>, not_saved: &[NotSaved]) {
+    if not_saved.is_empty() {
+        return;
+    }
+    let texts = RequestTexts::of(call);
+    let connection = context.connection.map(field::display);
+    let (operation, connector) = (context.operation, context.connector.as_deref());
+    for NotSaved { name, reason } in not_saved.iter().take(MAX_NOT_SAVED) {
+        let (kind, reason) = match reason {
+            NotSavedReason::Host(reason) => (None, reason.as_str().into()),
+            NotSavedReason::Connector(kind, reason) => (Some(kind.as_str()), texts.redact(reason)),
+        };
+        let is_unknown = kind == Some(ErrorKind::UnknownOutcome.as_str());
+        let what = if is_unknown { "an actor may or may not be saved" } else { "an actor is not saved" };
+        let (actor_type, key) = (shortened(&name.actor_type), shortened(&name.key));
+        tracing::warn!(operation, connector, connection, actor_type, key, kind, %reason, "{what}");
+    }
+    if let Some(more) = not_saved.len().checked_sub(MAX_NOT_SAVED).filter(|more| *more > 0) {
+        tracing::warn!(operation, connector, connection, more, "more actors are not saved");
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::ops::ControlFlow;
 
-use contract::{Call, Operation, Outcome, Payload, Request, Text, Texts};
+use contract::{Call, Outcome, Payload, Request, Text, Texts};
 use erp_host_input_check::NotPassed;
 use plugin_api::abi::client::ConnectionClient;
 use plugin_api::abi::{ActorCall, ActorOperation};
-use plugin_api::{ActorType, Field, ListItem, Parent};
+use plugin_api::{Actor, ActorType, Field, ListItem, Parent};
 
 use super::connector::{Connector, LiveConnection};
 use super::convert;
 use super::reply::{self, ActorsReplyWriter, WrittenReply};
+use super::save_reply::SaveReply;
 use super::spool::PeerSpools;
 
 /// Why an operation ended before the connector was called for it.
@@ -41,13 +42,14 @@ pub(super) fn in_setup(call: &Call<'_>, connector: &Connector, spool: &PeerSpool
     }
 }
 
-/// Carries out an operation of a connection.
+/// Carries out an operation of a connection. A save has its results in `saves` while it runs.
 pub(super) fn in_connection(
     call: &Call<'_>,
     connection: &LiveConnection,
+    saves: &SaveReply,
     spool: &PeerSpools,
 ) -> WrittenReply {
-    perform(call, connection, spool).unwrap_or_else(|failed| {
+    perform(call, connection, saves, spool).unwrap_or_else(|failed| {
         let reply = ReplyBuilder { call, spool };
         match failed {
             Failed::Request(outcome) => reply.failed(&outcome),
@@ -60,7 +62,12 @@ pub(super) fn in_connection(
     })
 }
 
-fn perform(call: &Call<'_>, live: &LiveConnection, spool: &PeerSpools) -> Result<WrittenReply, Failed> {
+fn perform(
+    call: &Call<'_>,
+    live: &LiveConnection,
+    saves: &SaveReply,
+    spool: &PeerSpools,
+) -> Result<WrittenReply, Failed> {
     let (connection, check) = (live.client(), live.input_check());
     let reply = ReplyBuilder { call, spool };
     let actors = Actors { call, connection, spool };
@@ -130,15 +137,27 @@ fn perform(call: &Call<'_>, live: &LiveConnection, spool: &PeerSpools) -> Result
         Request::SaveActors { actors: changed } => {
             let mut changed: Vec<_> =
                 changed.iter().flatten().map(convert::actor).collect::<Result<_, Outcome<'static>>>()?;
-            check.save(&mut changed)?;
-            match changed.first().map(|actor| actor.actor_type.clone()) {
-                Some(actor_type) => {
-                    actors.reply(&actor_type, &None, ActorOperation::Save { actors: changed.into() })
-                }
-                // Nothing to save: an empty reply.
-                None => ActorsReplyWriter::new(&call.envelope, Operation::SaveActors, spool)
-                    .finish(&plugin_api::Outcome::ok()),
-            }
+            let is_together = connection.opened().saves_together;
+            saves.begin(&changed, is_together, reply.actors());
+            let refused = check.save(&mut changed)?;
+            // The actors that are passed on, and their places among all.
+            let passes = |number: &usize| refused.iter().all(|(of, _)| of != number);
+            let places: Vec<usize> = (0..changed.len()).filter(passes).collect();
+            let is_refused = is_together && !refused.is_empty();
+            refused.into_iter().for_each(|(number, refusal)| saves.refuse(number, refusal));
+            let end = if is_refused || places.is_empty() {
+                plugin_api::Outcome::ok()
+            } else {
+                let numbered = changed.into_iter().enumerate();
+                let passed = numbered.filter(|(number, _)| places.binary_search(number).is_ok());
+                let passed: Vec<Actor> = passed.map(|(_, actor)| actor).collect();
+                connection.save(&passed, &mut |position, result| match places.get(position) {
+                    Some(place) => saves.push(*place, result),
+                    None => ControlFlow::Continue(()),
+                })
+            };
+            // It has the reply already when the deadline has passed.
+            saves.finish(end).unwrap_or_else(|| reply.actors().finish(&plugin_api::Outcome::ok()))
         }
         Request::GetList { list_name } => reply.list(connection.list(name_of_list(list_name)?)),
         Request::GetListItems { list_name, list_item_keys } => {
@@ -191,6 +210,10 @@ struct ReplyBuilder<'c> {
 }
 
 impl ReplyBuilder<'_> {
+    fn actors(&self) -> ActorsReplyWriter {
+        ActorsReplyWriter::new(&self.call.envelope, self.call.operation(), self.spool)
+    }
+
     fn payload(&self, payload: Payload<'_>, rows: usize) -> WrittenReply {
         reply::payload(&self.call.envelope, self.call.operation(), &Outcome::ok(), payload, rows, self.spool)
     }

@@ -15,6 +15,7 @@ use super::connectors::Connectors;
 use super::early_outcome::{self, EarlyOutcome, NotOpened};
 use super::read::OwnedCall;
 use super::reply::{self, WrittenReply};
+use super::save_reply::SaveReply;
 use super::share::Share;
 use super::{Router, convert, other_settings, perform};
 use crate::caller::Caller;
@@ -42,6 +43,11 @@ pub(super) struct CallContext<'c> {
 impl<'c> CallContext<'c> {
     fn call(&self) -> &'c Call<'c> {
         self.owned_call.call()
+    }
+
+    /// Whether the call changes actors.
+    fn is_change(&self) -> bool {
+        matches!(self.call().request, Request::CreateActor { .. } | Request::SaveActors { .. })
     }
 
     /// The connection that the call names.
@@ -209,8 +215,7 @@ impl Router {
         guid: Guid,
         context: &mut CallContext<'_>,
     ) -> Result<WrittenReply, EarlyOutcome> {
-        let is_change =
-            matches!(context.call().request, Request::CreateActor { .. } | Request::SaveActors { .. });
+        let is_change = context.is_change();
         let mut may_repeat = !is_change;
         loop {
             let open = self.open_connection(guid, context).await?;
@@ -264,10 +269,26 @@ impl Router {
         let (call, spool) = (Arc::clone(context.owned_call), self.spool.of_peer(context.caller.network()));
         let (operation, share) = (Some(call.call().operation()), Share::Connection(open.guid()));
         let open = Arc::clone(open);
-        let work = move || perform::in_connection(call.call(), open.connection(), &spool);
+        let is_change = context.is_change();
+        let saves = Arc::new(SaveReply::default());
+        let results = Arc::clone(&saves);
+        let work = move || perform::in_connection(call.call(), open.connection(), &results, &spool);
         let place = Place { share, deadline, presence: context.presence };
-        let replied = connector.call(place, context.log_context.clone(), operation, work).await;
-        replied.map_err(|why| early_outcome::no_result(why, &connector))
+        match connector.call(place, context.log_context.clone(), operation, work).await {
+            Ok(reply) => Ok(reply),
+            Err(why) => {
+                let is_late = matches!(why, CallError::DeadlineExceeded(_));
+                let early = early_outcome::no_result(why, &connector);
+                match early {
+                    EarlyOutcome::Reply(outcome, _) if is_late && is_change => {
+                        let unknown = convert::unknown_outcome(&outcome);
+                        let late = || early_outcome::connector_error(&unknown);
+                        saves.finish_early(unknown.clone()).ok_or_else(late)
+                    }
+                    early => Err(early),
+                }
+            }
+        }
     }
 
     /// Opens a stored connection, within the deadline of the call.

@@ -47,8 +47,8 @@ pub(super) struct PeerSpools {
 /// A reply that is being written: in memory up to a limit, then in a file without a name, which the system removes when the
 /// process ends. Bytes are appended to [`Spool::buffer`]; call [`Spool::flush_if_full`] after each row.
 #[derive(Debug)]
-pub(super) struct Spool<'f> {
-    spools: &'f PeerSpools,
+pub(super) struct Spool {
+    spools: PeerSpools,
     /// The full buffers. Empty once there is a file.
     full: VecDeque<Bytes>,
     /// Bytes in `full`, or in the file.
@@ -103,9 +103,9 @@ impl SpoolFolder {
 
 impl PeerSpools {
     /// An empty spool.
-    pub(super) fn spool(&self) -> Spool<'_> {
+    pub(super) fn spool(&self) -> Spool {
         let buffer = self.folder.pool.small(FIRST_BUFFER);
-        Spool { spools: self, full: VecDeque::new(), flushed: 0, file: None, buffer }
+        Spool { spools: self.clone(), full: VecDeque::new(), flushed: 0, file: None, buffer }
     }
 
     /// The largest reply in bytes.
@@ -148,7 +148,7 @@ impl PeerSpools {
     }
 }
 
-impl Spool<'_> {
+impl Spool {
     /// The end of the reply, to be appended to.
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer.bytes
@@ -164,7 +164,7 @@ impl Spool<'_> {
         if self.file.is_some() {
             return if buffered < FILE_STEP - ROOM_FOR_A_ROW { Ok(()) } else { self.write_to_file() };
         }
-        let PeerSpools { folder, peer: _ } = self.spools;
+        let PeerSpools { folder, peer: _ } = &self.spools;
         if self.flushed + buffered as u64 > folder.max_in_memory as u64 || !self.buffer.count() {
             return self.move_to_file();
         }

@@ -7,7 +7,7 @@ use contract::{Guid, Payload, Request};
 use values::FieldType;
 
 use super::actor_type::ActorType;
-use super::connection_client::{CallFailure, ConnectionClient, explanation};
+use super::connection_client::{Answered, CallFailure, ConnectionClient, explanation};
 use super::crm::{Crm, Event};
 use super::error::SimulateError;
 use super::options::SimulationOptions;
@@ -105,7 +105,7 @@ impl SimulatedConnection {
         request: Request<'_>,
     ) -> Result<Result<Payload<'static>, CallFailure>, SimulateError> {
         let service = self.client.clone();
-        self.call_through(&service, actor, request).await
+        Ok(self.call_through(&service, actor, request).await?.map(|answered| answered.payload))
     }
 
     /// The same, through another connection.
@@ -114,8 +114,8 @@ impl SimulatedConnection {
         service: &ConnectionClient,
         actor: &str,
         request: Request<'_>,
-    ) -> Result<Result<Payload<'static>, CallFailure>, SimulateError> {
-        let answered = service.call(request).await;
+    ) -> Result<Result<Answered, CallFailure>, SimulateError> {
+        let answered = service.call_with_outcome(request).await;
         if let Err(CallFailure::Refused(error)) = &answered
             && error.is_unknown_connection()
         {

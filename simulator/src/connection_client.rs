@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::{Guid, Outcome, Payload, Reply, Request};
+use contract::{Guid, Outcome, Payload, Reply, Request, State};
 use erp_host_client::form::FilledForm;
 use erp_host_client::{CallError, CallErrorKind, Client};
 use tokio::time::Instant;
@@ -29,6 +29,22 @@ pub(super) enum CallFailure {
     Unreachable(CallError),
     /// No response to a call that must not be repeated, because it may have been carried out.
     Uncertain(CallError),
+}
+
+/// A reply with another state than Error.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) outcome: Outcome<'static>,
+    pub(super) payload: Payload<'static>,
+}
+
+impl Answered {
+    /// Why a part of a save was not done; `None` when all of it was. A warning may be about something else: what was saved then
+    /// shows in the actors of the reply.
+    pub(super) fn warning(&self, language: &str) -> Option<String> {
+        let is_warning = self.outcome.state == State::Warning;
+        is_warning.then(|| user_explanation(&self.outcome, language).unwrap_or_default())
+    }
 }
 
 impl CallFailure {
@@ -69,6 +85,11 @@ impl ConnectionClient {
     /// Makes a call. If the connection is unknown, its settings are saved and the call is made once more. If its settings do
     /// not work any more, somebody has to save others: the call is retried until then.
     pub(super) async fn call(&self, request: Request<'_>) -> Result<Payload<'static>, CallFailure> {
+        self.call_with_outcome(request).await.map(|answered| answered.payload)
+    }
+
+    /// The same, with the outcome of the reply.
+    pub(super) async fn call_with_outcome(&self, request: Request<'_>) -> Result<Answered, CallFailure> {
         match self.call_with_retries(Some(self.guid), &request).await {
             Err(CallFailure::Refused(error)) if error.is_unknown_connection() => {
                 self.save().await?;
@@ -84,7 +105,7 @@ impl ConnectionClient {
         &self,
         request: Request<'_>,
     ) -> Result<Payload<'static>, CallFailure> {
-        self.call_with_retries(Some(self.guid), &request).await
+        self.call_with_retries(Some(self.guid), &request).await.map(|answered| answered.payload)
     }
 
     /// Makes a call before the connection is saved.
@@ -93,7 +114,7 @@ impl ConnectionClient {
         guid: Option<Guid>,
         request: Request<'_>,
     ) -> Result<Payload<'static>, CallFailure> {
-        self.call_with_retries(guid, &request).await
+        self.call_with_retries(guid, &request).await.map(|answered| answered.payload)
     }
 
     /// Saves the connection.
@@ -108,7 +129,7 @@ impl ConnectionClient {
         &self,
         guid: Option<Guid>,
         request: &Request<'_>,
-    ) -> Result<Payload<'static>, CallFailure> {
+    ) -> Result<Answered, CallFailure> {
         let deadline = Instant::now() + self.shared.retry_timeout;
         let mut backoff = FIRST_BACKOFF;
         loop {
@@ -117,7 +138,10 @@ impl ConnectionClient {
                 Ok(exchange) => {
                     self.shared.statistics.add_latency(exchange.operation, exchange.traffic.elapsed);
                     match exchange.succeeded() {
-                        Ok(exchange) => return Ok(payload(exchange.answer.reply)),
+                        Ok(exchange) => {
+                            let outcome = exchange.outcome();
+                            return Ok(Answered { outcome, payload: payload(exchange.answer.reply) });
+                        }
                         Err(error) => error,
                     }
                 }

@@ -113,7 +113,7 @@ impl SimulatedConnection {
         let name = wanted.actor_type.clone();
         let request = Request::CreateActor { actor: Some(actor::to_contract(wanted)) };
         let created = match self.call_through(service, &name, request).await? {
-            Ok(payload) => actor::actors(payload).into_iter().next(),
+            Ok(answered) => actor::actors(answered.payload).into_iter().next(),
             Err(CallFailure::Uncertain(_)) => return Ok(Created::Uncertain),
             Err(failed @ CallFailure::Refused(_)) => {
                 let reason = self.reason(&failed);
@@ -159,15 +159,15 @@ impl SimulatedConnection {
             let changes: Vec<Change> = batch.iter().map(change_of).collect();
             let service = self.client.clone();
             let mut saved = self.save_actors(&service, at, &changes, CRM).await?;
-            // One invalid change fails the whole call. Saved one by one, the others succeed.
-            if saved.is_none() && changes.len() > 1 && !self.is_over {
-                let mut each = Vec::new();
+            // A change that is refused may fail the whole call, or be missing from the reply. Saved alone, it has a reply of its
+            // own, and the others succeed.
+            if changes.len() > 1 && !self.is_over {
+                let mut each = saved.unwrap_or_default();
                 for change in &changes {
-                    each.extend(
-                        self.save_actors(&service, at, std::slice::from_ref(change), CRM)
-                            .await?
-                            .unwrap_or_default(),
-                    );
+                    if !each.iter().any(|actor| actor.key == change.key) {
+                        let alone = self.save_actors(&service, at, std::slice::from_ref(change), CRM).await?;
+                        each.extend(alone.unwrap_or_default());
+                    }
                 }
                 saved = Some(each);
             }
@@ -233,8 +233,11 @@ impl SimulatedConnection {
             [one] => format!("{name} {}", one.key),
             _ => name.clone(),
         };
-        let saved = match self.call_through(service, &who, request).await? {
-            Ok(payload) => actor::actors(payload),
+        let (saved, warning) = match self.call_through(service, &who, request).await? {
+            Ok(answered) => {
+                let warning = answered.warning(&self.options.language);
+                (actor::actors(answered.payload), warning)
+            }
             Err(failed @ CallFailure::Refused(_)) if wanted.len() == 1 => {
                 let reason = self.reason(&failed);
                 self.refused(by, &name, wanted.first(), &reason).await?;
@@ -249,6 +252,12 @@ impl SimulatedConnection {
         for change in wanted {
             let who = format!("{name} {}", change.key);
             let Some(actor) = saved.iter().find(|actor| actor.key == change.key) else {
+                if let Some(reason) = &warning {
+                    if wanted.len() == 1 {
+                        self.refused(by, &name, Some(change), reason).await?;
+                    }
+                    continue;
+                }
                 let text = "WSSaveActors worked, and its reply lacks the actor".to_owned();
                 self.anomaly(AnomalyKind::Reply, &who, text).await?;
                 continue;

@@ -193,6 +193,8 @@ pub mod error_code {
     pub const CONFLICT: &str = "CONFLICT";
     /// What was asked for does not exist.
     pub const NOT_FOUND: &str = "NOT_FOUND";
+    /// Some actors of a save were saved, those that the reply has, and others were not: of a reply with the state Warning.
+    pub const PARTLY_SAVED: &str = "PARTLY_SAVED";
     /// A change may or may not have happened.
     pub const UNKNOWN_OUTCOME: &str = "UNKNOWN_OUTCOME";
     /// The connection had to be opened again, and the call was not carried out: it may be repeated.

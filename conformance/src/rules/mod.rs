@@ -244,6 +244,7 @@ pub(crate) fn table() -> Vec<Entry> {
         1107 Should Must writing::refused, "Creating an actor of an unknown type and saving one with an unknown key change nothing.", "section 4; inferred; `Connection::create`, `Connection::save`: errors";
         1108 Must - service::requests::null_actors, "Creating null and saving null or no actors are answered by a reply, not by a fault.", "recording save-actors-null";
         1109 Should Must writing::at_once, "Actors that are created at the same time get keys of their own, and all are found again.", "section 1; `Connection`: called from many threads at once";
+        1110 Should Must writing::partly_saved, "Of several actors of which one is refused, those in the reply are saved, and no others.", "section 2 (State, Actors); inferred; `Saves`";
 
         1201 Must Must load::at_once, "24 calls at once get the answers that one call gets.", "section 1; EIS works for many users at once; `Connection`: called from many threads at once";
         1202 Must Must load::large_answer, "WSGetActors of all keys of the largest type gives them all.", "section 5 (replies of any size); `Connection::get`";

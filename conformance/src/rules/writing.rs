@@ -5,7 +5,7 @@ use std::cell::RefMut;
 use std::collections::HashSet;
 
 use contract::{Dictionary, Request};
-use plugin_api::{Access, Actor, Field, FieldType, Parent, Value, actor_type};
+use plugin_api::{Access, Actor, Field, FieldType, Parent, State, Value, actor_type};
 
 use super::actors::same;
 use crate::reply::{Reply, all_of, text, texts};
@@ -510,6 +510,52 @@ pub(super) async fn refused(subject: &Subject<'_>, findings: &mut Findings) -> R
         findings.expect(after.keys() == before.keys(), &after.shown_by, || {
             format!("{name}: after calls that make no sense there are other actors than before")
         });
+    }
+    Ok(())
+}
+
+/// Saves two actors and, between them, one that nobody has: every actor is saved or not, as the reply says.
+pub(super) async fn partly_saved(subject: &Subject<'_>, findings: &mut Findings) -> Result<(), Stop> {
+    subject.needs(&[1101, 1103, 1107])?;
+    for one in writable(subject, findings)? {
+        let name = &one.name;
+        let Some(keys) = some_created(subject, findings, one, 2).await? else { continue };
+        let (first, second) =
+            (get_one(subject, name, &keys[0]).await?.0, get_one(subject, name, &keys[1]).await?.0);
+        let (Some(one_change), Some(other_change)) = (change(subject, &first), change(subject, &second))
+        else {
+            continue;
+        };
+        let mut stranger = one_change.clone();
+        NOBODY.clone_into(&mut stranger.key);
+        let sent = [&one_change, &stranger, &other_change];
+        let actors = Some(sent.map(carrier).to_vec());
+        let saved = subject.ask(Request::SaveActors { actors }).await?;
+        let (shown_by, came_back) = (&saved.shown_by, saved.keys());
+        findings.expect(!came_back.iter().any(|key| key == NOBODY), shown_by, || {
+            format!("{name}: WSSaveActors gives an actor with the ErpKey {NOBODY:?}, which nobody has")
+        });
+        let is_reported = saved.outcome.state != State::Ok || !subject.is_in_process();
+        findings.expect(is_reported, shown_by, || {
+            format!("{name}: WSSaveActors of three actors, one of which nobody has, is Ok, expected a warning or an error")
+        });
+        for (before, change) in [(&first, &one_change), (&second, &other_change)] {
+            let is_saved = !saved.is_error() && came_back.contains(&before.key);
+            let mut expected = before.clone();
+            if is_saved {
+                expected.merge(change);
+            }
+            let (found, reply) = get_one(subject, name, &before.key).await?;
+            expected.last_modified.clone_from(&found.last_modified);
+            findings.expect(same(&found, &expected), &reply.shown_by, || {
+                let what = if is_saved { "has it among the saved actors" } else { "does not have it" };
+                format!(
+                    "{name}: the reply to a save of which one actor is refused {what}, and {:?} is {found:?} now, expected \
+                     {expected:?}",
+                    before.key
+                )
+            });
+        }
     }
     Ok(())
 }

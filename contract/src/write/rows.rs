@@ -37,6 +37,11 @@ impl ReplyWriter {
         ReplyWriter { envelope: envelope.clone(), operation }
     }
 
+    /// The envelope of the reply.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
     /// Whether the outcome stands in the head.
     pub fn head_depends_on_outcome(&self) -> bool {
         let plan = self.envelope.plan(self.operation, Direction::Reply);

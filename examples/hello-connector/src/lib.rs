@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use plugin_api::{Actor, ActorType, Connection, Connector, Context, Error, Field, Host, ListBased, ListItem};
-use plugin_api::{Result, Rows, Settings, SettingsForm, Stamps, us};
+use plugin_api::{Result, Rows, Saves, Settings, SettingsForm, Stamps, us};
 use std::sync::{Mutex, PoisonError};
 
 /// What an administrator fills in for a connection.
@@ -77,16 +77,15 @@ impl Connection for Company {
         Ok(())
     }
 
-    fn save(&self, _cx: &Context, changed: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
+    fn save(&self, _cx: &Context, saves: &mut Saves<'_>) -> Result<()> {
         let mut actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
-        for changes in changed {
+        saves.each(|changes, rows| {
             let found = actors.iter_mut().find(|actor| actor.key == changes.key);
-            let actor = found.ok_or_else(|| Error::user(format!("nobody has the key {:?}", changes.key)))?;
+            let actor = found.ok_or_else(|| Error::not_found("there is no such actor"))?;
             actor.merge(changes);
             actor.last_modified = Some(self.stamps.next());
-            rows.push(actor)?;
-        }
-        Ok(())
+            rows.push(actor)
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the connector answers, without a host.
 
-use erp_host_conformance::testing::{collect, connect};
+use erp_host_conformance::testing::{collect, connect, save};
 use hello_connector::HelloConnector;
 use plugin_api::{Actor, Connection, Operator, Parent, Restriction, Result};
 
@@ -38,7 +38,9 @@ fn created_actor_is_found_and_can_be_saved() -> Result<()> {
     assert_eq!(keys(&created), ["NO-4"]);
 
     let changes = Actor::new("Customer", "NO-4").with("NAME", "Gamle Venner");
-    let saved = collect("Customer", None, |cx, rows| company.save(cx, &[changes], rows))?;
+    let saved = save(&company, &[Actor::new("Customer", "C9"), changes]);
+    assert_eq!(saved.not_saved[0].name.key, "C9");
+    let saved = saved.actors;
     assert_eq!((saved[0].text("NAME"), saved[0].text("CREDIT")), ("Gamle Venner", "[F:1.5]"));
 
     let stamp = created[0].last_modified.as_deref();
@@ -62,7 +64,7 @@ fn errors_explain_what_is_wrong() -> Result<()> {
     assert_eq!(error.user_text(), "there is no actor type \"Ship\", only Customer and Person");
 
     let nobody = Actor::new("Customer", "C9");
-    let error = collect("Customer", None, |cx, rows| company.save(cx, &[nobody], rows)).unwrap_err();
-    assert_eq!(error.user_text(), "nobody has the key \"C9\"");
+    let why = save(&company, &[nobody]).outcome.user;
+    assert_eq!(why.as_deref(), Some("Customer \"C9\" is not saved: there is no such actor"));
     Ok(())
 }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use plugin_api::{Actor, ActorRow, ActorType, Connection, Connector, Context, DateTime, Error, Field, Host};
-use plugin_api::{LikeDialect, ListItem, Matcher, Operator, Parent, Restriction, Result, Rows, Secret};
+use plugin_api::{
+    LikeDialect, ListItem, Matcher, Operator, Parent, Restriction, Result, Rows, Saves, Secret,
+};
 use plugin_api::{Settings, SettingsForm, TextMatcher};
 use plugin_http::{Client, Login, Session, pages};
 
@@ -178,8 +180,8 @@ impl Connection for Company {
         }
     }
 
-    fn save(&self, cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
-        actors.iter().try_for_each(|actor| match actor.actor_type.as_str() {
+    fn save(&self, cx: &Context, saves: &mut Saves<'_>) -> Result<()> {
+        saves.each(|actor, rows| match actor.actor_type.as_str() {
             Customer::ACTOR_TYPE => self.save_record::<Customer>(cx, actor, rows),
             Person::ACTOR_TYPE => self.save_record::<Person>(cx, actor, rows),
             other => Err(unknown(other)),

@@ -3,7 +3,7 @@
 //! To record them anew, run `cargo run --package demo-erp`, and then
 //! `ERP_HOST_RECORD=http://127.0.0.1:8090/api cargo test --package http-connector --test recorded -- --test-threads 1`.
 
-use erp_host_conformance::testing::{self, collect};
+use erp_host_conformance::testing::{self, collect, save};
 use http_connector::{Company, HttpConnector};
 use plugin_api::{Actor, Connection, Parent, Result};
 use plugin_http::test_support::Recorded;
@@ -36,7 +36,7 @@ fn customer_is_created_and_saved() -> Result<()> {
     let new = Actor::new("Customer", "").with("NAME", "Nye Venner").with("CREDIT", 1.5);
     let created = collect("Customer", None, |cx, rows| company.create(cx, &new, rows))?;
     let changes = Actor::new("Customer", &created[0].key).with("CREDIT", None::<f64>).with("BLOCKED", true);
-    let saved = collect("Customer", None, |cx, rows| company.save(cx, &[changes], rows))?;
+    let saved = save(&company, &[changes]).actors;
     assert_eq!(saved[0].get::<String>("NAME")?, "Nye Venner");
     assert_eq!((saved[0].get::<Option<f64>>("CREDIT")?, saved[0].get::<bool>("BLOCKED")?), (None, true));
     assert!(created[0].last_modified < saved[0].last_modified);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use plugin_api::{Actor, ActorType, Connection, Connector, Context, DateTime, Error, ErrorKind, Field};
 use plugin_api::{
-    FieldType, Host, ListItem, Matcher, Operator, Parent, Restriction, Result, ResultExt, Rows,
+    FieldType, Host, ListItem, Matcher, Operator, Parent, Restriction, Result, ResultExt, Rows, Saves,
 };
 use plugin_api::{Secret, Settings, SettingsForm, TextMatcher};
 use plugin_http::Client;
@@ -183,8 +183,8 @@ impl Connection for Erp {
         self.written(cx, &actor.actor_type, &created[0], rows)
     }
 
-    fn save(&self, cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
-        actors.iter().try_for_each(|actor| self.save_one(cx, actor, rows))
+    fn save(&self, cx: &Context, saves: &mut Saves<'_>) -> Result<()> {
+        saves.each(|actor, rows| self.save_one(cx, actor, rows))
     }
 }
 
@@ -226,7 +226,7 @@ impl Erp {
         let only = json!([domain(actor_type, &self.company, None), ["id", "=", id(&actor.key)?]]);
         let fields = reads(actor_type, &columns(actor_type)?);
         let found = records(&self.http, cx, model, only, &fields).next().transpose()?.unwrap_or_default();
-        let missing = || Error::not_found(format!("Tryton has no {actor_type} {}", actor.key));
+        let missing = || Error::not_found("Tryton has no such record");
         let record = found.first().ok_or_else(missing)?;
         let context = json!({"_timestamp": {format!("{model},{}", actor.key): record["_timestamp"]}});
         let params = json!([[record["id"]], values(actor, record, &self.company)?, context]);

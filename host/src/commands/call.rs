@@ -5,12 +5,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use contract::{Actor, Operation, Request, Restriction};
-use erp_host_client::ProfileSource;
+use contract::{Actor, Operation, Payload, Reply, Request, Restriction, Text};
 use erp_host_client::call::{
     Argument, Arguments, OutputFormat, TableStyle, actors_from_json, check, parse_operation, parse_parent,
     parse_restriction, write_error_traffic, write_exchange,
 };
+use erp_host_client::{Exchange, ProfileSource};
 use erp_host_files::read_text;
 
 use crate::cli::block_on;
@@ -144,6 +144,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         }
     };
     let (client, choice, guid) = (service.client, service.profile, connection.as_deref());
+    let to_save = names_to_save(&request);
     let result = block_on(async {
         let (client, source) = client.choose(choice, args.operation).await?;
         print_source(&source);
@@ -165,8 +166,35 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
-    let _ = result?.succeeded()?;
-    Ok(ExitCode::SUCCESS)
+    let exchange = result?.succeeded()?;
+    let not_saved = not_saved(&to_save, &exchange);
+    if not_saved.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(format!("not in the reply, so not saved: {}", not_saved.join(", ")).into())
+}
+
+/// Type and key of an actor, as they are shown.
+fn name_of(actor: &Actor<'_>) -> String {
+    let text = |text: &Text<'_>| text.as_deref().unwrap_or_default().to_owned();
+    format!("{} {:?}", text(&actor.actor_type), text(&actor.erp_key))
+}
+
+/// The actors that a request saves.
+fn names_to_save(request: &Request<'_>) -> Vec<String> {
+    match request {
+        Request::SaveActors { actors } => actors.iter().flatten().map(name_of).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Those of them that the reply does not have.
+fn not_saved(to_save: &[String], exchange: &Exchange) -> Vec<String> {
+    let saved: Vec<String> = match &exchange.answer.reply {
+        Reply::Result { payload: Payload::Actors(Some(actors)), .. } => actors.iter().map(name_of).collect(),
+        _ => Vec::new(),
+    };
+    to_save.iter().filter(|name| !saved.contains(name)).cloned().collect()
 }
 
 impl ArgumentFlags {

@@ -24,7 +24,11 @@ use super::{
 };
 use crate::connection_folder::ConnectionFolder;
 use crate::rows::RowSink;
-use crate::{ActorType, Connection, ConnectionRevision, Connector, Context, Error, Result, Rows};
+use crate::saves::SaveSink;
+use crate::{
+    ActorType, Connection, ConnectionRevision, Connector, Context, Error, ErrorKind, Outcome, Result, Rows,
+    Saves,
+};
 
 /// Makes the connector: the one function of the root module.
 pub(super) extern "C" fn load<C: Connector>(
@@ -128,6 +132,7 @@ impl<C: Connector> ConnectorObject for ConnectorAdapter<C> {
                 input: C::INPUT,
                 description_lifetime: connection.description_lifetime(cx),
                 lifetime: connection.lifetime(cx),
+                saves_together: C::Connection::SAVES_TOGETHER,
             };
             replies.push(Kind::OPENED, |message| opened.encode(message));
             Ok(adapter)
@@ -167,7 +172,8 @@ impl<C: Connection> Drop for ConnectionAdapter<C> {
 impl<C: Connection> ConnectionObject for ConnectionAdapter<C> {
     fn call(&self, operation: Operation, request: Wire<'_>, sink: SinkRef<'_>) {
         let connection = &*self.connection.0;
-        Replies::new(sink).answer(self.target.clone(), |cx, replies| {
+        let replies = Replies { is_change: operation.is_change(), ..Replies::new(sink) };
+        replies.answer(self.target.clone(), |cx, replies| {
             match ConnectionRequest::decode(operation, request.message())? {
                 ConnectionRequest::Test => connection.test(cx)?,
                 ConnectionRequest::ActorTypes => replies.actor_types(connection.actor_types(cx)?),
@@ -178,6 +184,9 @@ impl<C: Connection> ConnectionObject for ConnectionAdapter<C> {
                     replies.texts(connection.searchable_fields(cx, actor_type)?);
                 }
                 ConnectionRequest::Actors(call) => actors(connection, cx, &call, replies)?,
+                ConnectionRequest::Save { actors } => {
+                    connection.save(cx, &mut Saves::new(&actors, C::SAVES_TOGETHER, cx, replies))?;
+                }
                 ConnectionRequest::List { name } => replies.list(connection.list(cx, name)?),
                 ConnectionRequest::ListItems { name, keys } => {
                     replies.list(connection.list_items(cx, name, &keys)?)
@@ -198,7 +207,7 @@ fn actors(
     replies: &mut Replies<'_>,
 ) -> Result<()> {
     let actor_type = call.actor_type;
-    let is_read = !matches!(call.operation, ActorOperation::Create { .. } | ActorOperation::Save { .. });
+    let is_read = !matches!(call.operation, ActorOperation::Create { .. });
     let mut rows = Rows::new(actor_type, call.fields.as_deref(), replies);
     rows.set_call(cx, is_read);
     match &call.operation {
@@ -209,7 +218,6 @@ fn actors(
         }
         ActorOperation::ChangedSince { stamp } => connection.changed_since(cx, actor_type, *stamp, &mut rows),
         ActorOperation::Create { actor } => connection.create(cx, actor, &mut rows),
-        ActorOperation::Save { actors } => connection.save(cx, actors, &mut rows),
     }?;
     rows.flush()
 }
@@ -218,11 +226,13 @@ fn actors(
 struct Replies<'s> {
     sink: SinkRef<'s>,
     message: Message,
+    /// Whether the call changes something: it may have done so before a panic.
+    is_change: bool,
 }
 
 impl<'s> Replies<'s> {
     fn new(sink: SinkRef<'s>) -> Self {
-        Replies { sink, message: Message::with_room(64, 8) }
+        Replies { sink, message: Message::with_room(64, 8), is_change: false }
     }
 
     /// Runs a method and replies with its outcome, also when it fails or panics.
@@ -246,8 +256,9 @@ impl<'s> Replies<'s> {
         let _ = guard(|| cx.drop_callbacks());
         let (outcome, made) = ended.unwrap_or_else(|panic| {
             let Panic { text, reference } = panic;
-            let error =
-                Error::user(format!("the connector failed unexpectedly, reference {reference}")).tech(text);
+            let kind = if self.is_change { ErrorKind::UnknownOutcome } else { ErrorKind::Failed };
+            let user = format!("the connector failed unexpectedly, reference {reference}");
+            let error = Error::new(kind, user).tech(text);
             (error.to_outcome(), None)
         });
         self.message.clear();
@@ -256,9 +267,14 @@ impl<'s> Replies<'s> {
     }
 
     fn push(&mut self, kind: Kind, encode: impl FnOnce(&mut Message)) {
+        let _ = self.try_push(kind, encode);
+    }
+
+    /// Fails when the host wants nothing more of this call.
+    fn try_push(&mut self, kind: Kind, encode: impl FnOnce(&mut Message)) -> Result<()> {
         self.message.clear();
         encode(&mut self.message);
-        self.sink.push(kind, self.message.as_ref().into());
+        if self.sink.push(kind, self.message.as_ref().into()) { Ok(()) } else { Err(given_up()) }
     }
 
     fn texts(&mut self, texts: Vec<String>) {
@@ -287,11 +303,22 @@ impl<'s> Replies<'s> {
 
 impl RowSink for Replies<'_> {
     fn push(&mut self, batch: MessageRef<'_>) -> Result<()> {
-        if self.sink.push(Kind::ROWS, batch.into()) {
-            Ok(())
-        } else {
-            Err(Error::user("the answer was given up").tech("the host wants no more rows of this call"))
-        }
+        if self.sink.push(Kind::ROWS, batch.into()) { Ok(()) } else { Err(given_up()) }
+    }
+}
+
+/// The host wants nothing more of this call.
+fn given_up() -> Error {
+    Error::user("the answer was given up").tech("the host wants no more rows of this call")
+}
+
+impl SaveSink for Replies<'_> {
+    fn saved(&mut self, position: usize, row: MessageRef<'_>) -> Result<()> {
+        self.try_push(Kind::SAVED, |message| replies::put_saved(message, position, row))
+    }
+
+    fn not_saved(&mut self, position: usize, why: &Outcome) -> Result<()> {
+        self.try_push(Kind::NOT_SAVED, |message| replies::put_not_saved(message, position, why))
     }
 }
 

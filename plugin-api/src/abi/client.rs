@@ -19,9 +19,9 @@ use super::reply_validation::{self, InvalidReply, ReplyValidator};
 use super::transport::{ConnectionTransport, ConnectorTransport, ReplyReceiver};
 use super::{
     ActorCall, ConnectionRequest, ConnectorRequest, Description, Handshake, Kind, Malformed, Measurement,
-    Message, MessageRef, Opened, Record, Refused, RowRef, logging, replies, requests, transport,
+    Message, MessageRef, Opened, Record, Refused, RowRef, SaveResult, logging, replies, requests, transport,
 };
-use crate::{ActorType, ErrorKind, Field, Host, ListItem, Outcome, Settings, State};
+use crate::{Actor, ActorType, ErrorKind, Field, Host, ListItem, Outcome, Settings, State};
 
 /// The error code of a call whose connector sent an invalid reply. The technical text of such an outcome names the mistake,
 /// without any value.
@@ -325,6 +325,38 @@ impl ConnectionClient {
             }
             Ok(ControlFlow::Continue(()))
         })
+    }
+
+    /// Saves actors. `receive` gets the result of each, with its position, while the connector still runs: collect them in
+    /// [`SaveResults`](super::SaveResults), which makes the outcome of the whole of them and of the one that is returned here. It
+    /// stops the call with `Break`.
+    pub fn save(
+        &self,
+        actors: &[Actor],
+        receive: &mut dyn FnMut(usize, SaveResult<'_>) -> ControlFlow<()>,
+    ) -> Outcome {
+        let outcome = self.call(&ConnectionRequest::Save { actors: actors.into() }, |kind, reply| {
+            let (position, result) = match kind {
+                Kind::SAVED => {
+                    let (position, row) = replies::saved(reply)?;
+                    (position, SaveResult::Saved(row))
+                }
+                Kind::NOT_SAVED => {
+                    let (position, why) = replies::not_saved(reply)?;
+                    (position, SaveResult::NotSaved(why))
+                }
+                _ => return Err(Malformed.into()),
+            };
+            if position >= actors.len() {
+                return Err(Malformed.into());
+            }
+            Ok(receive(position, result))
+        });
+        match outcome.code.as_deref() {
+            // It may have saved what it has no valid answer about.
+            Some(INVALID_ANSWER) => Outcome { kind: ErrorKind::UnknownOutcome, ..outcome },
+            _ => outcome,
+        }
     }
 
     /// A list by its name; `None` when there is no such list.

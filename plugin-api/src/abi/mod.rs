@@ -17,6 +17,7 @@
 //! Modules, from the bottom up, above the encoding of values and rows in messages:
 //!
 //! - `requests`, `replies`: what the messages contain; `reply_validation`: the limits that a host enforces on replies;
+//! - `save_results`: the results of a save, and the outcome that they make together;
 //! - `objects`: the objects with their methods, as they cross the boundary; `version`: the version of all this;
 //! - `call`: cancellation, time limit and progress of a call; `logging`: log records and panics of a plugin;
 //! - `adapter`: the plugin's side, which catches panics; `handshake`: what the plugin file exports;
@@ -37,6 +38,7 @@ mod reference;
 mod replies;
 mod reply_validation;
 mod requests;
+mod save_results;
 mod transport;
 mod version;
 
@@ -46,6 +48,7 @@ pub use logging::Record;
 pub use reference::new_reference;
 pub use replies::{Description, Kind, Opened, outcome_message};
 pub use requests::{ActorCall, ActorOperation, ConnectionRequest, ConnectorRequest, Operation, RequestError};
+pub use save_results::{ActorName, NotSaved, SaveReport, SaveResult, SaveResults};
 pub use transport::{ConnectionTransport, ConnectorTransport, ReplyReceiver};
 pub use version::ApiVersion;
 
@@ -53,6 +56,7 @@ pub use crate::caller::Caller;
 pub use crate::encoding::{Malformed, Message, MessageRef, Reader, RowRef, RowWriter};
 pub use crate::metrics::{Measurement, MetricKind};
 pub use crate::rows::RowSink;
+pub use crate::saves::SaveSink;
 pub use crate::service::Service;
 pub use crate::state::{
     LARGEST_STATE_VALUE, MAX_STATE, MAX_STATE_KEY, MAX_STATE_VALUE, STATE_ENTRY_BYTES, StateAccess,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use abi_stable::StableAbi;
 
-use super::{Malformed, Message, MessageRef, Reader};
+use super::{Malformed, Message, MessageRef, Reader, RowRef};
 use crate::connector::DESCRIPTION_LIFETIME;
 use crate::{ActorType, ErrorKind, Field, Input, Lifetime, ListItem, Outcome, State};
 
@@ -36,6 +36,10 @@ impl Kind {
     pub const ACTOR_TYPE: Kind = Kind(8);
     /// What is fixed for a connection that was opened.
     pub const OPENED: Kind = Kind(9);
+    /// An actor of a save was saved: its position among the actors, and its row.
+    pub const SAVED: Kind = Kind(10);
+    /// An actor of a save was not saved, or may not have been: its position, and the reason as an outcome.
+    pub const NOT_SAVED: Kind = Kind(11);
 }
 
 /// The constants of a connector.
@@ -80,6 +84,8 @@ pub struct Opened {
     pub description_lifetime: Duration,
     /// [`crate::Connection::lifetime`], in whole milliseconds.
     pub lifetime: Lifetime,
+    /// [`crate::Connection::SAVES_TOGETHER`].
+    pub saves_together: bool,
 }
 
 impl Default for Opened {
@@ -88,6 +94,7 @@ impl Default for Opened {
             input: Input::Checked,
             description_lifetime: DESCRIPTION_LIFETIME,
             lifetime: Lifetime::default(),
+            saves_together: false,
         }
     }
 }
@@ -99,6 +106,7 @@ impl Opened {
         message.put_number(u32::try_from(self.description_lifetime.as_millis()).unwrap_or(u32::MAX));
         let Lifetime { idle, age, refresh_every } = self.lifetime;
         [idle, age, refresh_every].into_iter().for_each(|time| put_time(message, time));
+        message.put_number(u32::from(self.saves_together));
     }
 
     /// Decodes it.
@@ -113,7 +121,8 @@ impl Opened {
         for part in [&mut lifetime.idle, &mut lifetime.age, &mut lifetime.refresh_every] {
             *part = time(&mut reader)?;
         }
-        Ok(Opened { input, description_lifetime, lifetime })
+        let saves_together = reader.number()? != 0;
+        Ok(Opened { input, description_lifetime, lifetime, saves_together })
     }
 }
 
@@ -149,7 +158,10 @@ pub fn outcome_message(outcome: &Outcome) -> Message {
 
 /// Decodes an outcome. An unknown state is malformed.
 pub(super) fn outcome(message: MessageRef<'_>) -> Result<Outcome, Malformed> {
-    let mut reader = message.reader();
+    read_outcome(&mut message.reader())
+}
+
+fn read_outcome(reader: &mut Reader<'_>) -> Result<Outcome, Malformed> {
     let state: State = reader.text()?.parse().map_err(|_| Malformed)?;
     let mut text = || reader.optional().map(|text| text.map(str::to_owned));
     let (user, tech, code) = (text()?, text()?, text()?);
@@ -157,6 +169,33 @@ pub(super) fn outcome(message: MessageRef<'_>) -> Result<Outcome, Malformed> {
     // A newer plugin may have more kinds.
     let kind = ErrorKind::ALL.iter().copied().find(|known| known.as_str() == kind).unwrap_or_default();
     Ok(Outcome { state, user, tech, code, kind })
+}
+
+/// Encodes the row of a saved actor, with its position.
+pub(super) fn put_saved(message: &mut Message, position: usize, row: MessageRef<'_>) {
+    message.put_count(position);
+    message.put_message(row);
+}
+
+/// Encodes the reason why an actor was not saved, with its position.
+pub(super) fn put_not_saved(message: &mut Message, position: usize, why: &Outcome) {
+    message.put_count(position);
+    put_outcome(message, why);
+}
+
+/// Decodes the position of an actor, and its row.
+pub(super) fn saved(message: MessageRef<'_>) -> Result<(usize, RowRef<'_>), Malformed> {
+    let mut reader = message.reader();
+    let position = reader.number()? as usize;
+    let row = RowRef::read(&mut reader)?;
+    if reader.is_empty() { Ok((position, row)) } else { Err(Malformed) }
+}
+
+/// Decodes the position of an actor, and why it was not saved. The reason is always an error.
+pub(super) fn not_saved(message: MessageRef<'_>) -> Result<(usize, Outcome), Malformed> {
+    let mut reader = message.reader();
+    let position = reader.number()? as usize;
+    Ok((position, Outcome { state: State::Error, ..read_outcome(&mut reader)? }))
 }
 
 /// Encodes an actor type.

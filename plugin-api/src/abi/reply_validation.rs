@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Kind, Malformed, MessageRef, RowRef};
+use super::{Kind, Malformed, MessageRef, Reader, RowRef};
 use crate::{Access, FieldType, State};
 
 /// The longest key or name, in bytes.
@@ -32,11 +32,15 @@ impl ReplyValidator {
     /// # Errors
     /// The reply is refused.
     pub(super) fn check(&mut self, kind: Kind, reply: MessageRef<'_>) -> Result<(), InvalidReply> {
-        if kind == Kind::ROWS {
+        if kind == Kind::ROWS || kind == Kind::SAVED {
             // The mark of a null value is `u32::MAX`.
             let may_be_long = |&mark: &u32| mark as usize > MAX_KEY && mark != u32::MAX;
             let is_large = reply.marks.len() > MAX_FIELDS || reply.marks.iter().any(may_be_long);
-            return if is_large { check_rows(reply) } else { Ok(()) };
+            let mut rows = reply.reader();
+            if kind == Kind::SAVED {
+                rows.number()?;
+            }
+            return if is_large { check_rows(rows) } else { Ok(()) };
         }
         self.size = self.size.saturating_add(reply.text.len() + size_of_val(reply.marks));
         if self.size > MAX_ANSWER {
@@ -52,8 +56,7 @@ impl ReplyValidator {
     }
 }
 
-fn check_rows(reply: MessageRef<'_>) -> Result<(), InvalidReply> {
-    let mut reader = reply.reader();
+fn check_rows(mut reader: Reader<'_>) -> Result<(), InvalidReply> {
     while !reader.is_empty() {
         let row = RowRef::read(&mut reader)?;
         too_long(row.key.len(), MAX_KEY, || "the key of a row".to_owned())?;
@@ -120,7 +123,7 @@ fn name_of(kind: Kind) -> &'static str {
         Kind::TEXT => "an array of texts",
         Kind::FIELD => "the description of a field",
         Kind::LIST_ITEM => "an item of a list",
-        Kind::ROWS => "a row",
+        Kind::ROWS | Kind::SAVED => "a row",
         Kind::ACTOR_TYPE => "an actor type",
         _ => "an answer",
     }

@@ -43,6 +43,13 @@ impl Operation {
     pub const CLOSE: Operation = Operation(45);
 }
 
+impl Operation {
+    /// Whether it changes something in the ERP system.
+    pub fn is_change(self) -> bool {
+        self == Operation::CREATE || self == Operation::SAVE
+    }
+}
+
 /// Why a request cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestError {
@@ -94,6 +101,11 @@ pub enum ConnectionRequest<'a> {
     },
     /// A method that answers with actors.
     Actors(ActorCall<'a>),
+    /// [`crate::Connection::save`].
+    Save {
+        /// The actors, with the fields that change.
+        actors: Cow<'a, [Actor]>,
+    },
     /// [`crate::Connection::list`].
     List {
         /// The list's name.
@@ -153,11 +165,6 @@ pub enum ActorOperation<'a> {
         /// The actor, without a key.
         actor: Cow<'a, Actor>,
     },
-    /// [`crate::Connection::save`].
-    Save {
-        /// The actors, with the fields that change.
-        actors: Cow<'a, [Actor]>,
-    },
 }
 
 impl<'a> ConnectorRequest<'a> {
@@ -210,6 +217,7 @@ impl<'a> ConnectionRequest<'a> {
             ConnectionRequest::Fields { .. } => Operation::FIELDS,
             ConnectionRequest::SearchableFields { .. } => Operation::SEARCHABLE_FIELDS,
             ConnectionRequest::Actors(call) => call.operation(),
+            ConnectionRequest::Save { .. } => Operation::SAVE,
             ConnectionRequest::List { .. } => Operation::LIST,
             ConnectionRequest::ListItems { .. } => Operation::LIST_ITEMS,
             ConnectionRequest::Refresh => Operation::REFRESH,
@@ -230,6 +238,10 @@ impl<'a> ConnectionRequest<'a> {
                 message.put_text(actor_type);
             }
             ConnectionRequest::Actors(call) => call.encode(&mut message),
+            ConnectionRequest::Save { actors } => {
+                message.put_count(actors.len());
+                actors.iter().for_each(|actor| RowWriter::new(&mut message).actor(actor));
+            }
             ConnectionRequest::List { name } => message.put_text(name),
             ConnectionRequest::ListItems { name, keys } => {
                 message.put_text(name);
@@ -258,6 +270,12 @@ impl<'a> ConnectionRequest<'a> {
             }
             Operation::REFRESH => ConnectionRequest::Refresh,
             Operation::CLOSE => ConnectionRequest::Close,
+            Operation::SAVE => {
+                let count = reader.count()?;
+                let actor = |_| Ok(RowRef::read(&mut reader)?.to_actor());
+                let actors = (0..count).map(actor).collect::<Result<Vec<_>, Malformed>>()?;
+                ConnectionRequest::Save { actors: Cow::Owned(actors) }
+            }
             actors => ConnectionRequest::Actors(ActorCall::decode(actors, &mut reader)?),
         })
     }
@@ -271,7 +289,6 @@ impl<'a> ActorCall<'a> {
             ActorOperation::SearchText { .. } => Operation::SEARCH_TEXT,
             ActorOperation::ChangedSince { .. } => Operation::CHANGED_SINCE,
             ActorOperation::Create { .. } => Operation::CREATE,
-            ActorOperation::Save { .. } => Operation::SAVE,
         }
     }
 
@@ -299,15 +316,11 @@ impl<'a> ActorCall<'a> {
             }
             ActorOperation::ChangedSince { stamp } => message.put_optional(*stamp),
             ActorOperation::Create { actor } => RowWriter::new(message).actor(actor),
-            ActorOperation::Save { actors } => {
-                message.put_count(actors.len());
-                actors.iter().for_each(|actor| RowWriter::new(message).actor(actor));
-            }
         }
     }
 
     fn decode(operation: Operation, reader: &mut Reader<'a>) -> Result<Self, RequestError> {
-        if !(Operation::GET.0..=Operation::SAVE.0).contains(&operation.0) {
+        if !(Operation::GET.0..=Operation::CREATE.0).contains(&operation.0) {
             return Err(RequestError::Unknown(operation));
         }
         let actor_type = reader.text()?;
@@ -330,15 +343,7 @@ impl<'a> ActorCall<'a> {
                 ActorOperation::SearchText { text, parent }
             }
             Operation::CHANGED_SINCE => ActorOperation::ChangedSince { stamp: reader.optional()? },
-            Operation::CREATE => {
-                ActorOperation::Create { actor: Cow::Owned(RowRef::read(reader)?.to_actor()) }
-            }
-            _ => {
-                let count = reader.count()?;
-                let actor = |_| Ok(RowRef::read(reader)?.to_actor());
-                let actors = (0..count).map(actor).collect::<Result<Vec<_>, Malformed>>()?;
-                ActorOperation::Save { actors: Cow::Owned(actors) }
-            }
+            _ => ActorOperation::Create { actor: Cow::Owned(RowRef::read(reader)?.to_actor()) },
         };
         Ok(ActorCall { actor_type, fields, operation })
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use plugin_api::{
     Actor, ActorType, Connection, Context, Error, Field, ListItem, Matcher, Outcome, Parent, Restriction,
-    Result, Rows, TextMatcher,
+    Result, Rows, Saves, TextMatcher,
 };
 
 use crate::file::WorkbookFile;
@@ -46,16 +46,31 @@ impl ExcelConnection {
         Ok(typed)
     }
 
-    fn write(&self, plan: impl Fn(Planner<'_>) -> Result<Plan>, rows: &mut Rows<'_>) -> Result<()> {
+    fn write(&self, plan: impl Fn(Planner<'_>) -> Result<Plan>) -> Result<(TypedWorkbook, Plan)> {
         if self.read_only {
             return Err(Error::user("the connection is read only: nothing was written")
                 .tech("the setting ReadOnly is on"));
         }
         let (workbook, plan) = self.file.write(&self.reported, plan)?;
-        let workbook = TypedWorkbook::new(workbook, &self.reported);
-        for (actor_type, key) in &plan.touched {
-            let table = workbook.table(actor_type)?;
-            push(table, table.table.find(key).into_iter(), rows)?;
+        Ok((TypedWorkbook::new(workbook, &self.reported), plan))
+    }
+
+    /// Saves actors, those that can be saved, by writing the file once, and gives each its result.
+    ///
+    /// # Errors
+    /// The file cannot be written: none is saved, and none has a result.
+    fn save_by_one_write(&self, actors: &[&Actor], saves: &mut Saves<'_>) -> Result<()> {
+        let (workbook, plan) = self.write(|planner| Ok(planner.save(actors)))?;
+        let mut refused = plan.refused.into_iter().peekable();
+        for (position, actor) in actors.iter().enumerate() {
+            if let Some((_, why)) = refused.next_if(|(of, _)| *of == position) {
+                saves.refused(actor, why)?;
+                continue;
+            }
+            saves.saved(actor, |rows| {
+                let table = workbook.table(&actor.actor_type)?;
+                push(table, table.table.find(actor.key.trim()).into_iter(), rows)
+            })?;
         }
         Ok(())
     }
@@ -144,11 +159,29 @@ impl Connection for ExcelConnection {
     }
 
     fn create(&self, _cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
-        self.write(|planner| planner.create(actor), rows)
+        let (workbook, plan) = self.write(|planner| planner.create(actor))?;
+        for (actor_type, key) in &plan.touched {
+            let table = workbook.table(actor_type)?;
+            push(table, table.table.find(key).into_iter(), rows)?;
+        }
+        Ok(())
     }
 
-    fn save(&self, _cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
-        self.write(|planner| planner.save(actors), rows)
+    // A row that cannot be saved leaves the others as they are, and all of these are saved by writing the file once. Where
+    // the file as a whole is refused, such as for a formula in one of its cells, each row is tried alone.
+    fn save(&self, cx: &Context, saves: &mut Saves<'_>) -> Result<()> {
+        let actors: Vec<&Actor> = saves.actors().iter().collect();
+        match self.save_by_one_write(&actors, saves) {
+            Err(_) if actors.len() > 1 && !self.read_only => {}
+            ended => return ended,
+        }
+        for actor in actors {
+            cx.check()?;
+            if let Err(why) = self.save_by_one_write(&[actor], saves) {
+                saves.refused(actor, why)?;
+            }
+        }
+        Ok(())
     }
 
     fn list(&self, _cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {

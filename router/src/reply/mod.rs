@@ -8,7 +8,7 @@ use contract::{
 };
 use plugin_api::ErrorKind;
 use plugin_api::abi::client::INVALID_ANSWER;
-use plugin_api::abi::{RowRef, new_reference};
+use plugin_api::abi::{ActorName, RowRef, new_reference};
 
 use super::convert;
 use super::spool::{PeerSpools, Spool, SpooledReply};
@@ -29,11 +29,38 @@ pub(super) struct WrittenReply {
     pub(super) kind: Option<ErrorKind>,
     /// Why the host refused what was sent, without values.
     pub(super) refused: Option<String>,
+    /// The actors of a save that were not saved, or may not have been.
+    pub(super) not_saved: Vec<NotSaved>,
+}
+
+/// An actor that was not saved, or may not have been, for the log.
+#[derive(Debug)]
+pub(super) struct NotSaved {
+    pub(super) name: ActorName,
+    pub(super) reason: NotSavedReason,
+}
+
+/// Why an actor was not saved.
+#[derive(Debug)]
+pub(super) enum NotSavedReason {
+    /// The host has refused it, for this reason without values.
+    Host(String),
+    /// The connector has refused it, or it is unknown. The text may have values of the request.
+    Connector(ErrorKind, String),
 }
 
 impl WrittenReply {
     fn new(body: SpooledReply, state: Option<State>) -> Self {
-        WrittenReply { body, state, rows: 0, error: None, replaced: None, kind: None, refused: None }
+        WrittenReply {
+            body,
+            state,
+            rows: 0,
+            error: None,
+            replaced: None,
+            kind: None,
+            refused: None,
+            not_saved: Vec::new(),
+        }
     }
 }
 
@@ -123,13 +150,12 @@ fn error_of(outcome: &Outcome<'_>) -> Option<Outcome<'static>> {
 /// Writes a reply with actors row by row. In some dialects the outcome is before the rows, and it is known only after them:
 /// the reply begins with the head of outcome Ok, which is replaced if the outcome is another one. If the outcome is an error,
 /// the caller gets a reply without rows.
-pub(super) struct ActorsReplyWriter<'e> {
-    envelope: &'e Envelope,
+pub(super) struct ActorsReplyWriter {
     operation: Operation,
     writer: ReplyWriter,
     /// Bytes of the head.
     head: usize,
-    spool: Spool<'e>,
+    spool: Spool,
     rows: u64,
     bytes: u64,
     max_reply: u64,
@@ -144,14 +170,13 @@ enum Failure {
     TooLarge,
 }
 
-impl<'e> ActorsReplyWriter<'e> {
-    pub(super) fn new(envelope: &'e Envelope, operation: Operation, spools: &'e PeerSpools) -> Self {
+impl ActorsReplyWriter {
+    pub(super) fn new(envelope: &Envelope, operation: Operation, spools: &PeerSpools) -> Self {
         let writer = ReplyWriter::new(envelope, operation);
         let (mut spool, max_reply) = (spools.spool(), spools.max_reply());
         writer.head(spool.buffer(), &Outcome::ok());
         let head = spool.buffer().len();
         ActorsReplyWriter {
-            envelope,
             operation,
             writer,
             head,
@@ -192,7 +217,6 @@ impl<'e> ActorsReplyWriter<'e> {
     /// Ends the reply with the connector's outcome.
     pub(super) fn finish(self, outcome: &plugin_api::Outcome) -> WrittenReply {
         let ActorsReplyWriter {
-            envelope,
             operation,
             writer,
             head,
@@ -203,6 +227,7 @@ impl<'e> ActorsReplyWriter<'e> {
             failure,
             mut cleaner,
         } = self;
+        let envelope = writer.envelope();
         match failure {
             Some(Failure::Spool(error)) => return spool_failed(envelope, operation, &error),
             Some(Failure::TooLarge) => return too_large(envelope, operation, rows, max_reply),

@@ -3,9 +3,9 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
-use plugin_api::abi::MessageRef;
+use plugin_api::abi::{MessageRef, Operation};
 
-use super::protocol::NO_LIMIT;
+use super::protocol::{CONNECTION_CALL, NO_LIMIT};
 
 /// Bytes of one number.
 const WORD: usize = size_of::<u32>();
@@ -42,6 +42,11 @@ pub(super) struct Frame<'b> {
 impl FrameHeader {
     pub(super) fn new(frame_type: u32) -> Self {
         FrameHeader { frame_type, detail: 0, connection: 0, time_left: NO_LIMIT }
+    }
+
+    /// Whether it is a call that changes something in the ERP system.
+    pub(super) fn changes_something(self) -> bool {
+        self.frame_type == CONNECTION_CALL && Operation(self.detail).is_change()
     }
 
     pub(super) fn with_detail(self, detail: u32) -> Self {

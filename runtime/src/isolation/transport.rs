@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use plugin_api::Outcome;
 use plugin_api::abi::{
     ConnectionTransport, ConnectorTransport, Kind, Message, MessageRef, Operation, ReplyReceiver,
     outcome_message,
 };
+use plugin_api::{ErrorKind, Outcome};
 use tracing::Span;
 
 use super::deadline_breaker::DeadlineBreaker;
@@ -272,14 +272,24 @@ impl Connector {
         replies: &mut CallReplies<'_>,
     ) -> Result<FrameHeader, NoAnswer> {
         let limit = self.worker.confinement.call_deadline;
+        // What a change has done before it ended is unknown.
+        let failed = |user: String, tech: String| {
+            let mut outcome = error(user, tech);
+            if header.changes_something() {
+                outcome.kind = ErrorKind::UnknownOutcome;
+            }
+            outcome
+        };
         let receive =
             &mut |Frame { header, message }: Frame<'_>| replies.receive(Kind(header.detail), message);
         let (user, tech) = match process.call(header, request, limit, receive) {
             Ok(done) => return Ok(done),
-            Err(CallFailure::NotSent) => (
-                format!("the connector '{}' has not got this call", self.name),
-                "it was cancelled before its worker process had read it".to_owned(),
-            ),
+            Err(CallFailure::NotSent) => {
+                let user = format!("the connector '{}' has not got this call", self.name);
+                replies
+                    .end(&error(user, "it was cancelled before its worker process had read it".to_owned()));
+                return Err(NoAnswer::Failed);
+            }
             Err(CallFailure::GivenUp) => {
                 process.ask_for_replacement();
                 let _span = self.span().entered();
@@ -289,7 +299,7 @@ impl Connector {
                 );
                 let user = format!("the connector '{}' did not answer in time", self.name);
                 let tech = "its connection is opened again with its next call; what this call changes may still happen";
-                replies.end(&error(user, tech.to_owned()));
+                replies.end(&failed(user, tech.to_owned()));
                 return Err(NoAnswer::GivenUp);
             }
             Err(CallFailure::Exit(ProcessExit { description, reference, cause: ExitCause::Crash })) => (
@@ -306,7 +316,7 @@ impl Connector {
                 format!("its worker process {description}; what this call has changed stays changed"),
             ),
         };
-        replies.end(&error(user, tech));
+        replies.end(&failed(user, tech));
         Err(NoAnswer::Failed)
     }
 }

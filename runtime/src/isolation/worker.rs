@@ -98,7 +98,7 @@ impl Worker {
             let call = Arc::new(RunningCall {
                 socket: Arc::clone(&socket),
                 deadline,
-                changes_something: changes_something(frame.header),
+                changes_something: frame.header.changes_something(),
                 has_ended: Arc::default(),
             });
             let replies = &mut ReplyWriter(&call);
@@ -252,11 +252,6 @@ struct RunningCall {
     has_ended: Arc<AtomicBool>,
 }
 
-fn changes_something(header: FrameHeader) -> bool {
-    header.frame_type == protocol::CONNECTION_CALL
-        && [Operation::CREATE, Operation::SAVE].contains(&Operation(header.detail))
-}
-
 impl RunningCall {
     /// Ends it for other threads of the connector. Waits for the service that one of them has asked for, because the answer must
     /// be read before the next call of the socket.
@@ -352,7 +347,10 @@ impl ReplyWriter<'_> {
 impl ReplyReceiver for ReplyWriter<'_> {
     fn receive(&mut self, kind: Kind, reply: MessageRef<'_>) -> bool {
         let header = FrameHeader::new(protocol::REPLY).with_detail(kind.0);
-        let is_written = self.0.socket.write(header, reply);
+        // The result of an actor is sent at once: what was saved before a crash is known then.
+        let is_result = kind == Kind::SAVED || kind == Kind::NOT_SAVED;
+        let socket = &self.0.socket;
+        let is_written = if is_result { socket.send(header, reply) } else { socket.write(header, reply) };
         // A call that only reads ends here when it is cancelled. One that changes something goes on: its rows are what it has
         // changed already.
         is_written && (kind != Kind::ROWS || self.0.changes_something || !self.0.is_cancelled())

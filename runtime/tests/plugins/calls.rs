@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use plugin_api::abi::client::ConnectionClient;
-use plugin_api::abi::{ActorCall, ActorOperation};
+use plugin_api::abi::{ActorCall, ActorOperation, SaveResult};
 use plugin_api::{
     Access, Actor, ActorType, Error, FieldType, Operator, Outcome, Parent, Restriction, Settings, State,
 };
@@ -103,8 +103,15 @@ fn every_actor_operation_returns_its_actors() {
 
     let mut changed = Actor::new("Customer", "1");
     changed.fields = vec![("NAME".to_owned(), None), ("ZIP".to_owned(), Some("0123".to_owned()))];
-    let saved = ActorOperation::Save { actors: Cow::Owned(vec![changed.clone(), Actor::new("Person", "2")]) };
-    assert_eq!(actors(&connection, saved).0, [changed, Actor::new("Person", "2")]);
+    let changed = [changed, Actor::new("Person", "2")];
+    let mut saved = Vec::new();
+    let outcome = connection.save(&changed, &mut |position, result| {
+        let SaveResult::Saved(row) = result else { panic!("{result:?}") };
+        saved.push((position, row.to_actor()));
+        ControlFlow::Continue(())
+    });
+    assert_eq!(outcome, Outcome::ok());
+    assert_eq!(saved, changed.into_iter().enumerate().collect::<Vec<_>>());
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn panic_in_every_method_of_a_connection() {
         ("create", |connection| {
             actors(connection, ActorOperation::Create { actor: Cow::Owned(Actor::default()) })
         }),
-        ("save", |connection| actors(connection, ActorOperation::Save { actors: Cow::Borrowed(&[]) })),
+        ("save", |connection| connection.save(&[], &mut |_, _| ControlFlow::Continue(()))),
         ("connection_list", |connection| connection.list("FromHost").unwrap_err()),
         ("list_items", |connection| connection.list_items("FromHost", &[]).unwrap_err()),
         // After rows were sent.

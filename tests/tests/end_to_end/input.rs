@@ -77,7 +77,7 @@ fn what_does_not_fit_is_refused(configuration: &str) {
         (
             save(&[("CREDIT", "s3same")]),
             "INVALID_INPUT",
-            "Customer \"C1\": the field CREDIT",
+            "Customer \"C1\" is not saved: the field CREDIT",
             "a number like 1.5",
         ),
         (search("Customer", "FOO"), "UNKOWN_FIELDKEY", "no field \"FOO\"", "NAME, CATEGORY, CREDIT"),

@@ -34,6 +34,7 @@ mod replacing;
 mod restart;
 mod retired_workers;
 mod rogue;
+mod saves;
 mod simulate;
 mod state;
 mod stopped_worker;

@@ -9,7 +9,7 @@ use crate::abi::adapter::connector_object;
 use crate::abi::client::{ConnectionClient, ConnectorClient};
 use crate::abi::{ActorCall, ActorOperation, CallWatch};
 use crate::{
-    Actor, ActorType, Connection, Connector, Context, Field, Host, ListBased, ListItem, Result, Rows,
+    Actor, ActorType, Connection, Connector, Context, Field, Host, ListBased, ListItem, Result, Rows, Saves,
     Settings, State,
 };
 
@@ -58,8 +58,15 @@ impl Connection for CallReporter {
 
     crate::list_based!(get, search, search_text, changed_since);
 
-    fn save(&self, _cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
-        actors.iter().try_for_each(|actor| rows.push(actor))
+    /// `each` checks for the cancellation, and a loop of the author's own does not.
+    fn save(&self, _cx: &Context, saves: &mut Saves<'_>) -> Result<()> {
+        if saves.actors().iter().any(|actor| actor.has("EACH")) {
+            return saves.each(|actor, rows| rows.push(actor));
+        }
+        for actor in saves.actors() {
+            saves.saved(actor, |rows| rows.push(actor))?;
+        }
+        Ok(())
     }
 
     /// Has two callbacks: one counts, the other one panics. `until cancelled` waits for the first one.
@@ -150,22 +157,21 @@ fn cancelled_search_ends() {
 
 #[test]
 fn cancelled_save_goes_on_until_the_author_checks() {
-    let actors = vec![Actor::new("Customer", "1"), Actor::new("Customer", "2")];
-    let call = ActorCall {
-        actor_type: "Customer",
-        fields: None,
-        operation: ActorOperation::Save { actors: actors.into() },
-    };
-    let mut rows = 0;
     let watch = CallWatch::new(None);
     watch.cancel();
-    let outcome = watch.during(|| {
-        connection().actors(call, &mut |_| {
-            rows += 1;
-            ControlFlow::Continue(())
-        })
-    });
-    assert_eq!((outcome.state, rows), (State::Ok, 2));
+    let save = |actors: &[Actor]| {
+        let mut results = 0;
+        let outcome = watch.during(|| {
+            connection().save(actors, &mut |_, _| {
+                results += 1;
+                ControlFlow::Continue(())
+            })
+        });
+        (outcome.state, results)
+    };
+    let actors = [Actor::new("Customer", "1"), Actor::new("Customer", "2")];
+    assert_eq!(save(&actors), (State::Ok, 2));
+    assert_eq!(save(&actors.map(|actor| actor.with("EACH", true))), (State::Error, 0), "between the actors");
 }
 
 #[test]

@@ -104,7 +104,6 @@ proptest! {
             ActorOperation::SearchText { text: &word, parent },
             ActorOperation::ChangedSince { stamp: has_word.then_some(word.as_str()) },
             ActorOperation::Create { actor: Cow::Borrowed(&actors[0]) },
-            ActorOperation::Save { actors: Cow::Borrowed(&actors) },
         ];
         for operation in operations {
             let fields = selection.as_deref().map(Cow::Borrowed);
@@ -114,6 +113,7 @@ proptest! {
                 operation,
             }));
         }
+        check_connection_request(&ConnectionRequest::Save { actors: Cow::Borrowed(&actors) });
     }
 
     #[test]
@@ -176,7 +176,12 @@ proptest! {
         let mut message = Message::new();
         let outcome = Outcome { state, user, tech, code, kind };
         replies::put_outcome(&mut message, &outcome);
-        prop_assert_eq!(replies::outcome(message.as_ref()), Ok(outcome));
+        prop_assert_eq!(replies::outcome(message.as_ref()), Ok(outcome.clone()));
+
+        let mut message = Message::new();
+        replies::put_not_saved(&mut message, 7, &outcome);
+        let outcome = Outcome { state: State::Error, ..outcome };
+        prop_assert_eq!(replies::not_saved(message.as_ref()), Ok((7, outcome)));
 
         let mut message = Message::new();
         let actor_type = ActorType { name: key.clone(), parents: actor_types.clone() };
@@ -193,7 +198,7 @@ proptest! {
         let input = if is_raw { Input::Raw } else { Input::Checked };
         let time = description_lifetime.min(Duration::from_millis(u64::from(u32::MAX) - 1));
         let lifetime = Lifetime { idle: Some(time), age: None, refresh_every: is_raw.then_some(time) };
-        let opened = Opened { input, description_lifetime, lifetime };
+        let opened = Opened { input, description_lifetime, lifetime, saves_together: is_raw };
         opened.encode(&mut message);
         prop_assert_eq!(Opened::decode(message.as_ref()), Ok(opened));
     }
@@ -212,6 +217,17 @@ proptest! {
         prop_assert_eq!(read, actors);
     }
 
+    #[test]
+    fn saved_row(actor in actor(), position in 0..1000_usize) {
+        let (mut row, mut message) = (Message::new(), Message::new());
+        RowWriter::new(&mut row).actor(&actor);
+        replies::put_saved(&mut message, position, row.as_ref());
+        let (at, read) = replies::saved(message.as_ref()).unwrap();
+        prop_assert_eq!((at, read.to_actor()), (position, actor));
+        message.put_number(0);
+        prop_assert_eq!(replies::saved(message.as_ref()).err(), Some(Malformed), "one row");
+    }
+
     /// Any message is decoded to a value or an error.
     #[test]
     fn decoders_do_not_panic(
@@ -226,6 +242,8 @@ proptest! {
         let _ = replies::field(message);
         let _ = replies::outcome(message);
         let _ = replies::actor_type(message);
+        let _ = replies::saved(message);
+        let _ = replies::not_saved(message);
         let _ = requests::host(&mut message.reader());
         let _ = Description::decode(message);
         let _ = Opened::decode(message);

@@ -9,4 +9,5 @@ mod handshake;
 mod layout;
 mod life;
 mod messages;
+mod saves;
 mod services;

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use erp_host_conformance::testing::collect;
+use erp_host_conformance::testing::{self, Saved, collect};
 pub(crate) use plugin_api::Context;
-use plugin_api::{Actor, Connection, Connector, DateTime, Error, Host, Outcome, Result, Settings};
+use plugin_api::{Actor, Connection, Connector, DateTime, Error, Host, Outcome, Result, Settings, State};
 use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 use tempfile::TempDir;
 
@@ -169,8 +169,18 @@ pub(crate) fn create(connection: &ExcelConnection, actor: &Actor) -> Result<Acto
 }
 
 pub(crate) fn save(connection: &ExcelConnection, actors: &[Actor]) -> Result<Vec<Actor>> {
-    let actor_type = actors.first().map_or("Customer", |actor| actor.actor_type.as_str());
-    collect(actor_type, None, |cx, rows| connection.save(cx, actors, rows))
+    let saved = save_some(connection, actors);
+    if saved.outcome.state == State::Ok {
+        return Ok(saved.actors);
+    }
+    let Outcome { user, code, .. } = saved.outcome;
+    let error = Error::user(user.unwrap_or_default());
+    Err(code.into_iter().fold(error, Error::code))
+}
+
+/// Saves actors, of which some may be refused.
+pub(crate) fn save_some(connection: &ExcelConnection, actors: &[Actor]) -> Saved {
+    testing::save(connection, actors)
 }
 
 /// An actor to be created or saved.

@@ -175,28 +175,41 @@ fn invalid_changes_are_refused_and_nothing_is_written() {
         assert!(text.contains(part), "{part}: {text}");
         assert_eq!(actual_code.as_deref(), code, "{text}");
     }
-    let good = actor("Customer", "1002", &[("NAME", Some("Changed"))]);
-    for (bad, part) in [
-        (actor("Customer", "4711", &[("NAME", Some("x"))]), "does not have Customer \"4711\""),
+    let refused = [
+        (actor("Customer", "4711", &[("NAME", Some("x"))]), "the workbook has no such row"),
         (
-            actor("Customer", "1001", &[("NAME", None)]),
-            "Customer 1001: the field NAME of Customer must be filled in",
+            actor("Customer", "1001", &[("Limit", Some("[I:5]")), ("NAME", None)]),
+            "the field NAME of Customer must be filled in",
         ),
         (
-            actor("Customer", "1001", &[("POSTALZIP", Some("1"))]),
-            "Customer 1001: the field POSTALZIP is read only",
+            actor("Customer", "1001", &[("NAME", Some("lost")), ("POSTALZIP", Some("1"))]),
+            "the field POSTALZIP is read only",
         ),
         (
             actor("Customer", "1001", &[("Sum", Some("[I:5]"))]),
             "the cell I2 of the sheet Customer holds a formula",
         ),
-        (actor("Dog", "1", &[]), "\"Dog\""),
-    ] {
-        let (text, _) = error_of(save(&connection, &[good.clone(), bad]));
+        (actor("Dog", "1", &[]), "no sheet for the actor type \"Dog\""),
+    ];
+    for (bad, part) in &refused {
+        let (text, _) = error_of(save(&connection, std::slice::from_ref(bad)));
         assert!(text.contains(part), "{part}: {text}");
     }
     assert_eq!(std::fs::read(place.path()).unwrap(), before);
-    assert_eq!(get(&connection, "Customer", "1002").field("NAME"), Some(Some("Beta")));
+    // The others of the same call are saved.
+    for (number, (bad, part)) in refused.into_iter().enumerate() {
+        let name = format!("Changed {number}");
+        let good = actor("Customer", "1002", &[("NAME", Some(&name))]);
+        let saved = save_some(&connection, &[bad, good]);
+        assert_eq!((saved.actors.len(), saved.not_saved.len()), (1, 1), "{saved:?}");
+        assert!(saved.not_saved[0].why.user.as_deref().unwrap().contains(part), "{saved:?}");
+        assert_eq!(get(&connection, "Customer", "1002").field("NAME"), Some(Some(name.as_str())));
+    }
+    let untouched = get(&connection, "Customer", "1001");
+    assert_eq!(
+        (untouched.field("NAME"), untouched.field("POSTALZIP")),
+        (Some(Some("Alfa")), Some(Some("0150")))
+    );
     // A value that a cell shows already is no change: neither a formula nor a read-only field is in the way.
     let same = actor(
         "Customer",

@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) given: GivenStamps,
     /// Actor type and key of the actors that were created or saved, in the order they came.
     pub(crate) touched: Vec<(&'static str, String)>,
+    /// The actors of a save that cannot be saved, by their positions.
+    pub(crate) refused: Vec<(usize, Error)>,
 }
 
 /// Makes a plan against a workbook as it was read.
@@ -87,35 +89,46 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The plan that changes rows.
+    /// The plan that changes rows: those of the actors that can be saved.
+    pub(crate) fn save(mut self, actors: &[&Actor]) -> Plan {
+        for (position, actor) in actors.iter().enumerate() {
+            if let Err(why) = self.change(actor) {
+                self.plan.refused.push((position, why));
+            }
+        }
+        self.plan
+    }
+
+    /// Plans the change of a row.
     ///
     /// # Errors
-    /// An actor does not exist; a field, a value or a parent is not right.
-    pub(crate) fn save(mut self, actors: &[Actor]) -> Result<Plan> {
-        let mut unknown = Vec::new();
-        for actor in actors {
-            let typed = self.typed.table(&actor.actor_type)?;
-            let table = typed.table;
-            let Some(number) = table.find(actor.key.trim()) else {
-                unknown.push(format!("{} {:?}", table.actor_type, actor.key));
-                continue;
-            };
-            let row = table.row(number);
-            let with_actor = |error: Error| {
-                let text = format!("{} {}: {}", table.actor_type, actor.key, error.user_text());
-                let code = error.error_code().map(str::to_owned);
-                let error = Error::user(text);
-                code.into_iter().fold(error, Error::code)
-            };
-            self.fields(typed, Some(number), row, actor).map_err(with_actor)?;
-            self.parent(table, Some(number), row, actor).map_err(with_actor)?;
-            self.stamp(table, row, table.key(number).to_owned());
+    /// The actor does not exist; a field, a value or the parent is not right. The plan is as it was.
+    fn change(&mut self, actor: &Actor) -> Result<()> {
+        let typed = self.typed.table(&actor.actor_type)?;
+        let table = typed.table;
+        let Some(number) = table.find(actor.key.trim()) else {
+            return Err(Error::not_found("the workbook has no such row"));
+        };
+        let row = table.row(number);
+        let before = self.edits_of(table, row);
+        let planned = self
+            .fields(typed, Some(number), row, actor)
+            .and_then(|()| self.parent(table, Some(number), row, actor));
+        match planned {
+            Ok(()) => self.stamp(table, row, table.key(number).to_owned()),
+            Err(_) => {
+                self.plan.edits.entry(table.actor_type).or_default().retain(|(of, _), _| *of != row);
+                self.plan.edits.entry(table.actor_type).or_default().extend(before);
+            }
         }
-        if !unknown.is_empty() {
-            let unknown = unknown.join(", ");
-            return Err(Error::user(format!("nothing was saved, the workbook does not have {unknown}")));
-        }
-        Ok(self.plan)
+        planned
+    }
+
+    /// What is planned for a row.
+    fn edits_of(&self, table: &Table, row: u32) -> SheetEdits {
+        let edits = self.plan.edits.get(table.actor_type);
+        let of_row = edits.into_iter().flat_map(|edits| edits.range((row, 0)..=(row, u32::MAX)));
+        of_row.map(|(place, edit)| (*place, edit.clone())).collect()
     }
 
     fn next_key(&self, table: &Table) -> Result<String> {

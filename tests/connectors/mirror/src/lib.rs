@@ -11,7 +11,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use plugin_api::{Actor, ActorType, Connection, Connector, Context, Error, Field, Host, ListBased, ListItem};
-use plugin_api::{Result, Rows, Settings, SettingsForm, Stamps, Value};
+use plugin_api::{Result, Rows, Saves, Settings, SettingsForm, Stamps, Value};
 
 /// Text that goes wrong wherever somebody forgets to escape, or counts bytes where characters are meant.
 pub const TRICKY: &str = "Æsop's \"R&D\" <b>søn</b> ]]> 漢字 😀";
@@ -107,16 +107,15 @@ impl Connection for Reflection {
         Ok(())
     }
 
-    fn save(&self, _cx: &Context, changed: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
+    fn save(&self, _cx: &Context, saves: &mut Saves<'_>) -> Result<()> {
         let mut actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
-        for changes in changed {
+        saves.each(|changes, rows| {
             let found = actors.iter_mut().find(|actor| actor.key == changes.key);
             let actor = found.ok_or_else(|| Error::user(format!("nobody has the key {:?}", changes.key)))?;
             actor.merge(changes);
             actor.last_modified = Some(self.stamps.next());
-            rows.push(actor)?;
-        }
-        Ok(())
+            rows.push(actor)
+        })
     }
 }
 

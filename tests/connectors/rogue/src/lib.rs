@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use plugin_api::{
     Actor, ActorType, Connection, Connector, Context, Error, Field, Host, Input, Lifetime, ListItem, Outcome,
-    Parent, Restriction, Result, Rows, Settings,
+    Parent, Restriction, Result, Rows, Saves, Settings,
 };
 
 pub use fault::Fault;
@@ -203,12 +203,17 @@ impl Connection for RogueConnection {
         Ok(())
     }
 
-    fn save(&self, _cx: &Context, actors: &[Actor], rows: &mut Rows<'_>) -> Result<()> {
-        inject_with(&self.settings, "save", rows)?;
-        for actor in actors {
-            rows.push(actor)?;
+    /// The actor with the key 7 has the fault `save_7`.
+    fn save(&self, _cx: &Context, saves: &mut Saves<'_>) -> Result<()> {
+        inject(&self.settings, "save")?;
+        if self.settings.get("save_7") == Some("forgotten") {
+            let others = saves.actors().iter().filter(|actor| actor.key != "7");
+            return others.into_iter().try_for_each(|actor| saves.saved(actor, |rows| rows.push(actor)));
         }
-        Ok(())
+        saves.each(|actor, rows| {
+            inject_with(&self.settings, &format!("save_{}", actor.key), rows)?;
+            rows.push(actor)
+        })
     }
 
     fn list(&self, cx: &Context, name: &str) -> Result<Option<Vec<ListItem>>> {
