@@ -83,7 +83,8 @@ pub trait Connector: Sized + Send + Sync + 'static {
 ///
 /// A connector that can list its actors, but search them in no better way, implements [`ListBased`](crate::ListBased) and lets
 /// [`list_based!`](macro@crate::list_based) write [`get`](Connection::get), [`search`](Connection::search), [`search_text`](Connection::search_text)
-/// and [`changed_since`](Connection::changed_since), all or some of them.
+/// and [`changed_since`](Connection::changed_since), all or some of them. One whose ERP system can be queried implements
+/// [`QueryBased`](crate::QueryBased), and [`query_based!`](macro@crate::query_based) writes them.
 ///
 /// Methods that answer with actors push them to `rows`, one after the other: a result set of any size needs no memory.
 /// `rows` sends only the fields that the caller asked for. A call that works may still tell the user something:

@@ -87,6 +87,7 @@
 //! | choose what the host checks before a call | [`Input`] |
 //! | read and write field values | [`Value`], [`DateTime`] |
 //! | search by looking at all actors | [`ListBased`] |
+//! | search by a query of the ERP system | [`QueryBased`], [`Query`] |
 //! | search faster than that | [`Restriction`], [`Matcher`], [`TextMatcher`] |
 //! | give actors stamps of their last change | [`Stamps`] |
 //! | report errors, to users and technicians | [`Error`], [`ErrorKind`], [`ResultExt`] |
@@ -129,9 +130,11 @@ pub mod list_based;
 mod matcher;
 mod metrics;
 mod outcome;
+pub mod query_based;
 mod restriction;
 mod rows;
 mod saves;
+mod search_macro;
 mod secret;
 mod service;
 mod settings;
@@ -159,6 +162,7 @@ pub use matcher::{Candidate, Matcher};
 pub use metrics::{Counter, Gauge, Histogram, Metrics};
 pub use outcome::{Error, ErrorKind, Outcome, Result, ResultExt};
 pub use plugin_api_derive::{ActorRow, SettingsForm};
+pub use query_based::{Query, QueryBased};
 pub use restriction::{LikeDialect, Restriction};
 pub use rows::{Row, RowFilter, Rows};
 pub use saves::Saves;

@@ -46,58 +46,7 @@ pub trait ListBased: Connection {
 /// `search`, `search_text` and `changed_since`. A line in the `impl Connection` block.
 #[macro_export]
 macro_rules! list_based {
-    ($($method:ident),+ $(,)?) => { $($crate::list_based!(@ $method);)+ };
-    (@ get) => {
-        fn get(
-            &self,
-            cx: &$crate::Context,
-            actor_type: &str,
-            keys: &[&str],
-            rows: &mut $crate::Rows<'_>,
-        ) -> $crate::Result<()> {
-            $crate::list_based::get(self, cx, actor_type, keys, rows)
-        }
-    };
-    (@ search) => {
-        fn search(
-            &self,
-            cx: &$crate::Context,
-            actor_type: &str,
-            restrictions: &[$crate::Restriction],
-            rows: &mut $crate::Rows<'_>,
-        ) -> $crate::Result<()> {
-            $crate::list_based::search(self, cx, actor_type, restrictions, rows)
-        }
-    };
-    (@ search_text) => {
-        fn search_text(
-            &self,
-            cx: &$crate::Context,
-            actor_type: &str,
-            text: &str,
-            parent: ::core::option::Option<&$crate::Parent>,
-            rows: &mut $crate::Rows<'_>,
-        ) -> $crate::Result<()> {
-            $crate::list_based::search_text(self, cx, actor_type, text, parent, rows)
-        }
-    };
-    (@ changed_since) => {
-        fn changed_since(
-            &self,
-            cx: &$crate::Context,
-            actor_type: &str,
-            stamp: ::core::option::Option<&str>,
-            rows: &mut $crate::Rows<'_>,
-        ) -> $crate::Result<()> {
-            $crate::list_based::changed_since(self, cx, actor_type, stamp, rows)
-        }
-    };
-    (@ $other:ident) => {
-        ::core::compile_error!(::core::concat!(
-            "list_based! writes get, search, search_text and changed_since, not ",
-            ::core::stringify!($other)
-        ));
-    };
+    ($($method:ident),+ $(,)?) => { $($crate::__search!(list_based $method);)+ };
 }
 
 /// [`Connection::get`] by listing.
@@ -165,7 +114,8 @@ pub fn changed_since<C: ListBased + ?Sized>(
     }
 }
 
-struct Keys<'a>(HashSet<&'a str>);
+/// The actors with these keys.
+pub(crate) struct Keys<'a>(pub(crate) HashSet<&'a str>);
 
 impl RowFilter for Keys<'_> {
     fn needs(&self, _field: &str) -> bool {

@@ -10,8 +10,8 @@
 use erp_host_conformance::testing::{collect, collect_in, save};
 use plugin_api::Operator as Op;
 use plugin_api::{
-    Actor, ActorType, Connection, Context, Error, Field, ListBased, ListItem, Outcome, Parent, Restriction,
-    Result, Rows, TextMatcher, error_code,
+    Actor, ActorType, Connection, Context, Error, Field, ListBased, ListItem, Outcome, Parent, Query,
+    QueryBased, Restriction, Result, Rows, TextMatcher, error_code,
 };
 
 /// A connection that implements no more than it must.
@@ -276,4 +276,96 @@ fn create_and_save_fail_by_default() {
     let cx = Context::default();
     plain.test(&cx).unwrap();
     assert_eq!(cx.outcome(), Outcome::ok());
+}
+
+/// A connection to an ERP system that finds too much, and remembers what it was asked for.
+#[derive(Default)]
+struct Queried {
+    plain: Plain,
+    asked: std::sync::Mutex<Vec<String>>,
+}
+
+impl QueryBased for Queried {
+    fn query(&self, cx: &Context, actor_type: &str, query: &Query<'_>, rows: &mut Rows<'_>) -> Result<()> {
+        let condition = |restriction: &Restriction| {
+            format!("{} {} {}", restriction.field, restriction.operator, restriction.values.join(","))
+        };
+        let conditions = |all: &[Restriction]| all.iter().map(condition).collect::<Vec<_>>();
+        self.asked.lock().unwrap().push(format!(
+            "keys {:?}, parent {:?}, all {:?}, text {:?}, any {:?}, since {:?}",
+            query.keys.unwrap_or_default(),
+            query.parent.map_or("", |parent| &parent.key),
+            conditions(&query.restrictions),
+            query.text.unwrap_or_default(),
+            conditions(&query.any),
+            query.changed_since.unwrap_or_default(),
+        ));
+        self.plain.actors(cx, actor_type, rows)
+    }
+}
+
+impl Connection for Queried {
+    fn actor_types(&self, cx: &Context) -> Result<Vec<ActorType>> {
+        self.plain.actor_types(cx)
+    }
+
+    fn fields(&self, cx: &Context, actor_type: &str) -> Result<Vec<Field>> {
+        self.plain.fields(cx, actor_type)
+    }
+
+    plugin_api::query_based!(get, search, search_text, changed_since);
+}
+
+#[test]
+fn query_has_what_is_asked_for_and_its_rows_are_filtered() {
+    let erp = Queried::default();
+    let found = |search: &dyn Fn(&Context, &mut Rows<'_>) -> Result<()>, actor_type: &str| {
+        let found = collect(actor_type, None, search).unwrap();
+        let keys = found.into_iter().map(|actor| actor.key).collect::<Vec<_>>().join(" ");
+        (keys, erp.asked.lock().unwrap().drain(..).collect::<Vec<_>>().join("; "))
+    };
+    let parent = Parent::new("Customer", "C1");
+    let restrictions = [
+        Restriction::new(Restriction::PARENT_KEY, Op::Equal, ["C1"]),
+        Restriction::new("NAME", Op::Contains, ["berg"]),
+        Restriction::new(Restriction::PARENT_TYPE, Op::Equal, ["Customer"]),
+    ];
+    let none = "keys [], parent \"\", all [], text \"\", any [], since \"\"";
+    for (search, keys, asked) in [
+        (
+            found(&|cx, rows| erp.get(cx, "Customer", &["C2", "C9"], rows), "Customer"),
+            "C2",
+            none.replace("keys []", "keys [\"C2\", \"C9\"]"),
+        ),
+        (found(&|cx, rows| erp.get(cx, "Customer", &[], rows), "Customer"), "", String::new()),
+        (
+            found(&|cx, rows| erp.search(cx, "Person", &restrictions, rows), "Person"),
+            "P1",
+            "keys [], parent \"C1\", all [\"NAME contains berg\"], text \"\", any [], since \"\"".to_owned(),
+        ),
+        (
+            found(&|cx, rows| erp.search_text(cx, "Person", " dal ", Some(&parent), rows), "Person"),
+            "P3",
+            "keys [], parent \"C1\", all [], text \"dal\", any [\"NAME contains dal\"], since \"\""
+                .to_owned(),
+        ),
+        (
+            found(&|cx, rows| erp.search_text(cx, "Person", " ", None, rows), "Person"),
+            "P1 P2 P3",
+            none.to_owned(),
+        ),
+        // What the ERP system adds because of a margin is sent.
+        (
+            found(&|cx, rows| erp.changed_since(cx, "Customer", Some("2026-02"), rows), "Customer"),
+            "C1 C2 C3",
+            none.replace("since \"\"", "since \"2026-02\""),
+        ),
+        (
+            found(&|cx, rows| erp.changed_since(cx, "Customer", Some(""), rows), "Customer"),
+            "C1 C2 C3",
+            none.to_owned(),
+        ),
+    ] {
+        assert_eq!(search, (keys.to_owned(), asked));
+    }
 }

@@ -7,10 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use plugin_api::{Actor, ActorRow, ActorType, Connection, Connector, Context, DateTime, Error, Field, Host};
-use plugin_api::{
-    LikeDialect, ListItem, Matcher, Operator, Parent, Restriction, Result, Rows, Saves, Secret,
-};
-use plugin_api::{Settings, SettingsForm, TextMatcher};
+use plugin_api::{LikeDialect, ListItem, Operator, Query, QueryBased, Restriction, Result, Rows, Saves};
+use plugin_api::{Secret, Settings, SettingsForm};
 use plugin_http::{Client, Login, Session, pages};
 
 use records::{Category, Customer, LoggedIn, Person, Record};
@@ -120,57 +118,7 @@ impl Connection for Company {
         Ok(Some(categories.into_iter().map(|category| ListItem::new(category.id, category.text)).collect()))
     }
 
-    fn get(&self, cx: &Context, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
-        self.fields(cx, actor_type)?;
-        // A key that is no number of the ERP system's, in its form, does not exist.
-        let is_key = |key: &&str| key.parse::<u32>().is_ok_and(|number| number.to_string() == *key);
-        let mut keys: Vec<&str> = keys.iter().copied().filter(is_key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys.chunks(KEYS).try_for_each(|keys| self.read(cx, actor_type, &[("id", keys.join(","))], rows))
-    }
-
-    fn search(
-        &self,
-        cx: &Context,
-        actor_type: &str,
-        restrictions: &[Restriction],
-        rows: &mut Rows<'_>,
-    ) -> Result<()> {
-        let matcher = Matcher::of(self, cx, actor_type, restrictions)?;
-        let mut query = below(matcher.parent());
-        for restriction in restrictions {
-            push_down(restriction, &mut query)?;
-        }
-        self.read(cx, actor_type, &query, &mut rows.filtered(&matcher)?)
-    }
-
-    fn search_text(
-        &self,
-        cx: &Context,
-        actor_type: &str,
-        text: &str,
-        parent: Option<&Parent>,
-        rows: &mut Rows<'_>,
-    ) -> Result<()> {
-        let matcher = TextMatcher::new(text, &self.fields(cx, actor_type)?, parent);
-        let mut query = below(parent);
-        let contains = Restriction::new("NAME", Operator::Contains, [text.trim()]);
-        query.extend(contains.like(PATTERN).map(|pattern| ("text", pattern)));
-        self.read(cx, actor_type, &query, &mut rows.filtered(&matcher)?)
-    }
-
-    fn changed_since(
-        &self,
-        cx: &Context,
-        actor_type: &str,
-        stamp: Option<&str>,
-        rows: &mut Rows<'_>,
-    ) -> Result<()> {
-        // What was changed before, and could not be read then, is sent again: that does no harm.
-        let since = stamp.map(|stamp| ("changed_since", earlier(stamp)));
-        self.read(cx, actor_type, since.as_slice(), rows)
-    }
+    plugin_api::query_based!(get, search, search_text, changed_since);
 
     fn create(&self, cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
         match actor.actor_type.as_str() {
@@ -189,25 +137,28 @@ impl Connection for Company {
     }
 }
 
-/// Parameters of a request that lists records.
-type Query = Vec<(&'static str, String)>;
-
-impl Company {
-    fn read(
-        &self,
-        cx: &Context,
-        actor_type: &str,
-        query: &[(&str, String)],
-        rows: &mut Rows<'_>,
-    ) -> Result<()> {
+impl QueryBased for Company {
+    fn query(&self, cx: &Context, actor_type: &str, query: &Query<'_>, rows: &mut Rows<'_>) -> Result<()> {
         match actor_type {
             Customer::ACTOR_TYPE => self.read_records::<Customer>(cx, query, rows),
             Person::ACTOR_TYPE => self.read_records::<Person>(cx, query, rows),
             _ => Err(unknown(actor_type)),
         }
     }
+}
 
-    fn read_records<R: Record>(
+impl Company {
+    fn read_records<R: Record>(&self, cx: &Context, query: &Query<'_>, rows: &mut Rows<'_>) -> Result<()> {
+        let Some(keys) = query.keys else { return self.read_pages::<R>(cx, &parameters(query)?, rows) };
+        // A key that is no number of the ERP system's, in its form, does not exist.
+        let is_key = |key: &&str| key.parse::<u32>().is_ok_and(|number| number.to_string() == *key);
+        let mut keys: Vec<&str> = keys.iter().copied().filter(is_key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.chunks(KEYS).try_for_each(|keys| self.read_pages::<R>(cx, &[("id", keys.join(","))], rows))
+    }
+
+    fn read_pages<R: Record>(
         &self,
         cx: &Context,
         query: &[(&str, String)],
@@ -245,44 +196,45 @@ impl Company {
     }
 }
 
-/// What the ERP system can search for, and perhaps more: a matcher decides about what it finds.
-fn push_down(restriction: &Restriction, query: &mut Query) -> Result<()> {
-    use Operator as Op;
-    match (restriction.field.as_str(), restriction.operator) {
-        ("NAME", _) => query.extend(restriction.like(PATTERN).map(|pattern| ("name", pattern))),
-        ("EMAIL", _) => query.extend(restriction.like(PATTERN).map(|pattern| ("email", pattern))),
-        ("CREDIT", Op::Between) => {
-            let (from, to) = restriction.bounds::<f64>()?;
-            query.extend([("credit_from", from.to_string()), ("credit_to", to.to_string())]);
-        }
-        ("CREDIT", Op::Greater | Op::GreaterOrEqual) => {
-            query.push(("credit_from", restriction.value::<f64>()?.to_string()));
-        }
-        ("CREDIT", Op::Less | Op::LessOrEqual) => {
-            query.push(("credit_to", restriction.value::<f64>()?.to_string()));
+/// The parameters of a request that finds all that a query finds, and perhaps more.
+fn parameters(query: &Query<'_>) -> Result<Vec<(&'static str, String)>> {
+    let mut parameters = Vec::new();
+    if let Some(parent) = query.parent {
+        parameters.push(("customer", parent.key.clone()));
+    }
+    for restriction in &query.restrictions {
+        push_down(restriction, &mut parameters)?;
+    }
+    // The ERP system looks for a text in the fields that `any` names, and in the key.
+    let text = query.any.first().and_then(|contains| contains.like(PATTERN));
+    parameters.extend(text.map(|pattern| ("text", pattern)));
+    if let Some(stamp) = query.changed_since {
+        // What was changed before, and could not be read then, is sent again: that does no harm.
+        let stamp = DateTime::parse_sortable(stamp.trim_end_matches('Z'));
+        let since = stamp.map(|stamp| format!("{}Z", stamp.saturating_sub(MARGIN).to_sortable()));
+        parameters.push(("changed_since", since.unwrap_or_default()));
+    }
+    Ok(parameters)
+}
+
+fn push_down(restriction: &Restriction, parameters: &mut Vec<(&'static str, String)>) -> Result<()> {
+    match restriction.field.as_str() {
+        "NAME" => parameters.extend(restriction.like(PATTERN).map(|pattern| ("name", pattern))),
+        "EMAIL" => parameters.extend(restriction.like(PATTERN).map(|pattern| ("email", pattern))),
+        "CREDIT" => {
+            let (from, to) = restriction.range::<f64>()?;
+            parameters.extend(from.map(|from| ("credit_from", from.to_string())));
+            parameters.extend(to.map(|to| ("credit_to", to.to_string())));
         }
         // An empty key stands for no category.
-        ("CATEGORY", Op::OneOf) if restriction.values.iter().all(|key| !key.is_empty()) => {
-            query.push(("category", restriction.values.join(",")));
+        "CATEGORY" if !restriction.values.contains(&String::new()) => {
+            if restriction.operator == Operator::OneOf {
+                parameters.push(("category", restriction.values.join(",")));
+            }
         }
         _ => {}
     }
     Ok(())
-}
-
-/// Only the children of a parent.
-fn below(parent: Option<&Parent>) -> Query {
-    parent.into_iter().map(|parent| ("customer", parent.key.clone())).collect()
-}
-
-/// A stamp that is earlier by the margin.
-fn earlier(stamp: &str) -> String {
-    const TICKS_PER_SECOND: u64 = 10_000_000;
-    let date = DateTime::parse_sortable(stamp.trim_end_matches('Z')).ok();
-    let earlier = date.and_then(|date| {
-        DateTime::from_ticks(date.ticks().saturating_sub(MARGIN.as_secs() * TICKS_PER_SECOND))
-    });
-    earlier.map_or_else(String::new, |date| format!("{}Z", date.to_sortable()))
 }
 
 fn unknown(actor_type: &str) -> Error {

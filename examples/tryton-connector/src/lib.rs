@@ -7,11 +7,10 @@ mod tryton;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use plugin_api::{Actor, ActorType, Connection, Connector, Context, DateTime, Error, ErrorKind, Field};
+use plugin_api::{Actor, ActorType, Connection, Connector, Context, DateTime, Error, ErrorKind, Field, Host};
 use plugin_api::{
-    FieldType, Host, ListItem, Matcher, Operator, Parent, Restriction, Result, ResultExt, Rows, Saves,
+    ListItem, Query, QueryBased, Restriction, Result, ResultExt, Rows, Saves, Secret, Settings, SettingsForm,
 };
-use plugin_api::{Secret, Settings, SettingsForm, TextMatcher};
 use plugin_http::Client;
 use serde_json::{Value as Json, json};
 
@@ -119,59 +118,7 @@ impl Connection for Erp {
         ))
     }
 
-    fn get(&self, cx: &Context, actor_type: &str, keys: &[&str], rows: &mut Rows<'_>) -> Result<()> {
-        let ids: Vec<i64> = keys.iter().filter_map(|key| id(key).ok()).collect();
-        self.find(cx, actor_type, None, json!(["id", "in", ids]), rows)
-    }
-
-    fn search(
-        &self,
-        cx: &Context,
-        actor_type: &str,
-        restrictions: &[Restriction],
-        rows: &mut Rows<'_>,
-    ) -> Result<()> {
-        let matcher = Matcher::of(self, cx, actor_type, restrictions)?;
-        let columns = columns(actor_type)?;
-        let column = |of: &Restriction| columns.iter().find(|column| column.field.key == of.field);
-        let narrowed = restrictions.iter().filter_map(|of| column(of)?.narrowed_by(of)).collect();
-        self.find(cx, actor_type, matcher.parent(), narrowed, &mut rows.filtered(&matcher)?)
-    }
-
-    fn search_text(
-        &self,
-        cx: &Context,
-        actor_type: &str,
-        text: &str,
-        parent: Option<&Parent>,
-        rows: &mut Rows<'_>,
-    ) -> Result<()> {
-        let is_looked_at =
-            |column: &Column| column.is_searched() && column.field.field_type == FieldType::Text;
-        let columns: Vec<Column> = columns(actor_type)?.into_iter().filter(is_looked_at).collect();
-        let contains = Restriction::new("", Operator::Contains, [text.trim()]);
-        let mut any: Vec<Json> = columns.iter().filter_map(|column| column.narrowed_by(&contains)).collect();
-        if !any.is_empty() {
-            any.splice(0..0, [json!("OR"), json!(["id", "=", id(text.trim()).unwrap_or_default()])]);
-        }
-        let fields: Vec<Field> = columns.into_iter().map(|column| column.field).collect();
-        let matcher = TextMatcher::new(text, &fields, parent);
-        self.find(cx, actor_type, parent, json!(any), &mut rows.filtered(&matcher)?)
-    }
-
-    fn changed_since(
-        &self,
-        cx: &Context,
-        actor_type: &str,
-        stamp: Option<&str>,
-        rows: &mut Rows<'_>,
-    ) -> Result<()> {
-        let Some(stamp) = stamp else { return self.find(cx, actor_type, None, json!([]), rows) };
-        let stamp = DateTime::parse_sortable(stamp).user("the stamp is none of Tryton")?;
-        let since = date(stamp.saturating_sub(LONGEST_TRANSACTION));
-        let changed = json!(["OR", ["write_date", ">=", since], ["create_date", ">=", since]]);
-        self.find(cx, actor_type, None, changed, rows)
-    }
+    plugin_api::query_based!(get, search, search_text, changed_since);
 
     fn create(&self, cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
         let values = values(actor, &Json::Null, &self.company)?;
@@ -188,21 +135,33 @@ impl Connection for Erp {
     }
 }
 
-impl Erp {
-    /// Pushes the actors of a type that are below this parent and in this domain.
-    fn find(
-        &self,
-        cx: &Context,
-        actor_type: &str,
-        parent: Option<&Parent>,
-        filter: Json,
-        rows: &mut Rows<'_>,
-    ) -> Result<()> {
-        // A key that is none has no children.
-        let parent = parent.map(|parent| id(&parent.key).unwrap_or_default());
-        let domain = json!([domain(actor_type, &self.company, parent), filter]);
+impl QueryBased for Erp {
+    fn query(&self, cx: &Context, actor_type: &str, query: &Query<'_>, rows: &mut Rows<'_>) -> Result<()> {
         let columns = columns(actor_type)?;
-        for page in records(&self.http, cx, model(actor_type), domain, &reads(actor_type, &columns)) {
+        // A key that is none has no children.
+        let parent = query.parent.map(|parent| id(&parent.key).unwrap_or_default());
+        let mut domain = vec![domain(actor_type, &self.company, parent)];
+        if let Some(keys) = query.keys {
+            let ids: Vec<i64> = keys.iter().filter_map(|key| id(key).ok()).collect();
+            domain.push(json!(["id", "in", ids]));
+        }
+        let narrowed = |restriction: &Restriction| {
+            let column = columns.iter().find(|column| column.field.key == restriction.field);
+            column.and_then(|column| column.narrowed_by(restriction))
+        };
+        domain.extend(query.restrictions.iter().filter_map(narrowed));
+        // A text that Tryton compares in another way is left to the filter of the rows.
+        let any: Option<Vec<Json>> = query.any.iter().map(narrowed).collect();
+        if let (Some(text), Some(any)) = (query.text, any) {
+            let key = json!(["id", "=", id(text).unwrap_or_default()]);
+            domain.push(json!([vec![json!("OR"), key], any].concat()));
+        }
+        if let Some(stamp) = query.changed_since {
+            let stamp = DateTime::parse_sortable(stamp).user("the stamp is none of Tryton")?;
+            let since = date(stamp.saturating_sub(LONGEST_TRANSACTION));
+            domain.push(json!(["OR", ["write_date", ">=", since], ["create_date", ">=", since]]));
+        }
+        for page in records(&self.http, cx, model(actor_type), json!(domain), &reads(actor_type, &columns)) {
             for record in page? {
                 let mut row = rows.row(&record["id"]);
                 if let Some(date) = read_date(&record["write_date"]).or(read_date(&record["create_date"])) {
@@ -219,7 +178,9 @@ impl Erp {
         }
         Ok(())
     }
+}
 
+impl Erp {
     /// Changes the fields that came, unless somebody else changes the record between reading and writing it.
     fn save_one(&self, cx: &Context, actor: &Actor, rows: &mut Rows<'_>) -> Result<()> {
         let (actor_type, model) = (actor.actor_type.as_str(), model(&actor.actor_type));
@@ -236,7 +197,7 @@ impl Erp {
 
     /// Pushes an actor that was written: a failure here does not undo that.
     fn written(&self, cx: &Context, actor_type: &str, id: &Json, rows: &mut Rows<'_>) -> Result<()> {
-        let read = self.find(cx, actor_type, None, json!(["id", "=", id]), rows);
+        let read = self.get(cx, actor_type, &[&id.to_string()], rows);
         read.map_err(|error| error.of_kind(ErrorKind::UnknownOutcome))
     }
 }
