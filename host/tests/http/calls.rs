@@ -242,8 +242,9 @@ fn nulls_follow_the_contract() {
 #[test]
 fn writes_whose_reply_has_a_nul_character_succeed() {
     let host = Host::start();
-    host.save(&[("create", "nul"), ("save", "nul")]);
-    let actor = Actor { actor_type: Some("Customer".into()), erp_key: Some("2".into()), ..Actor::default() };
+    host.save(&[("create", "nul"), ("save_nul", "nul")]);
+    let actor =
+        Actor { actor_type: Some("Customer".into()), erp_key: Some("nul".into()), ..Actor::default() };
     for request in [
         Request::CreateActor { actor: Some(actor.clone()) },
         Request::SaveActors { actors: Some(vec![actor.clone()]) },

@@ -211,8 +211,10 @@ impl Connection for RogueConnection {
             return others.into_iter().try_for_each(|actor| saves.saved(actor, |rows| rows.push(actor)));
         }
         saves.each(|actor, rows| {
-            inject_with(&self.settings, &format!("save_{}", actor.key), rows)?;
-            rows.push(actor)
+            let method = format!("save_{}", actor.key);
+            inject_with(&self.settings, &method, rows)?;
+            // A row with a NUL character is its row.
+            if self.settings.get(&method) == Some("nul") { Ok(()) } else { rows.push(actor) }
         })
     }
 
