@@ -138,7 +138,7 @@ impl<'c, C: Connector> InProcess<'c, C> {
     /// A call of a connection. As in a host the connection is opened again where an error asks for it, and a call that only
     /// reads is repeated then, once.
     fn of_connection(&self, guid: Guid, request: &Request<'_>) -> Result<Reply, Stop> {
-        let call = || answer::<C>(&self.opened(guid)?, |state| with(state), request);
+        let call = || answer::<C>(&self.opened(guid)?, with, request);
         let first = call()?;
         if !asks_to_reopen(&first) {
             return Ok(first);

@@ -320,12 +320,15 @@ struct Suspect<'a> {
     refusal: Refusal,
 }
 
+/// A value that was compared with the one that the connection answers with.
+type CheckedValue = Result<Edit, Refusal>;
+
 /// Compares values with those that the connection answers with. One that differs is refused.
 fn unchanged(
     lookup: &Lookup<'_>,
     actor_type: &str,
     suspects: Vec<Suspect<'_>>,
-) -> Result<Vec<(usize, Result<Edit, Refusal>)>, NotPassed> {
+) -> Result<Vec<(usize, CheckedValue)>, NotPassed> {
     if suspects.is_empty() {
         return Ok(Vec::new());
     }

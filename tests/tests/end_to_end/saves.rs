@@ -171,3 +171,22 @@ fn saves_of_input_that_fits_are_kept_in_the_hosts_process() {
 fn saves_of_input_that_fits_are_kept_in_a_worker_process() {
     input_is_refused_for_each_actor(WORKER);
 }
+
+#[test]
+fn saves_that_are_not_in_the_reply_are_named_by_the_command_call() {
+    let host = Setup::new().plugin(HELLO).start();
+    let client = host.client(Dialect::Message).connector("Hello").connection(GUID);
+    client.ok(Request::SaveConnection { connection_info: Some(Dictionary::default()) });
+    let file = host.folder().join("actors.json");
+    let actor = |key: &str| {
+        format!(r#"{{"ActorType": "Customer", "ErpKey": "{key}", "FieldValues": {{"NAME": "Ny"}}}}"#)
+    };
+    std::fs::write(&file, format!("[{}, {}]", actor("C1"), actor("nobody"))).unwrap();
+    let url = format!("http://{}", host.address());
+    let arguments = ["call", &url, "saveactors", "--connection", GUID, "--actors", file.to_str().unwrap()];
+    let output = host.command(&arguments);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success(), "{out}{err}");
+    assert!(out.contains("Customer \"nobody\" is not saved: there is no such actor"), "{out}");
+    assert!(out.contains("C1") && err.contains("not saved: Customer \"nobody\""), "{out}{err}");
+}
