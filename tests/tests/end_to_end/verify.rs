@@ -150,12 +150,10 @@ fn simulate_takes_some_types_and_waits_for_an_erp_system_that_is_away() {
             let mut answer = proxy::forward(&received.request, host).ok()?;
             let refusal = answer.text();
             assert!(refusal.contains("<State>Error</State>"), "{refusal}");
-            answer.body = refusal
-                .replace(
-                    "<TechExplanation i:nil=\"true\"/>",
-                    "<TechExplanation>unavailable: it restarts</TechExplanation>",
-                )
-                .into_bytes();
+            let (start, rest) = refusal.split_once("<TechExplanation>")?;
+            let (_, end) = rest.split_once("</TechExplanation>")?;
+            let away = "<TechExplanation>unavailable: it restarts</TechExplanation>";
+            answer.body = format!("{start}{away}{end}").into_bytes();
             return Some(answer);
         }
         if let Some((start, rest)) = text.split_once("<UpdatedOnOrAfter>")
