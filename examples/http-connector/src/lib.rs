@@ -218,6 +218,8 @@ fn parameters(query: &Query<'_>) -> Result<Vec<(&'static str, String)>> {
 }
 
 fn push_down(restriction: &Restriction, parameters: &mut Vec<(&'static str, String)>) -> Result<()> {
+    // An empty key stands for no category.
+    let has_keys = restriction.operator == Operator::OneOf && !restriction.values.contains(&String::new());
     match restriction.field.as_str() {
         "NAME" => parameters.extend(restriction.like(PATTERN).map(|pattern| ("name", pattern))),
         "EMAIL" => parameters.extend(restriction.like(PATTERN).map(|pattern| ("email", pattern))),
@@ -226,12 +228,7 @@ fn push_down(restriction: &Restriction, parameters: &mut Vec<(&'static str, Stri
             parameters.extend(from.map(|from| ("credit_from", from.to_string())));
             parameters.extend(to.map(|to| ("credit_to", to.to_string())));
         }
-        // An empty key stands for no category.
-        "CATEGORY" if !restriction.values.contains(&String::new()) => {
-            if restriction.operator == Operator::OneOf {
-                parameters.push(("category", restriction.values.join(",")));
-            }
-        }
+        "CATEGORY" if has_keys => parameters.push(("category", restriction.values.join(","))),
         _ => {}
     }
     Ok(())
