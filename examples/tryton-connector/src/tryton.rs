@@ -22,6 +22,11 @@ impl Login for User {
         Ok(Session::header("authorization", format!("Session {}", BASE64_STANDARD.encode(session))))
     }
 
+    /// Tryton looks at all sessions of the user, and fails if another one ends meanwhile: before it does anything.
+    fn is_ended(&self, answer: &Answer) -> bool {
+        answer.status() == 401 || answer.text().contains("of \\\"Session\\\" that don't exist")
+    }
+
     fn log_out(&self, cx: &Context, http: &Client, session: &Session) -> Result<()> {
         result(rpc(http, "common.db.logout", json!([])).in_session(session).send(cx)?).map(drop)
     }

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// The releases of SOAP clients that the tests were written with.
 const FROM_PYPI: [&str; 2] = ["zeep==4.3.3", "suds==1.2.0"];
@@ -75,6 +76,9 @@ pub fn libreoffice() -> Option<PathBuf> {
 
 /// A Python that can import these modules, from these packages, in an environment of this name.
 fn python_with(name: &str, modules: &str, packages: &[&str]) -> Option<PathBuf> {
+    // The tests of a program run at the same time: one of them makes the environment, and the others wait for it.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = crate::build::target().join(name);
     let python = folder.join("bin").join("python");
     if run(Command::new(&python).args(["-c", &format!("import {modules}")])).is_ok() {

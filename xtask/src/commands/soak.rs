@@ -45,6 +45,18 @@ const PARTS: &[Part] = &[
         property_cases: None,
     },
     Part {
+        name: "state",
+        about: "two hosts change the state of one connection 200 times each, and no change is lost",
+        tests: &["--workspace", "--test=end_to_end", "--", "state::"],
+        property_cases: None,
+    },
+    Part {
+        name: "tryton",
+        about: "Tryton is killed, slow and gets another password ten times while it is synchronised",
+        tests: &["--workspace", "--test=end_to_end", "--", "tryton::"],
+        property_cases: None,
+    },
+    Part {
         name: "store",
         about: "a process that saves connections is killed 60 times, and 640 odd connections are stored",
         tests: &["--package=erp-host-store", "--lib"],
@@ -210,7 +222,7 @@ mod tests {
         assert!(found.len() > 3, "{found:?}");
         let is_known = |file: &&String| {
             ["store/", "plugins/excel/", "xtask/"].iter().any(|folder| file.starts_with(folder))
-                || ["crash", "mutations", "live", "replacing"]
+                || ["crash", "mutations", "live", "replacing", "state", "tryton"]
                     .iter()
                     .any(|name| file.ends_with(&format!("/{name}.rs")))
         };
