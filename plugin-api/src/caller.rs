@@ -20,6 +20,6 @@ pub trait Caller: Send + Sync {
     fn on_cancel(&self, callback: Box<dyn FnOnce() + Send>);
 
     /// Asks the host for a service for the connection of the call. Blocks until the answer is there
-    /// ([`service`](crate::service)); of several threads one asks after the other.
+    /// (`service`); of several threads one asks after the other.
     fn ask(&self, service: Service, request: MessageRef<'_>) -> Message;
 }

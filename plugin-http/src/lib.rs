@@ -1,6 +1,6 @@
 //! HTTP for the author of a connector: what a connector over HTTP needs beside [`plugin_api`], in blocking calls.
 //!
-//! - A [`Client`] is made from the settings of a connection. Its requests run in the [`Context`] of a call: with the time that is
+//! - A [`Client`] is made from the settings of a connection. Its requests run in the [`Context`](plugin_api::Context) of a call: with the time that is
 //!   left as their timeout, and ended at once when the call is cancelled.
 //! - Requests that **read** are repeated while the ERP system is away or busy (no connection, 429, 502, 503, 504), as long as there is time,
 //!   with growing waits, jitter and `Retry-After`. What reads is declared, not guessed by the method: [`Request::reads`].
