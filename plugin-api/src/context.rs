@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::caller::Caller;
+use crate::cancellation::CancelCallbacks;
 use crate::connection_folder::ConnectionFolder;
 use crate::{
     ConnectionRevision, ConnectionState, Error, ErrorKind, Host, MemoryState, Metrics, Outcome, Result, State,
@@ -61,13 +62,10 @@ struct Inner {
     /// What was reported about a call that works.
     reported: Mutex<Outcome>,
     /// The callbacks for the cancellation, which end with the call.
-    callbacks: Mutex<Vec<Arc<CancelCallback>>>,
+    callbacks: Arc<CancelCallbacks>,
     /// The state of the connection, if it is in memory.
     memory: OnceLock<MemoryState>,
 }
-
-/// A callback that has not run yet. Locked while it runs.
-type CancelCallback = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 
 impl Context {
     pub(crate) fn new(
@@ -174,25 +172,17 @@ impl Context {
     }
 
     /// Runs a callback when the call is cancelled, at once if it is already: to close a socket, or to cancel a query in the
-    /// ERP system. It runs on another thread, and has to be quick: the call does not end meanwhile. It is dropped when the
-    /// call ends without a cancellation.
+    /// ERP system. It runs on another thread, after those that were added before it, and has to be quick: the call does not end
+    /// meanwhile. It is dropped when the call ends without a cancellation.
     pub fn on_cancel(&self, callback: impl FnOnce() + Send + 'static) {
         let Some(caller) = &self.0.caller else { return };
-        let callback: Arc<CancelCallback> = Arc::new(Mutex::new(Some(Box::new(callback))));
-        lock(&self.0.callbacks).push(Arc::clone(&callback));
-        caller.on_cancel(Box::new(move || {
-            let mut callback = lock(&callback);
-            if let Some(callback) = callback.take() {
-                callback();
-            }
-        }));
+        self.0.callbacks.add(caller.as_ref(), Box::new(callback));
     }
 
     /// Drops the callbacks for the cancellation, because the call has ended: a socket that they close may serve another one.
     /// Waits for one that runs.
     pub(crate) fn drop_callbacks(&self) {
-        let callbacks = std::mem::take(&mut *lock(&self.0.callbacks));
-        callbacks.iter().for_each(|callback| drop(lock(callback).take()));
+        self.0.callbacks.drop_all();
     }
 
     /// The time until the deadline; zero when it has passed or the call was cancelled. `None` when there is no deadline.
@@ -286,13 +276,8 @@ impl Context {
     }
 
     fn reported(&self) -> MutexGuard<'_, Outcome> {
-        lock(&self.0.reported)
+        self.0.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A callback that panicked leaves nothing half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Adds a line to a text.

@@ -113,6 +113,7 @@
 mod actor;
 mod actor_row;
 mod caller;
+mod cancellation;
 mod columns;
 mod connection_folder;
 mod connector;
