@@ -31,6 +31,7 @@
 //! # Ok::<(), plugin_api::Error>(())
 //! ```
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use erp_host_input_check::Refusal;
@@ -98,7 +99,7 @@ pub fn save<C: Connection>(connection: &C, actors: &[Actor]) -> Saved {
 
 /// As [`save`], in a context.
 pub fn save_in<C: Connection>(cx: &Context, connection: &C, actors: &[Actor]) -> Saved {
-    save_checked(cx, connection, actors, &[])
+    save_checked(cx, connection, actors, &BTreeMap::new())
 }
 
 /// As [`save_in`], without the actors that the host refuses, by their positions.
@@ -106,15 +107,15 @@ pub(crate) fn save_checked<C: Connection>(
     cx: &Context,
     connection: &C,
     actors: &[Actor],
-    refused: &[(usize, Refusal)],
+    refused: &BTreeMap<usize, Refusal>,
 ) -> Saved {
     let mut results = SaveResults::new(actors, C::SAVES_TOGETHER);
     for (position, refusal) in refused {
         results.set(*position, Err(refusal.to_error().to_outcome()));
     }
-    let passes = |position: &usize| refused.iter().all(|(of, _)| of != position);
-    let places: Vec<usize> = (0..actors.len()).filter(passes).collect();
-    let passed: Vec<Actor> = places.iter().map(|place| actors[*place].clone()).collect();
+    let numbered = actors.iter().cloned().enumerate();
+    let (places, passed): (Vec<usize>, Vec<Actor>) =
+        numbered.filter(|(number, _)| !refused.contains_key(number)).unzip();
     let mut collected = CollectedResults { results, places, actors: Vec::new() };
     let is_refused = passed.is_empty() || (C::SAVES_TOGETHER && !refused.is_empty());
     let end = if is_refused {

@@ -110,8 +110,8 @@ impl<'c> InputCheck<'c> {
     ///
     /// # Errors
     /// The descriptions cannot be read.
-    pub fn save(&self, actors: &mut [Actor]) -> Result<Vec<(usize, Refusal)>, NotPassed> {
-        let Some((descriptions, source)) = self.checked else { return Ok(Vec::new()) };
+    pub fn save(&self, actors: &mut [Actor]) -> Result<BTreeMap<usize, Refusal>, NotPassed> {
+        let Some((descriptions, source)) = self.checked else { return Ok(BTreeMap::new()) };
         let lookup = Lookup::new(descriptions, source);
         let mut checked = checked_actors(&lookup, actors)?;
         if !checked.refused.is_empty() && lookup.has_used_older() {
@@ -122,7 +122,7 @@ impl<'c> InputCheck<'c> {
                 edit.apply(actor);
             }
         }
-        Ok(checked.refused.into_iter().collect())
+        Ok(checked.refused)
     }
 
     /// Checks with the descriptions that are there, and once more with fresh ones before anything is refused.

@@ -264,8 +264,8 @@ fn input_check_refuses_a_change_of_a_read_only_field() {
             [Actor::new("Customer", "1").with("NAME", "y"), Actor::new("Customer", key).with(field, value)];
         let before = actors.clone();
         let mut all = check.save(&mut actors).unwrap();
-        assert_eq!(all.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1], "the other one is not");
-        let (explanation, _, reason) = refused(Err(all.remove(0).1.into()));
+        assert_eq!(all.keys().copied().collect::<Vec<_>>(), [1], "the other one is not");
+        let (explanation, _, reason) = refused(Err(all.remove(&1).unwrap().into()));
         assert!(explanation.contains(expected), "{explanation}");
         assert!(!reason.contains("\"1\""), "{reason}");
         assert_eq!(actors, before);

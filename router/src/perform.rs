@@ -141,16 +141,14 @@ fn perform(
             saves.begin(&changed, is_together, reply.actors());
             let refused = check.save(&mut changed)?;
             // The actors that are passed on, and their places among all.
-            let passes = |number: &usize| refused.iter().all(|(of, _)| of != number);
-            let places: Vec<usize> = (0..changed.len()).filter(passes).collect();
+            let numbered = changed.into_iter().enumerate();
+            let (places, passed): (Vec<usize>, Vec<Actor>) =
+                numbered.filter(|(number, _)| !refused.contains_key(number)).unzip();
             let is_refused = is_together && !refused.is_empty();
             refused.into_iter().for_each(|(number, refusal)| saves.refuse(number, refusal));
             let end = if is_refused || places.is_empty() {
                 plugin_api::Outcome::ok()
             } else {
-                let numbered = changed.into_iter().enumerate();
-                let passed = numbered.filter(|(number, _)| places.binary_search(number).is_ok());
-                let passed: Vec<Actor> = passed.map(|(_, actor)| actor).collect();
                 connection.save(&passed, &mut |position, result| match places.get(position) {
                     Some(place) => saves.push(*place, result),
                     None => ControlFlow::Continue(()),
