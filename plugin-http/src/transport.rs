@@ -117,9 +117,7 @@ pub(crate) fn exchange(
     timeout: Duration,
     most: usize,
 ) -> Result<Received, NoAnswer> {
-    let cancelled = Arc::new(Notify::new());
-    let notify = Arc::clone(&cancelled);
-    cx.on_cancel(move || notify.notify_one());
+    let cancelled = cancelled(cx);
 
     let left = Arc::new(AtomicBool::new(false));
     // The polls of an empty body show nothing: it counts as sent as soon as there is a connection.
@@ -166,9 +164,7 @@ pub(crate) fn exchange(
 
 /// Waits; fails when the call is cancelled meanwhile.
 pub(crate) fn wait(cx: &Context, time: Duration) -> Result<()> {
-    let cancelled = Arc::new(Notify::new());
-    let notify = Arc::clone(&cancelled);
-    cx.on_cancel(move || notify.notify_one());
+    let cancelled = cancelled(cx);
     if let Ok(runtime) = &*RUNTIME {
         runtime.block_on(async {
             tokio::select! {
@@ -178,6 +174,14 @@ pub(crate) fn wait(cx: &Context, time: Duration) -> Result<()> {
         });
     }
     cx.check()
+}
+
+/// Notified when the call is cancelled.
+fn cancelled(cx: &Context) -> Arc<Notify> {
+    let cancelled = Arc::new(Notify::new());
+    let notify = Arc::clone(&cancelled);
+    cx.on_cancel(move || notify.notify_one());
+    cancelled
 }
 
 /// An error of the library with its causes, but without the address: its query may have secrets.
