@@ -344,18 +344,24 @@ pub(super) fn change(subject: &Subject<'_>, actor: &Actor) -> Option<Actor> {
     })
 }
 
+/// Two created actors of a type, and a change of each; `None` if there are none.
+async fn two_changes(
+    subject: &Subject<'_>,
+    findings: &mut Findings,
+    one: &Listed,
+) -> Result<Option<([Actor; 2], [Actor; 2])>, Stop> {
+    let Some(keys) = some_created(subject, findings, one, 2).await? else { return Ok(None) };
+    let first = get_one(subject, &one.name, &keys[0]).await?.0;
+    let second = get_one(subject, &one.name, &keys[1]).await?.0;
+    let changes = change(subject, &first).zip(change(subject, &second));
+    Ok(changes.map(|(of_first, of_second)| ([first, second], [of_first, of_second])))
+}
+
 pub(super) async fn saved(subject: &Subject<'_>, findings: &mut Findings) -> Result<(), Stop> {
     subject.needs(&[1101])?;
     for one in writable(subject, findings)? {
         let name = &one.name;
-        let Some(keys) = some_created(subject, findings, one, 2).await? else { continue };
-        let (first, second) =
-            (get_one(subject, name, &keys[0]).await?.0, get_one(subject, name, &keys[1]).await?.0);
-        let (Some(one_change), Some(other_change)) = (change(subject, &first), change(subject, &second))
-        else {
-            continue;
-        };
-        let changes = [one_change, other_change];
+        let Some(([first, second], changes)) = two_changes(subject, findings, one).await? else { continue };
         let pushed = save(subject, &changes).await?;
         let mut keys = [first.key.clone(), second.key.clone()];
         keys.sort();
@@ -519,10 +525,7 @@ pub(super) async fn partly_saved(subject: &Subject<'_>, findings: &mut Findings)
     subject.needs(&[1101, 1103, 1107])?;
     for one in writable(subject, findings)? {
         let name = &one.name;
-        let Some(keys) = some_created(subject, findings, one, 2).await? else { continue };
-        let (first, second) =
-            (get_one(subject, name, &keys[0]).await?.0, get_one(subject, name, &keys[1]).await?.0);
-        let (Some(one_change), Some(other_change)) = (change(subject, &first), change(subject, &second))
+        let Some(([first, second], [one_change, other_change])) = two_changes(subject, findings, one).await?
         else {
             continue;
         };
