@@ -352,7 +352,7 @@ impl<'r> CallReplies<'r> {
 }
 
 /// Drops all replies.
-struct Unwanted;
+pub(super) struct Unwanted;
 
 impl ReplyReceiver for Unwanted {
     fn receive(&mut self, _: Kind, _: MessageRef<'_>) -> bool {

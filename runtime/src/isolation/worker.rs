@@ -25,6 +25,7 @@ use super::confinement::{self, CpuTimeLimit};
 use super::descriptors::{receive_descriptor, take_stdin};
 use super::frame::{Frame, FrameHeader, FrameReader, FrameWriter};
 use super::protocol::{self, EMPTY};
+use super::transport::Unwanted;
 use super::{CALL_STACK, WorkerOptions};
 use crate::{library, log_bridge};
 
@@ -316,15 +317,6 @@ impl Caller for RunningCall {
 impl AsFd for CallSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-/// Drops all replies.
-struct Unwanted;
-
-impl ReplyReceiver for Unwanted {
-    fn receive(&mut self, _: Kind, _: MessageRef<'_>) -> bool {
-        true
     }
 }
 
