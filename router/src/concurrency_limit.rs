@@ -157,7 +157,10 @@ impl ConcurrencyLimit {
 
     fn enter_queue(self: &Arc<Self>, state: &mut State, share: Share) -> Result<Waiting, QueueFull> {
         let own = state.shares.get(&share).map_or(0, |own| own.queue.len());
-        if !may_take(own, self.queued_per_share, state.queued, self.limits.queued) {
+        // A call that would run if there were no calls in the background waits for them, and is not refused because of them.
+        let (own_limit, limit) =
+            (self.queued_per_share + state.background, self.limits.queued + state.background);
+        if !may_take(own, own_limit, state.queued, limit) {
             return Err(self.reason_in(state, share));
         }
         state.queued += 1;

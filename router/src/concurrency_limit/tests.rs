@@ -176,4 +176,14 @@ async fn concurrency_limit_gives_way_to_calls_with_callers() {
     assert!(one.try_acquire_in_background(share(2)).is_none());
     drop(call);
     assert!(one.try_acquire_in_background(share(2)).is_some());
+    // A call that finds one there waits for it, also where there is no queue; a second one does not.
+    let one = limit(1, 1, 0);
+    let background = one.try_acquire_in_background(share(2)).unwrap();
+    let mut waits = std::pin::pin!(one.acquire(share(1), deadline()));
+    assert!(timeout_at(Instant::now(), waits.as_mut()).await.is_err());
+    let second = timeout_at(Instant::now(), one.acquire(share(3), deadline())).await;
+    assert!(second.is_ok_and(|refused| refused.is_err()));
+    drop(background);
+    drop(waits.await.unwrap());
+    assert!(is_empty(&one));
 }
